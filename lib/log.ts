@@ -1,0 +1,26 @@
+import { pino } from "pino";
+
+/** Severities, most to least severe. */
+export const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** Writes one JSON line per event: fields first, then the message. */
+export interface Log {
+  error(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  debug(fields: object, message: string): void;
+  /** A log that adds the same fields to every line. */
+  child(fields: object): Log;
+}
+
+/** A log on standard output whose every line names the service. */
+export function createLog(service: string, level: LogLevel): Log {
+  return pino({
+    level,
+    base: { service },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    serializers: { error: pino.stdSerializers.errWithCause },
+  });
+}

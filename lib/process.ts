@@ -1,0 +1,51 @@
+import { type Environment, SettingError } from "./env.ts";
+import { messageOf } from "./errors.ts";
+
+/** A service: `start` acquires once, `stop` releases in reverse and may be called again. */
+export interface Service {
+  /** Settles once requests are answered; gives the TCP port. */
+  start(): Promise<{ readonly port: number }>;
+  /** Drains and releases everything; runs every step in spite of failures. */
+  stop(): Promise<void>;
+}
+
+/** Exit codes besides 0: EX_CONFIG of sysexits(3) for a malformed setting, 1 for everything else. */
+const exitOnBadSetting = 78;
+
+/**
+ * Runs one service as this process: reads the settings, starts, tells a parent process by IPC where it listens, and drains
+ * on SIGTERM, on SIGINT, and when the parent has gone.
+ */
+export async function runProcess(host: NodeJS.Process, create: (env: Environment) => Service): Promise<void> {
+  let service: Service;
+  try {
+    service = create(host.env);
+  } catch (failure) {
+    end(host, failure instanceof SettingError ? exitOnBadSetting : 1, failure);
+    return;
+  }
+  let stopping = false;
+  const stop = () => {
+    if (stopping) return;
+    stopping = true;
+    service.stop().then(
+      () => host.exit(0),
+      (failure) => end(host, 1, failure),
+    );
+  };
+  host.once("disconnect", stop);
+  host.on("SIGTERM", stop);
+  host.on("SIGINT", stop);
+  try {
+    const { port } = await service.start();
+    if (host.connected) host.send?.({ type: "listening", port });
+  } catch (failure) {
+    await service.stop().catch(() => undefined);
+    end(host, 1, failure);
+  }
+}
+
+function end(host: NodeJS.Process, code: number, failure: unknown): void {
+  const text = failure instanceof SettingError ? failure.message : (failure as Error)?.stack || messageOf(failure);
+  host.stderr.write(`${text}\n`, () => host.exit(code));
+}

@@ -1,0 +1,32 @@
+import { randomUUID } from "node:crypto";
+import type { Metadata } from "@grpc/grpc-js";
+import type { Log } from "../log.ts";
+
+/** The metadata key whose value is the same in every log line that one request causes, in every service. */
+export const requestIdKey = "x-request-id";
+
+/** What a handler knows of the call besides its message. */
+export interface CallContext {
+  /** From the caller's `x-request-id`, or made here. */
+  readonly requestId: string;
+  /** When the caller stops waiting, in milliseconds since 1970; Infinity where it did not say. */
+  readonly deadlineMs: number;
+  /** Aborted when the caller cancels, its deadline passes, or the server has drained for as long as it may. */
+  readonly signal: AbortSignal;
+  /** Aborted when the server begins to drain: streams that would go on for ever end here. */
+  readonly draining: AbortSignal;
+  readonly metadata: Metadata;
+  /** Adds the request id to every line. */
+  readonly log: Log;
+}
+
+/** The caller's request id, if it is a plain short text; a new one otherwise. */
+export function requestIdOf(metadata: Metadata): string {
+  const given = metadata.get(requestIdKey)[0];
+  return typeof given === "string" && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+/** A grpc-js deadline as milliseconds since 1970. */
+export function deadlineMsOf(deadline: Date | number): number {
+  return deadline instanceof Date ? deadline.getTime() : deadline;
+}

@@ -1,0 +1,218 @@
+import { once } from "node:events";
+import {
+  type CallOptions,
+  type ChannelOptions,
+  Client,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  credentials,
+  Metadata,
+  type MethodDefinition,
+} from "@grpc/grpc-js";
+import { requestIdKey } from "./call-context.ts";
+import { type ServiceName, serviceDefinition } from "./protos.ts";
+
+/** The types of the messages of a generated method: what one may leave out, the other has with defaults. */
+interface Method<Request, Reply> {
+  readonly requestSerialize: (request: Request) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => Reply;
+}
+type RequestOf<M> = M extends Method<infer Request, infer _> ? Request : never;
+type ReplyOf<M> = M extends Method<infer _, infer Reply> ? Reply : never;
+type MethodOf<Definition> = Extract<keyof Definition, string>;
+
+/** What a single call may carry. */
+export interface RpcOptions {
+  /** How long to wait in milliseconds; without it and without `deadlineMs` there is no limit. */
+  readonly timeoutMs?: number;
+  /** When to stop waiting, in milliseconds since 1970. */
+  readonly deadlineMs?: number;
+  /** Sent as `x-request-id`. */
+  readonly requestId?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Cancels the call. */
+  readonly signal?: AbortSignal;
+}
+
+/** Both directions of a call with two streams. */
+export interface Duplex<Request, Reply> {
+  readonly replies: AsyncIterable<Reply>;
+  /** Settles when the message is buffered and more are welcome. */
+  write(request: Request): Promise<void>;
+  /** Says that no more requests come. */
+  end(): void;
+  /** Ends the call at once. */
+  cancel(): void;
+}
+
+/** Largest message in either direction unless set, in bytes. */
+export const messageBytesMaxDefault = 256 * 1024 * 1024;
+
+/** A typed client of one service; connects by itself and again after a loss. Errors are read with `remoteFaultOf`. */
+export class RpcClient<Definition> {
+  readonly #client: Client;
+  readonly #methods: Record<string, MethodDefinition<unknown, unknown>>;
+
+  constructor(service: ServiceName, address: string, options: ChannelOptions = {}) {
+    this.#methods = serviceDefinition(service) as Record<string, MethodDefinition<unknown, unknown>>;
+    this.#client = new Client(address, credentials.createInsecure(), { ...channelDefaults, ...options });
+  }
+
+  /** One message out, one back. */
+  unary<M extends MethodOf<Definition>>(
+    method: M,
+    request: RequestOf<Definition[M]>,
+    options: RpcOptions = {},
+  ): Promise<ReplyOf<Definition[M]>> {
+    const { path, requestSerialize, responseDeserialize } = this.#methods[method]!;
+    return new Promise((resolve, reject) => {
+      const call = this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        metadataOf(options),
+        callOptionsOf(options),
+        (failure, reply) => (failure ? reject(failure) : resolve(reply as ReplyOf<Definition[M]>)),
+      );
+      cancelWith(call, options.signal);
+    });
+  }
+
+  /** One message out, many back; leaving the iteration cancels the call. */
+  async *serverStream<M extends MethodOf<Definition>>(
+    method: M,
+    request: RequestOf<Definition[M]>,
+    options: RpcOptions = {},
+  ): AsyncGenerator<ReplyOf<Definition[M]>> {
+    const { path, requestSerialize, responseDeserialize } = this.#methods[method]!;
+    const call = this.#client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      metadataOf(options),
+      callOptionsOf(options),
+    );
+    cancelWith(call, options.signal);
+    yield* repliesOf<ReplyOf<Definition[M]>>(call);
+  }
+
+  /** Many messages out, one back. */
+  async clientStream<M extends MethodOf<Definition>>(
+    method: M,
+    requests: AsyncIterable<RequestOf<Definition[M]>> | Iterable<RequestOf<Definition[M]>>,
+    options: RpcOptions = {},
+  ): Promise<ReplyOf<Definition[M]>> {
+    const { path, requestSerialize, responseDeserialize } = this.#methods[method]!;
+    const settled = new AbortController();
+    const { promise, resolve, reject } = withResolvers<ReplyOf<Definition[M]>>();
+    const call = this.#client.makeClientStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      metadataOf(options),
+      callOptionsOf(options),
+      (failure, reply) => {
+        settled.abort();
+        if (failure) reject(failure);
+        else resolve(reply as ReplyOf<Definition[M]>);
+      },
+    );
+    cancelWith(call, options.signal);
+    try {
+      for await (const request of requests) {
+        if (settled.signal.aborted) break;
+        if (!call.write(request)) await once(call, "drain", { signal: settled.signal }).catch(() => undefined);
+      }
+      call.end();
+    } catch (failure) {
+      call.cancel();
+      promise.catch(() => undefined);
+      throw failure;
+    }
+    return promise;
+  }
+
+  /** Many messages out, many back. */
+  duplex<M extends MethodOf<Definition>>(
+    method: M,
+    options: RpcOptions = {},
+  ): Duplex<RequestOf<Definition[M]>, ReplyOf<Definition[M]>> {
+    const { path, requestSerialize, responseDeserialize } = this.#methods[method]!;
+    const call: ClientDuplexStream<unknown, unknown> = this.#client.makeBidiStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      metadataOf(options),
+      callOptionsOf(options),
+    );
+    cancelWith(call, options.signal);
+    return {
+      replies: repliesOf<ReplyOf<Definition[M]>>(call),
+      write: async (request) => {
+        if (!call.write(request)) await Promise.race([once(call, "drain"), once(call, "close")]).catch(() => undefined);
+      },
+      end: () => call.end(),
+      cancel: () => call.cancel(),
+    };
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+/** A lost server is tried again within a second, so that a restart is felt as a pause. */
+const channelDefaults: ChannelOptions = {
+  "grpc.max_receive_message_length": messageBytesMaxDefault,
+  "grpc.max_send_message_length": messageBytesMaxDefault,
+  "grpc-node.flow_control_window": 4 * 1024 * 1024,
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 1000,
+  "grpc.enable_retries": 0,
+  "grpc.use_local_subchannel_pool": 1,
+};
+
+function metadataOf(options: RpcOptions): Metadata {
+  const metadata = new Metadata();
+  for (const [key, value] of Object.entries(options.metadata ?? {})) metadata.set(key, value);
+  if (options.requestId !== undefined) metadata.set(requestIdKey, options.requestId);
+  return metadata;
+}
+
+function callOptionsOf({ timeoutMs, deadlineMs }: RpcOptions): CallOptions {
+  const deadline = Math.min(deadlineMs ?? Infinity, timeoutMs === undefined ? Infinity : Date.now() + timeoutMs);
+  return deadline === Infinity ? {} : { deadline };
+}
+
+function cancelWith(
+  call: { cancel(): void; on(event: "status", listener: () => void): unknown },
+  signal?: AbortSignal,
+): void {
+  if (signal === undefined) return;
+  const cancel = () => call.cancel();
+  if (signal.aborted) cancel();
+  else signal.addEventListener("abort", cancel, { once: true });
+  call.on("status", () => signal.removeEventListener("abort", cancel));
+}
+
+async function* repliesOf<Reply>(
+  call: ClientReadableStream<unknown> | ClientDuplexStream<unknown, unknown>,
+): AsyncGenerator<Reply> {
+  try {
+    for await (const reply of call) yield reply as Reply;
+  } finally {
+    call.cancel();
+  }
+}
+
+function withResolvers<Value>() {
+  let resolve!: (value: Value) => void;
+  let reject!: (reason: unknown) => void;
+  const promise = new Promise<Value>((settle, fail) => {
+    resolve = settle;
+    reject = fail;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,72 @@
+import { fileURLToPath } from "node:url";
+import type { ServiceDefinition } from "@grpc/grpc-js";
+import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
+import { protoPath as healthProto } from "grpc-health-check";
+
+/**
+ * The contracts, and how 64-bit integers of each appear: as numbers where they are sizes, counts and versions (all below
+ * 2^53), as text where they are tensor elements. `bootstrap/protos.mjs` generates the types with the same choice.
+ */
+const contracts = {
+  registry: { file: "amaas/registry/v1/registry.proto", longs: Number },
+  control: { file: "amaas/registry/v1/control.proto", longs: Number },
+  trainer: { file: "amaas/trainer/v1/trainer.proto", longs: Number },
+  inference: { file: "inference/grpc_service.proto", longs: String },
+  status: { file: "google/rpc/status.proto", longs: Number },
+  errorDetails: { file: "google/rpc/error_details.proto", longs: Number },
+  health: { file: healthProto, longs: Number },
+} as const;
+export type Contract = keyof typeof contracts;
+
+const folder = fileURLToPath(new URL("protos/", import.meta.resolve("#package.json")));
+const loaded = new Map<Contract, PackageDefinition>();
+
+/** The types and services of one contract, read once. */
+export function protoPackage(contract: Contract): PackageDefinition {
+  let definition = loaded.get(contract);
+  if (definition === undefined) {
+    const { file, longs } = contracts[contract];
+    definition = loadSync(file, { includeDirs: [folder], longs, enums: String, defaults: true, oneofs: true });
+    loaded.set(contract, definition);
+  }
+  return definition;
+}
+
+/** The names of the services, and where each is defined. */
+const contractOf = {
+  "amaas.registry.v1.RegistryService": "registry",
+  "amaas.registry.v1.ControlService": "control",
+  "amaas.trainer.v1.TrainerService": "trainer",
+  "inference.GRPCInferenceService": "inference",
+  "grpc.health.v1.Health": "health",
+} as const satisfies Record<string, Contract>;
+export type ServiceName = keyof typeof contractOf;
+
+/** The methods of a service, as grpc-js wants them. */
+export function serviceDefinition(service: ServiceName): ServiceDefinition {
+  const found = protoPackage(contractOf[service])[service];
+  return found as unknown as ServiceDefinition;
+}
+
+/** Everything that reflection needs to describe services and the types that they use. */
+export function reflectedPackage(services: readonly ServiceName[]): PackageDefinition {
+  return Object.assign({}, ...services.map((service) => protoPackage(contractOf[service])));
+}
+
+/** Encodes a message of a contract by its full name. */
+export function encodeMessage(contract: Contract, type: string, message: object): Buffer {
+  return messageType(contract, type).serialize(message);
+}
+
+/** Decodes a message of a contract by its full name; throws on malformed bytes. */
+export function decodeMessage<Message>(contract: Contract, type: string, bytes: Buffer): Message {
+  return messageType(contract, type).deserialize(bytes) as Message;
+}
+
+function messageType(contract: Contract, type: string) {
+  const found = protoPackage(contract)[type];
+  if (found === undefined || !("serialize" in found) || typeof found.serialize !== "function") {
+    throw new Error(`${type} is not a message of ${contract}`);
+  }
+  return found as { serialize(message: object): Buffer; deserialize(bytes: Buffer): object };
+}

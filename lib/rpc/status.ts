@@ -1,0 +1,94 @@
+import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
+import { messageOf, type Reason, ServiceError } from "../errors.ts";
+import { decodeMessage, encodeMessage } from "./protos.ts";
+
+const trailer = "grpc-status-details-bin";
+const typeUrl = "type.googleapis.com/";
+const domain = "amaas";
+
+/**
+ * The status that a caller sees for anything that was thrown: a `ServiceError` with its reason as
+ * `google.rpc.ErrorInfo` (and `RetryInfo`) in rich status details, anything else as INTERNAL without its text.
+ */
+export function statusOf(thrown: unknown): StatusObject {
+  const fault =
+    thrown instanceof ServiceError ? thrown : new ServiceError("INTERNAL", "internal error; the log has the cause");
+  const code = status[fault.status];
+  const metadata = new Metadata();
+  metadata.set(trailer, encodeDetails(code, fault));
+  return { code, details: fault.message, metadata };
+}
+
+/** What a failed call to another service says. */
+export interface RemoteFault {
+  /** The gRPC status. */
+  readonly code: status;
+  readonly message: string;
+  /** The stable word, where the other side sent one. */
+  readonly reason: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Reads the error of a grpc-js call; anything else counts as UNKNOWN. */
+export function remoteFaultOf(thrown: unknown): RemoteFault {
+  const error = thrown as Partial<StatusObject> | undefined;
+  if (typeof error?.code !== "number") {
+    return { code: status.UNKNOWN, message: messageOf(thrown), reason: undefined, metadata: {} };
+  }
+  const info = errorInfoOf(error.metadata);
+  return {
+    code: error.code,
+    message: error.details ?? messageOf(thrown),
+    reason: info?.reason,
+    metadata: info?.metadata ?? {},
+  };
+}
+
+/** Says again, to our own caller, what another service said; a fault without a known reason becomes `fallback`. */
+export function relayedFault(thrown: unknown, fallback: Reason): ServiceError {
+  if (thrown instanceof ServiceError) return thrown;
+  const fault = remoteFaultOf(thrown);
+  const known = relayed.find((reason) => reason === fault.reason) ?? fallback;
+  return new ServiceError(known, fault.message, { metadata: fault.metadata, cause: thrown });
+}
+
+/** Faults of another service that mean the same to our caller. */
+const relayed: readonly Reason[] = [
+  "REQUEST_INVALID",
+  "ARTIFACT_INVALID",
+  "ARTIFACT_NOT_FOUND",
+  "ARTIFACT_CORRUPT",
+  "MODEL_NOT_FOUND",
+  "VERSION_NOT_FOUND",
+  "DISK_FULL",
+];
+
+interface ErrorInfo {
+  readonly reason: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+function encodeDetails(code: status, fault: ServiceError): Buffer {
+  const details = [packed("google.rpc.ErrorInfo", { reason: fault.reason, domain, metadata: fault.metadata })];
+  if (fault.retryDelayMs !== undefined) {
+    const seconds = Math.floor(fault.retryDelayMs / 1000);
+    const nanos = Math.round((fault.retryDelayMs - seconds * 1000) * 1e6);
+    details.push(packed("google.rpc.RetryInfo", { retryDelay: { seconds, nanos } }));
+  }
+  return encodeMessage("status", "google.rpc.Status", { code, message: fault.message, details });
+}
+
+function packed(type: string, message: object) {
+  return { type_url: typeUrl + type, value: encodeMessage("errorDetails", type, message) };
+}
+
+function errorInfoOf(metadata: Metadata | undefined): ErrorInfo | undefined {
+  const bytes = metadata?.get(trailer)[0];
+  if (!(bytes instanceof Buffer)) return undefined;
+  interface Details {
+    readonly details: readonly { readonly type_url: string; readonly value: Buffer }[];
+  }
+  const { details } = decodeMessage<Details>("status", "google.rpc.Status", bytes);
+  const found = details.find((detail) => detail.type_url === `${typeUrl}google.rpc.ErrorInfo`);
+  return found && decodeMessage<ErrorInfo>("errorDetails", "google.rpc.ErrorInfo", found.value);
+}

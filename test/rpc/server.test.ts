@@ -1,0 +1,141 @@
+import { credentials, loadPackageDefinition, status } from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { expect } from "chai";
+import { protoPath } from "grpc-health-check";
+import { ServiceError } from "../../lib/errors.ts";
+import type {
+  RegistryServiceDefinition,
+  RegistryServiceHandlers,
+} from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
+import { createLog } from "../../lib/log.ts";
+import { RpcClient } from "../../lib/rpc/client.ts";
+import { RpcServer } from "../../lib/rpc/server.ts";
+import { remoteFaultOf } from "../../lib/rpc/status.ts";
+
+const service = "amaas.registry.v1.RegistryService";
+
+describe("an rpc server", () => {
+  let server: RpcServer;
+  let client: RpcClient<RegistryServiceDefinition>;
+  let port: number;
+
+  beforeEach(async () => {
+    const config = { host: "127.0.0.1", port: 0, messageBytesMax: 64 * 1024, drainTimeoutMs: 2000 };
+    server = new RpcServer(config, createLog("test", "silent"));
+    server.implement<RegistryServiceHandlers>(service, {
+      GetModel: ({ name }, call) => {
+        if (name === "models/broken") throw new Error("a secret");
+        if (name === "models/busy") throw new ServiceError("QUEUE_FULL", "the queue is full", { retryDelayMs: 1500 });
+        if (name === "") throw new ServiceError("REQUEST_INVALID", "name is empty", { metadata: { field: "name" } });
+        return { name, owner: call.requestId };
+      },
+      UploadArtifact: async (requests) => {
+        let sizeBytes = 0;
+        for await (const request of requests) sizeBytes += request.chunk?.length ?? 0;
+        return { sizeBytes };
+      },
+      DownloadArtifact: async function* ({ offset }, call) {
+        for (let i = 0; i < offset; i++) yield { chunk: Buffer.alloc(1000, i) };
+        if (offset === 0)
+          await new Promise((_, end) => call.draining.addEventListener("abort", () => end(call.draining.reason)));
+      },
+    });
+    port = await server.start();
+    client = new RpcClient(service, `127.0.0.1:${port}`);
+  });
+
+  afterEach(async () => {
+    client.close();
+    await server.stop();
+  });
+
+  const failure = (call: Promise<unknown>) => call.then(() => expect.fail("the call succeeded"), remoteFaultOf);
+
+  it("keeps the request id that the caller sends", async () => {
+    const model = await client.unary("GetModel", { name: "models/a" }, { requestId: "my-id" });
+    expect(model).to.include({ name: "models/a", owner: "my-id" });
+  });
+
+  it("makes a request id where the caller sends none or an unprintable one", async () => {
+    const model = await client.unary("GetModel", { name: "models/a" }, { requestId: "x".repeat(200) });
+    expect(model.owner).to.match(/^[0-9a-f-]{36}$/);
+  });
+
+  it("sends a fault with its status, its reason and the values that it names", async () => {
+    const fault = await failure(client.unary("GetModel", {}));
+    expect(fault).to.deep.equal({
+      code: status.INVALID_ARGUMENT,
+      message: "name is empty",
+      reason: "REQUEST_INVALID",
+      metadata: { field: "name" },
+    });
+  });
+
+  it("answers an unforeseen exception with INTERNAL and without its text", async () => {
+    const fault = await failure(client.unary("GetModel", { name: "models/broken" }));
+    expect(fault.code).to.equal(status.INTERNAL);
+    expect(fault.message).not.to.contain("secret");
+  });
+
+  it("answers bytes that are not the method's message with INVALID_ARGUMENT, then the next call works", async () => {
+    const wire = { requestSerialize: () => Buffer.from([0xff, 0xff, 0xff]) };
+    const raw = new RpcClient<RegistryServiceDefinition>(service, `127.0.0.1:${port}`);
+    const { Client } = await import("@grpc/grpc-js");
+    const channel = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+    const fault = await failure(
+      new Promise((resolve, reject) =>
+        channel.makeUnaryRequest(
+          `/${service}/GetModel`,
+          wire.requestSerialize,
+          (b) => b,
+          null,
+          (e, r) => (e ? reject(e) : resolve(r)),
+        ),
+      ),
+    );
+    expect(fault).to.include({ code: status.INVALID_ARGUMENT, reason: "REQUEST_INVALID" });
+    expect((await raw.unary("GetModel", { name: "models/a" })).name).to.equal("models/a");
+    channel.close();
+    raw.close();
+  });
+
+  it("answers methods without a handler with UNIMPLEMENTED", async () => {
+    expect((await failure(client.unary("ListModels", {}))).code).to.equal(status.UNIMPLEMENTED);
+  });
+
+  it("refuses a message above the limit and says the limit", async () => {
+    const fault = await failure(client.unary("GetModel", { name: "x".repeat(70_000) }));
+    expect(fault.code).to.equal(status.RESOURCE_EXHAUSTED);
+    expect(fault.message).to.contain("65536");
+  });
+
+  it("counts the bytes of an upload stream", async () => {
+    const chunks = Array.from({ length: 300 }, () => ({ chunk: Buffer.alloc(10_000) }));
+    expect((await client.clientStream("UploadArtifact", chunks)).sizeBytes).to.equal(3_000_000);
+  });
+
+  it("streams replies in order", async () => {
+    const seen: number[] = [];
+    for await (const { chunk } of client.serverStream("DownloadArtifact", { offset: 200 })) seen.push(chunk[0]!);
+    expect(seen).to.deep.equal(Array.from({ length: 200 }, (_, i) => i));
+  });
+
+  it("ends endless streams with UNAVAILABLE when it drains", async () => {
+    const ended = failure(client.serverStream("DownloadArtifact", { offset: 0 }).next());
+    await client.unary("GetModel", { name: "models/a" });
+    await server.stop();
+    expect(await ended).to.include({ code: status.UNAVAILABLE, reason: "DRAINING" });
+  });
+
+  it("answers health checks of the server and of each service", async () => {
+    const { grpc } = loadPackageDefinition(loadSync(protoPath, { enums: String })) as never as { grpc: any };
+    const health = new grpc.health.v1.Health(`127.0.0.1:${port}`, credentials.createInsecure());
+    const check = (name: string) =>
+      new Promise((resolve, reject) =>
+        health.check({ service: name }, (e: unknown, r: { status: string }) => (e ? reject(e) : resolve(r.status))),
+      );
+    expect(await check("")).to.equal("SERVING");
+    expect(await check(service)).to.equal("SERVING");
+    health.close();
+  });
+});
