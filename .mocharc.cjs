@@ -1,0 +1,10 @@
+// Test files named on the command line are the ones to run; mocha alone would add them to the configured ones.
+const named = process.argv.slice(2).some((argument) => argument.endsWith(".test.ts"));
+
+module.exports = {
+  import: "tsx",
+  spec: named ? [] : ["test/**/*.test.ts"],
+  timeout: 20_000,
+  failZero: true,
+  forbidOnly: true,
+};

@@ -1,0 +1,44 @@
+import { check } from "./check.mjs";
+import { runChild } from "./child.mjs";
+import { StepFailed, tell } from "./console.mjs";
+import { prepare } from "./prepare.mjs";
+import { findRedis } from "./redis.mjs";
+import { root } from "./root.mjs";
+
+/** What each command does once the checkout is ready. Each answers with the exit code. */
+const commands = {
+  start: (args) => launch("dist/supervisor/main.js", args),
+  demo: (args) => launch("dist/examples/digits/demo.js", args),
+  test: (args) => launch("node_modules/mocha/bin/mocha.js", args),
+  check,
+};
+
+/** Readies the checkout, then runs one command; the process exits with that command's code. */
+export async function run(name, args) {
+  try {
+    if (!Object.hasOwn(commands, name ?? "")) {
+      throw new StepFailed(
+        `unknown command ${JSON.stringify(name ?? "")}, needed: ${Object.keys(commands).join(", ")}`,
+      );
+    }
+    await prepare();
+    process.exitCode = await commands[name](args);
+  } catch (failure) {
+    if (!(failure instanceof StepFailed)) throw failure;
+    tell(failure.message);
+    process.exitCode = failure.exitCode;
+  }
+}
+
+/** Runs a program of this checkout that may need Redis, as a child that ends when this process does. */
+async function launch(program, args) {
+  const redis = await findRedis();
+  return runChild(
+    process.execPath,
+    ["--enable-source-maps", `${root}/bootstrap/launch.mjs`, `${root}/${program}`, ...args],
+    {
+      env: { ...process.env, ...redis },
+      lifeline: true,
+    },
+  );
+}
