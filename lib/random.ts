@@ -14,7 +14,10 @@ export class Random {
       throw new RangeError(`seed is ${seed}; needed: an integer in [0, 2^53)`);
     let word = 0;
     for (const part of [seed >>> 0, Math.floor(seed / 2 ** 32), fnv1a(stream)]) word = mixed((word ^ part) + golden);
-    for (let i = 0; i < 4; i++) this.#state[i] = mixed((word = (word + golden) >>> 0));
+    for (let i = 0; i < 4; i++) {
+      word = (word + golden) >>> 0;
+      this.#state[i] = mixed(word);
+    }
   }
 
   /** The next 32 bits, as an integer in [0, 2^32). */

@@ -1,0 +1,210 @@
+import { assert } from "../errors.ts";
+import { elementsOf, type NumericDataType } from "./element-type.ts";
+import type { Attributes, Elements, Graph, Node, Shape, Value } from "./graph.ts";
+import { type Operator, operators, type ValueType } from "./operators.ts";
+import { product } from "./shapes.ts";
+
+/** What a Loop body hands on: `carried` to the next iteration, `scanned` to be stacked along a new first axis. */
+export interface LoopResult {
+  readonly carried: readonly Value[];
+  readonly scanned: readonly Value[];
+}
+
+/**
+ * Appends nodes to a graph and knows the data type and shape of every value as it goes. The same calls give the same
+ * graph, names included. Types that do not fit are a broken invariant of the caller: check what users give before.
+ */
+export class GraphBuilder {
+  readonly #name: string;
+  readonly #names: Map<string, number>;
+  readonly #inputs: Value[] = [];
+  readonly #outputs: Value[] = [];
+  readonly #initializers: Value[] = [];
+  readonly #constants = new Map<string, Value>();
+  readonly #nodes: Node[] = [];
+
+  /** `around` is the builder of the graph that the new one will be a subgraph of: names are unique in both together. */
+  constructor(name: string, around?: GraphBuilder) {
+    this.#name = name;
+    this.#names = around === undefined ? new Map() : around.#names;
+  }
+
+  /** What has been appended so far, in an order in which it can run. */
+  get nodes(): readonly Node[] {
+    return this.#nodes;
+  }
+
+  input(name: string, dataType: Value["dataType"], shape: Shape): Value {
+    return pushed(this.#inputs, { name: this.#uniqueName(name), dataType, shape });
+  }
+
+  /** A constant that keeps its name, such as a trained weight. `elements` is not copied. */
+  initializer(name: string, dataType: NumericDataType, shape: readonly number[], elements: Elements): Value {
+    assert(elements.length === product(shape), `[${shape}] has ${elements.length} elements`);
+    return pushed(this.#initializers, { name: this.#uniqueName(name), dataType, shape, elements });
+  }
+
+  /** A small constant; equal ones are stored once. */
+  constant(dataType: NumericDataType, shape: readonly number[], numbers: readonly number[]): Value {
+    const key = `${dataType}[${shape}]${numbers}`;
+    const known = this.#constants.get(key);
+    if (known !== undefined) return known;
+    const value = this.initializer("constant", dataType, shape, elementsOf(dataType, numbers));
+    this.#constants.set(key, value);
+    return value;
+  }
+
+  scalar(number: number, dataType: Value["dataType"]): Value {
+    return this.constant(dataType as NumericDataType, [], [number]);
+  }
+
+  /** Appends a node with one output, whose type follows from the operator table. */
+  node(operator: Operator, inputs: readonly Value[], attributes: Attributes = {}): Value {
+    return this.#append(operator, inputs, attributes, [operators[operator](inputs, attributes)])[0];
+  }
+
+  /**
+   * Appends a Loop of `tripCount` (an INT64 scalar or vector of one) iterations. `body` builds one iteration from its
+   * number, an INT64 scalar, and the carried values; it may use values of this graph. Scanned outputs get
+   * `tripDimension` in front of their shape.
+   */
+  loop(
+    tripCount: Value,
+    tripDimension: number | string,
+    initial: readonly Value[],
+    body: (inner: GraphBuilder, iteration: Value, carried: readonly Value[]) => LoopResult,
+  ): LoopResult {
+    const inner = new GraphBuilder("body", this);
+    const iteration = inner.input("iteration", "INT64", []);
+    const goOn = inner.input("go_on", "BOOL", []);
+    const carried = initial.map(({ name, dataType, shape }) => inner.input(`${name}.carried`, dataType, shape));
+    const result = body(inner, iteration, carried);
+    const results = [inner.identity(goOn), ...result.carried, ...result.scanned];
+    for (const value of results) inner.output("given", value);
+    const types = [
+      ...initial,
+      ...result.scanned.map(({ dataType, shape }) => ({ dataType, shape: [tripDimension, ...shape] })),
+    ];
+    const inputs = [tripCount, this.constant("BOOL", [], [1]), ...initial];
+    const outputs = this.#append("Loop", inputs, { body: { kind: "graph", value: inner.graph() } }, types);
+    return { carried: outputs.slice(0, initial.length), scanned: outputs.slice(initial.length) };
+  }
+
+  /** Makes `value` an output of the graph, under a name of its own. */
+  output(name: string, value: Value): Value {
+    const named = this.#append("Identity", [value], {}, [value], name)[0];
+    return pushed(this.#outputs, named);
+  }
+
+  /** The graph as it stands. */
+  graph(): Graph {
+    return {
+      name: this.#name,
+      inputs: [...this.#inputs],
+      outputs: [...this.#outputs],
+      initializers: [...this.#initializers],
+      nodes: [...this.#nodes],
+    };
+  }
+
+  add = (a: Value, b: Value) => this.node("Add", [a, b]);
+  sub = (a: Value, b: Value) => this.node("Sub", [a, b]);
+  mul = (a: Value, b: Value) => this.node("Mul", [a, b]);
+  div = (a: Value, b: Value) => this.node("Div", [a, b]);
+  pow = (a: Value, b: Value) => this.node("Pow", [a, b]);
+  neg = (x: Value) => this.node("Neg", [x]);
+  exp = (x: Value) => this.node("Exp", [x]);
+  log = (x: Value) => this.node("Log", [x]);
+  sqrt = (x: Value) => this.node("Sqrt", [x]);
+  relu = (x: Value) => this.node("Relu", [x]);
+  tanh = (x: Value) => this.node("Tanh", [x]);
+  sigmoid = (x: Value) => this.node("Sigmoid", [x]);
+  identity = (x: Value) => this.node("Identity", [x]);
+  equal = (a: Value, b: Value) => this.node("Equal", [a, b]);
+  greater = (a: Value, b: Value) => this.node("Greater", [a, b]);
+  where = (condition: Value, a: Value, b: Value) => this.node("Where", [condition, a, b]);
+  matMul = (a: Value, b: Value) => this.node("MatMul", [a, b]);
+  softmax = (x: Value, axis = -1) => this.node("Softmax", [x], { axis: int(axis) });
+  logSoftmax = (x: Value, axis = -1) => this.node("LogSoftmax", [x], { axis: int(axis) });
+  transpose = (x: Value, perm: readonly number[]) =>
+    this.node("Transpose", [x], { perm: { kind: "ints", value: perm } });
+  gather = (x: Value, indices: Value, axis = 0) => this.node("Gather", [x, indices], { axis: int(axis) });
+  reshape = (x: Value, to: Value) => this.node("Reshape", [x, to]);
+  expand = (x: Value, to: Value) => this.node("Expand", [x, to]);
+  size = (x: Value) => this.node("Size", [x]);
+  unsqueeze = (x: Value, axes: readonly number[]) => this.node("Unsqueeze", [x, this.sizes(axes)]);
+
+  /** An INT64 vector. */
+  sizes = (numbers: readonly number[]) => this.constant("INT64", [numbers.length], numbers);
+
+  /** The sizes of `x` as an INT64 vector: a constant where the shape is known, worked out at run time where it is not. */
+  shapeOf(x: Value): Value {
+    return Number.isNaN(product(x.shape)) ? this.node("Shape", [x]) : this.sizes(x.shape.map(Number));
+  }
+
+  cast(x: Value, to: Value["dataType"]): Value {
+    return x.dataType === to ? x : this.node("Cast", [x], { to: { kind: "type", value: to } });
+  }
+
+  /** `a·b + c`, with either matrix transposed first; `c` broadcasts to the product. */
+  gemm(a: Value, b: Value, c?: Value, turn: { transposeA?: boolean; transposeB?: boolean } = {}): Value {
+    const attributes = { transA: int(turn.transposeA ? 1 : 0), transB: int(turn.transposeB ? 1 : 0) };
+    return this.node("Gemm", c === undefined ? [a, b] : [a, b, c], attributes);
+  }
+
+  /** The sum over `axes`, all when absent; reduced axes stay as 1 only with `keepDimensions`. */
+  reduceSum(x: Value, axes?: readonly number[], keepDimensions = false): Value {
+    return this.#reduced("ReduceSum", x, axes, keepDimensions);
+  }
+
+  reduceMean(x: Value, axes?: readonly number[], keepDimensions = false): Value {
+    return this.#reduced("ReduceMean", x, axes, keepDimensions);
+  }
+
+  /** The index of the largest element along `axis`, which is dropped; the first of equals. */
+  argMax(x: Value, axis: number): Value {
+    return this.node("ArgMax", [x], { axis: int(axis), keepdims: int(0) });
+  }
+
+  #reduced(operator: Operator, x: Value, axes: readonly number[] | undefined, keepDimensions: boolean): Value {
+    const inputs = axes === undefined ? [x] : [x, this.sizes(axes)];
+    return this.node(operator, inputs, { keepdims: int(keepDimensions ? 1 : 0) });
+  }
+
+  #append(
+    operator: string,
+    inputs: readonly Value[],
+    attributes: Attributes,
+    types: readonly ValueType[],
+    outputName = operator.toLowerCase(),
+  ): Value[] {
+    const outputs: Value[] = [];
+    const node: Node = { name: this.#uniqueName(operator), operator, inputs, outputs, attributes };
+    for (const { dataType, shape, sizes } of types) {
+      outputs.push({ name: this.#uniqueName(outputName), dataType, shape, sizes, producer: node });
+    }
+    this.#nodes.push(node);
+    return outputs;
+  }
+
+  /** The name itself the first time, then with `_1`, `_2`, … after it. */
+  #uniqueName(wanted: string): string {
+    let name = wanted;
+    while (this.#names.has(name)) {
+      const count = this.#names.get(wanted) ?? 0;
+      this.#names.set(wanted, count + 1);
+      name = `${wanted}_${count + 1}`;
+    }
+    this.#names.set(name, 0);
+    return name;
+  }
+}
+
+function pushed(list: Value[], value: Value): Value {
+  list.push(value);
+  return value;
+}
+
+function int(value: number): { kind: "int"; value: number } {
+  return { kind: "int", value };
+}

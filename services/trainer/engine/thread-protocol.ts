@@ -1,0 +1,57 @@
+import type { Reason } from "../../../lib/errors.ts";
+import type { TrainingData, TrainingPlan } from "./training-plan.ts";
+
+/** What the training thread is started with. Both sides trust it: the host has checked plan and data. */
+export interface ThreadStart {
+  readonly plan: TrainingPlan;
+  readonly data: TrainingData;
+  /** One element over shared memory; non-zero asks the thread to stop before its next call of the runtime. */
+  readonly stopFlag: Int32Array;
+}
+
+/** What the training thread says. `finished` or `failed` comes last; neither comes after a stop. */
+export type ThreadMessage =
+  | { readonly kind: "progress"; readonly progress: TrainingProgress }
+  | { readonly kind: "finished"; readonly outcome: TrainingOutcome }
+  | { readonly kind: "failed"; readonly reason?: Reason; readonly message: string; readonly stack?: string };
+
+/** Losses are means over rows; accuracies are shares in [0, 1], given for cross-entropy only. */
+export interface TrainingProgress {
+  /** `epoch`: an epoch has ended, and its validation is in. `step`: somewhere within, at most every 250 ms. */
+  readonly kind: "step" | "epoch";
+  /** The epoch under way or just ended, from 1. */
+  readonly epoch: number;
+  /** Steps done since the start. */
+  readonly step: number;
+  /** Steps of the whole run. */
+  readonly stepCount: number;
+  /** Over the epoch's rows so far, each taken before the step that learned from it. */
+  readonly trainingLoss: number;
+  readonly trainingAccuracy?: number;
+  /** Over the rows held out, after the epoch's last step; absent on `step` and where no rows are held out. */
+  readonly validationLoss?: number;
+  readonly validationAccuracy?: number;
+  /** Rows learned from per second since the start. */
+  readonly samplesPerSecond: number;
+}
+
+/** The figures of the last epoch and of the run. */
+export interface TrainingMetrics {
+  readonly trainingLoss: number;
+  readonly trainingAccuracy?: number;
+  readonly validationLoss?: number;
+  readonly validationAccuracy?: number;
+  readonly epochCount: number;
+  readonly stepCount: number;
+  readonly trainingRows: number;
+  readonly validationRows: number;
+  readonly samplesPerSecond: number;
+  readonly durationMs: number;
+}
+
+export interface TrainingOutcome {
+  /** An ONNX model: `input` FP32 [batch, features] to `output` FP32 [batch, outputs]. The caller owns it. */
+  readonly model: Uint8Array;
+  readonly metrics: TrainingMetrics;
+  readonly parameterCount: number;
+}
