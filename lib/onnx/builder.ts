@@ -90,10 +90,12 @@ export class GraphBuilder {
     return { carried: outputs.slice(0, initial.length), scanned: outputs.slice(initial.length) };
   }
 
-  /** Makes `value` an output of the graph, under a name of its own. */
+  /** Makes `value` an output of the graph and gives it the name. */
   output(name: string, value: Value): Value {
-    const named = this.#append("Identity", [value], {}, [value], name)[0];
-    return pushed(this.#outputs, named);
+    const ours = this.#nodes.includes(value.producer as Node) && !this.#outputs.includes(value);
+    const output = ours ? value : this.identity(value);
+    (output as { name: string }).name = this.#uniqueName(name);
+    return pushed(this.#outputs, output);
   }
 
   /** The graph as it stands. */
@@ -171,17 +173,11 @@ export class GraphBuilder {
     return this.node(operator, inputs, { keepdims: int(keepDimensions ? 1 : 0) });
   }
 
-  #append(
-    operator: string,
-    inputs: readonly Value[],
-    attributes: Attributes,
-    types: readonly ValueType[],
-    outputName = operator.toLowerCase(),
-  ): Value[] {
+  #append(operator: string, inputs: readonly Value[], attributes: Attributes, types: readonly ValueType[]): Value[] {
     const outputs: Value[] = [];
     const node: Node = { name: this.#uniqueName(operator), operator, inputs, outputs, attributes };
     for (const { dataType, shape, sizes } of types) {
-      outputs.push({ name: this.#uniqueName(outputName), dataType, shape, sizes, producer: node });
+      outputs.push({ name: this.#uniqueName(operator.toLowerCase()), dataType, shape, sizes, producer: node });
     }
     this.#nodes.push(node);
     return outputs;

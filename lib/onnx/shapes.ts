@@ -14,11 +14,6 @@ export function broadcastShape(a: Shape, b: Shape): Shape {
   });
 }
 
-/** The axes of `to` along which broadcasting `from` to `to` repeated elements. */
-export function broadcastAxes(from: Shape, to: Shape): number[] {
-  return to.flatMap((size, axis) => (aligned(from, to.length, axis) === size ? [] : [axis]));
-}
-
 /** The shape after a reduction over `axes`, all of them when absent; negative axes count from the end. */
 export function reducedShape(shape: Shape, axes: readonly number[] | undefined, keepDimensions: boolean): Shape {
   const reduced = new Set(

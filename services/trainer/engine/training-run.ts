@@ -1,6 +1,6 @@
-import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { ServiceError } from "../../../lib/errors.ts";
+import { startThread } from "./start-thread.ts";
 import type { ThreadMessage, ThreadStart, TrainingOutcome, TrainingProgress } from "./thread-protocol.ts";
 import { checkData, checkPlan, type TrainingData, type TrainingPlan } from "./training-plan.ts";
 
@@ -30,7 +30,7 @@ export async function runTraining(
   options.signal?.throwIfAborted();
   const stopFlag = new Int32Array(new SharedArrayBuffer(4));
   const workerData: ThreadStart = { plan, data, stopFlag };
-  const worker = new Worker(threadUrl, { workerData, name: "training" });
+  const worker = startThread(new URL("./thread", import.meta.url), { workerData, name: "training" });
   try {
     return await outcomeOf(worker, options);
   } finally {
@@ -38,9 +38,6 @@ export async function runTraining(
     await gone(worker);
   }
 }
-
-/** The thread's file stands beside this one, as TypeScript in the sources and as JavaScript once built. */
-const threadUrl = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
 
 function outcomeOf(worker: Worker, { onProgress, signal }: TrainingRunOptions): Promise<TrainingOutcome> {
   return new Promise((resolve, reject) => {

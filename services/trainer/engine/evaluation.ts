@@ -1,0 +1,34 @@
+import type { TargetForm } from "../graph/losses.ts";
+import { RowGatherer } from "./batches.ts";
+import type { RuntimeTensors, Session } from "./runtime.ts";
+import type { Measured } from "./stepper.ts";
+import type { TrainingData } from "./training-plan.ts";
+
+/** Rows measured in one call of the runtime. */
+export const evaluationRowsMax = 4096;
+
+/** Measures the loss of the rows that are held out. */
+export class Evaluation {
+  readonly #session: Session;
+  readonly #rows: Int32Array;
+  readonly #gatherer: RowGatherer;
+
+  constructor(session: Session, data: TrainingData, form: TargetForm, rows: Int32Array) {
+    this.#session = session;
+    this.#rows = rows;
+    this.#gatherer = new RowGatherer(data, form, Math.min(rows.length, evaluationRowsMax));
+  }
+
+  /** `undefined` where no rows are held out. */
+  async measure(parameters: RuntimeTensors): Promise<Measured | undefined> {
+    if (this.#rows.length === 0) return undefined;
+    let [lossSum, correctCount]: [number, number | undefined] = [0, undefined];
+    for (let start = 0; start < this.#rows.length; start += evaluationRowsMax) {
+      const rows = this.#rows.subarray(start, start + evaluationRowsMax);
+      const outputs = await this.#session.run({ ...this.#gatherer.gather(rows, [rows.length]), ...parameters });
+      lossSum += outputs.loss.elements[0] * rows.length;
+      if (outputs.correct_count) correctCount = (correctCount ?? 0) + outputs.correct_count.elements[0];
+    }
+    return { rowCount: this.#rows.length, lossSum, correctCount };
+  }
+}

@@ -1,0 +1,121 @@
+import { ServiceError } from "../../../lib/errors.ts";
+import type { TargetForm } from "../graph/losses.ts";
+import { stepScalars } from "../graph/optimisers.ts";
+import type { TrainingGraph } from "../graph/training-graph.ts";
+import { RowGatherer } from "./batches.ts";
+import type { RuntimeTensor, RuntimeTensors, Session } from "./runtime.ts";
+import type { TrainingData, TrainingPlan } from "./training-plan.ts";
+
+/** Sums over rows; `correctCount` for class targets only. */
+export interface Measured {
+  readonly rowCount: number;
+  readonly lossSum: number;
+  readonly correctCount: number | undefined;
+}
+
+/** How long one call of the runtime should take: it can be neither watched nor stopped meanwhile. */
+export const callTargetMs = 100;
+
+/** Features of one call, at most, in bytes; a single batch may be larger. */
+export const callBytesMax = 32 * 2 ** 20;
+
+/** Holds parameters and optimiser state between calls of the runtime, and takes as many steps per call as time allows. */
+export class Stepper {
+  readonly #session: Session;
+  readonly #graph: TrainingGraph;
+  readonly #plan: TrainingPlan;
+  readonly #gatherer: RowGatherer;
+  readonly #callStepsMax: number;
+  #state: RuntimeTensors;
+  #stepsDone = 0;
+  #callSteps = 1;
+
+  /** `weights` are the initial elements of each parameter; they are only read. */
+  constructor(
+    session: Session,
+    graph: TrainingGraph,
+    plan: TrainingPlan,
+    data: TrainingData,
+    form: TargetForm,
+    weights: ReadonlyMap<string, Float32Array>,
+  ) {
+    this.#session = session;
+    this.#graph = graph;
+    this.#plan = plan;
+    const batchBytes = plan.batchRows * data.featureCount * Float32Array.BYTES_PER_ELEMENT;
+    const epochSteps = Math.ceil(data.rowCount / plan.batchRows);
+    this.#callStepsMax = Math.max(1, Math.min(epochSteps, Math.floor(callBytesMax / batchBytes)));
+    this.#gatherer = new RowGatherer(data, form, this.#callStepsMax * plan.batchRows);
+    this.#state = Object.fromEntries(
+      graph.state.map(({ name, shape }) => {
+        const length = shape.reduce((product, size) => product * size, 1);
+        return [name, { dataType: "FP32", shape, elements: weights.get(name) ?? new Float32Array(length) }];
+      }),
+    );
+  }
+
+  /** Steps taken since the start. */
+  get stepsDone(): number {
+    return this.#stepsDone;
+  }
+
+  /**
+   * Learns from the first batches of `rows`, in one call. How many depends on how long they take, but the weights that
+   * come out do not. Throws TRAINING_DIVERGED where a batch's loss is not finite.
+   */
+  async advance(rows: Int32Array, epoch: number): Promise<Measured> {
+    const { batchRows } = this.#plan;
+    const wholeBatches = Math.floor(rows.length / batchRows);
+    const steps = Math.max(1, Math.min(wholeBatches, this.#callSteps));
+    const rowsPerStep = wholeBatches === 0 ? rows.length : batchRows;
+    const batches = this.#gatherer.gather(rows.subarray(0, steps * rowsPerStep), [steps, rowsPerStep]);
+    const startedMs = performance.now();
+    const outputs = await this.#session.run({ ...batches, ...this.#scalars(steps), ...this.#state });
+    this.#callSteps = this.#nextCallSteps((performance.now() - startedMs) / steps);
+    this.#state = Object.fromEntries(this.#graph.state.map(({ name }) => [name, outputs[`next.${name}`]]));
+    const losses = outputs.loss.elements;
+    this.#checkLosses(losses, epoch);
+    this.#stepsDone += steps;
+    const correctCount = outputs.correct_count && total(outputs.correct_count);
+    return { rowCount: steps * rowsPerStep, lossSum: total(outputs.loss) * rowsPerStep, correctCount };
+  }
+
+  /** The parameters as they are now, under the graph's names. */
+  parameters(): RuntimeTensors {
+    return Object.fromEntries(this.#graph.parameterNames.map((name) => [name, this.#state[name]]));
+  }
+
+  #scalars(steps: number): RuntimeTensors {
+    const { optimiser } = this.#plan;
+    const byStep = Array.from({ length: steps }, (_, index) => stepScalars(optimiser, this.#stepsDone + index + 1));
+    return Object.fromEntries(
+      this.#graph.scalarNames.map((name) => {
+        const elements = Float32Array.from(byStep, (scalars) => scalars[name]);
+        return [name, { dataType: "FP32", shape: [steps], elements } as const];
+      }),
+    );
+  }
+
+  #nextCallSteps(stepMs: number): number {
+    return Math.max(1, Math.min(this.#callStepsMax, Math.floor(callTargetMs / stepMs)));
+  }
+
+  #checkLosses(losses: RuntimeTensor["elements"], epoch: number): void {
+    const index = losses.findIndex((loss) => !Number.isFinite(loss));
+    if (index < 0) return;
+    const step = this.#stepsDone + index + 1;
+    throw new ServiceError(
+      "TRAINING_DIVERGED",
+      `the loss is ${losses[index]} at step ${step} in epoch ${epoch}; ` +
+        `a learning rate below ${this.#plan.optimiser.learningRate}, or features of smaller scale, may help`,
+      { metadata: { epoch: String(epoch), step: String(step) } },
+    );
+  }
+}
+
+/** In double precision, in order. */
+function total({ elements }: RuntimeTensor): number {
+  let sum = 0;
+  for (const element of elements) sum += element;
+  return sum;
+}

@@ -1,0 +1,23 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import type { ThreadMessage, ThreadStart } from "./thread-protocol.ts";
+import { Training } from "./training.ts";
+
+// The entry of the training thread: one run, then it ends.
+const { plan, data, stopFlag } = workerData as ThreadStart;
+const training = new Training(plan, data, {
+  onProgress: (progress) => say({ kind: "progress", progress }),
+  isStopped: () => Atomics.load(stopFlag, 0) !== 0,
+});
+try {
+  const outcome = await training.run();
+  if (outcome !== "stopped") say({ kind: "finished", outcome });
+} catch (failure) {
+  const reason = failure instanceof ServiceError ? failure.reason : undefined;
+  const stack = failure instanceof Error ? failure.stack : undefined;
+  say({ kind: "failed", reason, message: messageOf(failure), stack });
+}
+
+function say(message: ThreadMessage): void {
+  parentPort?.postMessage(message);
+}

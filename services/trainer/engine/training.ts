@@ -1,0 +1,135 @@
+import { ServiceError } from "../../../lib/errors.ts";
+import { modelOf } from "../../../lib/onnx/export.ts";
+import { writeModel } from "../../../lib/onnx/model.ts";
+import { type RowSplit, splitRows } from "../../../lib/split.ts";
+import { epochOrder } from "../graph/epoch-order.ts";
+import { inferenceModel } from "../graph/inference-model.ts";
+import { initialWeights } from "../graph/initialise.ts";
+import { type Network, networkOf } from "../graph/layers.ts";
+import { type TargetForm, targetForm } from "../graph/losses.ts";
+import { evaluationGraph, type TrainingGraph, trainingGraph } from "../graph/training-graph.ts";
+import { Evaluation } from "./evaluation.ts";
+import { openSession, type RuntimeTensors } from "./runtime.ts";
+import { type Measured, Stepper } from "./stepper.ts";
+import type { TrainingMetrics, TrainingOutcome, TrainingProgress } from "./thread-protocol.ts";
+import type { TrainingData, TrainingPlan } from "./training-plan.ts";
+
+/** What a run tells and asks between calls of the runtime. */
+export interface TrainingHooks {
+  readonly onProgress: (progress: TrainingProgress) => void;
+  readonly isStopped: () => boolean;
+}
+
+/** The shortest time between two progress reports within an epoch. */
+export const progressIntervalMs = 250;
+
+/** One training run in the thread that it blocks. Plan and data have been checked. */
+export class Training {
+  readonly #plan: TrainingPlan;
+  readonly #data: TrainingData;
+  readonly #hooks: TrainingHooks;
+  readonly #network: Network;
+  readonly #rows: RowSplit;
+  readonly #form: TargetForm;
+  readonly #graph: TrainingGraph;
+  readonly #startedMs = performance.now();
+  #reportedMs = performance.now();
+
+  constructor(plan: TrainingPlan, data: TrainingData, hooks: TrainingHooks) {
+    this.#plan = plan;
+    this.#data = data;
+    this.#hooks = hooks;
+    this.#network = networkOf(plan.layers);
+    this.#rows = splitRows(data.rowCount, plan.validationShare, plan.seed);
+    this.#form = targetForm(plan.loss, this.#network);
+    this.#graph = trainingGraph(this.#network, plan.loss, plan.optimiser);
+  }
+
+  /** Runs every epoch, unless it is stopped. Throws TRAINING_DIVERGED at the first loss or weight that is not finite. */
+  async run(): Promise<TrainingOutcome | "stopped"> {
+    const { loss, threadCount, epochCount } = this.#plan;
+    const open = (model: Parameters<typeof modelOf>[0]) => openSession(writeModel(modelOf(model)), threadCount);
+    const stepping = await open(this.#graph.graph);
+    const evaluating = await open(evaluationGraph(this.#network, loss));
+    try {
+      const weights = initialWeights(this.#network, this.#plan.seed);
+      const stepper = new Stepper(stepping, this.#graph, this.#plan, this.#data, this.#form, weights);
+      const evaluation = new Evaluation(evaluating, this.#data, this.#form, this.#rows.validation);
+      let last: TrainingProgress | undefined;
+      for (let epoch = 1; epoch <= epochCount; epoch++) {
+        const learned = await this.#runEpoch(stepper, epoch);
+        if (learned === "stopped") return "stopped";
+        const held = await evaluation.measure(stepper.parameters());
+        last = this.#progress("epoch", epoch, stepper.stepsDone, learned, held);
+        this.#hooks.onProgress(last);
+      }
+      return this.#outcome(stepper.parameters(), last as TrainingProgress);
+    } finally {
+      await stepping.release();
+      await evaluating.release();
+    }
+  }
+
+  async #runEpoch(stepper: Stepper, epoch: number): Promise<Measured | "stopped"> {
+    const order = epochOrder(this.#rows.training, this.#plan.seed, epoch);
+    let sum: Measured = { rowCount: 0, lossSum: 0, correctCount: undefined };
+    while (sum.rowCount < order.length) {
+      if (this.#hooks.isStopped()) return "stopped";
+      sum = added(sum, await stepper.advance(order.subarray(sum.rowCount), epoch));
+      const nowMs = performance.now();
+      if (nowMs - this.#reportedMs >= progressIntervalMs && sum.rowCount < order.length) {
+        this.#hooks.onProgress(this.#progress("step", epoch, stepper.stepsDone, sum));
+      }
+    }
+    return sum;
+  }
+
+  #progress(
+    kind: TrainingProgress["kind"],
+    epoch: number,
+    step: number,
+    learned: Measured,
+    held?: Measured,
+  ): TrainingProgress {
+    this.#reportedMs = performance.now();
+    const rowsDone = (epoch - 1) * this.#rows.training.length + learned.rowCount;
+    return {
+      kind,
+      epoch,
+      step,
+      stepCount: this.#stepCount,
+      trainingLoss: learned.lossSum / learned.rowCount,
+      ...(learned.correctCount !== undefined && { trainingAccuracy: learned.correctCount / learned.rowCount }),
+      ...(held !== undefined && { validationLoss: held.lossSum / held.rowCount }),
+      ...(held?.correctCount !== undefined && { validationAccuracy: held.correctCount / held.rowCount }),
+      samplesPerSecond: rowsDone / ((this.#reportedMs - this.#startedMs) / 1000),
+    };
+  }
+
+  #outcome(parameters: RuntimeTensors, last: TrainingProgress): TrainingOutcome {
+    const weights = new Map(Object.entries(parameters).map(([name, { elements }]) => [name, elements as Float32Array]));
+    for (const [name, elements] of weights) {
+      if (elements.every((element) => Number.isFinite(element))) continue;
+      throw new ServiceError("TRAINING_DIVERGED", `the parameter ${name} is not finite after the last step`);
+    }
+    const { kind: _kind, epoch: epochCount, step: _step, ...figures } = last;
+    const metrics: TrainingMetrics = {
+      ...figures,
+      epochCount,
+      trainingRows: this.#rows.training.length,
+      validationRows: this.#rows.validation.length,
+      durationMs: performance.now() - this.#startedMs,
+    };
+    const model = writeModel(inferenceModel(this.#network, weights));
+    return { model, metrics, parameterCount: this.#network.parameterCount };
+  }
+
+  get #stepCount(): number {
+    return this.#plan.epochCount * Math.ceil(this.#rows.training.length / this.#plan.batchRows);
+  }
+}
+
+function added(a: Measured, b: Measured): Measured {
+  const correctCount = b.correctCount === undefined ? undefined : (a.correctCount ?? 0) + b.correctCount;
+  return { rowCount: a.rowCount + b.rowCount, lossSum: a.lossSum + b.lossSum, correctCount };
+}
