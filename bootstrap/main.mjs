@@ -4,8 +4,8 @@ import { nodeComplaint } from "./node-version.mjs";
 
 const complaint = nodeComplaint(process.versions.node, "20.19");
 if (complaint === null) {
-  import("./commands.mjs").then((commands) => commands.run(process.argv[2], process.argv.slice(3)));
+  void import("./commands.mjs").then((commands) => commands.run(process.argv[2], process.argv.slice(3)));
 } else {
-  console.error("amaas: " + complaint);
+  console.error(`amaas: ${complaint}`);
   process.exitCode = 1;
 }

@@ -1,0 +1,230 @@
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { type Environment, SettingError } from "../lib/env.ts";
+import { Child, type ChildState, type Launched } from "./child.ts";
+import { logPath, portSettings, type ServiceName, type SuiteConfig } from "./config.ts";
+import { DataDirectoryLock } from "./lock.ts";
+import { LogFile } from "./logs.ts";
+import { checkPortsAreFree, reachableHost } from "./ports.ts";
+import { PrivateRedis, redisServerOnPath } from "./redis.ts";
+import { defaultRestartPolicy, type RestartPolicy } from "./restart-policy.ts";
+import { RunRecord } from "./run-record.ts";
+import { launchService } from "./service-process.ts";
+
+/** Time beyond the drain's for a service to end before it is killed. */
+const stopMarginMs = 2_000;
+const redisStopTimeoutMs = 10_000;
+const startTimeoutMs = 30_000;
+const logTrimIntervalMs = 30_000;
+
+/** Everything that the suite runs. */
+export type MemberName = ServiceName | "redis";
+
+/** Where each service answers, "host:port"; the Redis as a URL. */
+export type Addresses = Readonly<Record<MemberName, string>>;
+
+export interface SuiteOptions {
+  /** Hears of every change of a member's state. */
+  readonly onChange?: (name: MemberName, state: ChildState) => void;
+  /** Hears of a member that has served and is now given up; the rest goes on until `stop`. */
+  readonly onFailure?: (name: MemberName, failure: Extract<ChildState, { kind: "failed" }>) => void;
+  /** Hears of what `start` waits for before it launches anything. */
+  readonly onWaiting?: (reason: string) => void;
+  /** The program of each service; default: the compiled ones of this checkout. */
+  readonly programs?: Readonly<Record<ServiceName, string>>;
+  readonly policy?: RestartPolicy;
+  readonly clock?: Clock;
+}
+
+const builtPrograms = (() => {
+  const root = dirname(fileURLToPath(import.meta.resolve("#package.json")));
+  const program = (name: ServiceName) => join(root, "dist", "services", name, "main.js");
+  return {
+    registry: program("registry"),
+    trainer: program("trainer"),
+    inference: program("inference"),
+    gateway: program("gateway"),
+  };
+})();
+
+/**
+ * The four services and their Redis as separate processes of this machine, kept running from `start` to `stop`.
+ *
+ * ```ts
+ * const suite = new Suite(suiteConfig({ ...process.env, AMAAS_DATA_DIR: folder, AMAAS_GATEWAY_PORT: "0" }));
+ * const { gateway } = await suite.start();
+ * try {
+ *   await callsAt(gateway);
+ * } finally {
+ *   await suite.stop();
+ * }
+ * ```
+ */
+export class Suite {
+  readonly #config: SuiteConfig;
+  readonly #options: SuiteOptions;
+  readonly #clock: Clock;
+  readonly #lock: DataDirectoryLock;
+  readonly #record: RunRecord;
+  readonly #children = new Map<MemberName, Child>();
+  readonly #logs: LogFile[] = [];
+  /** Ports that were 0 become what the first run got, so that a restarted service is found where it was. */
+  readonly #ports: Record<ServiceName, number>;
+  #redis: PrivateRedis | null = null;
+  #redisUrl: string;
+  #endTrimming: () => void = () => undefined;
+  #serving = false;
+  #stopped: Promise<void> | null = null;
+
+  constructor(config: SuiteConfig, options: SuiteOptions = {}) {
+    this.#config = config;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#lock = new DataDirectoryLock(config.dataFolder);
+    this.#record = new RunRecord(config.dataFolder);
+    this.#ports = { ...config.ports };
+    this.#redisUrl = config.redisUrl;
+  }
+
+  /**
+   * Settles once every service answers. Rejects, with everything stopped again, where one cannot start: a `SettingError`, a
+   * `DataDirectoryTaken`, a `ChildFailed` or the cause itself. Call it once.
+   */
+  start(): Promise<Addresses> {
+    return this.#start().catch(async (failure: unknown) => {
+      await this.stop();
+      throw failure;
+    });
+  }
+
+  /** Drains and ends everything, the door first and the stores last. May be called at any time and again. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  /** Ends every process at once; `stop` then settles soon. */
+  kill(): void {
+    for (const child of this.#children.values()) child.kill();
+  }
+
+  async #start(): Promise<Addresses> {
+    const { dataFolder, drainTimeoutMs } = this.#config;
+    this.#lock.acquire();
+    mkdirSync(join(dataFolder, "logs"), { recursive: true });
+    await this.#record.endLeftovers(drainTimeoutMs + stopMarginMs, (names) =>
+      this.#options.onWaiting?.(`waiting for ${names.join(", ")} of an earlier run to end`),
+    );
+    await checkPortsAreFree(this.#config);
+    this.#trimLogs();
+    if (this.#redisUrl === "") this.#redisUrl = await this.#startRedis();
+    const registry = await this.#startService("registry");
+    const pendingTrainer = this.#startService("trainer");
+    // The gateway needs the trainer's address: known beforehand, unless the system chooses the port.
+    const mayStartGateway = this.#ports.trainer === 0 ? pendingTrainer : Promise.resolve();
+    const [trainer, inference, gateway] = await Promise.all([
+      pendingTrainer,
+      this.#startService("inference"),
+      mayStartGateway.then(() => this.#startService("gateway")),
+    ]);
+    this.#serving = true;
+    return { registry, trainer, inference, gateway, redis: this.#redisUrl };
+  }
+
+  async #stop(): Promise<void> {
+    const failures: unknown[] = [];
+    this.#endTrimming();
+    for (const step of [
+      () => this.#stopChildren("gateway"),
+      () => this.#stopChildren("inference", "trainer"),
+      () => this.#stopChildren("registry"),
+      () => this.#stopChildren("redis"),
+      async () => this.#redis?.clean(),
+      async () => this.#record.remove(),
+      async () => this.#lock.release(),
+    ]) {
+      await step().catch((failure: unknown) => failures.push(failure));
+    }
+    if (failures.length > 0) throw new AggregateError(failures, "the suite left something behind");
+  }
+
+  async #stopChildren(...names: MemberName[]): Promise<void> {
+    await Promise.all(names.map((name) => this.#children.get(name)?.stop()));
+  }
+
+  async #startRedis(): Promise<string> {
+    const server = this.#config.redisServer || redisServerOnPath(this.#config.env.PATH ?? "");
+    if (server === null) {
+      const needed = "the path of redis-server or valkey-server (none is on the PATH); or set AMAAS_REDIS_URL";
+      throw new SettingError("AMAAS_REDIS_SERVER", "", needed);
+    }
+    const redis = new PrivateRedis(server, this.#config.dataFolder, this.#log("redis"));
+    this.#redis = redis;
+    return this.#startChild("redis", server, redisStopTimeoutMs, () => redis.launch());
+  }
+
+  async #startService(name: ServiceName): Promise<string> {
+    const { host, drainTimeoutMs } = this.#config;
+    const program = (this.#options.programs ?? builtPrograms)[name];
+    const log = this.#log(name);
+    const launch = () => launchService({ program, log, env: this.#envOf(name), host: reachableHost(host) });
+    const address = await this.#startChild(name, program, drainTimeoutMs + stopMarginMs, launch);
+    this.#ports[name] = Number(address.slice(address.lastIndexOf(":") + 1));
+    return address;
+  }
+
+  #startChild(
+    name: MemberName,
+    program: string,
+    stopTimeoutMs: number,
+    launch: () => Promise<Launched>,
+  ): Promise<string> {
+    if (this.#stopped !== null) throw new Error("stopped while starting");
+    const child = new Child({
+      name,
+      launch,
+      policy: this.#options.policy ?? defaultRestartPolicy,
+      clock: this.#clock,
+      random: Math.random,
+      startTimeoutMs,
+      stopTimeoutMs,
+      onChange: (state) => this.#changed(name, program, state),
+    });
+    this.#children.set(name, child);
+    return child.start();
+  }
+
+  #changed(name: MemberName, program: string, state: ChildState): void {
+    if (state.kind === "starting") this.#record.note(name, name === "redis" ? null : { pid: state.pid, program });
+    this.#options.onChange?.(name, state);
+    if (state.kind === "failed" && this.#serving) this.#options.onFailure?.(name, state);
+  }
+
+  #envOf(name: ServiceName): Environment {
+    const { env, dataFolder, host, drainTimeoutMs } = this.#config;
+    const addressOf = (service: ServiceName) => `${reachableHost(host)}:${this.#ports[service]}`;
+    return {
+      ...env,
+      AMAAS_DATA_DIR: dataFolder,
+      AMAAS_HOST: host,
+      AMAAS_DRAIN_TIMEOUT_MS: String(drainTimeoutMs),
+      AMAAS_REDIS_URL: this.#redisUrl,
+      AMAAS_REGISTRY_ADDRESS: addressOf("registry"),
+      AMAAS_TRAINER_ADDRESS: addressOf("trainer"),
+      [portSettings[name].variable]: String(this.#ports[name]),
+    };
+  }
+
+  #log(name: MemberName): LogFile {
+    const log = new LogFile(logPath(this.#config, name), this.#config.logFileBytesMax);
+    this.#logs.push(log);
+    return log;
+  }
+
+  #trimLogs(): void {
+    for (const log of this.#logs) log.trim();
+    this.#endTrimming = this.#clock.after(logTrimIntervalMs, () => this.#trimLogs());
+  }
+}
