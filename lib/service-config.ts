@@ -1,0 +1,30 @@
+import type { Settings } from "./env.ts";
+import { type LogLevel, logLevels } from "./log.ts";
+
+/** Settings that every service has. */
+export interface ServiceConfig {
+  /** Where state lives, an absolute path; each service keeps its own folder inside. */
+  readonly dataDir: string;
+  /** Host name or IP address to listen on. */
+  readonly host: string;
+  readonly logLevel: LogLevel;
+  /** Largest message in either direction, in bytes. */
+  readonly messageBytesMax: number;
+  /** How long accepted calls may go on after a stop, in milliseconds. */
+  readonly drainTimeoutMs: number;
+}
+
+/** Reads and checks the settings that every service has. */
+export function readServiceConfig(settings: Settings): ServiceConfig {
+  return {
+    dataDir: settings.folder("AMAAS_DATA_DIR", ".amaas"),
+    host: settings.host("AMAAS_HOST", "127.0.0.1"),
+    logLevel: settings.choice("AMAAS_LOG_LEVEL", logLevels, "info"),
+    messageBytesMax: settings.integer("AMAAS_MESSAGE_BYTES_MAX", {
+      default: 256 * 1024 ** 2,
+      min: 1024,
+      max: 2 ** 31 - 1,
+    }),
+    drainTimeoutMs: settings.integer("AMAAS_DRAIN_TIMEOUT_MS", { default: 10_000, min: 0, max: 3_600_000 }),
+  };
+}
