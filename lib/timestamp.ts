@@ -1,0 +1,6 @@
+/** `google.protobuf.Timestamp` of milliseconds since 1970; null for undefined, which leaves the field unset. */
+export function timestampOf(timeMs: number | undefined): { seconds: number; nanos: number } | null {
+  if (timeMs === undefined) return null;
+  const seconds = Math.floor(timeMs / 1000);
+  return { seconds, nanos: Math.round((timeMs - seconds * 1000) * 1e6) };
+}

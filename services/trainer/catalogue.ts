@@ -1,0 +1,108 @@
+import { createHash } from "node:crypto";
+import { ServiceError } from "../../lib/errors.ts";
+import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
+import type { Version } from "../../lib/gen/amaas/registry/v1/Version.ts";
+import { aliasName, artifactName, modelName, parseVersionName } from "../../lib/resource-names.ts";
+import type { RpcClient, RpcOptions } from "../../lib/rpc/client.ts";
+import { relayedFault } from "../../lib/rpc/status.ts";
+
+/** How a call to the registry is made on behalf of a request. */
+export type OnBehalf = Pick<RpcOptions, "requestId" | "signal" | "deadlineMs">;
+
+/** A trained model and what is to be known of it. */
+export interface NewVersion {
+  readonly model: string;
+  readonly bytes: Uint8Array;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly lineage: Version["lineage"];
+  /** The same id gives the same version, however often it is sent. */
+  readonly idempotencyKey: string;
+}
+
+/** The registry as the trainer needs it. Its faults are relayed; where it can't be reached: SERVICE_UNAVAILABLE. */
+export class Catalogue {
+  readonly #registry: RpcClient<RegistryServiceDefinition>;
+  readonly #timeoutMs: number;
+  readonly #datasetBytesMax: number;
+
+  constructor(registry: RpcClient<RegistryServiceDefinition>, timeoutMs: number, datasetBytesMax: number) {
+    this.#registry = registry;
+    this.#timeoutMs = timeoutMs;
+    this.#datasetBytesMax = datasetBytesMax;
+  }
+
+  /** Throws ARTIFACT_NOT_FOUND, or DATASET_INVALID where a dataset is larger than the trainer takes. */
+  async checkDataset(sha256: string, onBehalf: OnBehalf): Promise<void> {
+    const { sizeBytes } = await this.#reaching(() =>
+      this.#registry.unary("GetArtifact", { name: artifactName(sha256) }, this.#limited(onBehalf)),
+    );
+    if (sizeBytes <= this.#datasetBytesMax) return;
+    const needed = `at most ${this.#datasetBytesMax}, AMAAS_TRAINER_DATASET_BYTES_MAX`;
+    throw new ServiceError("DATASET_INVALID", `dataset: the file has ${sizeBytes} bytes; needed: ${needed}`);
+  }
+
+  /** The bytes of an artifact; throws ARTIFACT_CORRUPT at their end if they are not those of the digest. */
+  async *download(sha256: string, onBehalf: OnBehalf): AsyncGenerator<Uint8Array> {
+    const hash = createHash("sha256");
+    try {
+      for await (const { chunk } of this.#registry.serverStream(
+        "DownloadArtifact",
+        { name: artifactName(sha256) },
+        onBehalf,
+      )) {
+        hash.update(chunk);
+        yield chunk;
+      }
+    } catch (failure) {
+      throw relayedFault(failure, "SERVICE_UNAVAILABLE");
+    }
+    const seen = hash.digest("hex");
+    if (seen === sha256) return;
+    throw new ServiceError("ARTIFACT_CORRUPT", `the bytes of ${artifactName(sha256)} have the SHA-256 ${seen}`);
+  }
+
+  /** Stores the model's bytes and registers them; answers the name of the version. */
+  async register(version: NewVersion, onBehalf: OnBehalf): Promise<string> {
+    const sha256 = createHash("sha256").update(version.bytes).digest("hex");
+    const upload = partsOf(version.bytes, sha256);
+    await this.#reaching(() => this.#registry.clientStream("UploadArtifact", upload, this.#limited(onBehalf)));
+    const request = {
+      parent: modelName(version.model),
+      version: { artifact: artifactName(sha256), metrics: version.metrics, lineage: version.lineage },
+      requestId: version.idempotencyKey,
+      allowMissingModel: true,
+    };
+    const created = await this.#reaching(() => this.#registry.unary("CreateVersion", request, this.#limited(onBehalf)));
+    return created.name;
+  }
+
+  /** Points an alias at a version, and makes the alias if there is none. */
+  async moveAlias(alias: string, version: string, onBehalf: OnBehalf): Promise<void> {
+    const { model, version: number } = parseVersionName(version);
+    const request = { alias: { name: aliasName(model, alias), version: number }, allowMissing: true };
+    await this.#reaching(() => this.#registry.unary("UpdateAlias", request, this.#limited(onBehalf)));
+  }
+
+  #limited(onBehalf: OnBehalf): RpcOptions {
+    return { ...onBehalf, timeoutMs: this.#timeoutMs };
+  }
+
+  async #reaching<Reply>(call: () => Promise<Reply>): Promise<Reply> {
+    try {
+      return await call();
+    } catch (failure) {
+      throw relayedFault(failure, "SERVICE_UNAVAILABLE");
+    }
+  }
+}
+
+const chunkBytes = 1024 * 1024;
+
+function* partsOf(bytes: Uint8Array, sha256: string) {
+  yield { header: { sha256, sizeBytes: bytes.byteLength } };
+  for (let begin = 0; begin < bytes.byteLength; begin += chunkBytes) {
+    yield {
+      chunk: Buffer.from(bytes.buffer, bytes.byteOffset + begin, Math.min(chunkBytes, bytes.byteLength - begin)),
+    };
+  }
+}

@@ -1,0 +1,59 @@
+import { availableParallelism } from "node:os";
+import type { Settings } from "../../lib/env.ts";
+import { readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
+import { threadCountMax } from "./engine/training-plan.ts";
+
+/** The trainer's settings; its README says what each is for. */
+export interface TrainerConfig extends ServiceConfig {
+  readonly port: number;
+  readonly registryAddress: string;
+  readonly redisUrl: string;
+  readonly queue: QueueConfig;
+  readonly datasetBytesMax: number;
+  /** Threads of the runtime inside one operator. */
+  readonly threadCount: number;
+  readonly registryTimeoutMs: number;
+}
+
+/** Bounds of the job queue. */
+export interface QueueConfig {
+  /** Jobs that run at the same time in this process. */
+  readonly concurrency: number;
+  /** Jobs that wait or run, over all trainers. */
+  readonly openJobsMax: number;
+  /** Ended jobs that are kept, over all trainers; the oldest go first. */
+  readonly endedJobsMax: number;
+  /** Events that are kept per job; the oldest go first. */
+  readonly eventsMax: number;
+  /** Attempts at a job whose registry or Redis could not be reached. */
+  readonly attemptsMax: number;
+  /** Wait before the second attempt, doubled before each further one, in milliseconds. */
+  readonly retryDelayMs: number;
+}
+
+/** Reads and checks every setting of the trainer. */
+export function readTrainerConfig(settings: Settings): TrainerConfig {
+  const whole = (name: string, preset: number, min: number, max: number) =>
+    settings.integer(`AMAAS_TRAINER_${name}`, { default: preset, min, max });
+  return {
+    ...readServiceConfig(settings),
+    port: settings.port("AMAAS_TRAINER_PORT", 8201),
+    registryAddress: settings.address("AMAAS_REGISTRY_ADDRESS", "127.0.0.1:8101"),
+    redisUrl: settings.text("AMAAS_REDIS_URL", {
+      default: "redis://127.0.0.1:6379",
+      pattern: /^(rediss?:\/\/.+|unix:\/\/\/.+)$/,
+      needed: "redis://host:port, rediss://host:port or unix:///path/of/socket",
+    }),
+    queue: {
+      concurrency: whole("CONCURRENCY", 1, 1, 64),
+      openJobsMax: whole("OPEN_JOBS_MAX", 1000, 1, 1_000_000),
+      endedJobsMax: whole("ENDED_JOBS_MAX", 10_000, 1, 1_000_000),
+      eventsMax: whole("EVENTS_MAX", 20_000, 10, 1_000_000),
+      attemptsMax: whole("ATTEMPTS_MAX", 8, 1, 100),
+      retryDelayMs: whole("RETRY_DELAY_MS", 1000, 10, 3_600_000),
+    },
+    datasetBytesMax: whole("DATASET_BYTES_MAX", 1024 ** 3, 1, 64 * 1024 ** 3),
+    threadCount: whole("THREADS", Math.min(availableParallelism(), threadCountMax), 1, threadCountMax),
+    registryTimeoutMs: whole("REGISTRY_TIMEOUT_MS", 30_000, 100, 3_600_000),
+  };
+}

@@ -1,0 +1,75 @@
+import { ServiceError } from "../../../lib/errors.ts";
+import type { TrainerServiceHandlers } from "../../../lib/gen/amaas/trainer/v1/TrainerService.ts";
+import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
+import { jobName, parseJobName } from "../../../lib/resource-names.ts";
+import type { Handlers } from "../../../lib/rpc/handlers.ts";
+import type { Catalogue } from "../catalogue.ts";
+import { jobMessage } from "../jobs/job-message.ts";
+import { checkSpec } from "../jobs/train-spec.ts";
+import type { JobChanges } from "../queue/job-changes.ts";
+import type { JobQueue } from "../queue/job-queue.ts";
+import type { JobStore } from "../queue/job-store.ts";
+import { watchJob } from "./watch-job.ts";
+
+/** What the calls about jobs need. */
+export interface JobHandlerParts {
+  readonly store: JobStore;
+  readonly queue: JobQueue;
+  readonly changes: JobChanges;
+  readonly catalogue: Catalogue;
+  readonly threadCount: number;
+}
+
+/** The calls of `amaas.trainer.v1.TrainerService`. */
+export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHandlers> {
+  const { store, queue, catalogue, threadCount } = parts;
+  return {
+    CreateJob: async ({ job, requestId }, call) => {
+      if (requestId.length > requestIdLengthMax) throw requestIdTooLong(requestId.length);
+      const spec = checkSpec(job?.train, threadCount);
+      await catalogue.checkDataset(spec.datasetSha256, call);
+      const created = await store.create({ spec: job!.train!, requestId: call.requestId }, requestId);
+      await queue.add(created.id);
+      return jobMessage(created);
+    },
+
+    GetJob: async ({ name }) => jobMessage(await store.get(parseJobName(name))),
+
+    ListJobs: async ({ pageSize, pageToken }) => {
+      const size = pageSizeOf(pageSize);
+      const found = await store.list(size + 1, pageKeyOf(pageToken));
+      const page = found.slice(0, size);
+      const nextPageToken = found.length > size ? pageTokenOf(page[size - 1].id) : "";
+      return { jobs: page.map(jobMessage), nextPageToken };
+    },
+
+    WatchJob: ({ name, afterSequence }, call) => watchJob(parts, parseJobName(name), afterSequence, call),
+
+    CancelJob: async ({ name }) => {
+      const id = parseJobName(name);
+      const cancelled = await store.move(id, ["PENDING", "RUNNING"], "CANCELLED", { endTimeMs: Date.now() });
+      const job = await store.get(id);
+      if (!cancelled && job.state !== "CANCELLED") throw tooLate(id, job.state);
+      await queue.remove(id);
+      return jobMessage(job);
+    },
+  };
+}
+
+const requestIdLengthMax = 128;
+
+function requestIdTooLong(length: number): ServiceError {
+  return new ServiceError(
+    "REQUEST_INVALID",
+    `request_id has ${length} characters; needed: at most ${requestIdLengthMax}`,
+    {
+      metadata: { field: "request_id" },
+    },
+  );
+}
+
+function tooLate(id: string, state: string): ServiceError {
+  return new ServiceError("JOB_ENDED", `${jobName(id)} is ${state}; needed: PENDING or RUNNING`, {
+    metadata: { state },
+  });
+}

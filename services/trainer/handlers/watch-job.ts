@@ -1,0 +1,40 @@
+import type { JobEvent as JobEventMessage } from "../../../lib/gen/amaas/trainer/v1/JobEvent.ts";
+import type { CallContext } from "../../../lib/rpc/call-context.ts";
+import { type JobEvent, jobStates } from "../jobs/job.ts";
+import { jobEventMessage } from "../jobs/job-message.ts";
+import type { JobChanges } from "../queue/job-changes.ts";
+import type { JobStore } from "../queue/job-store.ts";
+
+/** How many events are read from the store at once. */
+const readCount = 256;
+
+/**
+ * Yields a job's events after a sequence number, each once and in order, as they happen; ends behind the event with which
+ * the job ended. Throws JOB_NOT_FOUND, and DRAINING when the server drains.
+ */
+export async function* watchJob(
+  { store, changes }: { readonly store: JobStore; readonly changes: JobChanges },
+  id: string,
+  afterSequence: number,
+  call: CallContext,
+): AsyncGenerator<JobEventMessage> {
+  const over = AbortSignal.any([call.signal, call.draining]);
+  let sequence = afterSequence;
+  for (;;) {
+    // Asked for before the read, so that a change in between is not missed.
+    const changed = changes.next(id, over);
+    const ended = jobStates[(await store.get(id)).state].ended;
+    const events = await store.eventsAfter(id, sequence, readCount);
+    for (const event of events) {
+      yield jobEventMessage(event);
+      sequence = event.sequence;
+    }
+    if (events.some(isEnd) || (ended && events.length < readCount)) return;
+    if (events.length === 0) await changed;
+    over.throwIfAborted();
+  }
+}
+
+function isEnd(event: JobEvent): boolean {
+  return event.kind === "state" && jobStates[event.job.state].ended;
+}

@@ -1,0 +1,47 @@
+import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+
+/** States of a job, and whether it has ended in them. REGISTERING is the last part of running: it can't be cancelled. */
+export const jobStates = {
+  PENDING: { ended: false },
+  RUNNING: { ended: false },
+  REGISTERING: { ended: false },
+  SUCCEEDED: { ended: true },
+  FAILED: { ended: true },
+  CANCELLED: { ended: true },
+} as const satisfies Record<string, { ended: boolean }>;
+export type JobState = keyof typeof jobStates;
+
+/** How far a training is; losses are means over rows, accuracies shares in [0, 1]. */
+export interface JobProgress {
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly step: number;
+  readonly steps: number;
+  readonly trainingLoss: number;
+  readonly trainingAccuracy?: number;
+  readonly validationLoss?: number;
+  readonly validationAccuracy?: number;
+  readonly samplesPerSecond: number;
+}
+
+/** Everything that is known of a job. Times are milliseconds since 1970. */
+export interface Job {
+  readonly id: string;
+  readonly spec: TrainSpec__Output;
+  /** Of the call that submitted it; in every log line that it causes, in every service. */
+  readonly requestId: string;
+  readonly state: JobState;
+  readonly createTimeMs: number;
+  readonly startTimeMs?: number;
+  readonly endTimeMs?: number;
+  readonly progress?: JobProgress;
+  /** The result, "models/{model}/versions/{number}". */
+  readonly version?: string;
+  readonly metrics?: Readonly<Record<string, number>>;
+  readonly error?: { readonly reason: string; readonly message: string };
+}
+
+/** One thing that happened to a job; `sequence` grows by one from 1. */
+export type JobEvent =
+  | { readonly sequence: number; readonly timeMs: number; readonly kind: "state"; readonly job: Job }
+  | { readonly sequence: number; readonly timeMs: number; readonly kind: "progress"; readonly progress: JobProgress };

@@ -1,0 +1,93 @@
+import { ServiceError } from "../../../lib/errors.ts";
+import type { Layer__Output } from "../../../lib/gen/amaas/trainer/v1/Layer.ts";
+import type { Loss__Output } from "../../../lib/gen/amaas/trainer/v1/Loss.ts";
+import type { Optimizer__Output } from "../../../lib/gen/amaas/trainer/v1/Optimizer.ts";
+import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { aliasName, parseAliasName, parseArtifactName, parseModelName } from "../../../lib/resource-names.ts";
+import { checkPlan, type TrainingPlan } from "../engine/training-plan.ts";
+
+type Layer = TrainingPlan["layers"][number];
+
+/** A checked specification: every name is well-formed and the plan can be trained on fitting data. */
+export interface CheckedSpec {
+  readonly model: string;
+  readonly datasetSha256: string;
+  readonly header: boolean;
+  /** How many of the last columns are targets. */
+  readonly targetCount: number;
+  /** Undefined where no alias is to be moved. */
+  readonly alias: string | undefined;
+  readonly plan: TrainingPlan;
+}
+
+/** Checks all of a specification that can be checked without the data; throws SPEC_INVALID or REQUEST_INVALID. */
+export function checkSpec(spec: TrainSpec__Output | null | undefined, threadCount: number): CheckedSpec {
+  if (!spec) throw missing("job.train", "a train spec");
+  const model = parseModelName(spec.model);
+  const plan: TrainingPlan = {
+    layers: spec.layers.map(layerOf),
+    loss: lossOf(spec.loss),
+    optimiser: optimiserOf(spec.optimizer),
+    epochCount: spec.epochs,
+    batchRows: spec.batchSize,
+    seed: spec.seed,
+    validationShare: spec.validationShare,
+    threadCount,
+  };
+  const { outputSize } = checkPlan(plan);
+  const targetCount = spec.csv?.targetColumns || 1;
+  checkTargets(plan, outputSize, targetCount);
+  if (spec.targetAlias) parseAliasName(aliasName(model, spec.targetAlias));
+  return {
+    model,
+    datasetSha256: parseArtifactName(spec.dataset),
+    header: spec.csv?.header ?? false,
+    targetCount,
+    alias: spec.targetAlias || undefined,
+    plan,
+  };
+}
+
+function checkTargets({ loss }: TrainingPlan, outputSize: number, targetCount: number): void {
+  const needed = loss.kind === "cross_entropy" ? 1 : outputSize;
+  if (targetCount === needed) return;
+  const why = loss.kind === "cross_entropy" ? "the class, for LOSS_CROSS_ENTROPY" : "the network's output size";
+  throw invalid("csv.target_columns", targetCount, `${needed}, ${why}`);
+}
+
+function layerOf(layer: Layer__Output, index: number): Layer {
+  switch (layer.kind) {
+    case undefined:
+      throw missing(`layers[${index}]`, "one of linear, relu, tanh, sigmoid, softmax");
+    case "linear":
+      return { kind: "linear", inputSize: layer.linear!.inputSize, outputSize: layer.linear!.outputSize };
+    default:
+      return { kind: layer.kind };
+  }
+}
+
+function lossOf(loss: Loss__Output): TrainingPlan["loss"] {
+  const kinds = {
+    LOSS_UNSPECIFIED: undefined,
+    LOSS_MEAN_SQUARED_ERROR: "mse",
+    LOSS_CROSS_ENTROPY: "cross_entropy",
+  } as const satisfies Record<Loss__Output, string | undefined>;
+  const kind = kinds[loss];
+  if (kind === undefined) throw invalid("loss", loss, "LOSS_MEAN_SQUARED_ERROR or LOSS_CROSS_ENTROPY");
+  return { kind };
+}
+
+function optimiserOf(optimizer: Optimizer__Output | null): TrainingPlan["optimiser"] {
+  if (optimizer?.sgd) return { kind: "sgd", ...optimizer.sgd };
+  if (!optimizer?.adam) throw missing("optimizer", "one of sgd, adam");
+  const { learningRate, beta1, beta2, epsilon } = optimizer.adam;
+  return { kind: "adam", learningRate, beta1, beta2, epsilon };
+}
+
+function missing(field: string, needed: string): ServiceError {
+  return new ServiceError("SPEC_INVALID", `${field} is not set; needed: ${needed}`, { metadata: { field } });
+}
+
+function invalid(field: string, seen: unknown, needed: string): ServiceError {
+  return new ServiceError("SPEC_INVALID", `${field} is ${seen}; needed: ${needed}`, { metadata: { field } });
+}

@@ -1,0 +1,93 @@
+import type { Log } from "../../lib/log.ts";
+import { artifactName, jobName } from "../../lib/resource-names.ts";
+import type { Catalogue } from "./catalogue.ts";
+import { readCsv } from "./datasets/csv.ts";
+import type { TrainingOutcome } from "./engine/thread-protocol.ts";
+import { runTraining } from "./engine/training-run.ts";
+import type { Job } from "./jobs/job.ts";
+import { type CheckedSpec, checkSpec } from "./jobs/train-spec.ts";
+import { ProgressReport } from "./progress-report.ts";
+import type { JobStore } from "./queue/job-store.ts";
+
+/** What a job passes through. */
+export interface PipelineParts {
+  readonly catalogue: Catalogue;
+  readonly store: JobStore;
+  readonly threadCount: number;
+}
+
+/** What a finished job leaves. */
+export interface JobResult {
+  readonly version: string;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/**
+ * A job from its dataset to its version. It may be begun again at any point: the same job gives the same weights, and
+ * registers them once. Throws the signal's reason once it aborts.
+ */
+export async function runPipeline(parts: PipelineParts, job: Job, signal: AbortSignal, log: Log): Promise<JobResult> {
+  const { catalogue, store } = parts;
+  const onBehalf = { requestId: job.requestId, signal };
+  const spec = checkSpec(job.spec, parts.threadCount);
+
+  const bytes = catalogue.download(spec.datasetSha256, onBehalf);
+  const data = await readCsv(bytes, { ...spec, classes: spec.plan.loss.kind === "cross_entropy" });
+  log.info({ rows: data.rowCount, features: data.featureCount }, "dataset loaded");
+
+  const report = new ProgressReport((progress) => store.progress(job.id, progress), log);
+  const onProgress = (progress: Parameters<typeof report.add>[0]) => report.add(progress, spec.plan.epochCount);
+  const outcome = await runTraining(spec.plan, data, { onProgress, signal });
+  await report.finished();
+
+  signal.throwIfAborted();
+  if (!(await store.move(job.id, ["RUNNING"], "REGISTERING")))
+    throw signal.reason ?? new Error("the job is not running");
+  const metrics = metricsOf(outcome);
+  const lineage = lineageOf(job, spec);
+  const created = { model: spec.model, bytes: outcome.model, metrics, lineage, idempotencyKey: jobName(job.id) };
+  const version = await catalogue.register(created, onBehalf);
+  if (spec.alias !== undefined) await catalogue.moveAlias(spec.alias, version, onBehalf);
+  return { version, metrics };
+}
+
+function metricsOf({ metrics }: TrainingOutcome): Record<string, number> {
+  const named: Record<string, number | undefined> = {
+    training_loss: metrics.trainingLoss,
+    training_accuracy: metrics.trainingAccuracy,
+    validation_loss: metrics.validationLoss,
+    validation_accuracy: metrics.validationAccuracy,
+    epochs: metrics.epochCount,
+    steps: metrics.stepCount,
+    training_rows: metrics.trainingRows,
+    validation_rows: metrics.validationRows,
+    samples_per_second: metrics.samplesPerSecond,
+    duration_seconds: metrics.durationMs / 1000,
+  };
+  return Object.fromEntries(Object.entries(named).filter((entry): entry is [string, number] => entry[1] !== undefined));
+}
+
+function lineageOf(job: Job, { plan, datasetSha256 }: CheckedSpec) {
+  const { kind, ...optimizer } = plan.optimiser;
+  const hyperParameters: Record<string, unknown> = {
+    layers: JSON.stringify(plan.layers),
+    loss: plan.loss.kind,
+    "optimizer.kind": kind,
+    ...Object.fromEntries(Object.entries(optimizer).map(([field, value]) => [`optimizer.${snakeCase(field)}`, value])),
+    epochs: plan.epochCount,
+    batch_size: plan.batchRows,
+    validation_share: plan.validationShare,
+    threads: plan.threadCount,
+  };
+  const set = Object.entries(hyperParameters).filter(([, value]) => value !== undefined);
+  return {
+    job: jobName(job.id),
+    datasets: [artifactName(datasetSha256)],
+    seed: plan.seed,
+    hyperParameters: Object.fromEntries(set.map(([field, value]) => [field, String(value)])),
+  };
+}
+
+function snakeCase(field: string): string {
+  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

@@ -1,0 +1,89 @@
+import { type Clock, systemClock } from "../../lib/clock.ts";
+import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
+import type { TrainerServiceHandlers } from "../../lib/gen/amaas/trainer/v1/TrainerService.ts";
+import { createLog, type Log } from "../../lib/log.ts";
+import type { Service } from "../../lib/process.ts";
+import { RpcClient } from "../../lib/rpc/client.ts";
+import { RpcServer } from "../../lib/rpc/server.ts";
+import { Catalogue } from "./catalogue.ts";
+import type { TrainerConfig } from "./config.ts";
+import { jobHandlers } from "./handlers/jobs.ts";
+import { runPipeline } from "./pipeline.ts";
+import { JobChanges } from "./queue/job-changes.ts";
+import { JobQueue } from "./queue/job-queue.ts";
+import { JobStore } from "./queue/job-store.ts";
+import { JobWorker } from "./queue/job-worker.ts";
+import { connectRedis, createRedis } from "./queue/redis.ts";
+
+/** The trainer: takes jobs, runs them, registers their results. */
+export class TrainerService implements Service {
+  readonly #config: TrainerConfig;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  /** How to release what was acquired, in order of acquisition. */
+  readonly #releases: (() => unknown)[] = [];
+
+  constructor(config: TrainerConfig, clock: Clock = systemClock) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#log = createLog("trainer", config.logLevel);
+  }
+
+  async start(): Promise<{ readonly port: number }> {
+    const { queue: bounds, threadCount, registryAddress, registryTimeoutMs, datasetBytesMax } = this.#config;
+    const [commands, blocking, subscriber] = [
+      await this.#redis("commands"),
+      await this.#redis("blocking"),
+      await this.#redis("subscriber"),
+    ];
+    const registry = new RpcClient<RegistryServiceDefinition>("amaas.registry.v1.RegistryService", registryAddress);
+    this.#releases.push(() => registry.close());
+    const catalogue = new Catalogue(registry, registryTimeoutMs, datasetBytesMax);
+
+    const store = new JobStore(commands, bounds, this.#clock);
+    const changes = new JobChanges(subscriber, this.#clock);
+    await changes.start();
+    const queue = new JobQueue(commands, bounds, store, this.#log);
+    this.#releases.push(() => queue.stop());
+    await queue.recover();
+
+    const worker = new JobWorker({
+      redis: blocking,
+      config: bounds,
+      store,
+      changes,
+      process: (job, signal, log) => runPipeline({ catalogue, store, threadCount }, job, signal, log),
+      clock: this.#clock,
+      log: this.#log,
+    });
+    this.#releases.push(() => worker.stop());
+    const server = new RpcServer(this.#config, this.#log);
+    server.implement<TrainerServiceHandlers>(
+      "amaas.trainer.v1.TrainerService",
+      jobHandlers({ store, queue, changes, catalogue, threadCount }),
+    );
+    this.#releases.push(() => server.stop());
+    const port = await server.start();
+    await worker.start();
+    this.#log.info({ port }, "listening");
+    return { port };
+  }
+
+  /** Refuses new calls, gives running jobs back to the queue, closes connections last. */
+  async stop(): Promise<void> {
+    const failures: unknown[] = [];
+    // A failed step never skips the ones after it.
+    for (const release of this.#releases.splice(0).reverse()) {
+      await Promise.resolve(release()).catch((failure: unknown) => failures.push(failure));
+    }
+    if (failures.length > 0) throw new AggregateError(failures, "shutdown left work behind");
+  }
+
+  async #redis(purpose: Parameters<typeof createRedis>[1]) {
+    const { redisUrl } = this.#config;
+    const redis = createRedis(redisUrl, purpose, this.#log);
+    this.#releases.push(() => redis.disconnect());
+    await connectRedis(redis, redisUrl);
+    return redis;
+  }
+}
