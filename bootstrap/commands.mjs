@@ -8,7 +8,7 @@ import { root } from "./root.mjs";
 /** What each command does once the checkout is ready. Each answers with the exit code. */
 const commands = {
   start: (args) => launch("dist/supervisor/main.js", args),
-  demo: (args) => launch("dist/examples/digits/demo.js", args),
+  demo: (args) => launch("dist/examples/digits/main.js", args),
   test: (args) => launch("node_modules/mocha/bin/mocha.js", args),
   check,
 };

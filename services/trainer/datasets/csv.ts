@@ -20,7 +20,14 @@ export interface CsvForm {
  * number or a class that is not a whole number, and for a file without rows. Holds only the numbers, not the text.
  */
 export async function readCsv(bytes: AsyncIterable<Uint8Array>, form: CsvForm): Promise<TrainingData> {
-  const parser = parse({ bom: true, trim: true, skip_empty_lines: true, relax_column_count: true, info: true });
+  const parser = parse({
+    bom: true,
+    trim: true,
+    skip_empty_lines: true,
+    relax_column_count: true,
+    info: true,
+    max_record_size: lineCharactersMax,
+  });
   const source = Readable.from(bytes, { objectMode: false });
   source.on("error", (failure) => parser.destroy(failure));
   let table: Table | undefined;
@@ -46,6 +53,9 @@ export async function readCsv(bytes: AsyncIterable<Uint8Array>, form: CsvForm): 
   if (table === undefined || table.rowCount === 0) throw invalid("the file has no rows; needed: at least 1");
   return { ...table.finished(), ...(form.classes ? { targets: table.classes() } : {}) };
 }
+
+/** Longest line; an unclosed quote would otherwise draw the whole file into memory. */
+const lineCharactersMax = 16 * 1024 ** 2;
 
 interface Parsed {
   readonly record: readonly string[];

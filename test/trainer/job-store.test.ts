@@ -1,0 +1,131 @@
+import { expect } from "chai";
+import type { Redis } from "ioredis";
+import { systemClock } from "../../lib/clock.ts";
+import type { TrainSpec__Output } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { createLog } from "../../lib/log.ts";
+import { JobStore } from "../../services/trainer/queue/job-store.ts";
+import { connectRedis, createRedis } from "../../services/trainer/queue/redis.ts";
+import { PrivateRedis } from "../private-redis.ts";
+
+const config = { concurrency: 1, openJobsMax: 5, endedJobsMax: 3, eventsMax: 1000, attemptsMax: 1, retryDelayMs: 10 };
+const spec = { model: "models/a" } as TrainSpec__Output;
+const newJob = { spec, requestId: "r" };
+const progress = { epoch: 1, epochs: 2, step: 3, steps: 6, trainingLoss: 0.5, samplesPerSecond: 10 };
+
+describe("the job store", () => {
+  const server = new PrivateRedis();
+  let redis: Redis;
+  let store: JobStore;
+
+  before(() => server.start());
+  after(() => server.stop());
+  beforeEach(async () => {
+    redis = createRedis(server.url, "commands", createLog("test", "silent"));
+    await connectRedis(redis, server.url);
+    await redis.flushall();
+    store = new JobStore(redis, config, systemClock);
+  });
+  afterEach(() => redis.disconnect());
+
+  const reasonOf = (call: Promise<unknown>) =>
+    call.then(
+      () => "none",
+      (failure) => failure.reason as string,
+    );
+  const end = async (id: string) => {
+    await store.move(id, ["PENDING"], "RUNNING");
+    await store.move(id, ["RUNNING"], "SUCCEEDED", {
+      version: "models/a/versions/1",
+      metrics: { training_loss: 0.25 },
+    });
+  };
+
+  it("gives a job back as it was stored", async () => {
+    const { id } = await store.create(newJob, "");
+    expect(await store.get(id)).to.deep.include({ id, spec, requestId: "r", state: "PENDING" });
+  });
+
+  it("makes one job per request id, however often and however concurrently it is sent", async () => {
+    const jobs = await Promise.all(Array.from({ length: 20 }, () => store.create(newJob, "same")));
+    expect(new Set(jobs.map(({ id }) => id)).size).to.equal(1);
+    expect(await store.openIds()).to.have.length(1);
+  });
+
+  it("refuses a job above the bound, and takes one again when another has ended", async () => {
+    const jobs = await Promise.all(Array.from({ length: 5 }, () => store.create(newJob, "")));
+    expect(await reasonOf(store.create(newJob, ""))).to.equal("QUEUE_FULL");
+    await end(jobs[0].id);
+    expect(await reasonOf(store.create(newJob, ""))).to.equal("none");
+  });
+
+  it("numbers events from 1 without gaps, each state with the job as it was then", async () => {
+    const { id } = await store.create(newJob, "");
+    await store.move(id, ["PENDING"], "RUNNING", { startTimeMs: 5 });
+    await store.progress(id, progress);
+    await store.move(id, ["RUNNING"], "FAILED", { error: { reason: "X", message: "m" } });
+    const events = await store.eventsAfter(id, 0, 100);
+    expect(events.map(({ sequence }) => sequence)).to.deep.equal([1, 2, 3, 4]);
+    expect(events.map((event) => (event.kind === "state" ? event.job.state : event.progress))).to.deep.equal([
+      "PENDING",
+      "RUNNING",
+      progress,
+      "FAILED",
+    ]);
+    expect((await store.eventsAfter(id, 2, 1)).map(({ sequence }) => sequence)).to.deep.equal([3]);
+  });
+
+  it("never leaves a state in which a job has ended", async () => {
+    const { id } = await store.create(newJob, "");
+    await end(id);
+    expect(await store.move(id, ["PENDING", "RUNNING"], "CANCELLED")).to.equal(false);
+    expect(await store.progress(id, progress)).to.equal(false);
+    expect((await store.get(id)).state).to.equal("SUCCEEDED");
+    expect(await store.eventsAfter(id, 0, 100)).to.have.length(3);
+  });
+
+  it("lets exactly one of two racing ends win", async () => {
+    const { id } = await store.create(newJob, "");
+    await store.move(id, ["PENDING"], "RUNNING");
+    const won = await Promise.all([
+      store.move(id, ["RUNNING"], "CANCELLED"),
+      store.move(id, ["RUNNING"], "REGISTERING"),
+    ]);
+    expect(won.filter(Boolean)).to.have.length(1);
+  });
+
+  it("lists newest first, page by page", async () => {
+    const ids: string[] = [];
+    for (let i = 0; i < 5; i++) {
+      ids.unshift((await store.create(newJob, "")).id);
+      const now = Date.now();
+      while (Date.now() === now);
+    }
+    const first = await store.list(3, undefined);
+    const second = await store.list(3, first[2].id);
+    expect([...first, ...second].map(({ id }) => id)).to.deep.equal(ids);
+  });
+
+  it("forgets the oldest ended jobs above the bound, and no open one", async () => {
+    const open = await store.create(newJob, "");
+    const ids: string[] = [];
+    for (let i = 0; i < 4; i++) {
+      const { id } = await store.create(newJob, "");
+      await end(id);
+      ids.push(id);
+    }
+    const kept = (await store.list(10, undefined)).map(({ id }) => id);
+    expect(kept).to.have.length(4).and.to.include(open.id);
+    expect(await Promise.all(ids.map((id) => reasonOf(store.get(id))))).to.include("JOB_NOT_FOUND");
+  });
+
+  it("keeps every acknowledged job when Redis is killed, and says UNAVAILABLE at once while it is down", async () => {
+    const { id } = await store.create(newJob, "");
+    await end(id);
+    await server.kill();
+    expect(await reasonOf(store.get(id))).to.equal("SERVICE_UNAVAILABLE");
+    const ready = new Promise((resolve) => redis.once("ready", resolve));
+    await server.resume();
+    await ready;
+    expect(await store.get(id)).to.deep.include({ state: "SUCCEEDED", metrics: { training_loss: 0.25 } });
+  });
+});
