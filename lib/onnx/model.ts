@@ -3,7 +3,7 @@ import { modelType } from "./schema.ts";
 
 /**
  * The parts of an ONNX file that our code reads or writes; the other fields of the format (see `schema.ts`) are read,
- * kept and written all the same. A field is an own property exactly if the file has it.
+ * kept and written all the same. A field that is not repeated is an own property exactly if the file has it.
  */
 export interface ModelProto {
   readonly irVersion?: Int64;

@@ -1,7 +1,7 @@
 import protobuf from "protobufjs";
 
 /**
- * The messages of ONNX files, as field name → number and type: IR version 12 (onnx 1.20, `onnx-ml.proto`), with every
+ * The messages of ONNX files, as field name → number and type: IR version 14 (onnx 1.23, `onnx-ml.proto`), with every
  * field, so that reading and writing a file loses nothing. `[]` marks repeated fields, `[packed]` those that are written
  * packed. Presence is kept (proto2), so a field that was set to its default is written again. Enumerations are int32.
  */

@@ -71,6 +71,13 @@ export function checkData(plan: TrainingPlan, network: Network, data: TrainingDa
   checkTargets(plan.loss, network, data);
   if (data.targets instanceof Float32Array) checkFinite("target", data.targets, network.outputSize);
   const trainingRows = splitRows(rowCount, plan.validationShare, plan.seed).training.length;
+  if (trainingRows === 0) {
+    throw specError(
+      "validation_share",
+      plan.validationShare,
+      `a share that leaves some of ${rowCount} rows to train on`,
+    );
+  }
   if (plan.batchRows > trainingRows) {
     throw specError("batch_size", plan.batchRows, `at most ${trainingRows}, the rows left to train on`);
   }

@@ -1,3 +1,4 @@
+import { setTimeout as waited } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { ServiceError } from "../../../lib/errors.ts";
 import { startThread } from "./start-thread.ts";
@@ -31,11 +32,14 @@ export async function runTraining(
   const stopFlag = new Int32Array(new SharedArrayBuffer(4));
   const workerData: ThreadStart = { plan, data, stopFlag };
   const worker = startThread(new URL("./thread", import.meta.url), { workerData, name: "training" });
+  const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
   try {
     return await outcomeOf(worker, options);
   } finally {
     Atomics.store(stopFlag, 0, 1);
-    await gone(worker);
+    await Promise.race([exited, waited(stopGraceMs, undefined, { ref: false })]);
+    // A call of the runtime cannot be interrupted: what has not ended by now ends with its call.
+    worker.terminate().catch(() => {});
   }
 }
 
@@ -59,16 +63,6 @@ function outcomeOf(worker: Worker, { onProgress, signal }: TrainingRunOptions): 
     worker.on("error", (cause) => settled(() => reject(died("threw", cause))));
     worker.on("exit", (code) => settled(() => reject(died(`exited with code ${code} before it had finished`))));
   });
-}
-
-/** Waits until the thread has ended, but no longer than {@link stopGraceMs}: a call of the runtime cannot be interrupted. */
-async function gone(worker: Worker): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, stopGraceMs);
-  });
-  await Promise.race([worker.terminate(), patience]);
-  clearTimeout(timer);
 }
 
 function failureOf({ reason, message, stack }: Extract<ThreadMessage, { kind: "failed" }>): ServiceError {

@@ -33,7 +33,8 @@ export class Training {
   readonly #form: TargetForm;
   readonly #graph: TrainingGraph;
   readonly #startedMs = performance.now();
-  #reportedMs = performance.now();
+  #learningSinceMs = 0;
+  #reportedMs = 0;
 
   constructor(plan: TrainingPlan, data: TrainingData, hooks: TrainingHooks) {
     this.#plan = plan;
@@ -56,6 +57,7 @@ export class Training {
       const stepper = new Stepper(stepping, this.#graph, this.#plan, this.#data, this.#form, weights);
       const evaluation = new Evaluation(evaluating, this.#data, this.#form, this.#rows.validation);
       let last: TrainingProgress | undefined;
+      this.#learningSinceMs = this.#reportedMs = performance.now();
       for (let epoch = 1; epoch <= epochCount; epoch++) {
         const learned = await this.#runEpoch(stepper, epoch);
         if (learned === "stopped") return "stopped";
@@ -102,7 +104,7 @@ export class Training {
       ...(learned.correctCount !== undefined && { trainingAccuracy: learned.correctCount / learned.rowCount }),
       ...(held !== undefined && { validationLoss: held.lossSum / held.rowCount }),
       ...(held?.correctCount !== undefined && { validationAccuracy: held.correctCount / held.rowCount }),
-      samplesPerSecond: rowsDone / ((this.#reportedMs - this.#startedMs) / 1000),
+      samplesPerSecond: rowsDone / ((this.#reportedMs - this.#learningSinceMs) / 1000),
     };
   }
 

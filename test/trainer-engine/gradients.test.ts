@@ -1,0 +1,251 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { ServiceError } from "../../lib/errors.ts";
+import { GraphBuilder } from "../../lib/onnx/builder.ts";
+import { modelOf } from "../../lib/onnx/export.ts";
+import type { Value } from "../../lib/onnx/graph.ts";
+import { writeModel } from "../../lib/onnx/model.ts";
+import { Random } from "../../lib/random.ts";
+import { openSession, type RuntimeTensors } from "../../services/trainer/engine/runtime.ts";
+import { gradientRules } from "../../services/trainer/graph/gradient-rules.ts";
+import { gradients } from "../../services/trainer/graph/gradients.ts";
+
+type Shape = readonly number[];
+
+/** A function of tensors with the given shapes, whose elements are drawn from [low, high) in steps away from its kinks. */
+interface Case {
+  readonly shapes: fc.Arbitrary<readonly Shape[]>;
+  readonly range?: readonly [low: number, high: number];
+  /** Set where the function needs sizes that are known when the graph is built. */
+  readonly sized?: true;
+  readonly apply: (graph: GraphBuilder, inputs: readonly Value[]) => Value;
+}
+
+const size = fc.integer({ min: 1, max: 4 });
+const anyShape = fc.array(size, { minLength: 0, maxLength: 3 });
+const one = anyShape.map((shape) => [shape]);
+const stacked = fc.array(size, { minLength: 1, maxLength: 3 }).map((shape) => [shape]);
+
+/** Two shapes that broadcast: of one, leading axes are dropped and others shrunk to 1; then perhaps the two change places. */
+const two = fc
+  .tuple(anyShape, fc.nat(3), fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }), fc.boolean())
+  .map(([shape, dropped, shrunk, swapped]) => {
+    const other = shape.slice(dropped).map((length, axis) => (shrunk[axis] ? 1 : length));
+    return swapped ? [other, shape] : [shape, other];
+  });
+const matrices = fc.tuple(size, size, size);
+
+const axesOf = (x: Value) => (x.shape.length > 1 ? [0, -1] : [0]);
+const positive = [0.5, 2] as const;
+
+/** One or more cases for each operator that has a rule. */
+const cases: Record<string, readonly Case[]> = {
+  Add: [{ shapes: two, apply: (graph, [a, b]) => graph.add(a, b) }],
+  Sub: [{ shapes: two, apply: (graph, [a, b]) => graph.sub(a, b) }],
+  Mul: [
+    { shapes: two, apply: (graph, [a, b]) => graph.mul(a, b) },
+    { shapes: one, apply: (graph, [x]) => graph.mul(x, x) },
+  ],
+  Div: [{ shapes: two, range: positive, apply: (graph, [a, b]) => graph.div(a, b) }],
+  Pow: [
+    { shapes: one, range: positive, apply: (graph, [x]) => graph.pow(x, graph.scalar(3, "FP64")) },
+    { shapes: two, range: positive, apply: (graph, [a, b]) => graph.pow(a, b) },
+  ],
+  Neg: [{ shapes: one, apply: (graph, [x]) => graph.neg(x) }],
+  Exp: [{ shapes: one, apply: (graph, [x]) => graph.exp(x) }],
+  Log: [{ shapes: one, range: positive, apply: (graph, [x]) => graph.log(x) }],
+  Sqrt: [{ shapes: one, range: positive, apply: (graph, [x]) => graph.sqrt(x) }],
+  Relu: [{ shapes: one, apply: (graph, [x]) => graph.relu(x) }],
+  Tanh: [{ shapes: one, apply: (graph, [x]) => graph.tanh(x) }],
+  Sigmoid: [{ shapes: one, apply: (graph, [x]) => graph.sigmoid(x) }],
+  Softmax: [
+    { shapes: stacked, apply: (graph, [x]) => graph.softmax(x) },
+    { shapes: stacked, apply: (graph, [x]) => graph.softmax(x, 0) },
+  ],
+  LogSoftmax: [
+    { shapes: stacked, apply: (graph, [x]) => graph.logSoftmax(x) },
+    { shapes: stacked, apply: (graph, [x]) => graph.logSoftmax(x, 0) },
+  ],
+  Identity: [{ shapes: one, apply: (graph, [x]) => graph.identity(x) }],
+  Where: [
+    {
+      shapes: two,
+      apply: (graph, [a, b]) => graph.where(graph.greater(a, graph.scalar(0, "FP64")), a, b),
+    },
+  ],
+  Cast: [{ shapes: one, apply: (graph, [x]) => graph.node("Cast", [x], { to: { kind: "type", value: "FP64" } }) }],
+  MatMul: [
+    {
+      shapes: fc.tuple(two, matrices).map(([[a, b], [n, k, m]]) => [
+        [...a, n, k],
+        [...b, k, m],
+      ]),
+      apply: (graph, [a, b]) => graph.matMul(a, b),
+    },
+  ],
+  Gemm: [false, true].flatMap((transposeA) =>
+    [false, true].map((transposeB) => ({
+      shapes: fc
+        .tuple(matrices, fc.constantFrom("scalar", "row", "column", "matrix"))
+        .map(([[n, k, m], bias]) => [
+          transposeA ? [k, n] : [n, k],
+          transposeB ? [m, k] : [k, m],
+          { scalar: [], row: [m], column: [n, 1], matrix: [n, m] }[bias],
+        ]),
+      apply: (graph: GraphBuilder, [a, b, c]: readonly Value[]) => graph.gemm(a, b, c, { transposeA, transposeB }),
+    })),
+  ),
+  ReduceSum: [
+    { shapes: one, apply: (graph, [x]) => graph.reduceSum(x) },
+    { shapes: stacked, apply: (graph, [x]) => graph.reduceSum(x, axesOf(x)) },
+    { shapes: stacked, apply: (graph, [x]) => graph.reduceSum(x, axesOf(x), true) },
+  ],
+  ReduceMean: [
+    { shapes: one, apply: (graph, [x]) => graph.reduceMean(x) },
+    { shapes: stacked, apply: (graph, [x]) => graph.reduceMean(x, axesOf(x)) },
+    { shapes: stacked, apply: (graph, [x]) => graph.reduceMean(x, axesOf(x), true) },
+  ],
+  Reshape: [
+    { shapes: stacked, sized: true, apply: (graph, [x]) => graph.reshape(x, graph.sizes([-1, Number(x.shape[0])])) },
+  ],
+  Expand: [
+    { shapes: one, sized: true, apply: (graph, [x]) => graph.expand(x, graph.sizes([2, ...x.shape.map(Number)])) },
+  ],
+  Unsqueeze: [{ shapes: one, apply: (graph, [x]) => graph.unsqueeze(x, [0]) }],
+  Transpose: [
+    {
+      shapes: stacked,
+      apply: (graph, [x]) => {
+        const axes = x.shape.map((_, axis) => axis);
+        return graph.transpose(x, [...axes.slice(1), 0]);
+      },
+    },
+  ],
+};
+
+describe("gradients", () => {
+  it("are checked for every operator that has a rule", () => {
+    const ruled = Object.entries(gradientRules).flatMap(([operator, rule]) => (rule === undefined ? [] : [operator]));
+    expect(Object.keys(cases).sort()).to.deep.equal(ruled.sort());
+  });
+
+  for (const [operator, variants] of Object.entries(cases)) {
+    for (const [index, variant] of variants.entries()) {
+      const which = variants.length > 1 ? ` (${index + 1} of ${variants.length})` : "";
+      it(`of ${operator} agree with central differences${which}`, async () => {
+        const run = fc.asyncProperty(variant.shapes, fc.constantFrom(undefined, 2, 3), fc.nat(), async (...drawn) => {
+          await agrees(variant, ...drawn);
+        });
+        await fc.assert(run, { numRuns: 15 });
+      });
+    }
+  }
+});
+
+describe("the reverse walk", () => {
+  it("refuses an operator without a rule, by node and with the operators that have one", () => {
+    const graph = new GraphBuilder("gathering");
+    const x = graph.input("x", "FP32", [3, 2]);
+    const loss = graph.reduceSum(graph.gather(x, graph.sizes([1])));
+    expect(() => gradients(graph, loss, [x])).to.throw(
+      ServiceError,
+      /the node Gather \(Gather\) has no gradient; .*Add/,
+    );
+  });
+
+  it("refuses a parameter that the loss does not depend on, by name", () => {
+    const graph = new GraphBuilder("lost");
+    const [x, unused] = [graph.input("x", "FP32", []), graph.input("layers.7.weight", "FP32", [])];
+    expect(() => gradients(graph, graph.exp(x), [x, unused])).to.throw(ServiceError, "layers.7.weight");
+  });
+
+  it("appends nothing for branches that no parameter moves", () => {
+    const graph = new GraphBuilder("half");
+    const [x, target] = [graph.input("x", "FP32", ["n"]), graph.input("target", "FP32", ["n"])];
+    const loss = graph.reduceSum(graph.mul(x, graph.exp(target)));
+    const before = graph.nodes.length;
+    gradients(graph, loss, [x]);
+    const appended = graph.nodes.slice(before).map(({ operator }) => operator);
+    expect(appended).to.deep.equal(["Shape", "Expand", "Mul"]);
+  });
+
+  it("gives a gradient the data type of its parameter through a cast", () => {
+    const graph = new GraphBuilder("mixed");
+    const x = graph.input("x", "FP32", [2]);
+    const [slope] = gradients(graph, graph.reduceSum(graph.cast(x, "FP64")), [x]);
+    expect(slope.dataType).to.equal("FP32");
+  });
+});
+
+/**
+ * Compares the gradient of Σ weights·f(inputs) with central differences, in double precision. Axes of the size `named`
+ * have only a name while the graph is built.
+ */
+async function agrees(
+  { range = [-1.5, 1.5], sized, apply }: Case,
+  shapes: readonly Shape[],
+  named: number | undefined,
+  seed: number,
+): Promise<void> {
+  const graph = new GraphBuilder("checked");
+  const inputs = shapes.map((shape, index) => {
+    const declared = shape.map((length) => (length === named && !sized ? "n" : length));
+    return graph.input(`x${index}`, "FP64", declared);
+  });
+  const output = apply(graph, inputs);
+  const weights = graph.input("weights", "FP64", output.shape);
+  const loss = graph.reduceSum(graph.mul(output, weights));
+  const slopes = gradients(graph, loss, inputs);
+  graph.output("loss", loss);
+  for (const [index, slope] of slopes.entries()) graph.output(`slope${index}`, slope);
+
+  const random = new Random(seed);
+  const drawn = (shape: Shape, [low, high]: readonly [number, number]) => ({
+    dataType: "FP64" as const,
+    shape,
+    elements: Float64Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => awayFromZero(random, low, high)),
+  });
+  const feeds: RuntimeTensors = {
+    ...Object.fromEntries(shapes.map((shape, index) => [`x${index}`, drawn(shape, range)])),
+    weights: drawn(
+      output.shape.map((length) => (length === "n" ? Number(named) : Number(length))),
+      [-1, 1],
+    ),
+  };
+  const session = await openSession(writeModel(modelOf(graph.graph())), 1);
+  try {
+    const { loss: _loss, ...found } = await session.run(feeds);
+    for (const [index, shape] of shapes.entries()) {
+      expect(found[`slope${index}`].shape, "the gradient has its input's shape").to.deep.equal(shape);
+      const { elements } = feeds[`x${index}`];
+      for (let place = 0; place < elements.length; place++) {
+        const expected = await difference(elements as Float64Array, place, async () => {
+          return (await session.run(feeds)).loss.elements[0];
+        });
+        const given = found[`slope${index}`].elements[place];
+        expect(given, `input ${index}, element ${place}`).to.be.closeTo(
+          expected,
+          1e-6 * Math.max(1, Math.abs(expected)),
+        );
+      }
+    }
+  } finally {
+    await session.release();
+  }
+}
+
+async function difference(elements: Float64Array, place: number, loss: () => Promise<number>): Promise<number> {
+  const [kept, step] = [elements[place], 1e-5];
+  elements[place] = kept + step;
+  const above = await loss();
+  elements[place] = kept - step;
+  const below = await loss();
+  elements[place] = kept;
+  return (above - below) / (2 * step);
+}
+
+/** Uniform, but not within 0.01 of zero, where Relu and Where have their kinks. */
+function awayFromZero(random: Random, low: number, high: number): number {
+  const drawn = low + (high - low) * random.uniform();
+  return Math.abs(drawn) < 0.01 ? drawn + 0.02 : drawn;
+}
