@@ -63,7 +63,7 @@ function silence(folder) {
 }
 
 function protosDigest() {
-  return digest(["protos", "node_modules/@grpc/proto-loader/package.json"], isProto, options, groups);
+  return digest(["protos", "node_modules/@grpc/proto-loader/package.json"], isProto, { others: [options, groups] });
 }
 
 function isProto(name) {

@@ -3,42 +3,43 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { root } from "./root.mjs";
 
-const folder = join(root, "dist", ".stamps");
+const stamps = join(root, "dist", ".stamps");
 
 /**
- * One digest over the names and contents of files, and whatever else the result depends on.
+ * One digest over the names and contents of files, and over `others` that the result depends on.
  *
- * `sources` are files or folders under the root; of folders every file counts whose name `accepts`. What is missing counts
- * as missing, so that adding or removing it changes the digest.
+ * `sources` are files or folders under `folder`; of folders every file counts whose name `accepts`. A missing file counts as
+ * an empty one.
  */
-export function digest(sources, accepts, ...others) {
-  const hash = createHash("sha256");
-  for (const file of sources.flatMap((source) => filesOf(source, accepts))) {
-    hash.update(`\n${file}\n`).update(contentOf(join(root, file)));
+export function digest(sources, accepts, { folder = root, others = [] } = {}) {
+  const hash = createHash("sha256").update(JSON.stringify(others));
+  for (const file of sources.flatMap((source) => filesOf(folder, source, accepts))) {
+    const content = contentOf(join(folder, file));
+    hash.update(`\n${file} ${content.length}\n`).update(content);
   }
-  return hash.update(JSON.stringify(others)).digest("hex");
+  return hash.digest("hex");
 }
 
 /** The digest that a step's last success left, or null. */
 export function stampOf(step) {
-  return contentOf(join(folder, step)).toString() || null;
+  return contentOf(join(stamps, step)).toString() || null;
 }
 
 /** Forgets a step's last success: from here to `stamp` its result is in the making. */
 export function unstamp(step) {
-  rmSync(join(folder, step), { force: true });
+  rmSync(join(stamps, step), { force: true });
 }
 
 /** Records that a step's result now stands for a digest. */
 export function stamp(step, value) {
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, step), value);
+  mkdirSync(stamps, { recursive: true });
+  writeFileSync(join(stamps, step), value);
 }
 
-function filesOf(source, accepts) {
+function filesOf(folder, source, accepts) {
   let entries;
   try {
-    entries = readdirSync(join(root, source), { withFileTypes: true });
+    entries = readdirSync(join(folder, source), { withFileTypes: true });
   } catch {
     return [source];
   }
@@ -46,7 +47,7 @@ function filesOf(source, accepts) {
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .flatMap((entry) => {
       const path = `${source}/${entry.name}`;
-      if (entry.isDirectory()) return filesOf(path, accepts);
+      if (entry.isDirectory()) return filesOf(folder, path, accepts);
       return accepts(entry.name) ? [path] : [];
     });
 }

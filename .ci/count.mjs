@@ -1,0 +1,22 @@
+// node count.mjs FILE CHECK TESTS: the counts of the tests, and the exit codes of the check and of the test command.
+// A failed check is one failure; so are tests that ended without counts, or badly in spite of good ones.
+import { readFileSync } from "node:fs";
+
+const [file, check, tests] = process.argv.slice(2);
+const counts = read(file);
+const { passes, failures, pending } = counts ?? { passes: 0, failures: 0, pending: 0 };
+const endedBadly = counts === null || (tests !== "0" && failures === 0);
+const failed = failures + (endedBadly ? 1 : 0) + (check === "0" ? 0 : 1);
+if (endedBadly)
+  console.log(`the test command ended with code ${tests}${counts === null ? " before it had counted" : ""}`);
+if (check !== "0") console.log(`npm run check ended with code ${check}`);
+console.log(`${passes} passed, ${failed} failed, ${pending} skipped`);
+process.exitCode = failed === 0 && passes > 0 ? 0 : 1;
+
+function read(path) {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch {
+    return null;
+  }
+}
