@@ -3,7 +3,7 @@ import type { Layer__Output } from "../../../lib/gen/amaas/trainer/v1/Layer.ts";
 import type { Loss__Output } from "../../../lib/gen/amaas/trainer/v1/Loss.ts";
 import type { Optimizer__Output } from "../../../lib/gen/amaas/trainer/v1/Optimizer.ts";
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
-import { aliasName, parseAliasName, parseArtifactName, parseModelName } from "../../../lib/resource-names.ts";
+import { parseAliasId, parseArtifactName, parseModelName } from "../../../lib/resource-names.ts";
 import { checkPlan, type TrainingPlan } from "../engine/training-plan.ts";
 
 type Layer = TrainingPlan["layers"][number];
@@ -23,7 +23,7 @@ export interface CheckedSpec {
 /** Checks all of a specification that can be checked without the data; throws SPEC_INVALID or REQUEST_INVALID. */
 export function checkSpec(spec: TrainSpec__Output | null | undefined, threadCount: number): CheckedSpec {
   if (!spec) throw missing("job.train", "a train spec");
-  const model = parseModelName(spec.model);
+  const model = parseModelName(spec.model, "model");
   const plan: TrainingPlan = {
     layers: spec.layers.map(layerOf),
     loss: lossOf(spec.loss),
@@ -37,10 +37,10 @@ export function checkSpec(spec: TrainSpec__Output | null | undefined, threadCoun
   const { outputSize } = checkPlan(plan);
   const targetCount = spec.csv?.targetColumns || 1;
   checkTargets(plan, outputSize, targetCount);
-  if (spec.targetAlias) parseAliasName(aliasName(model, spec.targetAlias));
+  if (spec.targetAlias) parseAliasId(spec.targetAlias, "target_alias");
   return {
     model,
-    datasetSha256: parseArtifactName(spec.dataset),
+    datasetSha256: parseArtifactName(spec.dataset, "dataset"),
     header: spec.csv?.header ?? false,
     targetCount,
     alias: spec.targetAlias || undefined,
