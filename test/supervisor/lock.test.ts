@@ -1,0 +1,46 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import { DataDirectoryLock } from "../../supervisor/lock.ts";
+
+const self = fileURLToPath(import.meta.url);
+
+/** This file is also the program of a process that takes the lock and says so. */
+if (process.argv[1] === self) {
+  new DataDirectoryLock(process.argv[2]!).acquire();
+  process.send?.("acquired");
+} else {
+  describe("the lock of a data directory", () => {
+    let folder: string;
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), "amaas-test-"));
+    });
+    afterEach(() => rmSync(folder, { recursive: true }));
+
+    it("is refused while another process holds it, and free once that was killed", async () => {
+      const holder = fork(self, [folder], { execArgv: ["--import", "tsx"] });
+      await once(holder, "message");
+      const lock = new DataDirectoryLock(folder);
+      expect(() => lock.acquire()).to.throw(`${folder} is in use by process ${holder.pid}`);
+      holder.kill("SIGKILL");
+      await once(holder, "exit");
+      lock.acquire();
+      lock.release();
+    });
+
+    it("makes the directory, and leaves no trace of its holder", () => {
+      const deep = join(folder, "a", "b");
+      const lock = new DataDirectoryLock(deep);
+      lock.acquire();
+      lock.release();
+      lock.release();
+      expect(existsSync(join(deep, "supervisor.pid"))).to.equal(false);
+      lock.acquire();
+      lock.release();
+    });
+  });
+}
