@@ -8,7 +8,7 @@ const programs = sources.filter(({ path }) => !path.startsWith("test/"));
 
 /** Which files may import a package; every other one reaches it through them. */
 const doors: Readonly<Record<string, readonly RegExp[]>> = {
-  "@grpc/grpc-js": [/^lib\/rpc\//, /^services\/gateway\/(listener|forwarder)[^/]*\.ts$/, /^deploy\/probe\.mjs$/],
+  "@grpc/grpc-js": [/^lib\/rpc\//, /^services\/gateway\/(listener\.ts$|edge\/|forward\/)/, /^deploy\/probe\.mjs$/],
   "@grpc/proto-loader": [/^lib\/rpc\//],
   "@grpc/reflection": [/^lib\/rpc\//],
   bullmq: [/^services\/trainer\/queue\//],

@@ -1,0 +1,37 @@
+import type { Settings } from "../../lib/env.ts";
+import { readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
+
+/** The gateway's settings; its README says what each is for. */
+export interface GatewayConfig extends ServiceConfig {
+  readonly port: number;
+  readonly registryAddress: string;
+  readonly trainerAddress: string;
+  /** The name in ServerMetadata: some clients insist on another server's. */
+  readonly serverName: string;
+  /** The deadline of an inference call that has none, in milliseconds. */
+  readonly defaultTimeoutMs: number;
+  /** Calls that are forwarded at the same time. */
+  readonly callsMax: number;
+  /** How long a call waits for a connection to a node or service, in milliseconds. */
+  readonly connectTimeoutMs: number;
+}
+
+/** Reads and checks every setting of the gateway. */
+export function readGatewayConfig(settings: Settings): GatewayConfig {
+  const whole = (name: string, preset: number, min: number, max: number) =>
+    settings.integer(`AMAAS_GATEWAY_${name}`, { default: preset, min, max });
+  return {
+    ...readServiceConfig(settings),
+    port: settings.port("AMAAS_GATEWAY_PORT", 8001),
+    registryAddress: settings.address("AMAAS_REGISTRY_ADDRESS", "127.0.0.1:8101"),
+    trainerAddress: settings.address("AMAAS_TRAINER_ADDRESS", "127.0.0.1:8201"),
+    serverName: settings.text("AMAAS_SERVER_NAME", {
+      default: "amaas",
+      pattern: /^[\x21-\x7e]{1,64}$/,
+      needed: "1 to 64 printable characters without spaces",
+    }),
+    defaultTimeoutMs: whole("DEFAULT_TIMEOUT_MS", 60_000, 1, 86_400_000),
+    callsMax: whole("CALLS_MAX", 10_000, 1, 1_000_000),
+    connectTimeoutMs: whole("CONNECT_TIMEOUT_MS", 2000, 10, 60_000),
+  };
+}

@@ -1,0 +1,39 @@
+import { status } from "@grpc/grpc-js";
+import { pick } from "../pick.ts";
+import { type Cancellable, forwardUnary, type UnaryReply } from "./unary.ts";
+import type { CallHead } from "./upstream.ts";
+import type { Upstreams } from "./upstreams.ts";
+
+/** How a call that several replicas could answer ended, and where. */
+export interface ReplicaReply extends UnaryReply {
+  /** The address of the node that was asked last. */
+  readonly node: string;
+}
+
+/**
+ * Sends an idempotent call to one of several replicas; where that node was lost before it answered anything, once more to
+ * another one. The deadline and the caller's cancellation cover all attempts. Never rejects; `replicas` is not empty.
+ */
+export async function forwardToReplica(
+  replicas: readonly string[],
+  nodes: Upstreams,
+  random: () => number,
+  call: { readonly head: CallHead; readonly message: Buffer; readonly caller: Cancellable },
+): Promise<ReplicaReply> {
+  const { head, message, caller } = call;
+  let candidates = replicas;
+  for (let attempt = 1; ; attempt++) {
+    const node = pick(candidates, (address) => nodes.load(address), random);
+    const reply = await forwardUnary(nodes.at(node), head, message, caller);
+    candidates = candidates.filter((address) => address !== node);
+    const isLast = attempt === attemptsMax || candidates.length === 0;
+    if (isLast || caller.cancelled || !isLost(reply)) return { ...reply, node };
+  }
+}
+
+const attemptsMax = 2;
+
+/** Whether nothing came back but a sign that the node, or its way here, is gone. CANCELLED is what a dying grpc-js says. */
+function isLost({ status: { code }, metadata, message }: UnaryReply): boolean {
+  return metadata === undefined && message === undefined && (code === status.UNAVAILABLE || code === status.CANCELLED);
+}

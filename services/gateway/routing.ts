@@ -1,0 +1,104 @@
+import { ServiceError } from "../../lib/errors.ts";
+import type { ModelRef } from "./model-ref.ts";
+import { nearestNames } from "./nearest-names.ts";
+import type { ModelRoute, RouteTable } from "./route-table.ts";
+
+/** What a request is for, with the version as a number. */
+export interface Route {
+  readonly model: string;
+  readonly version: number;
+  /** The addresses of the nodes where the version is ready; may be empty. */
+  readonly replicas: readonly string[];
+}
+
+/**
+ * Finds the version that a request means: a number, an alias, or nothing, which is the alias "default". Throws
+ * MODEL_NOT_FOUND, VERSION_NOT_FOUND or ALIAS_NOT_FOUND with the names that exist, and SERVICE_UNAVAILABLE before the
+ * first table. The texts begin as Triton's do, because clients look for them.
+ */
+export function routeOf(table: RouteTable | undefined, ref: ModelRef): Route {
+  if (table === undefined) {
+    throw new ServiceError("SERVICE_UNAVAILABLE", "the gateway has no route table yet: the registry has not answered", {
+      retryDelayMs: 1000,
+    });
+  }
+  const model = table.get(ref.model);
+  if (model === undefined) throw unknownModel(table, ref);
+  const version = versionOf(model, ref.version);
+  const replicas = version === undefined ? undefined : model.versions.get(version);
+  if (version === undefined || replicas === undefined) throw unknownVersion(model, ref.version);
+  return { model: model.model, version, replicas };
+}
+
+/** The nodes that can answer; throws MODEL_NOT_READY where there are none. */
+export function readyReplicas({ model, version, replicas }: Route): readonly string[] {
+  if (replicas.length > 0) return replicas;
+  throw new ServiceError("MODEL_NOT_READY", `version ${version} of model '${model}' is not ready on any node`, {
+    metadata: { model, version: String(version) },
+    retryDelayMs: 1000,
+  });
+}
+
+/** The alias that an empty version means. */
+const defaultAlias = "default";
+/** How many names an error lists. */
+const namesMax = 10;
+/** How many characters of a name that does not exist an error repeats. */
+const shownMax = 64;
+
+/** Numbers as the registry writes them; anything else is an alias, which holds at least one letter. */
+const versionNumber = /^[1-9]\d{0,14}$/;
+
+function versionOf(model: ModelRoute, text: string): number | undefined {
+  return versionNumber.test(text) ? Number(text) : model.aliases.get(text || defaultAlias);
+}
+
+function unknownModel(table: RouteTable, ref: ModelRef): ServiceError {
+  const names = nearestNames(ref.model, [...table.keys()], namesMax);
+  const known = names.length === 0 ? "there are no models yet" : `models: ${listed(names, table.size)}`;
+  const name = shown(ref.model);
+  return new ServiceError("MODEL_NOT_FOUND", `Request for unknown model: '${name}' is not found; ${known}`, {
+    metadata: { model: name },
+  });
+}
+
+function unknownVersion(model: ModelRoute, text: string): ServiceError {
+  const known = `${versionsOf(model)}; ${aliasesOf(model)}`;
+  const name = model.model;
+  if (text === "") {
+    return new ServiceError(
+      "ALIAS_NOT_FOUND",
+      `Request for unknown model: '${name}' has no alias '${defaultAlias}', which an empty version means; name a version, ` +
+        `or point the alias at one with amaas.registry.v1.RegistryService/UpdateAlias; ${known}`,
+      { metadata: { model: name, alias: defaultAlias } },
+    );
+  }
+  const isNumber = /^-?\d+$/.test(text);
+  const word = isNumber ? "version" : "alias";
+  return new ServiceError(
+    isNumber ? "VERSION_NOT_FOUND" : "ALIAS_NOT_FOUND",
+    `Request for unknown model: '${name}' ${word} ${isNumber ? shown(text) : `'${shown(text)}'`} is not found; ${known}`,
+    { metadata: { model: name, [word]: shown(text) } },
+  );
+}
+
+function versionsOf({ versions }: ModelRoute): string {
+  const newest = [...versions.keys()].sort((a, b) => b - a);
+  return newest.length === 0
+    ? "it has no versions yet"
+    : `versions: ${listed(newest.slice(0, namesMax), versions.size)}`;
+}
+
+function aliasesOf({ aliases }: ModelRoute): string {
+  const names = [...aliases].map(([alias, version]) => `${alias} (${version})`).sort();
+  return names.length === 0 ? "no aliases" : `aliases: ${listed(names.slice(0, namesMax), aliases.size)}`;
+}
+
+function listed(names: readonly (string | number)[], count: number): string {
+  return names.join(", ") + (count > names.length ? ` and ${count - names.length} more` : "");
+}
+
+function shown(name: string): string {
+  const characters = [...name];
+  return characters.length > shownMax ? `${characters.slice(0, shownMax).join("")}…` : name;
+}

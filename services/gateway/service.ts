@@ -1,0 +1,120 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { systemClock } from "../../lib/clock.ts";
+import { ServiceError } from "../../lib/errors.ts";
+import type {
+  ControlServiceDefinition,
+  ControlServiceHandlers,
+} from "../../lib/gen/amaas/registry/v1/ControlService.ts";
+import { createLog, type Log } from "../../lib/log.ts";
+import type { Service } from "../../lib/process.ts";
+import { RpcClient } from "../../lib/rpc/client.ts";
+import { RpcServer } from "../../lib/rpc/server.ts";
+import { CallLimit } from "./call-limit.ts";
+import type { GatewayConfig } from "./config.ts";
+import { Upstream } from "./forward/upstream.ts";
+import { Upstreams } from "./forward/upstreams.ts";
+import { Listener } from "./listener.ts";
+import { passThrough } from "./pass-through.ts";
+import { RouteFile } from "./route-file.ts";
+import { RouteLink } from "./route-link.ts";
+import { addressesOf } from "./route-table.ts";
+import { Routes } from "./routes.ts";
+
+/** The front door: one address for inference, registry and trainer. */
+export class GatewayService implements Service {
+  readonly #log: Log;
+  readonly #server: RpcServer;
+  readonly #file: RouteFile;
+  readonly #routes: Routes;
+  readonly #control: RpcClient<ControlServiceDefinition>;
+  readonly #link: RouteLink;
+  readonly #nodes: Upstreams;
+  readonly #registry: Upstream;
+  readonly #trainer: Upstream;
+  #started = false;
+
+  constructor(config: GatewayConfig) {
+    const log = createLog("gateway", config.logLevel);
+    const random = Math.random;
+    const clock = systemClock;
+    const limit = new CallLimit(config.callsMax);
+    this.#log = log;
+    this.#server = new RpcServer(config, log);
+    this.#nodes = new Upstreams(config);
+    this.#registry = new Upstream(config.registryAddress, config);
+    this.#trainer = new Upstream(config.trainerAddress, config);
+    this.#file = new RouteFile(join(config.dataDir, "gateway"), log);
+    this.#routes = new Routes((table) => {
+      this.#nodes.retain(addressesOf(table));
+      return this.#file.write(table);
+    }, clock);
+    this.#control = new RpcClient("amaas.registry.v1.ControlService", config.registryAddress, watchOptions);
+    const gateway = `${config.host}:${config.port}`;
+    const apply = this.#routes.apply.bind(this.#routes);
+    this.#link = new RouteLink({ client: this.#control, gateway, apply, clock, random, log });
+    const parts = { server: this.#server, routes: this.#routes, nodes: this.#nodes, limit, random, log };
+    new Listener({ ...config, serverVersion: suiteVersion() }, parts).serve();
+    passThrough(parts, {
+      service: "amaas.registry.v1.RegistryService",
+      who: "the registry",
+      upstream: this.#registry,
+      endless: [],
+    });
+    passThrough(parts, {
+      service: "amaas.trainer.v1.TrainerService",
+      who: "the trainer",
+      upstream: this.#trainer,
+      endless: ["WatchJob"],
+    });
+    this.#server.implement<ControlServiceHandlers>("amaas.registry.v1.ControlService", {
+      ConnectNode: refuse,
+      WatchRoutes: refuse,
+    });
+  }
+
+  /** Listens with the last table on disk, whether or not the registry answers. */
+  async start(): Promise<{ readonly port: number }> {
+    const table = await this.#file.read();
+    if (table !== undefined) this.#routes.restore(table);
+    const port = await this.#server.start();
+    this.#started = true;
+    this.#link.start();
+    this.#log.info({ port, models: table?.size }, "gateway listening");
+    return { port };
+  }
+
+  /** The table moves on while accepted calls finish; connections close last. */
+  async stop(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const step of [
+      () => (this.#started ? this.#server.stop() : undefined),
+      () => this.#link.stop(),
+      () => this.#routes.flush(),
+      () => [this.#control, this.#nodes, this.#registry, this.#trainer].forEach((part) => void part.close()),
+    ]) {
+      await Promise.resolve()
+        .then(step)
+        .catch((failure: unknown) => failures.push(failure));
+    }
+    if (failures.length > 0) throw new AggregateError(failures, "shutdown left work behind");
+  }
+}
+
+/** A registry whose machine vanished is noticed, although nothing is ever sent on the stream. */
+const watchOptions = {
+  "grpc.keepalive_time_ms": 20_000,
+  "grpc.keepalive_timeout_ms": 5000,
+  "grpc.enable_http_proxy": 0,
+};
+
+// biome-ignore lint/correctness/useYield: it ends before the first message.
+async function* refuse(): AsyncGenerator<never> {
+  throw new ServiceError("METHOD_INTERNAL", "ControlService is answered by the registry only, at its own address");
+}
+
+function suiteVersion(): string {
+  const path = fileURLToPath(import.meta.resolve("#package.json"));
+  return (JSON.parse(readFileSync(path, "utf8")) as { readonly version: string }).version;
+}
