@@ -4,7 +4,7 @@ import type { Attribute, Graph, Node, Value } from "./graph.ts";
 import type { AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto } from "./model.ts";
 
 /** The operator set of the graphs that a builder makes, and the file format that it belongs to. */
-export const opsetVersion = 18;
+const opsetVersion = 18;
 const irVersion = 8;
 
 /** What a file says about itself. */

@@ -5,7 +5,7 @@ import type { Measured } from "./stepper.ts";
 import type { TrainingData } from "./training-plan.ts";
 
 /** Rows measured in one call of the runtime. */
-export const evaluationRowsMax = 4096;
+const evaluationRowsMax = 4096;
 
 /** Measures the loss of the rows that are held out. */
 export class Evaluation {

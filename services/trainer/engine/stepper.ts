@@ -14,10 +14,10 @@ export interface Measured {
 }
 
 /** How long one call of the runtime should take: it can be neither watched nor stopped meanwhile. */
-export const callTargetMs = 100;
+const callTargetMs = 100;
 
 /** Features of one call, at most, in bytes; a single batch may be larger. */
-export const callBytesMax = 32 * 2 ** 20;
+const callBytesMax = 32 * 2 ** 20;
 
 /** Holds parameters and optimiser state between calls of the runtime, and takes as many steps per call as time allows. */
 export class Stepper {

@@ -32,8 +32,8 @@ export interface TrainingData {
   readonly targets: Float32Array | Int32Array;
 }
 
-export const epochCountMax = 1_000_000;
-export const batchRowsMax = 65_536;
+const epochCountMax = 1_000_000;
+const batchRowsMax = 65_536;
 export const threadCountMax = 256;
 
 /** Refuses a plan that no data could train: throws SPEC_INVALID with the field, the value seen and the value needed. */
@@ -45,8 +45,9 @@ export function checkPlan(plan: TrainingPlan): Network {
   checkWhole("batch_size", plan.batchRows, 1, batchRowsMax);
   checkWhole("seed", plan.seed, 0, Number.MAX_SAFE_INTEGER);
   checkWhole("thread_count", plan.threadCount, 1, threadCountMax);
-  if (!(plan.validationShare >= 0 && plan.validationShare < 1)) {
-    throw specError("validation_share", plan.validationShare, "a number in [0, 1)");
+  const { validationShare } = plan;
+  if (!Number.isFinite(validationShare) || validationShare < 0 || validationShare >= 1) {
+    throw specError("validation_share", validationShare, "a number in [0, 1)");
   }
   return network;
 }

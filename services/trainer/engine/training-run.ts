@@ -1,7 +1,7 @@
 import { setTimeout as waited } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { ServiceError } from "../../../lib/errors.ts";
-import { startThread } from "./start-thread.ts";
+import { startThread } from "../../../lib/start-thread.ts";
 import type { ThreadMessage, ThreadStart, TrainingOutcome, TrainingProgress } from "./thread-protocol.ts";
 import { checkData, checkPlan, type TrainingData, type TrainingPlan } from "./training-plan.ts";
 
@@ -13,7 +13,7 @@ export interface TrainingRunOptions {
 }
 
 /** How long an aborted run waits for its thread to leave the runtime before it is given up on. */
-export const stopGraceMs = 500;
+const stopGraceMs = 500;
 
 /**
  * Trains a network in a thread of its own and gives the trained model. The thread never outlives the promise by more

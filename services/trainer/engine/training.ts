@@ -21,7 +21,7 @@ export interface TrainingHooks {
 }
 
 /** The shortest time between two progress reports within an epoch. */
-export const progressIntervalMs = 250;
+const progressIntervalMs = 250;
 
 /** One training run in the thread that it blocks. Plan and data have been checked. */
 export class Training {

@@ -39,8 +39,8 @@ export interface NetworkOutput {
   readonly scores: Value;
 }
 
-export const layerCountMax = 256;
-export const parameterCountMax = 2 ** 28;
+const layerCountMax = 256;
+const parameterCountMax = 2 ** 28;
 
 /** Checks a layer list and works out its sizes. Throws SPEC_INVALID that names the layer, its size and the size needed. */
 export function networkOf(layers: readonly Layer[]): Network {

@@ -33,7 +33,7 @@ export function checkOptimiser(optimiser: Optimiser): void {
     throw specError("optimizer.kind", optimiser.kind, `one of ${Object.keys(optimiserKinds).join(", ")}`);
   }
   const { learningRate } = optimiser;
-  if (!(learningRate > 0 && learningRate < Infinity)) {
+  if (!Number.isFinite(learningRate) || learningRate <= 0) {
     throw specError("optimizer.learning_rate", learningRate, "a finite number above 0");
   }
   kindOf(optimiser).check(optimiser);
@@ -96,7 +96,7 @@ const optimiserKinds = {
     check({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }) {
       checkShare("beta1", beta1);
       checkShare("beta2", beta2);
-      if (!(epsilon > 0 && epsilon < Infinity))
+      if (!Number.isFinite(epsilon) || epsilon <= 0)
         throw specError("optimizer.epsilon", epsilon, "a finite number above 0");
     },
     stateNames: () => ["mean", "square"],
@@ -127,5 +127,6 @@ function kindOf(optimiser: Optimiser): OptimiserKind<Optimiser> {
 }
 
 function checkShare(field: string, value: number): void {
-  if (!(value >= 0 && value < 1)) throw specError(`optimizer.${field}`, value, "a number in [0, 1)");
+  if (!Number.isFinite(value) || value < 0 || value >= 1)
+    throw specError(`optimizer.${field}`, value, "a number in [0, 1)");
 }

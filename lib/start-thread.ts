@@ -1,4 +1,6 @@
+import { createRequire } from "node:module";
 import { extname } from "node:path";
+import { pathToFileURL } from "node:url";
 import { Worker, type WorkerOptions } from "node:worker_threads";
 
 /**
@@ -9,7 +11,9 @@ export function startThread(url: URL, options: WorkerOptions): Worker {
   const extension = extname(import.meta.url);
   const entry = `${url.href}${extension}`;
   if (extension !== ".ts") return new Worker(new URL(entry), options);
-  const loader = import.meta.resolve("tsx/esm/api");
-  const script = `import(${JSON.stringify(loader)}).then(({ register }) => (register(), import(${JSON.stringify(entry)})))`;
+  // Only the ES module of the loader works in a thread; it stands beside the CommonJS one that can be resolved here.
+  const commonJs = createRequire(import.meta.url).resolve("tsx/esm/api");
+  const loader = pathToFileURL(commonJs.replace(/\.cjs$/, ".mjs")).href;
+  const script = `import("${loader}").then(({ register }) => (register(), import("${entry}")))`;
   return new Worker(script, { ...options, eval: true });
 }

@@ -1,0 +1,143 @@
+import { expect } from "chai";
+import { ServiceError } from "../../lib/errors.ts";
+import {
+  checkData,
+  checkPlan,
+  type TrainingData,
+  type TrainingPlan,
+} from "../../services/trainer/engine/training-plan.ts";
+import type { Layer } from "../../services/trainer/graph/layers.ts";
+
+const linear = (inputSize: number, outputSize: number): Layer => ({ kind: "linear", inputSize, outputSize });
+const plan: TrainingPlan = {
+  layers: [linear(4, 8), { kind: "relu" }, linear(8, 3), { kind: "softmax" }],
+  loss: { kind: "cross_entropy" },
+  optimiser: { kind: "adam", learningRate: 0.01 },
+  epochCount: 2,
+  batchRows: 4,
+  seed: 1,
+  validationShare: 0.25,
+  threadCount: 1,
+};
+const data: TrainingData = {
+  rowCount: 8,
+  featureCount: 4,
+  features: new Float32Array(32),
+  targets: Int32Array.from([0, 1, 2, 0, 1, 2, 0, 1]),
+};
+const regression: TrainingPlan = { ...plan, layers: [linear(4, 3)], loss: { kind: "mse" } };
+
+describe("a training plan", () => {
+  it("that fits is accepted, and its sizes are worked out", () => {
+    const { inputSize, outputSize, parameters, parameterCount } = checkPlan(plan);
+    expect({ inputSize, outputSize, parameterCount }).to.deep.equal({
+      inputSize: 4,
+      outputSize: 3,
+      parameterCount: 67,
+    });
+    expect(parameters.map(({ name, shape }) => `${name} ${shape}`)).to.deep.equal([
+      "layers.0.weight 8,4",
+      "layers.0.bias 8",
+      "layers.2.weight 3,8",
+      "layers.2.bias 3",
+    ]);
+  });
+
+  const adam = (fields: object) => ({ optimiser: { kind: "adam", learningRate: 0.01, ...fields } });
+  const sgd = (fields: object) => ({ optimiser: { kind: "sgd", learningRate: 0.01, ...fields } });
+  const faults: Record<string, [change: object, message: string]> = {
+    "no layers": [{ layers: [] }, "layers is a list of 0; needed: 1 to 256 layers"],
+    "no linear layer": [{ layers: [{ kind: "relu" }] }, "layers is a list without a linear layer"],
+    "sizes that do not chain": [
+      { layers: [linear(4, 128), { kind: "relu" }, linear(64, 3)] },
+      "layers[2].input_size is 64 but layers[0] gives 128",
+    ],
+    "a size of zero": [{ layers: [linear(4, 0)] }, "layers[0].output_size is 0; needed: a whole number of at least 1"],
+    "half a size": [{ layers: [linear(1.5, 2)] }, "layers[0].input_size is 1.5"],
+    "an unknown layer": [{ layers: [{ kind: "conv" }] }, "layers[0].kind is conv; needed: one of linear, relu"],
+    "a layer kind that every object has": [{ layers: [{ kind: "constructor" }] }, "layers[0].kind is constructor"],
+    "softmax before the end": [
+      { layers: [linear(4, 3), { kind: "softmax" }, { kind: "relu" }] },
+      "layers[1] is softmax; needed: another kind, because only the last layer may be softmax",
+    ],
+    "too many parameters": [{ layers: [linear(2 ** 16, 2 ** 16)] }, "layers is a network of 4295032832 parameters"],
+    "an unknown loss": [{ loss: { kind: "hinge" } }, "loss.kind is hinge; needed: one of mse, cross_entropy"],
+    "one class": [{ layers: [linear(4, 1)] }, "the last layer's output_size is 1; needed: at least 2 classes"],
+    "an unknown optimiser": [{ optimiser: { kind: "lion" } }, "optimizer.kind is lion; needed: one of sgd, adam"],
+    "a negative learning rate": [
+      adam({ learningRate: -1 }),
+      "optimizer.learning_rate is -1; needed: a finite number above 0",
+    ],
+    "a learning rate of NaN": [sgd({ learningRate: Number.NaN }), "optimizer.learning_rate is NaN"],
+    "an infinite learning rate": [sgd({ learningRate: Infinity }), "optimizer.learning_rate is Infinity"],
+    "a momentum of 1": [sgd({ momentum: 1 }), "optimizer.momentum is 1; needed: a number in [0, 1)"],
+    "a negative beta1": [adam({ beta1: -0.1 }), "optimizer.beta1 is -0.1"],
+    "a beta2 of null": [adam({ beta2: null }), "optimizer.beta2 is null"],
+    "an epsilon of 0": [adam({ epsilon: 0 }), "optimizer.epsilon is 0; needed: a finite number above 0"],
+    "no epochs": [{ epochCount: 0 }, "epochs is 0; needed: a whole number in [1, 1000000]"],
+    "an empty batch": [{ batchRows: 0 }, "batch_size is 0; needed: a whole number in [1, 65536]"],
+    "a negative seed": [{ seed: -1 }, "seed is -1"],
+    "no threads": [{ threadCount: 0 }, "thread_count is 0"],
+    "all rows held out": [{ validationShare: 1 }, "validation_share is 1; needed: a number in [0, 1)"],
+    "a share of NaN": [{ validationShare: Number.NaN }, "validation_share is NaN"],
+  };
+  for (const [fault, [change, message]] of Object.entries(faults)) {
+    it(`with ${fault} is refused`, () => {
+      refused(() => checkPlan({ ...plan, ...change } as TrainingPlan), "SPEC_INVALID", message);
+    });
+  }
+
+  it("with a batch larger than the training rows is refused once the data is known", () => {
+    refused(() => fits({ ...plan, batchRows: 7 }, data), "SPEC_INVALID", "batch_size is 7; needed: at most 6");
+  });
+
+  it("that holds out every row of a small dataset is refused", () => {
+    const message = "validation_share is 0.95; needed: a share that leaves some of 8 rows to train on";
+    refused(() => fits({ ...plan, validationShare: 0.95 }, data), "SPEC_INVALID", message);
+  });
+});
+
+describe("training data", () => {
+  it("that fits is accepted, for either loss", () => {
+    fits(plan, data);
+    fits(regression, { ...data, targets: new Float32Array(24) });
+  });
+
+  const faults: Record<string, [change: object, message: string, of?: TrainingPlan]> = {
+    "no rows": [{ rowCount: 0 }, "the dataset has no rows"],
+    "too few columns": [
+      { featureCount: 3, features: new Float32Array(24) },
+      "the dataset has 3 feature columns; the first linear layer needs 4",
+    ],
+    "missing numbers": [{ features: new Float32Array(31) }, "features holds 31 numbers; 8 rows of 4 need 32"],
+    "a number that is not finite": [
+      { features: new Float32Array(32).fill(Number.NaN, 13, 14) },
+      "feature 1 of row 3 is NaN",
+    ],
+    "a label out of range": [
+      { targets: Int32Array.from([0, 1, 2, 0, 3, 2, 0, 1]) },
+      "the label of row 4 is 3; needed: a class index in [0, 2]",
+    ],
+    "a negative label": [{ targets: Int32Array.from([-1, 0, 0, 0, 0, 0, 0, 0]) }, "the label of row 0 is -1"],
+    "too few labels": [{ targets: new Int32Array(7) }, "the dataset's targets are 7 labels; needed: 8"],
+    "numbers for classes": [{ targets: new Float32Array(8) }, "targets are numbers; needed: class indices"],
+    "classes for numbers": [{}, "targets are class indices; needed: numbers", regression],
+    "targets of another width": [
+      { targets: new Float32Array(16) },
+      "targets are 2 wide; needed: 3 wide, the network's output",
+      regression,
+    ],
+    "an infinite target": [{ targets: new Float32Array(24).fill(Infinity, 5, 6) }, "target 2 of row 1", regression],
+  };
+  for (const [fault, [change, message, of = plan]] of Object.entries(faults)) {
+    it(`with ${fault} is refused`, () => refused(() => fits(of, { ...data, ...change }), "DATASET_INVALID", message));
+  }
+});
+
+function fits(given: TrainingPlan, rows: TrainingData): void {
+  checkData(given, checkPlan(given), rows);
+}
+
+function refused(check: () => void, reason: string, message: string): void {
+  expect(check).to.throw(ServiceError, message).with.property("reason", reason);
+}

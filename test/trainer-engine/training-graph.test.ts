@@ -1,0 +1,154 @@
+import { expect } from "chai";
+import { modelOf } from "../../lib/onnx/export.ts";
+import { writeModel } from "../../lib/onnx/model.ts";
+import { Random } from "../../lib/random.ts";
+import { openSession, type RuntimeTensor, type RuntimeTensors } from "../../services/trainer/engine/runtime.ts";
+import { initialWeights } from "../../services/trainer/graph/initialise.ts";
+import { type Layer, networkOf } from "../../services/trainer/graph/layers.ts";
+import { type Loss, targetForm } from "../../services/trainer/graph/losses.ts";
+import { type Optimiser, stepScalars } from "../../services/trainer/graph/optimisers.ts";
+import { evaluationGraph, trainingGraph } from "../../services/trainer/graph/training-graph.ts";
+
+const rowCount = 5;
+
+describe("the training graph", () => {
+  const twoLayers: Layer[] = [
+    { kind: "linear", inputSize: 3, outputSize: 4 },
+    { kind: "tanh" },
+    { kind: "linear", inputSize: 4, outputSize: 2 },
+    { kind: "sigmoid" },
+  ];
+
+  it("gives the same bits for several steps in one call as for one at a time", async () => {
+    const optimiser: Optimiser = { kind: "adam", learningRate: 0.01 };
+    const together = await trained(twoLayers, { kind: "mse" }, optimiser, [6]);
+    const apart = await trained(twoLayers, { kind: "mse" }, optimiser, [1, 2, 3]);
+    expect(apart.losses).to.deep.equal(together.losses);
+    expect(apart.state).to.deep.equal(together.state);
+  });
+
+  const optimisers: Record<string, Optimiser> = {
+    "stochastic gradient descent": { kind: "sgd", learningRate: 0.05 },
+    "stochastic gradient descent with momentum": { kind: "sgd", learningRate: 0.05, momentum: 0.9 },
+    Adam: { kind: "adam", learningRate: 0.05 },
+    "Adam with its own constants": { kind: "adam", learningRate: 0.05, beta1: 0.5, beta2: 0.9, epsilon: 1e-3 },
+  };
+  for (const [name, optimiser] of Object.entries(optimisers)) {
+    it(`moves weights by the formula of ${name}`, async () => {
+      const { losses, state } = await trained(
+        [{ kind: "linear", inputSize: 1, outputSize: 1 }],
+        { kind: "mse" },
+        optimiser,
+        [20],
+      );
+      const expected = lineFitted(optimiser, 20);
+      expect(losses[19]).to.be.closeTo(expected.loss, 1e-5);
+      expect(elements(state["layers.0.weight"])[0]).to.be.closeTo(expected.weight, 1e-5);
+      expect(elements(state["layers.0.bias"])[0]).to.be.closeTo(expected.bias, 1e-5);
+    });
+  }
+
+  for (const ending of [[], [{ kind: "softmax" }]] satisfies Layer[][]) {
+    const name = ending.length > 0 ? "with a softmax at its end" : "that ends in scores";
+    it(`takes the cross-entropy of a network ${name} from its scores`, async () => {
+      const layers: Layer[] = [{ kind: "linear", inputSize: 3, outputSize: 4 }, ...ending];
+      const network = networkOf(layers);
+      const session = await openSession(writeModel(modelOf(evaluationGraph(network, { kind: "cross_entropy" }))), 1);
+      // Scores a thousand apart: a softmax in single precision gives 0, whose logarithm is infinite.
+      const weight = fp32([4, 3], [1000, 0, 0, 0, 1000, 0, 0, 0, 1000, 0, 0, 0]);
+      const inputs = {
+        features: fp32([2, 3], [1, 0, 0, 0.001, 0, 0.002]),
+        targets: { dataType: "INT32", shape: [2], elements: Int32Array.from([1, 2]) } as const,
+        "layers.0.weight": weight,
+        "layers.0.bias": fp32([4], [0, 0, 0, 0]),
+      };
+      const { loss, correct_count } = await session.run(inputs);
+      await session.release();
+      const second = Math.log(Math.exp(1) + 1 + Math.exp(2) + 1) - 2;
+      expect(loss.elements[0]).to.be.closeTo((1000 + second) / 2, 1e-3);
+      expect(correct_count.elements[0]).to.equal(1);
+    });
+  }
+});
+
+interface Trained {
+  readonly losses: number[];
+  readonly state: RuntimeTensors;
+}
+
+/** Steps over the same rows, in calls of the given numbers of steps. */
+async function trained(layers: Layer[], loss: Loss, optimiser: Optimiser, calls: number[]): Promise<Trained> {
+  const network = networkOf(layers);
+  const { graph, state: tensors, scalarNames } = trainingGraph(network, loss, optimiser);
+  const session = await openSession(writeModel(modelOf(graph)), 1);
+  const weights = initialWeights(network, 1);
+  const zeros = (shape: readonly number[]) => new Float32Array(shape.reduce((a, b) => a * b, 1));
+  let state: RuntimeTensors = Object.fromEntries(
+    tensors.map(({ name, shape }) => [name, fp32(shape, weights.get(name) ?? zeros(shape))]),
+  );
+  const losses: number[] = [];
+  for (const steps of calls) {
+    const scalars = scalarNames.map((name) => {
+      const values = Array.from(
+        { length: steps },
+        (_, index) => stepScalars(optimiser, losses.length + index + 1)[name],
+      );
+      return [name, fp32([steps], values)];
+    });
+    const repeated = (row: readonly number[], numbers: number[]) =>
+      fp32([steps, rowCount, ...row], Array.from({ length: steps }, () => numbers).flat());
+    const outputs = await session.run({
+      features: repeated([network.inputSize], drawn("features", rowCount * network.inputSize)),
+      targets: repeated(targetForm(loss, network).rowShape, drawn("targets", rowCount * network.outputSize)),
+      ...Object.fromEntries(scalars),
+      ...state,
+    });
+    losses.push(...elements(outputs.loss));
+    state = Object.fromEntries(tensors.map(({ name }) => [name, outputs[`next.${name}`]]));
+  }
+  await session.release();
+  return { losses, state };
+}
+
+/** The same as {@link trained} for a line `weight·x + bias`, straight from the papers' formulas in double precision. */
+function lineFitted(optimiser: Optimiser, steps: number): { loss: number; weight: number; bias: number } {
+  const weights = initialWeights(networkOf([{ kind: "linear", inputSize: 1, outputSize: 1 }]), 1);
+  let values = [weights.get("layers.0.weight")![0], weights.get("layers.0.bias")![0]];
+  const [xs, ys] = [drawn("features", rowCount), drawn("targets", rowCount)];
+  const moments = values.map(() => ({ mean: 0, square: 0 }));
+  let loss = Number.NaN;
+  for (let step = 1; step <= steps; step++) {
+    const errors = xs.map((x, row) => values[0] * x + values[1] - ys[row]);
+    loss = errors.reduce((sum, error) => sum + error ** 2, 0) / rowCount;
+    const slopes = [
+      errors.reduce((sum, error, row) => sum + 2 * error * xs[row], 0) / rowCount,
+      errors.reduce((sum, error) => sum + 2 * error, 0) / rowCount,
+    ];
+    values = values.map((value, index) => {
+      const [moment, slope] = [moments[index], slopes[index]];
+      if (optimiser.kind === "sgd") {
+        moment.mean = (optimiser.momentum ?? 0) * moment.mean + slope;
+        return value - optimiser.learningRate * moment.mean;
+      }
+      const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, learningRate } = optimiser;
+      moment.mean = beta1 * moment.mean + (1 - beta1) * slope;
+      moment.square = beta2 * moment.square + (1 - beta2) * slope ** 2;
+      const [mean, square] = [moment.mean / (1 - beta1 ** step), moment.square / (1 - beta2 ** step)];
+      return value - (learningRate * mean) / (Math.sqrt(square) + epsilon);
+    });
+  }
+  return { loss, weight: values[0], bias: values[1] };
+}
+
+function drawn(stream: string, length: number): number[] {
+  const random = new Random(3, stream);
+  return Array.from({ length }, () => 2 * random.uniform() - 1);
+}
+
+function fp32(shape: readonly number[], numbers: ArrayLike<number>): RuntimeTensor {
+  return { dataType: "FP32", shape, elements: Float32Array.from(numbers) };
+}
+
+function elements(tensor: RuntimeTensor): number[] {
+  return Array.from(tensor.elements);
+}

@@ -1,0 +1,174 @@
+import { expect } from "chai";
+import { ServiceError } from "../../lib/errors.ts";
+import { readModel } from "../../lib/onnx/model.ts";
+import { signatureOf } from "../../lib/onnx/signature.ts";
+import { Random } from "../../lib/random.ts";
+import { splitRows } from "../../lib/split.ts";
+import { openSession } from "../../services/trainer/engine/runtime.ts";
+import type { TrainingProgress } from "../../services/trainer/engine/thread-protocol.ts";
+import type { TrainingData, TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
+import { runTraining } from "../../services/trainer/engine/training-run.ts";
+
+const plan: TrainingPlan = {
+  layers: [
+    { kind: "linear", inputSize: 6, outputSize: 16 },
+    { kind: "relu" },
+    { kind: "linear", inputSize: 16, outputSize: 3 },
+    { kind: "softmax" },
+  ],
+  loss: { kind: "cross_entropy" },
+  optimiser: { kind: "adam", learningRate: 0.01 },
+  epochCount: 5,
+  batchRows: 16,
+  seed: 3,
+  validationShare: 0.25,
+  threadCount: 1,
+};
+const data = clusters(100);
+const endless: TrainingPlan = { ...plan, epochCount: 1_000_000 };
+
+describe("a training run", () => {
+  it("gives the same model, bit for bit, for the same plan and data", async () => {
+    const [first, second] = [await runTraining(plan, data), await runTraining(plan, data)];
+    expect(Buffer.compare(first.model, second.model)).to.equal(0);
+  });
+
+  it("gives another model for another seed", async () => {
+    const [first, second] = [await runTraining(plan, data), await runTraining({ ...plan, seed: 4 }, data)];
+    expect(Buffer.compare(first.model, second.model)).to.not.equal(0);
+  });
+
+  it("gives a model whose batch axis is free and whose weights have PyTorch's names and shapes", async () => {
+    const { model, parameterCount } = await runTraining(plan, data);
+    const read = readModel(model);
+    expect(signatureOf(read)).to.deep.equal({
+      inputs: [{ name: "input", dataType: "FP32", shape: ["batch", 6] }],
+      outputs: [{ name: "output", dataType: "FP32", shape: ["batch", 3] }],
+    });
+    const weights = read.graph?.initializer?.map(({ name, dims }) => `${name} ${dims?.join()}`);
+    expect(weights).to.deep.equal([
+      "layers.0.weight 16,6",
+      "layers.0.bias 16",
+      "layers.2.weight 3,16",
+      "layers.2.bias 3",
+    ]);
+    expect(read.graph?.node?.map(({ opType }) => opType)).to.deep.equal(["Gemm", "Relu", "Gemm", "Softmax"]);
+    expect(parameterCount).to.equal(163);
+  });
+
+  it("holds out the rows that splitRows says, and measures the model that it gives", async () => {
+    const { model, metrics } = await runTraining(plan, data);
+    const { validation } = splitRows(data.rowCount, plan.validationShare, plan.seed);
+    const session = await openSession(model, 1);
+    let [correctCount, lossSum] = [0, 0];
+    for (const row of validation) {
+      const elements = data.features.slice(row * 6, row * 6 + 6);
+      const { output } = await session.run({ input: { dataType: "FP32", shape: [1, 6], elements } });
+      const probabilities = Array.from(output.elements);
+      correctCount += probabilities.indexOf(Math.max(...probabilities)) === data.targets[row] ? 1 : 0;
+      lossSum -= Math.log(probabilities[data.targets[row]]);
+    }
+    await session.release();
+    expect(metrics.validationRows).to.equal(validation.length).and.to.equal(25);
+    expect(metrics.validationAccuracy).to.be.closeTo(correctCount / validation.length, 1e-9);
+    expect(metrics.validationLoss).to.be.closeTo(lossSum / validation.length, 1e-4);
+  });
+
+  it("reports every epoch in order, and learns from the smaller batch at an epoch's end", async () => {
+    const epochs = await reported(plan);
+    expect(epochs.map(({ epoch }) => epoch)).to.deep.equal([1, 2, 3, 4, 5]);
+    // 75 rows are four batches of 16 and one of 11.
+    expect(epochs.map(({ step }) => step)).to.deep.equal([5, 10, 15, 20, 25]);
+    expect(epochs.map(({ stepCount }) => stepCount)).to.deep.equal([25, 25, 25, 25, 25]);
+    expect(epochs[4].trainingLoss).to.be.below(epochs[0].trainingLoss);
+    expect(epochs[4].validationAccuracy).to.be.above(0.9);
+  });
+
+  it("reports no validation where no rows are held out, and no accuracy for numbers", async () => {
+    const layers = [{ kind: "linear", inputSize: 6, outputSize: 2 }] as const;
+    const targets = Float32Array.from({ length: 200 }, (_, index) => index / 200);
+    const regression = { ...plan, layers, loss: { kind: "mse" }, validationShare: 0 } as const;
+    const { metrics } = await runTraining(regression, { ...data, targets });
+    expect(metrics).to.include({ trainingRows: 100, validationRows: 0, epochCount: 5, stepCount: 35 });
+    expect(metrics).to.not.have.any.keys("trainingAccuracy", "validationAccuracy", "validationLoss");
+  });
+
+  it("takes data in shared memory", async () => {
+    const shared = new Float32Array(new SharedArrayBuffer(data.features.byteLength));
+    shared.set(data.features);
+    const [first, second] = [await runTraining(plan, data), await runTraining(plan, { ...data, features: shared })];
+    expect(Buffer.compare(first.model, second.model)).to.equal(0);
+  });
+
+  it("learns each of the activations", async () => {
+    for (const kind of ["relu", "tanh", "sigmoid"] as const) {
+      const layers = plan.layers.map((layer) => (layer.kind === "relu" ? { kind } : layer));
+      const { metrics } = await runTraining({ ...plan, layers, epochCount: 30 }, data);
+      expect(metrics.trainingAccuracy, kind).to.be.above(0.95);
+    }
+  });
+
+  it("stops at the first loss that is not finite, and says where", async () => {
+    const wild: TrainingPlan = { ...plan, optimiser: { kind: "sgd", learningRate: 1e30 } };
+    const failure = await rejection(runTraining(wild, data));
+    expect(failure).to.be.instanceOf(ServiceError).with.property("reason", "TRAINING_DIVERGED");
+    expect((failure as Error).message).to.match(/the loss is \S+ at step \d+ in epoch 1; a learning rate below 1e\+30/);
+  });
+
+  it("refuses a plan that cannot be trained before it starts a thread", async () => {
+    const failure = await rejection(runTraining({ ...plan, epochCount: 0 }, data));
+    expect(failure).to.be.instanceOf(ServiceError).with.property("reason", "SPEC_INVALID");
+  });
+
+  it("ends with the signal's reason when it is aborted, before or while it runs", async () => {
+    const stopped = new Error("enough");
+    expect(await rejection(runTraining(endless, data, { signal: AbortSignal.abort(stopped) }))).to.equal(stopped);
+    const stopping = new AbortController();
+    const onProgress = () => stopping.abort(stopped);
+    expect(await rejection(runTraining(endless, data, { signal: stopping.signal, onProgress }))).to.equal(stopped);
+  });
+
+  it("ends with what onProgress throws", async () => {
+    const broken = new Error("no room for progress");
+    const onProgress = () => {
+      throw broken;
+    };
+    expect(await rejection(runTraining(endless, data, { onProgress }))).to.equal(broken);
+  });
+
+  it("ends with a clear error when its thread dies", async () => {
+    // A plan that passes the checks and is another one by the time it has reached the thread.
+    let reads = 0;
+    const treacherous = Object.defineProperty({ ...plan }, "layers", {
+      enumerable: true,
+      get: () => (reads++ === 0 ? plan.layers : []),
+    });
+    const failure = await rejection(runTraining(treacherous, data));
+    expect(failure).to.be.instanceOf(ServiceError);
+    expect((failure as Error).message).to.equal("the training thread threw");
+  });
+});
+
+/** Three clouds of points around three corners, one class each. */
+function clusters(rowCount: number): TrainingData {
+  const random = new Random(1, "clusters");
+  const targets = Int32Array.from({ length: rowCount }, () => random.below(3));
+  const features = Float32Array.from({ length: rowCount * 6 }, (_, place) => {
+    const [row, column] = [Math.floor(place / 6), place % 6];
+    return random.uniform() + (column % 3 === targets[row] ? 1.5 : 0);
+  });
+  return { rowCount, featureCount: 6, features, targets };
+}
+
+async function reported(given: TrainingPlan): Promise<TrainingProgress[]> {
+  const all: TrainingProgress[] = [];
+  await runTraining(given, data, { onProgress: (progress) => all.push(progress) });
+  return all.filter(({ kind }) => kind === "epoch");
+}
+
+async function rejection(run: Promise<unknown>): Promise<unknown> {
+  return run.then(
+    () => expect.fail("the run ended well"),
+    (failure: unknown) => failure,
+  );
+}
