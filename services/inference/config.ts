@@ -1,0 +1,52 @@
+import { availableParallelism } from "node:os";
+import type { Settings } from "../../lib/env.ts";
+import { idPattern } from "../../lib/resource-names.ts";
+import { readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
+import type { QueueBounds } from "./replicas/request-queue.ts";
+
+/** The inference service's settings; its README says what each is for. */
+export interface InferenceConfig extends ServiceConfig {
+  readonly port: number;
+  readonly registryAddress: string;
+  /** Where gateways reach the node; undefined for the host and port that it listens on. */
+  readonly advertisedAddress: string | undefined;
+  /** The id of the node; undefined to derive it from host name and port. */
+  readonly nodeName: string | undefined;
+  /** The name that ServerMetadata tells. */
+  readonly serverName: string;
+  /** Sessions per replica. */
+  readonly instanceCount: number;
+  /** Threads of the runtime inside one operator, per session. */
+  readonly intraOpThreads: number;
+  /** Bounds of the queue of each replica. */
+  readonly queue: QueueBounds;
+  /** Versions that may load at the same time. */
+  readonly loadsMax: number;
+}
+
+/** Reads and checks every setting of the inference service. */
+export function readInferenceConfig(settings: Settings): InferenceConfig {
+  const whole = (name: string, preset: number, min: number, max: number) =>
+    settings.integer(`AMAAS_INFERENCE_${name}`, { default: preset, min, max });
+  const instanceCount = whole("INSTANCES", 1, 1, 64);
+  return {
+    ...readServiceConfig(settings),
+    port: settings.port("AMAAS_INFERENCE_PORT", 8301),
+    registryAddress: settings.address("AMAAS_REGISTRY_ADDRESS", "127.0.0.1:8101"),
+    advertisedAddress: settings.address("AMAAS_INFERENCE_ADVERTISED_ADDRESS", "") || undefined,
+    nodeName:
+      settings.text("AMAAS_NODE_NAME", {
+        default: "",
+        pattern: idPattern,
+        needed: "1 to 63 of a-z, 0-9, '.', '_' and '-', beginning and ending with a letter or digit",
+      }) || undefined,
+    serverName: settings.text("AMAAS_SERVER_NAME", { default: "amaas", pattern: /^\S{1,63}$/, needed: "one word" }),
+    instanceCount,
+    intraOpThreads: whole("INTRA_OP_THREADS", Math.max(1, Math.floor(availableParallelism() / instanceCount)), 1, 256),
+    queue: {
+      requestsMax: whole("QUEUE_REQUESTS_MAX", 512, 1, 1_000_000),
+      bytesMax: whole("QUEUE_BYTES_MAX", 256 * 1024 ** 2, 1024, 64 * 1024 ** 3),
+    },
+    loadsMax: whole("LOADS_MAX", 2, 1, 64),
+  };
+}

@@ -1,0 +1,41 @@
+import type { Node } from "../../../lib/gen/amaas/registry/v1/Node.ts";
+import type { Replica } from "../../../lib/gen/amaas/registry/v1/Replica.ts";
+import { nodeName, versionName } from "../../../lib/resource-names.ts";
+import { type ModelTable, stateOf, type VersionEntry } from "../replicas/model-table.ts";
+
+/** What a node says of itself besides what it holds. */
+export interface NodeFacts {
+  /** The id of the node. */
+  readonly node: string;
+  /** Where gateways reach it, "host:port". */
+  readonly address: string;
+  /** Resident memory of the process in bytes. */
+  readonly memoryBytes: number;
+  readonly draining: boolean;
+}
+
+/** The whole state of the node as the registry wants it. */
+export function reportOf({ node, address, memoryBytes, draining }: NodeFacts, table: ModelTable): Node {
+  const versions = [...table.values()].flatMap((entry) => [...entry.versions.values()]);
+  return {
+    name: nodeName(node),
+    address,
+    executionProviders: ["cpu"],
+    memoryBytes,
+    draining,
+    replicas: versions.map(replicaOf),
+  };
+}
+
+function replicaOf(entry: VersionEntry): Replica {
+  const version = versionName(entry.model, entry.version);
+  const state = stateOf(entry);
+  switch (state.kind) {
+    case "ready":
+      return { version, state: "STATE_READY" };
+    case "failed":
+      return { version, state: "STATE_FAILED", reason: state.reason };
+    default:
+      return { version, state: "STATE_LOADING" };
+  }
+}

@@ -1,0 +1,19 @@
+import type { ModelInferRequest__Output as Request } from "../../../lib/gen/inference/ModelInferRequest.ts";
+import type { ModelInferResponse as Response } from "../../../lib/gen/inference/ModelInferResponse.ts";
+import type { UnaryHandler } from "../../../lib/rpc/handlers.ts";
+import type { ReplicaSet } from "../replicas/replica-set.ts";
+import { readyVersion } from "../replicas/resolve.ts";
+import { decodeRequest } from "../tensors/decode.ts";
+import { encodeResponse } from "../tensors/encode.ts";
+import { versionReference } from "./version-reference.ts";
+
+/** ModelInfer: the life of a request on this node. */
+export function inferHandler(replicas: Pick<ReplicaSet, "table">): UnaryHandler<Request, Response> {
+  return async (request, call) => {
+    const reference = versionReference(request.modelVersion, call);
+    const { replica, version, signature } = readyVersion(replicas.table, request.modelName, reference);
+    const job = decodeRequest(request, signature);
+    const outputs = await replica.run(job, call);
+    return encodeResponse(request, version, outputs);
+  };
+}

@@ -1,0 +1,113 @@
+import type { Clock } from "../../../lib/clock.ts";
+import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import type { Log } from "../../../lib/log.ts";
+import type { Signature, Tensor } from "../../../lib/tensor.ts";
+import { type BackOff, backOffMs } from "../back-off.ts";
+import type { InferenceJob } from "../tensors/decode.ts";
+import type { AspiredVersion } from "./aspired-version.ts";
+import type { InstancePool } from "./instance-pool.ts";
+import type { CallLimits } from "./pending-request.ts";
+
+/** How far a replica is. */
+export type ReplicaState =
+  /** The artifact is fetched, checked and loaded. */
+  | { readonly kind: "loading" }
+  /** It takes requests. */
+  | { readonly kind: "ready"; readonly signature: Signature }
+  /** It could not be loaded; it may be tried again from `retryAtMs`, in milliseconds since 1970. */
+  | { readonly kind: "failed"; readonly reason: string; readonly retryAtMs: number }
+  /** It finishes what it accepted and frees its memory. */
+  | { readonly kind: "unloading" };
+
+/** What a replica is made of. */
+export interface ReplicaOptions {
+  readonly openPool: (aspired: AspiredVersion) => InstancePool;
+  /** Waits before a load that failed is tried again. */
+  readonly retry: BackOff;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** One version on this node. */
+export class Replica {
+  readonly aspired: AspiredVersion;
+  readonly #options: ReplicaOptions;
+  readonly #log: Log;
+  #state: ReplicaState = { kind: "loading" };
+  #pool: InstancePool | undefined;
+  #loading: Promise<void> = Promise.resolve();
+  #unloaded: Promise<void> | undefined;
+  #failureCount = 0;
+
+  constructor(aspired: AspiredVersion, options: ReplicaOptions) {
+    this.aspired = aspired;
+    this.#options = options;
+    this.#log = options.log.child({ model: aspired.model, version: aspired.version });
+  }
+
+  get state(): ReplicaState {
+    return this.#state;
+  }
+
+  /** Settles when the replica is ready or has failed; never rejects. */
+  load(): Promise<void> {
+    this.#state = { kind: "loading" };
+    this.#loading = this.#load();
+    return this.#loading;
+  }
+
+  /** Runs a job; see `InstancePool.run`. Throws MODEL_NOT_READY unless the replica is ready. */
+  async run(job: InferenceJob, limits: CallLimits): Promise<readonly Tensor[]> {
+    if (this.#state.kind !== "ready") throw notReady(this.aspired, this.#state);
+    return this.#pool!.run(job, limits);
+  }
+
+  /** Finishes what it accepted, then frees its memory. A load under way is waited for. */
+  unload(): Promise<void> {
+    this.#unloaded ??= this.#unload();
+    return this.#unloaded;
+  }
+
+  async #unload(): Promise<void> {
+    this.#state = { kind: "unloading" };
+    await this.#loading;
+    await this.#pool?.stop();
+    this.#log.info({}, "version unloaded");
+  }
+
+  async #load(): Promise<void> {
+    const begin = this.#options.clock.now();
+    const pool = this.#options.openPool(this.aspired);
+    try {
+      const signature = await pool.start();
+      this.#pool = pool;
+      this.#failureCount = 0;
+      this.#settle({ kind: "ready", signature });
+      this.#log.info({ durationMs: this.#options.clock.now() - begin }, "version loaded");
+    } catch (failure) {
+      const { clock, retry, random } = this.#options;
+      const delayMs = backOffMs(++this.#failureCount, retry, random());
+      const reason = messageOf(failure);
+      this.#settle({ kind: "failed", reason, retryAtMs: clock.now() + delayMs });
+      this.#log.error({ reason, retryDelayMs: Math.round(delayMs) }, "version could not be loaded");
+    }
+  }
+
+  /** An unload that has begun meanwhile is not undone. */
+  #settle(state: ReplicaState): void {
+    if (this.#state.kind === "loading") this.#state = state;
+  }
+}
+
+/** The fault of a request to a version that is known and cannot take it. */
+export function notReady(
+  { model, version }: Pick<AspiredVersion, "model" | "version">,
+  state: ReplicaState,
+): ServiceError {
+  const why = state.kind === "failed" ? `it could not be loaded: ${state.reason}` : `it is ${state.kind}`;
+  return new ServiceError("MODEL_NOT_READY", `model '${model}' version ${version} is not ready: ${why}`, {
+    metadata: { model, version: String(version), state: state.kind },
+  });
+}

@@ -1,0 +1,57 @@
+import { ServiceError } from "../../../lib/errors.ts";
+import { versionNumber } from "../../../lib/resource-names.ts";
+import type { Signature } from "../../../lib/tensor.ts";
+import { quoted, quotedList } from "../tensors/tensor-fault.ts";
+import { type ModelEntry, type ModelTable, stateOf, type VersionEntry } from "./model-table.ts";
+import { notReady, type Replica } from "./replica.ts";
+
+/** The alias that an empty version means. */
+const defaultAlias = "default";
+
+/**
+ * The version that a request means: `reference` is a number, an alias, or empty for the alias `default`, and without
+ * such an alias for the highest version that is ready.
+ *
+ * Throws MODEL_NOT_FOUND or VERSION_NOT_FOUND with what there is instead.
+ */
+export function resolveVersion(table: ModelTable, model: string, reference: string): VersionEntry {
+  const entry = table.get(model);
+  if (entry === undefined) {
+    const message = `Request for unknown model: ${quoted(model)} is not found; models here: ${quotedList([...table.keys()])}`;
+    throw new ServiceError("MODEL_NOT_FOUND", message);
+  }
+  const found = entry.versions.get(numberOf(entry, reference) ?? Number.NaN);
+  if (found !== undefined) return found;
+  const versions = [...entry.versions.keys()];
+  const message =
+    `Request for unknown model: ${quoted(model)} version ${quoted(reference)} is not found; ` +
+    `versions here: ${versions.slice(-versionsMax).join(", ")}; aliases: ${quotedList([...entry.aliases.keys()])}`;
+  throw new ServiceError("VERSION_NOT_FOUND", message);
+}
+
+/** A version that takes requests, with its signature. Besides `resolveVersion`'s faults throws MODEL_NOT_READY. */
+export function readyVersion(table: ModelTable, model: string, reference: string): ReadyVersion {
+  const entry = resolveVersion(table, model, reference);
+  const state = stateOf(entry);
+  if (state.kind !== "ready" || entry.replica === undefined) throw notReady(entry, state);
+  return { version: entry.version, replica: entry.replica, signature: state.signature };
+}
+
+/** A version that takes requests. */
+interface ReadyVersion {
+  readonly version: number;
+  readonly replica: Replica;
+  readonly signature: Signature;
+}
+
+function numberOf({ versions, aliases }: ModelEntry, reference: string): number | undefined {
+  const number = versionNumber(reference);
+  if (number !== undefined) return number;
+  if (reference !== "") return aliases.get(reference);
+  const newestFirst = [...versions.values()].reverse();
+  const ready = newestFirst.find((version) => stateOf(version).kind === "ready");
+  return aliases.get(defaultAlias) ?? (ready ?? newestFirst[0])?.version;
+}
+
+/** Versions named in a message, the newest. */
+const versionsMax = 20;

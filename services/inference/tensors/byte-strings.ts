@@ -1,0 +1,62 @@
+import { isUtf8 } from "node:buffer";
+import { tensorFault } from "./tensor-fault.ts";
+
+const lengthBytes = 4;
+
+/**
+ * Refuses raw BYTES elements that are not `count` times a uint32 little-endian length and as many bytes, or that the
+ * runtime could not carry: its strings are UTF-8 and end at a NUL.
+ */
+export function checkByteStrings(bytes: Uint8Array, count: number, label: string): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let offset = 0;
+  for (let index = 0; index < count; index++) {
+    if (offset + lengthBytes > bytes.byteLength) {
+      throw tensorFault(`${label} has ${index} BYTES elements in ${bytes.byteLength} bytes; needed: ${count}`);
+    }
+    const length = view.getUint32(offset, true);
+    offset += lengthBytes;
+    if (length > bytes.byteLength - offset) {
+      throw tensorFault(
+        `${label} says that element ${index} has ${length} bytes; only ${bytes.byteLength - offset} are left`,
+      );
+    }
+    checkText(bytes.subarray(offset, offset + length), index, label);
+    offset += length;
+  }
+  if (offset !== bytes.byteLength) {
+    throw tensorFault(`${label} has ${bytes.byteLength - offset} bytes after its ${count} BYTES elements`);
+  }
+}
+
+/** BYTES elements in their raw form. */
+export function joinedByteStrings(elements: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const byteCount = elements.reduce((sum, element) => sum + lengthBytes + element.byteLength, 0);
+  const joined = new Uint8Array(byteCount);
+  const view = new DataView(joined.buffer);
+  let offset = 0;
+  for (const element of elements) {
+    view.setUint32(offset, element.byteLength, true);
+    joined.set(element, offset + lengthBytes);
+    offset += lengthBytes + element.byteLength;
+  }
+  return joined;
+}
+
+/** The texts of raw BYTES elements that were checked. */
+export function textsOf(bytes: Uint8Array): string[] {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const texts: string[] = [];
+  for (let offset = 0; offset < buffer.length; ) {
+    const end = offset + lengthBytes + buffer.readUInt32LE(offset);
+    texts.push(buffer.toString("utf8", offset + lengthBytes, end));
+    offset = end;
+  }
+  return texts;
+}
+
+function checkText(element: Uint8Array, index: number, label: string): void {
+  if (!isUtf8(element)) throw tensorFault(`${label} has a BYTES element ${index} that is not UTF-8, which ONNX needs`);
+  if (element.includes(0))
+    throw tensorFault(`${label} has a NUL in its BYTES element ${index}, which ONNX cannot carry`);
+}

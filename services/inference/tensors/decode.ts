@@ -1,0 +1,115 @@
+import { ServiceError } from "../../../lib/errors.ts";
+import type {
+  _inference_ModelInferRequest_InferInputTensor__Output as InputTensor,
+  ModelInferRequest__Output as Request,
+} from "../../../lib/gen/inference/ModelInferRequest.ts";
+import { elementBytes, elementCount, type Signature, type Tensor, type TensorSpec } from "../../../lib/tensor.ts";
+import { checkByteStrings } from "./byte-strings.ts";
+import { bytesOfContents } from "./contents.ts";
+import { refuseUnsupported } from "./parameters.ts";
+import { checkByteCount, checkedShape } from "./shape.ts";
+import { quoted, quotedList, tensorFault } from "./tensor-fault.ts";
+
+/** What a session is asked to do. */
+export interface InferenceJob {
+  /** One tensor per input of the signature. Their bytes are copies, each in a buffer of its own that may be transferred. */
+  readonly inputs: readonly Tensor[];
+  /** The outputs that are wanted, in the order of the response. */
+  readonly outputNames: readonly string[];
+  /** Size of all inputs in bytes. */
+  readonly inputBytes: number;
+}
+
+/**
+ * Checks a request against the signature of the model that it names, and copies its tensors out of the receive buffer.
+ *
+ * Throws TENSOR_INVALID or REQUEST_INVALID with the first thing that is wrong.
+ */
+export function decodeRequest(request: Request, signature: Signature): InferenceJob {
+  const model = quoted(request.modelName);
+  refuseUnsupported(request);
+  checkNames(request, signature, model);
+  checkCarriage(request, model);
+  const specs = new Map(signature.inputs.map((spec) => [spec.name, spec]));
+  const inputs = request.inputs.map((input, index) =>
+    decodeInput(
+      input,
+      request.rawInputContents[index],
+      specs.get(input.name)!,
+      `input ${quoted(input.name)} of model ${model}`,
+    ),
+  );
+  const inputBytes = inputs.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+  return { inputs, outputNames: wantedOutputs(request, signature, model), inputBytes };
+}
+
+/** Every input of the signature is there once, and nothing else. */
+function checkNames(request: Request, { inputs }: Signature, model: string): void {
+  const needed = new Set(inputs.map(({ name }) => name));
+  const given = new Set<string>();
+  for (const { name } of request.inputs) {
+    if (!needed.has(name)) {
+      throw tensorFault(`unexpected input ${quoted(name)} for model ${model}; its inputs: ${quotedList([...needed])}`);
+    }
+    if (given.has(name)) throw tensorFault(`input ${quoted(name)} already exists in request for model ${model}`);
+    given.add(name);
+  }
+  const missing = [...needed].filter((name) => !given.has(name));
+  if (missing.length === 0) return;
+  throw tensorFault(
+    `expected ${needed.size} inputs but got ${given.size} inputs for model ${model}; missing: ${quotedList(missing)}`,
+  );
+}
+
+/** Either all inputs have contents, or all have raw bytes. */
+function checkCarriage(request: Request, model: string): void {
+  const rawCount = request.rawInputContents.length;
+  if (rawCount === 0) return;
+  const doubled = request.inputs.find(({ contents }) => contents !== null);
+  if (doubled !== undefined) {
+    throw tensorFault(
+      `contents field must not be specified when using raw_input_contents for ${quoted(doubled.name)} for model ${model}`,
+    );
+  }
+  if (rawCount !== request.inputs.length) {
+    throw tensorFault(
+      `raw_input_contents has ${rawCount} entries for ${request.inputs.length} inputs of model ${model}; needed: one per input`,
+    );
+  }
+}
+
+function decodeInput(input: InputTensor, raw: Buffer | undefined, spec: TensorSpec, label: string): Tensor {
+  const { name, dataType } = spec;
+  if (input.datatype !== dataType)
+    throw tensorFault(`${label} has datatype ${quoted(input.datatype)}; needed: '${dataType}'`);
+  const shape = checkedShape(input.shape, spec, label);
+  const count = elementCount(shape);
+  const size = elementBytes[dataType];
+  if (raw !== undefined && size !== undefined) checkByteCount(raw.byteLength, shape, size, label);
+  const bytes = raw === undefined ? bytesOfContents(input.contents, dataType, count, label) : copied(raw);
+  if (dataType === "BYTES") checkByteStrings(bytes, count, label);
+  return { name, dataType, shape, bytes };
+}
+
+/** A copy at the start of a buffer of its own: aligned for every element type. */
+function copied(raw: Buffer): Uint8Array {
+  const copy = Buffer.allocUnsafeSlow(raw.byteLength);
+  copy.set(raw);
+  return copy;
+}
+
+function wantedOutputs(request: Request, { outputs }: Signature, model: string): readonly string[] {
+  const known = outputs.map(({ name }) => name);
+  if (request.outputs.length === 0) return known;
+  const wanted = new Set<string>();
+  for (const { name } of request.outputs) {
+    if (!known.includes(name)) {
+      throw tensorFault(`unexpected output ${quoted(name)} for model ${model}; its outputs: ${quotedList(known)}`);
+    }
+    if (wanted.has(name)) {
+      throw new ServiceError("REQUEST_INVALID", `output ${quoted(name)} already exists in request for model ${model}`);
+    }
+    wanted.add(name);
+  }
+  return [...wanted];
+}

@@ -1,0 +1,27 @@
+import { ServiceError } from "../../../lib/errors.ts";
+import type { ModelInferRequest__Output as Request } from "../../../lib/gen/inference/ModelInferRequest.ts";
+import { quoted } from "./tensor-fault.ts";
+
+/**
+ * Refuses parameters of extensions that would change the result and are not served here, so that nobody gets an answer
+ * to another question. All other parameters are hints and may be ignored.
+ */
+export function refuseUnsupported(request: Request): void {
+  refuse(request.parameters, sequence);
+  for (const { name, parameters } of request.inputs) refuse(parameters, sharedMemory, ` of input ${quoted(name)}`);
+  for (const { name, parameters } of request.outputs) {
+    refuse(parameters, [...sharedMemory, "classification"], ` of output ${quoted(name)}`);
+  }
+}
+
+const sequence = ["sequence_id", "sequence_start", "sequence_end"];
+const sharedMemory = ["shared_memory_region", "shared_memory_offset", "shared_memory_byte_size"];
+
+function refuse(parameters: Request["parameters"], unsupported: readonly string[], where = ""): void {
+  const found = unsupported.find((name) => Object.hasOwn(parameters, name));
+  if (found === undefined) return;
+  throw new ServiceError(
+    "REQUEST_INVALID",
+    `the parameter '${found}'${where} belongs to an extension that is not served`,
+  );
+}

@@ -1,0 +1,92 @@
+import { InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
+import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
+import type { DataType, Tensor } from "../../../lib/tensor.ts";
+import { joinedByteStrings, textsOf } from "../tensors/byte-strings.ts";
+
+/** One model in native memory. Calls block the thread. */
+export interface Session {
+  /**
+   * Gives the named outputs, in buffers of their own. The inputs' bytes begin at the start of their buffers.
+   *
+   * Throws TENSOR_INVALID with the runtime's own text where the model cannot take the inputs.
+   */
+  run(inputs: readonly Tensor[], outputNames: readonly string[]): Promise<readonly Tensor[]>;
+  /** Frees the native memory. */
+  release(): Promise<void>;
+}
+
+/** Loads an ONNX model on the CPU. Throws ARTIFACT_INVALID with the runtime's own text. */
+export async function openSession(model: Uint8Array, intraOpThreads: number): Promise<Session> {
+  const session = await InferenceSession.create(model, {
+    executionProviders: ["cpu"],
+    intraOpNumThreads: intraOpThreads,
+    interOpNumThreads: 1,
+    // A refused request is the caller's to know; the runtime would also print it.
+    logSeverityLevel: 4,
+  }).catch((cause: unknown) => {
+    throw new ServiceError("ARTIFACT_INVALID", `the runtime cannot load the model: ${messageOf(cause)}`, { cause });
+  });
+  return {
+    run: async (inputs, outputNames) => {
+      const feeds = Object.fromEntries(inputs.map((tensor) => [tensor.name, toRuntime(tensor)]));
+      const outputs = await session.run(feeds, outputNames).catch((cause: unknown) => {
+        throw new ServiceError("TENSOR_INVALID", `the model cannot take these inputs: ${messageOf(cause)}`, { cause });
+      });
+      return outputNames.map((name) => fromRuntime(name, outputs[name] as RuntimeTensor));
+    },
+    release: () => session.release(),
+  };
+}
+
+/** The runtime's name of each data type, and the array that it wants; strings and what it cannot carry have none. */
+const carriers = {
+  BOOL: { type: "bool", array: Uint8Array },
+  UINT8: { type: "uint8", array: Uint8Array },
+  UINT16: { type: "uint16", array: Uint16Array },
+  UINT32: { type: "uint32", array: Uint32Array },
+  UINT64: { type: "uint64", array: BigUint64Array },
+  INT8: { type: "int8", array: Int8Array },
+  INT16: { type: "int16", array: Int16Array },
+  INT32: { type: "int32", array: Int32Array },
+  INT64: { type: "int64", array: BigInt64Array },
+  FP16: { type: "float16", array: Uint16Array },
+  FP32: { type: "float32", array: Float32Array },
+  FP64: { type: "float64", array: Float64Array },
+  BYTES: { type: "string", array: undefined },
+  BF16: undefined,
+} as const satisfies Record<DataType, { readonly type: RuntimeTensor.Type; readonly array: unknown } | undefined>;
+
+/** Whether the runtime takes and gives tensors of a data type. */
+export function isCarried(dataType: DataType): boolean {
+  return carriers[dataType] !== undefined;
+}
+
+const dataTypeOf = new Map(
+  Object.entries(carriers).flatMap(([dataType, carrier]) =>
+    carrier ? [[carrier.type as string, dataType as DataType]] : [],
+  ),
+);
+
+function toRuntime({ dataType, shape, bytes }: Tensor): RuntimeTensor {
+  const carrier = carriers[dataType];
+  assert(carrier !== undefined, `${dataType} never reaches a session`);
+  if (carrier.array === undefined) return new RuntimeTensor("string", textsOf(bytes), shape);
+  const elements = new carrier.array(
+    bytes.buffer as ArrayBuffer,
+    bytes.byteOffset,
+    bytes.byteLength / carrier.array.BYTES_PER_ELEMENT,
+  );
+  return new RuntimeTensor(carrier.type as "float32", elements as Float32Array, shape);
+}
+
+function fromRuntime(name: string, tensor: RuntimeTensor): Tensor {
+  const dataType = dataTypeOf.get(tensor.type);
+  assert(dataType !== undefined, `the runtime gives only tensors that it takes, not ${tensor.type}`);
+  return { name, dataType, shape: tensor.dims, bytes: bytesOf(tensor.data) };
+}
+
+function bytesOf(data: RuntimeTensor["data"]): Uint8Array {
+  if (Array.isArray(data)) return joinedByteStrings(data.map((text) => Buffer.from(text, "utf8")));
+  const { buffer, byteOffset, byteLength } = data as Exclude<RuntimeTensor["data"], string[]>;
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

@@ -1,0 +1,52 @@
+import { GraphBuilder } from "../../lib/onnx/builder.ts";
+import { modelOf } from "../../lib/onnx/export.ts";
+import type { Shape } from "../../lib/onnx/graph.ts";
+import { writeModel } from "../../lib/onnx/model.ts";
+import { Random } from "../../lib/random.ts";
+import type { DataType } from "../../lib/tensor.ts";
+
+/** Gives its input `x` back as `y`. */
+export function identityModel(dataType: DataType, shape: Shape): Uint8Array {
+  const graph = new GraphBuilder("identity");
+  graph.output("y", graph.input("x", dataType, shape));
+  return writeModel(modelOf(graph.graph()));
+}
+
+/** `y` = `x` + `addend`, FP32 [n, 2]. */
+export function addingModel(addend: number): Uint8Array {
+  const graph = new GraphBuilder("adding");
+  const sum = graph.add(graph.input("x", "FP32", ["n", 2]), graph.scalar(addend, "FP32"));
+  graph.output("y", sum);
+  return writeModel(modelOf(graph.graph()));
+}
+
+/** `SUM` = `A` + `B` and `DIFFERENCE` = `A` - `B`, INT64 [n, 2]. */
+export function sumAndDifferenceModel(): Uint8Array {
+  const graph = new GraphBuilder("sum-and-difference");
+  const a = graph.input("A", "INT64", ["n", 2]);
+  const b = graph.input("B", "INT64", ["n", 2]);
+  graph.output("SUM", graph.add(a, b));
+  graph.output("DIFFERENCE", graph.sub(a, b));
+  return writeModel(modelOf(graph.graph()));
+}
+
+/** A network with two layers and seeded weights, FP32 [batch, 64] to [batch, 10]. */
+export function networkModel(seed: number): Uint8Array {
+  const graph = new GraphBuilder("network");
+  const random = new Random(seed, "weights");
+  const weights = (count: number) => Float32Array.from({ length: count }, () => random.uniform() - 0.5);
+  const x = graph.input("x", "FP32", ["batch", 64]);
+  const hidden = graph.tanh(graph.gemm(x, graph.initializer("w1", "FP32", [64, 96], weights(64 * 96))));
+  graph.output("y", graph.softmax(graph.gemm(hidden, graph.initializer("w2", "FP32", [96, 10], weights(960)))));
+  return writeModel(modelOf(graph.graph()));
+}
+
+/** The same matrix product `depth` times, FP32 [n, 256]: slow where it has many rows. */
+export function slowModel(depth: number): Uint8Array {
+  const graph = new GraphBuilder("slow");
+  const weight = graph.initializer("w", "FP32", [256, 256], new Float32Array(256 * 256).fill(1 / 256));
+  let value = graph.input("x", "FP32", ["n", 256]);
+  for (let layer = 0; layer < depth; layer++) value = graph.matMul(value, weight);
+  graph.output("y", value);
+  return writeModel(modelOf(graph.graph()));
+}
