@@ -9,9 +9,11 @@ import { DataDirectoryLock } from "../../supervisor/lock.ts";
 
 const self = fileURLToPath(import.meta.url);
 
-/** This file is also the program of a process that takes the lock and says so. */
+/** This file is also the program of a process that takes the lock, says so, and holds it until it is killed. */
 if (process.argv[1] === self) {
-  new DataDirectoryLock(process.argv[2]!).acquire();
+  const lock = new DataDirectoryLock(process.argv[2]!);
+  lock.acquire();
+  process.once("disconnect", () => lock.release());
   process.send?.("acquired");
 } else {
   describe("the lock of a data directory", () => {
