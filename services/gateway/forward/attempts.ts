@@ -11,8 +11,8 @@ export interface ReplicaReply extends UnaryReply {
 }
 
 /**
- * Sends an idempotent call to one of several replicas; where that node was lost before it answered anything, once more to
- * another one. The deadline and the caller's cancellation cover all attempts. Never rejects; `replicas` is not empty.
+ * Sends an idempotent call to one of several replicas; where that node was lost before its answer was complete, once
+ * more to another one. The deadline and the caller's cancellation cover all attempts. Never rejects; `replicas` is not empty.
  */
 export async function forwardToReplica(
   replicas: readonly string[],
@@ -33,7 +33,7 @@ export async function forwardToReplica(
 
 const attemptsMax = 2;
 
-/** Whether nothing came back but a sign that the node, or its way here, is gone. CANCELLED is what a dying grpc-js says. */
-function isLost({ status: { code }, metadata, message }: UnaryReply): boolean {
-  return metadata === undefined && message === undefined && (code === status.UNAVAILABLE || code === status.CANCELLED);
+/** Whether the node, or the way to it, is gone; the caller has seen nothing yet. CANCELLED is what a dying grpc-js says. */
+function isLost({ status: { code } }: UnaryReply): boolean {
+  return code === status.UNAVAILABLE || code === status.CANCELLED;
 }
