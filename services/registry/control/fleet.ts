@@ -1,0 +1,89 @@
+import type { Clock } from "../../../lib/clock.ts";
+import { ServiceError } from "../../../lib/errors.ts";
+import { NodeSession, type NodeState } from "./node-session.ts";
+
+/** A node counts as gone after this many heartbeats without a report. */
+const heartbeatsMissedMax = 3;
+
+/** What of the fleet has changed: which nodes there are, or what one of them holds. */
+export type FleetChange =
+  | { readonly kind: "members" }
+  | { readonly kind: "replicas"; readonly models: ReadonlySet<string> };
+
+/** The nodes that are connected and report. */
+export class Fleet {
+  readonly #sessions = new Map<string, NodeSession>();
+  readonly #heartbeatMs: number;
+  readonly #clock: Clock;
+  readonly #onChange: (change: FleetChange) => void;
+
+  constructor(heartbeatMs: number, clock: Clock, onChange: (change: FleetChange) => void) {
+    this.#heartbeatMs = heartbeatMs;
+    this.#clock = clock;
+    this.#onChange = onChange;
+  }
+
+  /** In the order of their names. */
+  get sessions(): readonly NodeSession[] {
+    return [...this.#sessions.values()].sort((a, b) => (a.state.id < b.state.id ? -1 : 1));
+  }
+
+  /** A node's first report; its session replaces an older one of the same name. */
+  join(state: NodeState): NodeSession {
+    this.#sessions.get(state.id)?.end(lost(`another node named ${state.id} has connected`));
+    const session = new NodeSession(state);
+    this.#sessions.set(state.id, session);
+    this.#expectReport(session);
+    this.#onChange({ kind: "members" });
+    return session;
+  }
+
+  /** A further report. */
+  report(session: NodeSession, state: NodeState): void {
+    if (!this.#isMember(session)) return;
+    const before = session.state;
+    session.state = state;
+    this.#expectReport(session);
+    if (before.draining !== state.draining || before.address !== state.address) this.#onChange({ kind: "members" });
+    const models = changedModels(before, state);
+    if (models.size > 0) this.#onChange({ kind: "replicas", models });
+  }
+
+  /** The node's stream has ended. */
+  leave(session: NodeSession): void {
+    session.cancelTimeout();
+    if (!this.#isMember(session)) return;
+    this.#sessions.delete(session.state.id);
+    this.#onChange({ kind: "members" });
+  }
+
+  #isMember(session: NodeSession): boolean {
+    return this.#sessions.get(session.state.id) === session;
+  }
+
+  #expectReport(session: NodeSession): void {
+    const patienceMs = heartbeatsMissedMax * this.#heartbeatMs;
+    session.cancelTimeout();
+    session.cancelTimeout = this.#clock.after(patienceMs, () => {
+      this.leave(session);
+      session.end(lost(`no report for ${patienceMs} ms`));
+    });
+  }
+}
+
+function lost(why: string): ServiceError {
+  return new ServiceError("SERVICE_UNAVAILABLE", `the node's session has ended: ${why}`);
+}
+
+function changedModels(before: NodeState, after: NodeState): Set<string> {
+  const models = new Set<string>();
+  for (const [one, other] of [
+    [before, after],
+    [after, before],
+  ]) {
+    for (const [version, replica] of one.replicas) {
+      if (other.replicas.get(version)?.state !== replica.state) models.add(replica.model);
+    }
+  }
+  return models;
+}

@@ -1,0 +1,79 @@
+import { type Clock, systemClock } from "../../lib/clock.ts";
+import type { ControlServiceHandlers } from "../../lib/gen/amaas/registry/v1/ControlService.ts";
+import type { RegistryServiceHandlers } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
+import { createLog, type Log } from "../../lib/log.ts";
+import type { Service } from "../../lib/process.ts";
+import { RpcServer } from "../../lib/rpc/server.ts";
+import { ArtifactFiles } from "./artifacts/artifact-files.ts";
+import type { RegistryConfig } from "./config.ts";
+import { CatalogueChanges } from "./control/catalogue-changes.ts";
+import { ControlPlane } from "./control/control-plane.ts";
+import { aliasHandlers } from "./handlers/aliases.ts";
+import { artifactHandlers } from "./handlers/artifacts.ts";
+import { controlHandlers } from "./handlers/control.ts";
+import { modelHandlers } from "./handlers/models.ts";
+import { nodeHandlers } from "./handlers/nodes.ts";
+import { versionHandlers } from "./handlers/versions.ts";
+import { AliasStore } from "./store/aliases.ts";
+import { ArtifactStore } from "./store/artifacts.ts";
+import { Database } from "./store/database.ts";
+import { EntryStore } from "./store/entries.ts";
+import { ModelStore } from "./store/models.ts";
+import { VersionStore } from "./store/versions.ts";
+
+/** The registry: the catalogue and the control plane. */
+export class RegistryService implements Service {
+  readonly #config: RegistryConfig;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #database: Database | undefined;
+  #server: RpcServer | undefined;
+
+  constructor(config: RegistryConfig, clock: Clock = systemClock) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#log = createLog("registry", config.logLevel);
+  }
+
+  async start(): Promise<{ readonly port: number }> {
+    const { folder, artifactBytesMax, control: controlConfig } = this.#config;
+    const clock = this.#clock;
+    this.#database = Database.open(folder);
+    const { query } = this.#database;
+    const files = new ArtifactFiles(folder);
+    await files.start();
+    const artifacts = new ArtifactStore(query);
+    const changes = new CatalogueChanges();
+    const control = new ControlPlane(controlConfig, new EntryStore(query), changes, clock, this.#log);
+    await control.start();
+
+    const server = new RpcServer(this.#config, this.#log);
+    server.implement<RegistryServiceHandlers>("amaas.registry.v1.RegistryService", {
+      ...modelHandlers(new ModelStore(query), changes, clock),
+      ...versionHandlers({ versions: new VersionStore(query), artifacts, files, changes, clock }),
+      ...aliasHandlers(new AliasStore(query), changes, clock),
+      ...artifactHandlers({ artifacts, files, artifactBytesMax, clock }),
+      ...nodeHandlers(control.fleet),
+    });
+    server.implement<ControlServiceHandlers>(
+      "amaas.registry.v1.ControlService",
+      controlHandlers(control, controlConfig.heartbeatMs),
+    );
+    this.#server = server;
+    const port = await server.start();
+    this.#log.info({ port }, "listening");
+    return { port };
+  }
+
+  /** Ends streams, finishes accepted calls, closes the database last. */
+  async stop(): Promise<void> {
+    const [server, database] = [this.#server, this.#database];
+    this.#server = undefined;
+    this.#database = undefined;
+    try {
+      await server?.stop();
+    } finally {
+      database?.close();
+    }
+  }
+}
