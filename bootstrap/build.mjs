@@ -5,23 +5,24 @@ import { StepFailed, tell } from "./console.mjs";
 import { root } from "./root.mjs";
 import { digest, stamp, stampOf, unstamp } from "./stamps.mjs";
 
+const target = "dist";
 const config = "tsconfig.build.json";
 
 export function buildIsStale() {
-  return stampOf("build") !== sourcesDigest();
+  return stampOf(target) !== sourcesDigest();
 }
 
 /** Compiles what `tsconfig.build.json` includes into dist/, and removes the programs whose source is gone. */
 export async function build() {
   tell("building");
-  unstamp("build");
+  unstamp(target);
   const wanted = sourcesDigest();
   const compiler = join(root, "node_modules/typescript/bin/tsc");
   const code = await runChild(process.execPath, [compiler, "-p", config], { cwd: root });
   if (code > 128) throw new StepFailed("interrupted", code);
   if (code !== 0) throw new StepFailed("the build failed; the compiler's messages above say where");
   for (const folder of sourceFolders()) removeOrphans(`dist/${folder}`, folder);
-  stamp("build", wanted);
+  stamp(target, wanted);
 }
 
 /** Removes compiled files under `built` that have no TypeScript file under `source`. */

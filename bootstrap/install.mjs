@@ -5,6 +5,7 @@ import { StepFailed, tell } from "./console.mjs";
 import { root } from "./root.mjs";
 import { digest, stamp, stampOf, unstamp } from "./stamps.mjs";
 
+const packages = "node_modules";
 const lockFile = "package-lock.json";
 /** npm's own record of what is in node_modules, the last file that it writes. */
 const installedFile = "node_modules/.package-lock.json";
@@ -25,14 +26,14 @@ export function installIsStale() {
     installedMs: modifiedMs(installedFile),
     lockMs: modifiedMs(lockFile) ?? 0,
     lockDigest: lockDigest(),
-    stampedDigest: stampOf("packages"),
+    stampedDigest: stampOf(packages),
   });
 }
 
 /** Installs exactly what the lock file names. */
 export async function install() {
   tell("installing packages (npm ci)");
-  unstamp("packages");
+  unstamp(packages);
   const npm = process.env.npm_execpath;
   const [command, ...args] = npm?.endsWith(".js") ? [process.execPath, npm] : ["npm"];
   const options = ["ci", "--no-audit", "--no-fund"];
@@ -43,7 +44,7 @@ export async function install() {
   });
   if (code > 128) throw new StepFailed("interrupted", code);
   if (code !== 0) throw new StepFailed(`npm ci failed with code ${code}; its output above says why. Then try again.`);
-  stamp("packages", lockDigest());
+  stamp(packages, lockDigest());
 }
 
 function lockDigest() {

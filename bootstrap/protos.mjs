@@ -28,13 +28,13 @@ const groups = [
 ];
 
 export function generatedIsStale() {
-  return !existsSync(join(root, target)) || stampOf("protos") !== protosDigest();
+  return stampOf(target) !== protosDigest();
 }
 
 /** Writes the TypeScript types of the contracts; replaces the whole folder, so that nothing outlives its contract. */
 export async function generate() {
   tell("generating types from protos/");
-  unstamp("protos");
+  unstamp(target);
   const wanted = protosDigest();
   const fresh = join(root, "dist", ".gen");
   const old = join(root, "dist", ".gen-old");
@@ -50,7 +50,7 @@ export async function generate() {
   if (existsSync(join(root, target))) renameSync(join(root, target), old);
   renameSync(fresh, join(root, target));
   rmSync(old, { recursive: true, force: true });
-  stamp("protos", wanted);
+  stamp(target, wanted);
 }
 
 /** The generator leaves unused imports behind, which our compiler options refuse. */

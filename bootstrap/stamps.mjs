@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./root.mjs";
 
-const stamps = join(root, "dist", ".stamps");
+/** The name of a stamp, in the folder that it vouches for: whoever removes the result removes the stamp. */
+const stampName = ".stamp";
 
 /**
  * One digest over the names and contents of files, and over `others` that the result depends on.
@@ -20,20 +21,19 @@ export function digest(sources, accepts, { folder = root, others = [] } = {}) {
   return hash.digest("hex");
 }
 
-/** The digest that a step's last success left, or null. */
-export function stampOf(step) {
-  return contentOf(join(stamps, step)).toString() || null;
+/** The digest that a folder's content was last made for, or null. */
+export function stampOf(result) {
+  return contentOf(join(root, result, stampName)).toString() || null;
 }
 
-/** Forgets a step's last success: from here to `stamp` its result is in the making. */
-export function unstamp(step) {
-  rmSync(join(stamps, step), { force: true });
+/** Withdraws a stamp: from here to `stamp` the folder's content is in the making. */
+export function unstamp(result) {
+  rmSync(join(root, result, stampName), { force: true });
 }
 
-/** Records that a step's result now stands for a digest. */
-export function stamp(step, value) {
-  mkdirSync(stamps, { recursive: true });
-  writeFileSync(join(stamps, step), value);
+/** Records that a folder's content now stands for a digest. */
+export function stamp(result, value) {
+  writeFileSync(join(root, result, stampName), value);
 }
 
 function filesOf(folder, source, accepts) {
