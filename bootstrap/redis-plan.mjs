@@ -1,5 +1,5 @@
 /** Programs that serve the Redis protocol with everything that the job queue needs, best first. */
-export const redisServers = ["redis-server", "valkey-server"];
+const redisServers = ["redis-server", "valkey-server"];
 
 const orElse =
   "or set AMAAS_REDIS_URL to a Redis or Valkey of yours (redis://host:6379, rediss://host:6380, unix:///path/redis.sock)";

@@ -4,6 +4,8 @@ import type { MemberName } from "./suite.ts";
 /** Where the board is drawn: a terminal, or anything that takes lines. */
 export interface Screen {
   readonly isTTY?: boolean;
+  /** Its width, if it has one: a longer line would wrap, and the board be drawn over the wrong lines. */
+  readonly columns?: number;
   write(text: string): unknown;
 }
 
@@ -22,7 +24,10 @@ export class Board {
     const drawn = this.#lines.size;
     this.#lines.set(name, line);
     if (!this.#screen.isTTY) this.#screen.write(`${line}\n`);
-    else this.#screen.write(`${drawn > 0 ? `\x1b[${drawn}A` : ""}${[...this.#lines.values()].map(redrawn).join("")}`);
+    else
+      this.#screen.write(
+        `${drawn > 0 ? `\x1b[${drawn}A` : ""}${[...this.#lines.values()].map((each) => this.#redrawn(each)).join("")}`,
+      );
   }
 
   /** Writes a line that stays; the board goes on below it. */
@@ -30,10 +35,10 @@ export class Board {
     this.#lines.clear();
     this.#screen.write(`${line}\n`);
   }
-}
 
-function redrawn(line: string): string {
-  return `\x1b[2K${line}\n`;
+  #redrawn(line: string): string {
+    return `\x1b[2K${line.slice(0, this.#screen.columns)}\n`;
+  }
 }
 
 function details(state: ChildState): string {

@@ -51,8 +51,9 @@ async function main(): Promise<number> {
 }
 
 function welcome({ gateway }: Addresses, { dataFolder }: SuiteConfig): string {
-  const logs = relative("", dataFolder) || ".";
-  return `amaas is ready: gRPC at ${gateway}, state and logs in ${logs}; Ctrl-C stops it`;
+  const short = relative("", dataFolder);
+  const folder = short.startsWith("..") ? dataFolder : short || ".";
+  return `amaas is ready: gRPC at ${gateway}; state and logs in ${folder}; Ctrl-C stops it`;
 }
 
 /** Says what is wrong, without a stack where the user can act on it; answers with the exit code. */

@@ -29,6 +29,11 @@ describe("the console", () => {
     expect(written.at(-1)).to.equal("\x1b[2A\x1b[2Kredis      stopped\n\x1b[2Kregistry   starting\n");
   });
 
+  it("cuts a line at the width of the terminal", () => {
+    new Board({ ...screen(true), columns: 14 }).show("redis", { kind: "starting", pid: 1 });
+    expect(written).to.deep.equal(["\x1b[2Kredis      sta\n"]);
+  });
+
   it("starts afresh below a message", () => {
     const board = new Board(screen(true));
     board.show("redis", { kind: "starting", pid: 1 });
