@@ -21,13 +21,9 @@ export class Board {
   show(name: MemberName, state: ChildState): void {
     const line = `${name.padEnd(10)} ${state.kind.padEnd(12)} ${details(state)}`.trimEnd();
     if (this.#lines.get(name) === line) return;
-    const drawn = this.#lines.size;
+    const up = this.#lines.size > 0 ? `\x1b[${this.#lines.size}A` : "";
     this.#lines.set(name, line);
-    if (!this.#screen.isTTY) this.#screen.write(`${line}\n`);
-    else
-      this.#screen.write(
-        `${drawn > 0 ? `\x1b[${drawn}A` : ""}${[...this.#lines.values()].map((each) => this.#redrawn(each)).join("")}`,
-      );
+    this.#screen.write(this.#screen.isTTY ? up + this.#drawing() : `${line}\n`);
   }
 
   /** Writes a line that stays; the board goes on below it. */
@@ -36,8 +32,9 @@ export class Board {
     this.#screen.write(`${line}\n`);
   }
 
-  #redrawn(line: string): string {
-    return `\x1b[2K${line.slice(0, this.#screen.columns)}\n`;
+  #drawing(): string {
+    const lines = [...this.#lines.values()];
+    return lines.map((line) => `\x1b[2K${line.slice(0, this.#screen.columns)}\n`).join("");
   }
 }
 
