@@ -89,7 +89,7 @@ export class FakeRegistry {
     const cuts = this.#cutCount;
     this.connectionCount++;
     let open = true;
-    this.#listen(requests).finally(() => {
+    void this.#listen(requests).finally(() => {
       open = false;
       this.#wake();
     });

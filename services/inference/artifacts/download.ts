@@ -43,10 +43,10 @@ export async function download(
       } catch (failure) {
         signal.throwIfAborted();
         ({ size } = await file.stat());
-        failureCount = size > begin ? 1 : failureCount + 1;
+        failureCount = size > begin ? 0 : failureCount + 1;
         const fault = relayedFault(failure, "SERVICE_UNAVAILABLE");
         if (fault.reason !== "SERVICE_UNAVAILABLE" || failureCount >= options.attemptsMax) throw fault;
-        await pause(options.clock, backOffMs(failureCount, options.resume, options.random()), signal);
+        await pause(options.clock, backOffMs(Math.max(1, failureCount), options.resume, options.random()), signal);
       }
     }
     if (size > artifact.sizeBytes) throw corrupt(artifact, size);

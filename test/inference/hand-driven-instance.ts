@@ -1,0 +1,69 @@
+import { ServiceError } from "../../lib/errors.ts";
+import type { Tensor } from "../../lib/tensor.ts";
+import type { Instance } from "../../services/inference/replicas/instance.ts";
+
+/** An instance whose runs end when the test says so. */
+export class HandDrivenInstance implements Instance {
+  readonly signature = { inputs: [], outputs: [] };
+  readonly ended: Promise<string>;
+  /** The names of the outputs of every run, in order. */
+  readonly runs: string[] = [];
+  stopCount = 0;
+  #end!: (why: string) => void;
+  #pending: { resolve(outputs: readonly Tensor[]): void; reject(failure: unknown): void } | undefined;
+
+  constructor() {
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  get isBusy(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  run(_inputs: readonly Tensor[], [name]: readonly string[]): Promise<readonly Tensor[]> {
+    if (this.#pending !== undefined) throw new Error("an instance runs one job at a time");
+    this.runs.push(name);
+    return new Promise((resolve, reject) => {
+      this.#pending = { resolve, reject };
+    });
+  }
+
+  /** Ends the run under way with one output of the name that it wants. */
+  async finish(): Promise<void> {
+    const output: Tensor = { name: this.runs.at(-1)!, dataType: "BOOL", shape: [0], bytes: new Uint8Array() };
+    this.#take().resolve([output]);
+    await settled();
+  }
+
+  async fail(failure: unknown): Promise<void> {
+    this.#take().reject(failure);
+    await settled();
+  }
+
+  /** Ends as a thread does that dies. */
+  async die(): Promise<void> {
+    this.#pending?.reject(new ServiceError("WORKER_LOST", "it died"));
+    this.#pending = undefined;
+    this.#end("it died");
+    await settled();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#pending !== undefined) throw new Error("a busy instance is not stopped");
+    this.stopCount++;
+    this.#end("it was stopped");
+  }
+
+  #take() {
+    const pending = this.#pending!;
+    this.#pending = undefined;
+    return pending;
+  }
+}
+
+/** Lets everything happen that waits for nothing but promises. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
