@@ -37,9 +37,9 @@ describe("a suite whose every process is killed", function () {
   const predictions = async () => {
     const rows = Float32Array.from({ length: 200 }, (_, i) => Math.sin(i));
     const input = { name: "input", datatype: "FP32", shape: [100, 2] };
+    for (const version of ["1", "2"]) await served(suite.inference, "line", version);
     return Promise.all(
       ["1", "2", "default", "first"].map(async (modelVersion) => {
-        await served(suite.inference, "line", modelVersion);
         const request = {
           modelName: "line",
           modelVersion,
@@ -73,7 +73,7 @@ describe("a suite whose every process is killed", function () {
   it("finishes a job that was running when it was killed, as one version", async () => {
     const csv = Array.from({ length: 640 }, (_, i) => `${i % 8},${i >> 3},${(i % 8) * 2 - (i >> 3)}`).join("\n");
     const dataset = await upload(suite.registry, Buffer.from(csv));
-    const { name } = await suite.trainer.unary("CreateJob", { job: { train: { ...spec, dataset, epochs: 2000 } } });
+    const { name } = await suite.trainer.unary("CreateJob", { job: { train: { ...spec, dataset, epochs: 600 } } });
     for await (const event of suite.trainer.serverStream("WatchJob", { name })) if (event.progressed) break;
 
     await suite.killAll();
