@@ -9,10 +9,11 @@ export interface ThreadStart {
   readonly stopFlag: Int32Array;
 }
 
-/** What the training thread says. `finished` or `failed` comes last; neither comes after a stop. */
+/** What the training thread says. Anything but progress comes last, when its native memory is free again. */
 export type ThreadMessage =
   | { readonly kind: "progress"; readonly progress: TrainingProgress }
   | { readonly kind: "finished"; readonly outcome: TrainingOutcome }
+  | { readonly kind: "stopped" }
   | { readonly kind: "failed"; readonly reason?: Reason; readonly message: string; readonly stack?: string };
 
 /** Losses are means over rows; accuracies are shares in [0, 1], given for cross-entropy only. */

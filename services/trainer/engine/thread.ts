@@ -11,7 +11,7 @@ const training = new Training(plan, data, {
 });
 try {
   const outcome = await training.run();
-  if (outcome !== "stopped") say({ kind: "finished", outcome });
+  say(outcome === "stopped" ? { kind: "stopped" } : { kind: "finished", outcome });
 } catch (failure) {
   const reason = failure instanceof ServiceError ? failure.reason : undefined;
   const stack = failure instanceof Error ? failure.stack : undefined;

@@ -12,11 +12,11 @@ export interface TrainingRunOptions {
   readonly signal?: AbortSignal;
 }
 
-/** How long an aborted run waits for its thread to leave the runtime before it is given up on. */
-const stopGraceMs = 500;
+/** How long an ended run waits for its thread to leave the runtime; a longer call of the runtime ends on its own. */
+const stopGraceMs = 900;
 
 /**
- * Trains a network in a thread of its own and gives the trained model. The thread never outlives the promise by more
+ * Trains a network in a thread of its own and gives the trained model. The thread outlives the promise by no more
  * than one call of the runtime.
  *
  * Rejects with SPEC_INVALID or DATASET_INVALID where plan or data fail a check, with TRAINING_DIVERGED at the first loss
@@ -32,30 +32,45 @@ export async function runTraining(
   const stopFlag = new Int32Array(new SharedArrayBuffer(4));
   const workerData: ThreadStart = { plan, data, stopFlag };
   const worker = startThread(new URL("./thread", import.meta.url), { workerData, name: "training" });
-  const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+  // Never terminated while it may be inside the runtime: that ends the whole process.
+  const ended = endOf(worker).then(() => worker.terminate());
   try {
     return await outcomeOf(worker, options);
   } finally {
     Atomics.store(stopFlag, 0, 1);
-    await Promise.race([exited, waited(stopGraceMs, undefined, { ref: false })]);
-    // A call of the runtime cannot be interrupted: what has not ended by now ends with its call.
-    worker.terminate().catch(() => {});
+    await Promise.race([ended, waited(stopGraceMs, undefined, { ref: false })]);
   }
+}
+
+/** Resolves once the thread has said its last word, or is no more. */
+function endOf(worker: Worker): Promise<void> {
+  return new Promise((resolve) => {
+    worker.on("message", ({ kind }: ThreadMessage) => kind !== "progress" && resolve());
+    worker.on("error", () => resolve());
+    worker.on("exit", () => resolve());
+  });
 }
 
 function outcomeOf(worker: Worker, { onProgress, signal }: TrainingRunOptions): Promise<TrainingOutcome> {
   return new Promise((resolve, reject) => {
-    const abort = () => reject(signal?.reason);
-    signal?.addEventListener("abort", abort, { once: true });
+    let isSettled = false;
     const settled = (settle: () => void) => {
+      isSettled = true;
       signal?.removeEventListener("abort", abort);
       settle();
     };
+    const abort = () => settled(() => reject(signal?.reason));
+    signal?.addEventListener("abort", abort, { once: true });
+    const heard = {
+      progress: ({ progress }) => onProgress?.(progress),
+      finished: ({ outcome }) => settled(() => resolve(outcome)),
+      stopped: () => settled(() => reject(died("stopped without being asked"))),
+      failed: (message) => settled(() => reject(failureOf(message))),
+    } satisfies { [K in ThreadMessage["kind"]]: (message: Extract<ThreadMessage, { kind: K }>) => void };
     worker.on("message", (message: ThreadMessage) => {
+      if (isSettled) return;
       try {
-        if (message.kind === "progress") onProgress?.(message.progress);
-        else if (message.kind === "finished") settled(() => resolve(message.outcome));
-        else settled(() => reject(failureOf(message)));
+        (heard[message.kind] as (message: ThreadMessage) => void)(message);
       } catch (failure) {
         settled(() => reject(failure));
       }
