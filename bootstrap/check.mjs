@@ -6,9 +6,9 @@ const bin = (path) => `${root}/node_modules/${path}`;
 
 /** Every checker, cheapest first. */
 const checkers = [
-  { name: "format and lint", program: bin("@biomejs/biome/bin/biome"), args: ["ci", "--error-on-warnings"] },
+  { name: "format and lint", program: bin("@biomejs/biome/bin/biome"), args: ["check", "--error-on-warnings"] },
   { name: "types", program: bin("typescript/bin/tsc"), args: ["-p", "tsconfig.json"] },
-  { name: "dead code", program: bin("knip/bin/knip.js"), args: [] },
+  { name: "dead code", program: bin("knip/bin/knip.js"), args: ["--no-config-hints"] },
   { name: "contracts: lint", program: bin("@bufbuild/buf/bin/buf"), args: ["lint"] },
   {
     name: "contracts: breaking changes",
