@@ -22,6 +22,8 @@ export async function openSession(model: Uint8Array, threadCount: number): Promi
     executionProviders: ["cpu"],
     intraOpNumThreads: threadCount,
     interOpNumThreads: 1,
+    // Threads that spin while they wait take the cores that inference on the same machine needs.
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
     logSeverityLevel: 3,
   });
   return {
