@@ -27,6 +27,7 @@ export class RegistryService implements Service {
   readonly #clock: Clock;
   readonly #log: Log;
   #database: Database | undefined;
+  #control: ControlPlane | undefined;
   #server: RpcServer | undefined;
 
   constructor(config: RegistryConfig, clock: Clock = systemClock) {
@@ -45,6 +46,7 @@ export class RegistryService implements Service {
     const artifacts = new ArtifactStore(query);
     const changes = new CatalogueChanges();
     const control = new ControlPlane(controlConfig, new EntryStore(query), changes, clock, this.#log);
+    this.#control = control;
     await control.start();
 
     const server = new RpcServer(this.#config, this.#log);
@@ -67,13 +69,16 @@ export class RegistryService implements Service {
 
   /** Ends streams, finishes accepted calls, closes the database last. */
   async stop(): Promise<void> {
-    const [server, database] = [this.#server, this.#database];
+    const [server, control, database] = [this.#server, this.#control, this.#database];
     this.#server = undefined;
+    this.#control = undefined;
     this.#database = undefined;
-    try {
-      await server?.stop();
-    } finally {
-      database?.close();
+    const failures: unknown[] = [];
+    for (const step of [() => server?.stop(), () => control?.stop(), () => database?.close()]) {
+      await Promise.resolve()
+        .then(step)
+        .catch((failure: unknown) => failures.push(failure));
     }
+    if (failures.length > 0) throw new AggregateError(failures, "shutdown left work behind");
   }
 }

@@ -79,8 +79,7 @@ describe("aliases of the registry", () => {
   });
 
   it("are removed under the current etag or none, and the version stays", async () => {
-    const remove = (etag = "") =>
-      running.registry.unary("DeleteAlias", { name: "models/m/aliases/default", etag });
+    const remove = (etag = "") => running.registry.unary("DeleteAlias", { name: "models/m/aliases/default", etag });
     const { etag } = await update({ version: 1 }, true);
     expect(await faultOf(remove("x"))).to.include({ code: status.ABORTED, reason: "ETAG_MISMATCH" });
     await remove(etag);

@@ -141,6 +141,7 @@ describe("models of the registry", () => {
       { description: "x".repeat(16_385) },
       { tags: tags(65) },
       { tags: { "": "value" } },
+      { owner: "a\u0000b" },
     ]) {
       const fault = await faultOf(create("too-much", model));
       expect(fault, Object.keys(model)[0]).to.include({ code: status.INVALID_ARGUMENT, reason: "REQUEST_INVALID" });

@@ -18,3 +18,19 @@ export function linearModel(): Uint8Array {
   graph.output("logits", graph.gemm(pixels, w, b));
   return writeModel(modelOf(graph.graph()));
 }
+
+/** A file that says of itself what no model can have: an initializer with these dimensions, this operator set. */
+export function strangeModel({ dims = [1], opset = 18 }: { dims?: readonly number[]; opset?: number }): Uint8Array {
+  const graph = new GraphBuilder("strange");
+  graph.output(
+    "y",
+    graph.add(graph.input("x", "FP32", ["n"]), graph.initializer("w", "FP32", [1], new Float32Array(1))),
+  );
+  const model = modelOf(graph.graph());
+  const initializer = model.graph?.initializer?.map((tensor) => ({ ...tensor, dims }));
+  return writeModel({
+    ...model,
+    opsetImport: [{ domain: "", version: opset }],
+    graph: { ...model.graph, initializer },
+  });
+}

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import { jobName } from "../../lib/resource-names.ts";
-import { addingModel, linearModel } from "./onnx-files.ts";
+import { addingModel, linearModel, strangeModel } from "./onnx-files.ts";
 import {
   emptyFolder,
   faultOf,
@@ -107,13 +107,33 @@ describe("versions of the registry", () => {
   });
 
   it("are refused for bytes that are not ONNX, with the reason, and no model is made", async () => {
-    for (const bytes of [Buffer.from("not a model"), Buffer.alloc(0), Buffer.alloc(100), linearModel().subarray(0, 90)]) {
+    for (const bytes of [
+      Buffer.from("not a model"),
+      Buffer.alloc(0),
+      Buffer.alloc(100),
+      linearModel().subarray(0, 90),
+    ]) {
       const artifact = await upload(running.registry, bytes);
       const fault = await faultOf(create({ version: { artifact } }));
       expect(fault).to.include({ code: status.INVALID_ARGUMENT, reason: "ARTIFACT_INVALID" });
       expect(fault.message).to.match(/not an ONNX model: ./);
     }
     expect((await running.registry.unary("ListModels", {})).models).to.deep.equal([]);
+  });
+
+  it("are refused for files whose numbers no model can have", async () => {
+    for (const model of [
+      { dims: [2 ** 40, 2 ** 40] },
+      { dims: [2 ** 60] },
+      { dims: [-1] },
+      { opset: 2 ** 60 },
+      { opset: 2 ** 31 },
+      { opset: -1 },
+    ]) {
+      const artifact = await upload(running.registry, strangeModel(model));
+      const fault = await faultOf(create({ version: { artifact } }));
+      expect(fault, JSON.stringify(model)).to.include({ code: status.INVALID_ARGUMENT, reason: "ARTIFACT_INVALID" });
+    }
   });
 
   it("are refused for an artifact that nobody uploaded", async () => {
@@ -139,6 +159,7 @@ describe("versions of the registry", () => {
       ["version.artifact", {}],
       ["version.artifact", { version: { artifact: "artifacts/abc" } }],
       ["request_id", { version: { artifact }, requestId: "x".repeat(129) }],
+      ["request_id", { version: { artifact }, requestId: "a\u0000b" }],
       ["version.metrics", { version: { artifact, metrics: { loss: Number.NaN } } }],
       ["version.metrics", { version: { artifact, metrics: { loss: Number.POSITIVE_INFINITY } } }],
       ["version.metrics", { version: { artifact, metrics: pairs } }],

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ServiceError } from "../../../lib/errors.ts";
 import { artifactName } from "../../../lib/resource-names.ts";
 
@@ -25,6 +25,7 @@ export class ArtifactFiles {
     await rm(this.#incoming, { recursive: true, force: true });
     await mkdir(this.#incoming, { recursive: true });
     await mkdir(this.#folder, { recursive: true });
+    await syncFolder(dirname(this.#folder));
   }
 
   /**
@@ -42,14 +43,14 @@ export class ArtifactFiles {
       await syncFolder(this.#folder);
     } catch (failure) {
       await rm(temporary, { force: true });
-      throw (failure as NodeJS.ErrnoException).code === "ENOSPC" ? diskFull(announced, failure) : failure;
+      throw fullDisk.has((failure as NodeJS.ErrnoException).code ?? "") ? diskFull(announced, failure) : failure;
     }
   }
 
   /** The bytes from an offset to the end, in chunks that the reader may keep. */
   async *read(sha256: string, offset: number): AsyncGenerator<Buffer> {
     const file = await open(this.#pathOf(sha256)).catch((cause) => {
-      throw new ServiceError("ARTIFACT_CORRUPT", `the bytes of ${artifactName(sha256)} cannot be read`, { cause });
+      throw unreadable(sha256, cause);
     });
     try {
       for (let position = offset; ; ) {
@@ -65,7 +66,9 @@ export class ArtifactFiles {
 
   /** All bytes at once; throws ARTIFACT_CORRUPT where they are not those of the digest. */
   async readWhole(sha256: string): Promise<Buffer> {
-    const bytes = await readFile(this.#pathOf(sha256));
+    const bytes = await readFile(this.#pathOf(sha256)).catch((cause) => {
+      throw unreadable(sha256, cause);
+    });
     const seen = createHash("sha256").update(bytes).digest("hex");
     if (seen === sha256) return bytes;
     throw new ServiceError("ARTIFACT_CORRUPT", `the bytes of ${artifactName(sha256)} have the SHA-256 ${seen}`);
@@ -127,6 +130,13 @@ function wrongDigest(seen: string, announced: string): ServiceError {
   const message = `header.sha256 announced ${announced}, the bytes that arrived have ${seen}; nothing was stored`;
   return new ServiceError("ARTIFACT_DIGEST_MISMATCH", message, { metadata: { announced, seen } });
 }
+
+function unreadable(sha256: string, cause: unknown): ServiceError {
+  return new ServiceError("ARTIFACT_CORRUPT", `the bytes of ${artifactName(sha256)} cannot be read`, { cause });
+}
+
+/** No space, or none left of the user's share. */
+const fullDisk = new Set(["ENOSPC", "EDQUOT"]);
 
 function diskFull({ sizeBytes }: Announced, cause: unknown): ServiceError {
   return new ServiceError("DISK_FULL", `the registry's disk has no room for ${sizeBytes} bytes; nothing was stored`, {

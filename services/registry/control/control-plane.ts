@@ -1,25 +1,21 @@
 import type { Clock } from "../../../lib/clock.ts";
 import type { Log } from "../../../lib/log.ts";
-import { versionName } from "../../../lib/resource-names.ts";
 import type { ControlConfig } from "../config.ts";
 import type { EntryStore, ModelEntry } from "../store/entries.ts";
 import type { CatalogueChanges } from "./catalogue-changes.ts";
 import { Fleet, type FleetChange } from "./fleet.ts";
-import type { Assigned, NodeSession } from "./node-session.ts";
-import { placement } from "./placement.ts";
+import { type FleetView, fleetView } from "./fleet-view.ts";
+import { type Assigned, type ModelPlan, modelPlan } from "./model-plan.ts";
+import type { NodeSession } from "./node-session.ts";
 import { RouteFeed } from "./route-feed.ts";
-import { modelRoute, sameRoute } from "./routes.ts";
-import { servedVersions } from "./serving-policy.ts";
-
-/** A version and where it should be. */
-interface Placed {
-  readonly assigned: Assigned;
-  readonly nodes: ReadonlySet<string>;
-}
+import { changeOf } from "./routes.ts";
 
 /**
  * Brings catalogue and fleet together: what changes in one of them becomes assignments for nodes and routes for gateways.
  * Many changes at once are worked off together, model by model.
+ *
+ * After a start it first lets nodes come back: until every served version is ready somewhere, or three heartbeats have
+ * passed, nodes keep what they hold and gateways get no snapshot, so that a restart moves nothing.
  */
 export class ControlPlane {
   readonly fleet: Fleet;
@@ -29,14 +25,20 @@ export class ControlPlane {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #known = new Map<string, ModelEntry>();
-  readonly #placed = new Map<string, readonly Placed[]>();
+  readonly #plans = new Map<string, ModelPlan>();
+  /** Models to read again, and models to plan again. */
   readonly #stale = new Set<string>();
   readonly #dirty = new Set<string>();
-  #working: Promise<void> | undefined;
-  #settle!: () => void;
-  /** Settles once every served version is ready somewhere, or nodes have had time to connect again after a restart. */
+  #membersChanged = false;
+  #state: "new" | "settling" | "settled" | "stopped" = "new";
+  #busy = false;
+  #working: Promise<void> = Promise.resolve();
+  #cancelGrace: () => void = () => undefined;
+  #cancelRetry: () => void = () => undefined;
+  #resolveSettled!: () => void;
+  /** Settles once the route table says more than that nodes have not come back yet. */
   readonly settled = new Promise<void>((resolve) => {
-    this.#settle = resolve;
+    this.#resolveSettled = resolve;
   });
 
   constructor(config: ControlConfig, entries: EntryStore, changes: CatalogueChanges, clock: Clock, log: Log) {
@@ -53,96 +55,118 @@ export class ControlPlane {
 
   /** Reads the catalogue. */
   async start(): Promise<void> {
-    this.#clock.after(graceHeartbeats * this.#config.heartbeatMs, this.#settle);
-    for (const model of await this.#entries.modelIds()) this.#stale.add(model);
-    this.#work();
+    for (const entry of await this.#entries.all()) this.#known.set(entry.id, entry);
+    this.#state = "settling";
+    this.#cancelGrace = this.#clock.after(graceHeartbeats * this.#config.heartbeatMs, () => this.#settle());
+    this.#fleetChanged({ kind: "members" });
     await this.#working;
-    this.#settleIfReady();
+  }
+
+  /** Ends all work; the database is not read afterwards. */
+  async stop(): Promise<void> {
+    this.#state = "stopped";
+    this.#cancelGrace();
+    this.#cancelRetry();
+    await this.#working;
   }
 
   #fleetChanged(change: FleetChange): void {
+    this.#membersChanged ||= change.kind === "members";
     for (const model of change.kind === "members" ? this.#known.keys() : change.models) this.#dirty.add(model);
-    this.#work(change.kind === "members");
+    this.#work();
   }
 
-  #membersChanged = false;
+  get #hasWork(): boolean {
+    const isStarted = this.#state === "settling" || this.#state === "settled";
+    return isStarted && (this.#stale.size > 0 || this.#dirty.size > 0 || this.#membersChanged);
+  }
 
-  #work(membersChanged = false): void {
-    this.#membersChanged ||= membersChanged;
-    this.#working ??= this.#workOff()
-      .catch((error) => this.#log.error({ error }, "control plane"))
-      .finally(() => {
-        this.#working = undefined;
-        if (this.#stale.size > 0 || this.#dirty.size > 0 || this.#membersChanged) this.#work();
-      });
+  #work(): void {
+    if (!this.#busy && this.#hasWork) this.#working = this.#workOff();
   }
 
   async #workOff(): Promise<void> {
-    for (const model of take(this.#stale)) {
+    this.#busy = true;
+    try {
+      while (this.#hasWork) {
+        for (const model of this.#stale) await this.#read(model);
+        this.#planAll();
+      }
+    } catch (error) {
+      this.#log.error({ error }, "the catalogue cannot be read; trying again");
+      this.#cancelRetry();
+      this.#cancelRetry = this.#clock.after(retryDelayMs, () => this.#work());
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #read(model: string): Promise<void> {
+    // Before reading: a change during the read makes the model stale again.
+    this.#stale.delete(model);
+    try {
       const entry = await this.#entries.entry(model);
       if (entry === undefined) this.#known.delete(model);
       else this.#known.set(model, entry);
       this.#dirty.add(model);
+    } catch (failure) {
+      this.#stale.add(model);
+      throw failure;
     }
-    const dirty = take(this.#dirty);
-    const membersChanged = this.#membersChanged;
+  }
+
+  /** Plans every model that needs it, then tells gateways before nodes: a route ends before its replica does. */
+  #planAll(): void {
+    const view = fleetView(
+      this.fleet.sessions.map(({ state }) => state),
+      this.#state === "settling",
+    );
+    const affected = new Set<string>();
+    for (const model of this.#dirty) {
+      const [before, entry] = [this.#plans.get(model), this.#known.get(model)];
+      const plan = entry && modelPlan(entry, view, this.#config, before?.route);
+      if (plan === undefined) this.#plans.delete(model);
+      else this.#plans.set(model, plan);
+      for (const { nodes } of [...(before?.placed ?? []), ...(plan?.placed ?? [])]) {
+        for (const node of nodes) affected.add(node);
+      }
+      const change = changeOf(before?.route, plan?.route);
+      if (change !== undefined) this.routes.publish(change);
+    }
+    for (const session of this.fleet.sessions) {
+      if (this.#membersChanged || affected.has(session.state.id)) this.#assign(session);
+    }
+    this.#dirty.clear();
     this.#membersChanged = false;
-    if (dirty.length === 0 && !membersChanged) return;
-    for (const model of dirty) this.#place(model);
-    for (const session of this.fleet.sessions) session.assign(this.#assignmentOf(session));
-    for (const model of dirty) this.#route(model);
-    this.#settleIfReady();
+    if (this.#state === "settling" && this.#isServed(view)) this.#settle();
   }
 
-  #place(model: string): void {
-    const entry = this.#known.get(model);
-    if (entry === undefined) {
-      this.#placed.delete(model);
-      return;
+  /** A node that drains keeps what it was told to hold: it still finishes what it accepted. */
+  #assign(session: NodeSession): void {
+    const { id, draining } = session.state;
+    if (draining && session.assignment !== undefined) return;
+    const assigned: Assigned[] = [];
+    for (const { placed } of this.#plans.values()) {
+      for (const version of placed) if (version.nodes.has(id)) assigned.push(version.assigned);
     }
-    const nodes = this.fleet.sessions.filter(({ state }) => !state.draining).map(({ state }) => state.id);
-    const { newestVersionsServed, replicasPerVersion } = this.#config;
-    const placed = servedVersions(entry, newestVersionsServed).map(({ number, sha256, sizeBytes }) => {
-      const version = versionName(model, number);
-      const readyOn = this.#readyOn(version).map(({ state }) => state.id);
-      const aliases = Object.keys(entry.aliases).filter((alias) => entry.aliases[alias] === number);
-      const assigned = { version, sha256, sizeBytes, aliases: aliases.sort() };
-      return { assigned, nodes: placement({ key: version, readyOn }, nodes, replicasPerVersion) };
-    });
-    this.#placed.set(model, placed);
+    session.assign(assigned);
   }
 
-  #assignmentOf({ state }: NodeSession): readonly Assigned[] {
-    return [...this.#placed.values()].flat().flatMap(({ assigned, nodes }) => (nodes.has(state.id) ? [assigned] : []));
+  #isServed(view: FleetView): boolean {
+    const placed = [...this.#plans.values()].flatMap((plan) => plan.placed);
+    return placed.every(({ assigned }) => view.readyOn(assigned.version).length > 0);
   }
 
-  #route(model: string): void {
-    const entry = this.#known.get(model);
-    const before = this.routes.get(model);
-    if (entry === undefined) {
-      if (before !== undefined) this.routes.publish({ kind: "removed", model });
-      return;
-    }
-    const addresses = (version: number) => this.#readyOn(versionName(model, version)).map(({ state }) => state.address);
-    const route = modelRoute(entry, addresses, before);
-    if (!sameRoute(before, route)) this.routes.publish({ kind: "changed", route });
-  }
-
-  #readyOn(version: string): readonly NodeSession[] {
-    return this.fleet.sessions.filter(({ state }) => !state.draining && state.replicas.get(version)?.state === "READY");
-  }
-
-  #settleIfReady(): void {
-    const placed = [...this.#placed.values()].flat();
-    if (placed.every(({ assigned }) => this.#readyOn(assigned.version).length > 0)) this.#settle();
+  #settle(): void {
+    if (this.#state !== "settling") return;
+    this.#state = "settled";
+    this.#resolveSettled();
+    this.#fleetChanged({ kind: "members" });
   }
 }
 
-/** How long nodes may take to connect again after the registry's start, in heartbeats. */
+/** How long nodes may take to come back after the registry's start, in heartbeats. */
 const graceHeartbeats = 3;
 
-function take<Value>(set: Set<Value>): readonly Value[] {
-  const taken = [...set];
-  set.clear();
-  return taken;
-}
+/** How long to wait before the catalogue is read again after a failure. */
+const retryDelayMs = 1000;

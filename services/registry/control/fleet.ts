@@ -1,9 +1,7 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
-import { NodeSession, type NodeState } from "./node-session.ts";
-
-/** A node counts as gone after this many heartbeats without a report. */
-const heartbeatsMissedMax = 3;
+import { NodeSession } from "./node-session.ts";
+import { changedModels, type NodeState } from "./node-state.ts";
 
 /** What of the fleet has changed: which nodes there are, or what one of them holds. */
 export type FleetChange =
@@ -12,10 +10,11 @@ export type FleetChange =
 
 /** The nodes that are connected and report. */
 export class Fleet {
-  readonly #sessions = new Map<string, NodeSession>();
+  readonly #byId = new Map<string, NodeSession>();
   readonly #heartbeatMs: number;
   readonly #clock: Clock;
   readonly #onChange: (change: FleetChange) => void;
+  #sessions: readonly NodeSession[] = [];
 
   constructor(heartbeatMs: number, clock: Clock, onChange: (change: FleetChange) => void) {
     this.#heartbeatMs = heartbeatMs;
@@ -25,26 +24,28 @@ export class Fleet {
 
   /** In the order of their names. */
   get sessions(): readonly NodeSession[] {
-    return [...this.#sessions.values()].sort((a, b) => (a.state.id < b.state.id ? -1 : 1));
+    return this.#sessions;
   }
 
   /** A node's first report; its session replaces an older one of the same name. */
   join(state: NodeState): NodeSession {
-    this.#sessions.get(state.id)?.end(lost(`another node named ${state.id} has connected`));
+    const older = this.#byId.get(state.id);
+    older?.cancelTimeout();
+    older?.end(lost(`another node named ${state.id} has connected`));
     const session = new NodeSession(state);
-    this.#sessions.set(state.id, session);
+    this.#byId.set(state.id, session);
     this.#expectReport(session);
-    this.#onChange({ kind: "members" });
+    this.#changeMembers();
     return session;
   }
 
-  /** A further report. */
+  /** A further report, under the same name; a session that has ended says nothing more. */
   report(session: NodeSession, state: NodeState): void {
     if (!this.#isMember(session)) return;
     const before = session.state;
     session.state = state;
     this.#expectReport(session);
-    if (before.draining !== state.draining || before.address !== state.address) this.#onChange({ kind: "members" });
+    if (before.draining !== state.draining || before.address !== state.address) this.#changeMembers();
     const models = changedModels(before, state);
     if (models.size > 0) this.#onChange({ kind: "replicas", models });
   }
@@ -53,12 +54,12 @@ export class Fleet {
   leave(session: NodeSession): void {
     session.cancelTimeout();
     if (!this.#isMember(session)) return;
-    this.#sessions.delete(session.state.id);
-    this.#onChange({ kind: "members" });
+    this.#byId.delete(session.state.id);
+    this.#changeMembers();
   }
 
   #isMember(session: NodeSession): boolean {
-    return this.#sessions.get(session.state.id) === session;
+    return this.#byId.get(session.state.id) === session;
   }
 
   #expectReport(session: NodeSession): void {
@@ -69,21 +70,16 @@ export class Fleet {
       session.end(lost(`no report for ${patienceMs} ms`));
     });
   }
+
+  #changeMembers(): void {
+    this.#sessions = [...this.#byId.values()].sort((a, b) => (a.state.id < b.state.id ? -1 : 1));
+    this.#onChange({ kind: "members" });
+  }
 }
+
+/** A node counts as gone after this many heartbeats without a report. */
+const heartbeatsMissedMax = 3;
 
 function lost(why: string): ServiceError {
   return new ServiceError("SERVICE_UNAVAILABLE", `the node's session has ended: ${why}`);
-}
-
-function changedModels(before: NodeState, after: NodeState): Set<string> {
-  const models = new Set<string>();
-  for (const [one, other] of [
-    [before, after],
-    [after, before],
-  ]) {
-    for (const [version, replica] of one.replicas) {
-      if (other.replicas.get(version)?.state !== replica.state) models.add(replica.model);
-    }
-  }
-  return models;
 }

@@ -1,11 +1,15 @@
-import type { ModelEntry } from "../store/entries.ts";
-
 /** Where one model's versions are ready. */
 export interface ModelRoute {
   readonly model: string;
   /** Every version of the catalogue; `addresses` is empty where none is ready. Both ascending. */
-  readonly versions: readonly { readonly version: number; readonly addresses: readonly string[] }[];
-  readonly aliases: Readonly<Record<string, number>>;
+  readonly versions: readonly VersionRoute[];
+  /** Versions by alias id, ascending by id. */
+  readonly aliases: ReadonlyMap<string, number>;
+}
+
+export interface VersionRoute {
+  readonly version: number;
+  readonly addresses: readonly string[];
 }
 
 /** One step from a route table to the next. */
@@ -14,25 +18,40 @@ export type RouteChange =
   | { readonly kind: "removed"; readonly model: string };
 
 /**
- * The route of a model. An alias that was moved to a version that is not ready anywhere keeps its old target, as long as
- * that one is: a move never costs a request.
+ * Where the aliases of a model lead. One that was moved to a version that is ready nowhere keeps its old target for as
+ * long as that one is ready somewhere: a move never costs a request.
  */
-export function modelRoute(
-  { id, versions, aliases }: ModelEntry,
-  readyAddresses: (version: number) => readonly string[],
+export function aliasTargets(
+  wanted: ReadonlyMap<string, number>,
+  isReady: (version: number) => boolean,
   previous: ModelRoute | undefined,
-): ModelRoute {
-  const routed = versions.map(({ number }) => ({ version: number, addresses: [...readyAddresses(number)].sort() }));
-  const ready = new Set(routed.filter(({ addresses }) => addresses.length > 0).map(({ version }) => version));
-  const target = (alias: string, wanted: number) => {
-    const before = previous?.aliases[alias];
-    return !ready.has(wanted) && before !== undefined && ready.has(before) ? before : wanted;
+): ReadonlyMap<string, number> {
+  const target = (alias: string, version: number) => {
+    const before = previous?.aliases.get(alias);
+    return before !== undefined && !isReady(version) && isReady(before) ? before : version;
   };
-  const targets = Object.entries(aliases).map(([alias, wanted]) => [alias, target(alias, wanted)] as const);
-  return { model: id, versions: routed, aliases: Object.fromEntries(targets.sort()) };
+  const targets = [...wanted].map(([alias, version]) => [alias, target(alias, version)] as const);
+  return new Map(targets.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Whether two routes of a model say the same. */
-export function sameRoute(a: ModelRoute | undefined, b: ModelRoute | undefined): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+/** What leads from one table to another, each keyed by model. */
+export function changeOf(before: ModelRoute | undefined, after: ModelRoute | undefined): RouteChange | undefined {
+  if (after !== undefined) return sameRoute(before, after) ? undefined : { kind: "changed", route: after };
+  return before && { kind: "removed", model: before.model };
+}
+
+function sameRoute(a: ModelRoute | undefined, b: ModelRoute): boolean {
+  if (a === undefined || a.versions.length !== b.versions.length || a.aliases.size !== b.aliases.size) return false;
+  return (
+    a.versions.every((route, index) => sameVersion(route, b.versions[index])) &&
+    [...a.aliases].every(([alias, version]) => b.aliases.get(alias) === version)
+  );
+}
+
+function sameVersion(a: VersionRoute, b: VersionRoute): boolean {
+  return (
+    a.version === b.version &&
+    a.addresses.length === b.addresses.length &&
+    a.addresses.every((address, index) => address === b.addresses[index])
+  );
 }

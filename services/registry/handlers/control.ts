@@ -4,8 +4,9 @@ import type { WatchRoutesResponse } from "../../../lib/gen/amaas/registry/v1/Wat
 import { artifactName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
-import { type Assigned, nodeStateOf } from "../control/node-session.ts";
+import type { Assigned } from "../control/model-plan.ts";
 import type { ModelRoute, RouteChange } from "../control/routes.ts";
+import { nodeStateOf } from "./node-report.ts";
 
 /** The streams of nodes and gateways. */
 export function controlHandlers(control: ControlPlane, heartbeatMs: number): Handlers<ControlServiceHandlers> {
@@ -18,12 +19,12 @@ export function controlHandlers(control: ControlPlane, heartbeatMs: number): Han
       call.log.info({ node: session.state.id, address: session.state.address }, "node connected");
       const readAll = async () => {
         for (let next = await reports.next(); !next.done; next = await reports.next()) {
-          control.fleet.report(session, nodeStateOf(next.value.node));
+          control.fleet.report(session, nodeStateOf(next.value.node, session.state.id));
         }
         session.end(streamEnded);
       };
       readAll().catch((failure) => session.end(failure));
-      const over = AbortSignal.any([call.signal, call.draining]);
+      const over = AbortSignal.any([call.signal, call.draining, session.ended]);
       try {
         for (;;) yield assignmentMessage(await session.nextAssignment(over), heartbeatMs);
       } catch (failure) {
@@ -77,7 +78,7 @@ function routeMessage({ model, versions, aliases }: ModelRoute): ModelRouteMessa
   return {
     model,
     versions: versions.map(({ version, addresses }) => ({ version, addresses: [...addresses] })),
-    aliases,
+    aliases: Object.fromEntries(aliases),
   };
 }
 

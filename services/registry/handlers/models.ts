@@ -8,7 +8,7 @@ import { timestampOf } from "../../../lib/timestamp.ts";
 import type { CatalogueChanges } from "../control/catalogue-changes.ts";
 import type { ModelFields, ModelStore } from "../store/models.ts";
 import type { ModelRow } from "../store/schema.ts";
-import { checkLength, checkPairs, invalid } from "./requests.ts";
+import { checkPairs, checkText, invalid } from "./requests.ts";
 
 /** The calls about models. */
 export function modelHandlers(
@@ -48,8 +48,8 @@ const fieldNames = ["owner", "description", "tags"] as const satisfies readonly 
 
 function fieldsOf(model: Model__Output | null): ModelFields {
   const { owner = "", description = "", tags = {} } = model ?? {};
-  checkLength("model.owner", owner, 256);
-  checkLength("model.description", description, 16_384);
+  checkText("model.owner", owner, 256);
+  checkText("model.description", description, 16_384);
   checkPairs("model.tags", tags, { countMax: 64, keyCharactersMax: 128, valueCharactersMax: 1024 });
   return { owner, description, tags };
 }

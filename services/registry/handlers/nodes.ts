@@ -4,7 +4,7 @@ import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
 import { nodeName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { Fleet } from "../control/fleet.ts";
-import type { NodeState } from "../control/node-session.ts";
+import type { NodeState } from "../control/node-state.ts";
 
 /** The call about nodes. */
 export function nodeHandlers(fleet: Fleet): Pick<Handlers<RegistryServiceHandlers>, "ListNodes"> {

@@ -5,10 +5,12 @@ export function invalid(field: string, seen: unknown, needed: string): ServiceEr
   return new ServiceError("REQUEST_INVALID", `${field} is ${seen}; needed: ${needed}`, { metadata: { field } });
 }
 
-/** Throws REQUEST_INVALID for a text that is too long. */
-export function checkLength(field: string, text: string, charactersMax: number): void {
-  if (text.length <= charactersMax) return;
-  throw invalid(field, `${text.length} characters long`, `at most ${charactersMax} characters`);
+/** Throws REQUEST_INVALID for a text that is too long, or that holds NUL, which the database would cut off. */
+export function checkText(field: string, text: string, charactersMax: number): void {
+  if (text.length > charactersMax) {
+    throw invalid(field, `${text.length} characters long`, `at most ${charactersMax} characters`);
+  }
+  if (text.includes("\0")) throw invalid(field, "a text with the character NUL", "a text without");
 }
 
 /** Throws REQUEST_INVALID for too many pairs, and for a key or value that is too long. */
@@ -18,8 +20,8 @@ export function checkPairs(field: string, pairs: Readonly<Record<string, string>
     throw invalid(field, `${entries.length} pairs`, `at most ${bounds.countMax} pairs`);
   for (const [key, value] of entries) {
     if (key === "") throw invalid(field, "a pair without a key", "a key for every pair");
-    checkLength(`a key of ${field}`, key, bounds.keyCharactersMax);
-    checkLength(`${field}[${JSON.stringify(key)}]`, value, bounds.valueCharactersMax);
+    checkText(`a key of ${field}`, key, bounds.keyCharactersMax);
+    checkText(`${field}[${JSON.stringify(key)}]`, value, bounds.valueCharactersMax);
   }
 }
 

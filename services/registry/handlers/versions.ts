@@ -1,4 +1,5 @@
 import type { Clock } from "../../../lib/clock.ts";
+import { ServiceError } from "../../../lib/errors.ts";
 import type { Lineage__Output } from "../../../lib/gen/amaas/registry/v1/Lineage.ts";
 import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { Signature as SignatureMessage } from "../../../lib/gen/amaas/registry/v1/Signature.ts";
@@ -11,17 +12,18 @@ import {
   parseModelName,
   parseVersionChoice,
   versionName,
+  versionNumber,
 } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { Signature, TensorSpec } from "../../../lib/tensor.ts";
 import { timestampOf } from "../../../lib/timestamp.ts";
 import type { ArtifactFiles } from "../artifacts/artifact-files.ts";
-import { readOnnxFile } from "../artifacts/onnx-file.ts";
+import { onnxBytesMax, readOnnxFile } from "../artifacts/onnx-file.ts";
 import type { CatalogueChanges } from "../control/catalogue-changes.ts";
 import type { ArtifactStore } from "../store/artifacts.ts";
 import type { VersionRow } from "../store/schema.ts";
 import type { NewVersion, VersionStore } from "../store/versions.ts";
-import { checkLength, checkPairs, invalid } from "./requests.ts";
+import { checkPairs, checkText, invalid } from "./requests.ts";
 
 /** What the calls about versions need. */
 export interface VersionHandlerParts {
@@ -40,7 +42,7 @@ export function versionHandlers(
   return {
     CreateVersion: async ({ parent, version, requestId, allowMissingModel }) => {
       const model = parseModelName(parent, "parent");
-      checkLength("request_id", requestId, 128);
+      checkText("request_id", requestId, 128);
       const row = await versions.create(await read(parts, model, version, requestId), allowMissingModel);
       changes.changed(model);
       return versionMessage(row);
@@ -53,14 +55,22 @@ export function versionHandlers(
 
     ListVersions: async ({ parent, pageSize, pageToken }) => {
       const size = pageSizeOf(pageSize);
-      const before = pageKeyOf(pageToken);
+      const before = versionBefore(pageToken);
       const model = parseModelName(parent, "parent");
-      const found = await versions.list(model, size + 1, before === undefined ? undefined : Number(before));
+      const found = await versions.list(model, size + 1, before);
       const page = found.slice(0, size);
       const nextPageToken = found.length > size ? pageTokenOf(String(page[size - 1].number)) : "";
       return { versions: page.map(versionMessage), nextPageToken };
     },
   };
+}
+
+/** The version behind which a page begins; undefined for the first page. */
+function versionBefore(pageToken: string): number | undefined {
+  const key = pageKeyOf(pageToken);
+  const number = versionNumber(key ?? "");
+  if (key !== undefined && number === undefined) throw invalid("page_token", pageToken, "one from a page of versions");
+  return number;
 }
 
 /** Checks what the caller says of a version, and reads the rest from the file. */
@@ -76,6 +86,7 @@ async function read(
   const lineage = version?.lineage ?? null;
   checkLineage(lineage);
   const { size_bytes } = await artifacts.get(sha256);
+  if (size_bytes > onnxBytesMax) throw tooLarge(sha256, size_bytes);
   const { signature, parameterCount, opset } = readOnnxFile(await files.readWhole(sha256));
   return {
     model,
@@ -91,11 +102,16 @@ async function read(
   };
 }
 
+function tooLarge(sha256: string, sizeBytes: number): ServiceError {
+  const needed = `at most ${onnxBytesMax} in an ONNX file`;
+  return new ServiceError("ARTIFACT_INVALID", `${artifactName(sha256)} has ${sizeBytes} bytes; needed: ${needed}`);
+}
+
 function checkMetrics(metrics: Readonly<Record<string, number>>): void {
   const entries = Object.entries(metrics);
   if (entries.length > 256) throw invalid("version.metrics", `${entries.length} metrics`, "at most 256 metrics");
   for (const [name, value] of entries) {
-    checkLength("a name of version.metrics", name, 128);
+    checkText("a name of version.metrics", name, 128);
     if (!Number.isFinite(value)) throw invalid(`version.metrics[${JSON.stringify(name)}]`, value, "a finite number");
   }
 }

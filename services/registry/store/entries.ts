@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely";
+import type { Kysely, Transaction } from "kysely";
 import type { Schema } from "./schema.ts";
 
 /** What the control plane knows of one model. */
@@ -7,7 +7,7 @@ export interface ModelEntry {
   /** Ascending by number. */
   readonly versions: readonly VersionEntry[];
   /** Version numbers by alias id. */
-  readonly aliases: Readonly<Record<string, number>>;
+  readonly aliases: ReadonlyMap<string, number>;
 }
 
 export interface VersionEntry {
@@ -24,22 +24,40 @@ export class EntryStore {
     this.#query = query;
   }
 
-  async modelIds(): Promise<readonly string[]> {
-    const rows = await this.#query.selectFrom("models").select("id").orderBy("id").execute();
-    return rows.map(({ id }) => id);
+  /** Every model. */
+  all(): Promise<readonly ModelEntry[]> {
+    return this.#query.transaction().execute((transaction) => entriesOf(transaction));
   }
 
   /** Undefined where there is no such model. */
   async entry(id: string): Promise<ModelEntry | undefined> {
-    const model = await this.#query.selectFrom("models").select("id").where("id", "=", id).executeTakeFirst();
-    if (model === undefined) return undefined;
-    const versions = await this.#query
-      .selectFrom("versions")
-      .select(["number", "sha256", "size_bytes as sizeBytes"])
-      .where("model", "=", id)
-      .orderBy("number")
-      .execute();
-    const aliases = await this.#query.selectFrom("aliases").select(["id", "version"]).where("model", "=", id).execute();
-    return { id, versions, aliases: Object.fromEntries(aliases.map((alias) => [alias.id, alias.version])) };
+    const [entry] = await this.#query.transaction().execute((transaction) => entriesOf(transaction, id));
+    return entry;
   }
+}
+
+/** One model or every one, as of one moment. */
+async function entriesOf(transaction: Transaction<Schema>, id?: string): Promise<readonly ModelEntry[]> {
+  const models = await transaction
+    .selectFrom("models")
+    .select("id")
+    .$if(id !== undefined, (query) => query.where("id", "=", id!))
+    .orderBy("id")
+    .execute();
+  const entries = new Map(models.map((model) => [model.id, { versions: [] as VersionEntry[], aliases: new Map() }]));
+  const versions = await transaction
+    .selectFrom("versions")
+    .select(["model", "number", "sha256", "size_bytes as sizeBytes"])
+    .$if(id !== undefined, (query) => query.where("model", "=", id!))
+    .orderBy("model")
+    .orderBy("number")
+    .execute();
+  for (const { model, ...version } of versions) entries.get(model)?.versions.push(version);
+  const aliases = await transaction
+    .selectFrom("aliases")
+    .select(["model", "id", "version"])
+    .$if(id !== undefined, (query) => query.where("model", "=", id!))
+    .execute();
+  for (const alias of aliases) entries.get(alias.model)?.aliases.set(alias.id, alias.version);
+  return [...entries].map(([model, entry]) => ({ id: model, ...entry }));
 }
