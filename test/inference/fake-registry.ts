@@ -8,7 +8,7 @@ import { artifactName, parseArtifactName, versionName } from "../../lib/resource
 import { RpcServer } from "../../lib/rpc/server.ts";
 import type { AspiredVersion } from "../../services/inference/replicas/aspired-version.ts";
 
-const reportTimeoutMs = 10_000;
+const reportTimeoutMs = 30_000;
 const chunkBytes = 1024;
 
 /** As much of a registry as a node talks to, on a real socket. */

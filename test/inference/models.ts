@@ -50,3 +50,18 @@ export function slowModel(depth: number): Uint8Array {
   graph.output("y", value);
   return writeModel(modelOf(graph.graph()));
 }
+
+/** An input `x_…` and an output `y_…` of every data type, each given back as it came. */
+export function everyTypeModel(dataTypes: readonly DataType[], shape: Shape): Uint8Array {
+  const graph = new GraphBuilder("every-type");
+  for (const dataType of dataTypes) graph.output(`y_${dataType}`, graph.input(`x_${dataType}`, dataType, shape));
+  return writeModel(modelOf(graph.graph()));
+}
+
+/** `y` = the rows of a table of 3 that `x`, INT64 [n], names. */
+export function lookupModel(): Uint8Array {
+  const graph = new GraphBuilder("lookup");
+  const table = graph.initializer("table", "FP32", [3], Float32Array.of(10, 20, 30));
+  graph.output("y", graph.gather(table, graph.input("x", "INT64", ["n"])));
+  return writeModel(modelOf(graph.graph()));
+}

@@ -1,0 +1,128 @@
+import { status } from "@grpc/grpc-js";
+import { expect } from "chai";
+import type { RpcOptions } from "../../lib/rpc/client.ts";
+import { remoteFaultOf } from "../../lib/rpc/status.ts";
+import { startThread } from "../../lib/start-thread.ts";
+import type { StartWorker, WorkerThread } from "../../services/inference/worker/worker-thread.ts";
+import { FakeRegistry } from "./fake-registry.ts";
+import { identityModel } from "./models.ts";
+import { gateIndex, orders, runCountIndex } from "./obedient-thread.ts";
+import { emptyFolder, type RunningNode, startNode } from "./running-node.ts";
+
+describe("an inference node survives", function () {
+  this.timeout(60_000);
+  let registry: FakeRegistry;
+  let folder: Awaited<ReturnType<typeof emptyFolder>>;
+  let node: RunningNode;
+  let shared: Int32Array;
+
+  beforeEach(async () => {
+    registry = new FakeRegistry();
+    await registry.start();
+    folder = await emptyFolder();
+    shared = new Int32Array(new SharedArrayBuffer(8));
+    const startWorker: StartWorker = (start) =>
+      startThread(new URL("./obedient-thread", import.meta.url), {
+        workerData: { ...start, shared },
+        resourceLimits: { maxOldGenerationSizeMb: 64 },
+      }) as WorkerThread;
+    const queue = { requestsMax: 1, bytesMax: 1000 };
+    node = await startNode(folder.path, registry.address, { queue, drainTimeoutMs: 10_000 }, { startWorker });
+    registry.assign({ model: "echo", version: 1, ...registry.store(identityModel("UINT8", ["n"])), aliases: [] });
+    await registry.reportedState("models/echo/versions/1", "STATE_READY");
+  });
+
+  afterEach(async () => {
+    openGate();
+    await node.stop();
+    await registry.stop();
+    await folder.remove();
+  });
+
+  const openGate = () => {
+    Atomics.store(shared, gateIndex, 1);
+    Atomics.notify(shared, gateIndex);
+  };
+  const send = async (order: number, options: RpcOptions = {}): Promise<string> => {
+    const inputs = [{ name: "x", datatype: "UINT8", shape: [2] }];
+    const request = { modelName: "echo", inputs, rawInputContents: [Buffer.from([order, 42])] };
+    try {
+      const reply = await node.client.unary("ModelInfer", request, options);
+      return `answer ${[...reply.rawOutputContents[0]]}`;
+    } catch (thrown) {
+      const { code, reason } = remoteFaultOf(thrown);
+      return reason ?? status[code];
+    }
+  };
+  const runsReach = async (count: number) => {
+    while (Atomics.load(shared, runCountIndex) < count) await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+
+  it("the end of a thread: its request is answered, the next ones work", async () => {
+    expect(await send(orders.exit)).to.equal("WORKER_LOST");
+    expect(await send(orders.none)).to.equal("answer 0,42");
+    expect(await send(orders.exit)).to.equal("WORKER_LOST");
+    expect(await send(orders.none)).to.equal("answer 0,42");
+  });
+
+  it("a thread that runs out of memory", async () => {
+    expect(await send(orders.exhaustMemory)).to.equal("WORKER_LOST");
+    expect(await send(orders.none)).to.equal("answer 0,42");
+  });
+
+  it("more requests than may wait: the surplus is told when to come again", async () => {
+    const running = send(orders.waitAtGate);
+    await runsReach(1);
+    const outcomes = await Promise.race([
+      Promise.all([running, send(orders.none)]),
+      Promise.all([send(orders.none), send(orders.none)]),
+      send(orders.none).then((outcome) => [outcome]),
+    ]);
+    expect(outcomes).to.include("QUEUE_FULL");
+    openGate();
+    expect(await running).to.equal("answer 3,42");
+    expect(await send(orders.none)).to.equal("answer 0,42");
+  });
+
+  it("callers that go away or run out of time: what waited for them is never run", async () => {
+    const running = send(orders.waitAtGate);
+    await runsReach(1);
+    expect(await send(orders.none, { timeoutMs: 30 })).to.equal("DEADLINE_EXCEEDED");
+    const caller = new AbortController();
+    const waiting = send(orders.none, { signal: caller.signal });
+    await node.client.unary("ServerLive", {});
+    caller.abort();
+    expect(await waiting).to.equal("CANCELLED");
+    await node.client.unary("ServerLive", {});
+    openGate();
+    expect(await running).to.equal("answer 3,42");
+    expect(await send(orders.none)).to.equal("answer 0,42");
+    expect(Atomics.load(shared, runCountIndex)).to.equal(2);
+  });
+
+  it("callers that go away while their request runs", async () => {
+    const caller = new AbortController();
+    const running = send(orders.waitAtGate, { signal: caller.signal });
+    await runsReach(1);
+    caller.abort();
+    expect(await running).to.equal("CANCELLED");
+    openGate();
+    expect(await send(orders.none)).to.equal("answer 0,42");
+  });
+
+  it("a stop with grace: it tells the registry, finishes what it accepted, and then ends", async () => {
+    const running = send(orders.waitAtGate);
+    await runsReach(1);
+    const stopped = node.service.stop();
+    await registry.reported(({ draining }) => draining);
+    let hasStopped = false;
+    void stopped.then(() => {
+      hasStopped = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(hasStopped).to.equal(false);
+    openGate();
+    expect(await running).to.equal("answer 3,42");
+    await stopped;
+  });
+});
