@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import type { ServiceDefinition } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { protoPath as healthProto } from "grpc-health-check";
+import { fileDescriptors } from "./descriptors.ts";
 
 /**
  * The contracts, and how 64-bit integers of each appear: as numbers where they are sizes, counts and versions (all below
@@ -48,9 +49,13 @@ export function serviceDefinition(service: ServiceName): ServiceDefinition {
   return found as unknown as ServiceDefinition;
 }
 
-/** Everything that reflection needs to describe services and the types that they use. */
+/** What reflection tells of services and the types that they use; good for nothing else. */
 export function reflectedPackage(services: readonly ServiceName[]): PackageDefinition {
-  return Object.assign({}, ...services.map((service) => protoPackage(contractOf[service])));
+  const files = new Set<string>(services.map((service) => contracts[contractOf[service]].file));
+  // So that clients can read the details of errors too.
+  files.add(contracts.errorDetails.file);
+  const fileDescriptorProtos = fileDescriptors([...files], folder);
+  return { reflected: { format: "Protocol Buffer 3 DescriptorProto", type: {}, fileDescriptorProtos } } as never;
 }
 
 /** Encodes a message of a contract by its full name. */
