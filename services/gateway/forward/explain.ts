@@ -15,4 +15,4 @@ export function explained(ended: StatusObject, who: string, isCancelled: boolean
 }
 
 /** The part of grpc-js's text about a failed connection that helps. */
-const lastError = /Last error: (.*?)\. Resolution note/;
+const lastError = /Last error: (?:Error: )?(.*?)\. Resolution note/;
