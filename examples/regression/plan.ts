@@ -8,7 +8,7 @@ export const regressionPlan = {
     { kind: "linear", inputSize: 200, outputSize: 100 },
   ],
   loss: { kind: "mse" },
-  optimiser: { kind: "adam", learningRate: 0.001 },
+  optimizer: { kind: "adam", learningRate: 0.001 },
   epochCount: 1000,
   batchRows: 64,
   seed: 7,

@@ -68,7 +68,7 @@ function metricsOf({ metrics }: TrainingOutcome): Record<string, number> {
 }
 
 function lineageOf(job: Job, { plan, datasetSha256 }: CheckedSpec) {
-  const { kind, ...optimizer } = plan.optimiser;
+  const { kind, ...optimizer } = plan.optimizer;
   const hyperParameters: Record<string, unknown> = {
     layers: JSON.stringify(plan.layers),
     loss: plan.loss.kind,

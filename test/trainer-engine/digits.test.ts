@@ -11,7 +11,7 @@ const plan: TrainingPlan = {
     { kind: "softmax" },
   ],
   loss: { kind: "cross_entropy" },
-  optimiser: { kind: "adam", learningRate: 0.001 },
+  optimizer: { kind: "adam", learningRate: 0.001 },
   epochCount: 60,
   batchRows: 32,
   seed: 7,

@@ -12,7 +12,7 @@ const linear = (inputSize: number, outputSize: number): Layer => ({ kind: "linea
 const plan: TrainingPlan = {
   layers: [linear(4, 8), { kind: "relu" }, linear(8, 3), { kind: "softmax" }],
   loss: { kind: "cross_entropy" },
-  optimiser: { kind: "adam", learningRate: 0.01 },
+  optimizer: { kind: "adam", learningRate: 0.01 },
   epochCount: 2,
   batchRows: 4,
   seed: 1,
@@ -43,8 +43,8 @@ describe("a training plan", () => {
     ]);
   });
 
-  const adam = (fields: object) => ({ optimiser: { kind: "adam", learningRate: 0.01, ...fields } });
-  const sgd = (fields: object) => ({ optimiser: { kind: "sgd", learningRate: 0.01, ...fields } });
+  const adam = (fields: object) => ({ optimizer: { kind: "adam", learningRate: 0.01, ...fields } });
+  const sgd = (fields: object) => ({ optimizer: { kind: "sgd", learningRate: 0.01, ...fields } });
   const faults: Record<string, [change: object, message: string]> = {
     "no layers": [{ layers: [] }, "layers is a list of 0; needed: 1 to 256 layers"],
     "no linear layer": [{ layers: [{ kind: "relu" }] }, "layers is a list without a linear layer"],
@@ -63,7 +63,7 @@ describe("a training plan", () => {
     "too many parameters": [{ layers: [linear(2 ** 16, 2 ** 16)] }, "layers is a network of 4295032832 parameters"],
     "an unknown loss": [{ loss: { kind: "hinge" } }, "loss.kind is hinge; needed: one of mse, cross_entropy"],
     "one class": [{ layers: [linear(4, 1)] }, "the last layer's output_size is 1; needed: at least 2 classes"],
-    "an unknown optimiser": [{ optimiser: { kind: "lion" } }, "optimizer.kind is lion; needed: one of sgd, adam"],
+    "an unknown optimizer": [{ optimizer: { kind: "lion" } }, "optimizer.kind is lion; needed: one of sgd, adam"],
     "a negative learning rate": [
       adam({ learningRate: -1 }),
       "optimizer.learning_rate is -1; needed: a finite number above 0",

@@ -6,7 +6,7 @@ import { openSession, type RuntimeTensor, type RuntimeTensors } from "../../serv
 import { initialWeights } from "../../services/trainer/graph/initialise.ts";
 import { type Layer, networkOf } from "../../services/trainer/graph/layers.ts";
 import { type Loss, targetForm } from "../../services/trainer/graph/losses.ts";
-import { type Optimiser, stepScalars } from "../../services/trainer/graph/optimisers.ts";
+import { type Optimizer, stepScalars } from "../../services/trainer/graph/optimizers.ts";
 import { evaluationGraph, trainingGraph } from "../../services/trainer/graph/training-graph.ts";
 
 const rowCount = 5;
@@ -20,28 +20,28 @@ describe("the training graph", () => {
   ];
 
   it("gives the same bits for several steps in one call as for one at a time", async () => {
-    const optimiser: Optimiser = { kind: "adam", learningRate: 0.01 };
-    const together = await trained(twoLayers, { kind: "mse" }, optimiser, [6]);
-    const apart = await trained(twoLayers, { kind: "mse" }, optimiser, [1, 2, 3]);
+    const optimizer: Optimizer = { kind: "adam", learningRate: 0.01 };
+    const together = await trained(twoLayers, { kind: "mse" }, optimizer, [6]);
+    const apart = await trained(twoLayers, { kind: "mse" }, optimizer, [1, 2, 3]);
     expect(apart.losses).to.deep.equal(together.losses);
     expect(apart.state).to.deep.equal(together.state);
   });
 
-  const optimisers: Record<string, Optimiser> = {
+  const optimizers: Record<string, Optimizer> = {
     "stochastic gradient descent": { kind: "sgd", learningRate: 0.05 },
     "stochastic gradient descent with momentum": { kind: "sgd", learningRate: 0.05, momentum: 0.9 },
     Adam: { kind: "adam", learningRate: 0.05 },
     "Adam with its own constants": { kind: "adam", learningRate: 0.05, beta1: 0.5, beta2: 0.9, epsilon: 1e-3 },
   };
-  for (const [name, optimiser] of Object.entries(optimisers)) {
+  for (const [name, optimizer] of Object.entries(optimizers)) {
     it(`moves weights by the formula of ${name}`, async () => {
       const { losses, state } = await trained(
         [{ kind: "linear", inputSize: 1, outputSize: 1 }],
         { kind: "mse" },
-        optimiser,
+        optimizer,
         [20],
       );
-      const expected = lineFitted(optimiser, 20);
+      const expected = lineFitted(optimizer, 20);
       expect(losses[19]).to.be.closeTo(expected.loss, 1e-5);
       expect(elements(state["layers.0.weight"])[0]).to.be.closeTo(expected.weight, 1e-5);
       expect(elements(state["layers.0.bias"])[0]).to.be.closeTo(expected.bias, 1e-5);
@@ -77,9 +77,9 @@ interface Trained {
 }
 
 /** Steps over the same rows, in calls of the given numbers of steps. */
-async function trained(layers: Layer[], loss: Loss, optimiser: Optimiser, calls: number[]): Promise<Trained> {
+async function trained(layers: Layer[], loss: Loss, optimizer: Optimizer, calls: number[]): Promise<Trained> {
   const network = networkOf(layers);
-  const { graph, state: tensors, scalarNames } = trainingGraph(network, loss, optimiser);
+  const { graph, state: tensors, scalarNames } = trainingGraph(network, loss, optimizer);
   const session = await openSession(writeModel(modelOf(graph)), 1);
   const weights = initialWeights(network, 1);
   const zeros = (shape: readonly number[]) => new Float32Array(shape.reduce((a, b) => a * b, 1));
@@ -91,7 +91,7 @@ async function trained(layers: Layer[], loss: Loss, optimiser: Optimiser, calls:
     const scalars = scalarNames.map((name) => {
       const values = Array.from(
         { length: steps },
-        (_, index) => stepScalars(optimiser, losses.length + index + 1)[name],
+        (_, index) => stepScalars(optimizer, losses.length + index + 1)[name],
       );
       return [name, fp32([steps], values)];
     });
@@ -111,7 +111,7 @@ async function trained(layers: Layer[], loss: Loss, optimiser: Optimiser, calls:
 }
 
 /** The same as {@link trained} for a line `weight·x + bias`, straight from the papers' formulas in double precision. */
-function lineFitted(optimiser: Optimiser, steps: number): { loss: number; weight: number; bias: number } {
+function lineFitted(optimizer: Optimizer, steps: number): { loss: number; weight: number; bias: number } {
   const weights = initialWeights(networkOf([{ kind: "linear", inputSize: 1, outputSize: 1 }]), 1);
   let values = [weights.get("layers.0.weight")![0], weights.get("layers.0.bias")![0]];
   const [xs, ys] = [drawn("features", rowCount), drawn("targets", rowCount)];
@@ -126,11 +126,11 @@ function lineFitted(optimiser: Optimiser, steps: number): { loss: number; weight
     ];
     values = values.map((value, index) => {
       const [moment, slope] = [moments[index], slopes[index]];
-      if (optimiser.kind === "sgd") {
-        moment.mean = (optimiser.momentum ?? 0) * moment.mean + slope;
-        return value - optimiser.learningRate * moment.mean;
+      if (optimizer.kind === "sgd") {
+        moment.mean = (optimizer.momentum ?? 0) * moment.mean + slope;
+        return value - optimizer.learningRate * moment.mean;
       }
-      const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, learningRate } = optimiser;
+      const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, learningRate } = optimizer;
       moment.mean = beta1 * moment.mean + (1 - beta1) * slope;
       moment.square = beta2 * moment.square + (1 - beta2) * slope ** 2;
       const [mean, square] = [moment.mean / (1 - beta1 ** step), moment.square / (1 - beta2 ** step)];

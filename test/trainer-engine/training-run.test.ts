@@ -17,7 +17,7 @@ const plan: TrainingPlan = {
     { kind: "softmax" },
   ],
   loss: { kind: "cross_entropy" },
-  optimiser: { kind: "adam", learningRate: 0.01 },
+  optimizer: { kind: "adam", learningRate: 0.01 },
   epochCount: 5,
   batchRows: 16,
   seed: 3,
@@ -109,7 +109,7 @@ describe("a training run", () => {
   });
 
   it("stops at the first loss that is not finite, and says where", async () => {
-    const wild: TrainingPlan = { ...plan, optimiser: { kind: "sgd", learningRate: 1e30 } };
+    const wild: TrainingPlan = { ...plan, optimizer: { kind: "sgd", learningRate: 1e30 } };
     const failure = await rejection(runTraining(wild, data));
     expect(failure).to.be.instanceOf(ServiceError).with.property("reason", "TRAINING_DIVERGED");
     expect((failure as Error).message).to.match(/the loss is \S+ at step \d+ in epoch 1; a learning rate below 1e\+30/);

@@ -1,6 +1,6 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import type { TargetForm } from "../graph/losses.ts";
-import { stepScalars } from "../graph/optimisers.ts";
+import { stepScalars } from "../graph/optimizers.ts";
 import type { TrainingGraph } from "../graph/training-graph.ts";
 import { RowGatherer } from "./batches.ts";
 import type { RuntimeTensor, RuntimeTensors, Session } from "./runtime.ts";
@@ -19,7 +19,7 @@ const callTargetMs = 100;
 /** Features of one call, at most, in bytes; a single batch may be larger. */
 const callBytesMax = 32 * 2 ** 20;
 
-/** Holds parameters and optimiser state between calls of the runtime, and takes as many steps per call as time allows. */
+/** Holds parameters and optimizer state between calls of the runtime, and takes as many steps per call as time allows. */
 export class Stepper {
   readonly #session: Session;
   readonly #graph: TrainingGraph;
@@ -86,8 +86,8 @@ export class Stepper {
   }
 
   #scalars(steps: number): RuntimeTensors {
-    const { optimiser } = this.#plan;
-    const byStep = Array.from({ length: steps }, (_, index) => stepScalars(optimiser, this.#stepsDone + index + 1));
+    const { optimizer } = this.#plan;
+    const byStep = Array.from({ length: steps }, (_, index) => stepScalars(optimizer, this.#stepsDone + index + 1));
     return Object.fromEntries(
       this.#graph.scalarNames.map((name) => {
         const elements = Float32Array.from(byStep, (scalars) => scalars[name]);
@@ -107,7 +107,7 @@ export class Stepper {
     throw new ServiceError(
       "TRAINING_DIVERGED",
       `the loss is ${losses[index]} at step ${step} in epoch ${epoch}; ` +
-        `a learning rate below ${this.#plan.optimiser.learningRate}, or features of smaller scale, may help`,
+        `a learning rate below ${this.#plan.optimizer.learningRate}, or features of smaller scale, may help`,
       { metadata: { epoch: String(epoch), step: String(step) } },
     );
   }

@@ -2,14 +2,14 @@ import { ServiceError } from "../../../lib/errors.ts";
 import { splitRows } from "../../../lib/split.ts";
 import { type Layer, type Network, networkOf } from "../graph/layers.ts";
 import { checkLoss, checkTargets, type Loss } from "../graph/losses.ts";
-import { checkOptimiser, type Optimiser } from "../graph/optimisers.ts";
+import { checkOptimizer, type Optimizer } from "../graph/optimizers.ts";
 import { specError } from "../graph/spec-error.ts";
 
 /** All that decides a training run besides its data. The same plan and data give the same weights, bit for bit. */
 export interface TrainingPlan {
   readonly layers: readonly Layer[];
   readonly loss: Loss;
-  readonly optimiser: Optimiser;
+  readonly optimizer: Optimizer;
   /** Passes over the training rows, in [1, {@link epochCountMax}]. */
   readonly epochCount: number;
   /** Rows per step, at most the rows to train on. The last batch of an epoch holds what is left, as in PyTorch. */
@@ -40,7 +40,7 @@ export const threadCountMax = 256;
 export function checkPlan(plan: TrainingPlan): Network {
   const network = networkOf(plan.layers);
   checkLoss(plan.loss, network);
-  checkOptimiser(plan.optimiser);
+  checkOptimizer(plan.optimizer);
   checkWhole("epochs", plan.epochCount, 1, epochCountMax);
   checkWhole("batch_size", plan.batchRows, 1, batchRowsMax);
   checkWhole("seed", plan.seed, 0, Number.MAX_SAFE_INTEGER);

@@ -3,7 +3,7 @@ import type { Graph, Value } from "../../../lib/onnx/graph.ts";
 import { gradients } from "./gradients.ts";
 import { type Network, type NetworkOutput, networkOutput } from "./layers.ts";
 import { type Loss, type LossValues, lossValues, targetForm } from "./losses.ts";
-import { type Optimiser, stateNames, stepScalars, updateOf } from "./optimisers.ts";
+import { type Optimizer, stateNames, stepScalars, updateOf } from "./optimizers.ts";
 
 /** A tensor that is handed from call to call: a graph input `name` and, after the call, an output `next.<name>`. */
 export interface StateTensor {
@@ -30,14 +30,14 @@ export interface TrainingGraph {
   readonly scalarNames: readonly string[];
 }
 
-export function trainingGraph(network: Network, loss: Loss, optimiser: Optimiser): TrainingGraph {
+export function trainingGraph(network: Network, loss: Loss, optimizer: Optimizer): TrainingGraph {
   const outer = new GraphBuilder("training");
   const { dataType, rowShape } = targetForm(loss, network);
   const features = outer.input("features", "FP32", ["steps", "rows", network.inputSize]);
   const targets = outer.input("targets", dataType, ["steps", "rows", ...rowShape]);
-  const scalarNames = Object.keys(stepScalars(optimiser, 1));
+  const scalarNames = Object.keys(stepScalars(optimizer, 1));
   const scalars = scalarNames.map((name) => outer.input(name, "FP32", ["steps"]));
-  const state = stateTensors(network, optimiser);
+  const state = stateTensors(network, optimizer);
   const initial = state.map(({ name, shape }) => outer.input(name, "FP32", shape));
   const stepCount = outer.gather(outer.shapeOf(features), outer.scalar(0, "INT64"));
   const { carried, scanned } = outer.loop(stepCount, "steps", initial, (body, iteration, before) => {
@@ -48,7 +48,7 @@ export function trainingGraph(network: Network, loss: Loss, optimiser: Optimiser
     const stepped = Object.fromEntries(scalarNames.map((name, index) => [name, at(scalars[index])]));
     const kept = grouped(before.slice(parameters.length), parameters.length);
     const updates = parameters.map((parameter, index) =>
-      updateOf(body, optimiser, parameter, slopes[index], kept[index], stepped),
+      updateOf(body, optimizer, parameter, slopes[index], kept[index], stepped),
     );
     return {
       carried: [...updates.map((update) => update.parameter), ...updates.flatMap((update) => update.state)],
@@ -76,10 +76,10 @@ export function evaluationGraph(network: Network, loss: Loss): Graph {
   return graph.graph();
 }
 
-/** Parameters first, then the optimiser's tensors, parameter by parameter. */
-function stateTensors(network: Network, optimiser: Optimiser): StateTensor[] {
+/** Parameters first, then the optimizer's tensors, parameter by parameter. */
+function stateTensors(network: Network, optimizer: Optimizer): StateTensor[] {
   const kept = network.parameters.flatMap(({ name, shape }) =>
-    stateNames(optimiser).map((state) => ({ name: `${name}.${state}`, shape })),
+    stateNames(optimizer).map((state) => ({ name: `${name}.${state}`, shape })),
   );
   return [...network.parameters.map(({ name, shape }) => ({ name, shape })), ...kept];
 }

@@ -27,7 +27,7 @@ export function checkSpec(spec: TrainSpec__Output | null | undefined, threadCoun
   const plan: TrainingPlan = {
     layers: spec.layers.map(layerOf),
     loss: lossOf(spec.loss),
-    optimiser: optimiserOf(spec.optimizer),
+    optimizer: optimizerOf(spec.optimizer),
     epochCount: spec.epochs,
     batchRows: spec.batchSize,
     seed: spec.seed,
@@ -77,7 +77,7 @@ function lossOf(loss: Loss__Output): TrainingPlan["loss"] {
   return { kind };
 }
 
-function optimiserOf(optimizer: Optimizer__Output | null): TrainingPlan["optimiser"] {
+function optimizerOf(optimizer: Optimizer__Output | null): TrainingPlan["optimizer"] {
   if (optimizer?.sgd) return { kind: "sgd", ...optimizer.sgd };
   if (!optimizer?.adam) throw missing("optimizer", "one of sgd, adam");
   const { learningRate, beta1, beta2, epsilon } = optimizer.adam;

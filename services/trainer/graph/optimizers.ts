@@ -3,7 +3,7 @@ import type { Value } from "../../../lib/onnx/graph.ts";
 import { specError } from "./spec-error.ts";
 
 /** How a parameter moves against its gradient. Unset fields take the defaults of `torch.optim`. */
-export type Optimiser =
+export type Optimizer =
   /**
    * Stochastic gradient descent with heavy-ball momentum (Polyak 1964): `m ← momentum·m + g; p ← p − learningRate·m`.
    * `momentum` is in [0, 1), 0 by default.
@@ -21,71 +21,71 @@ export type Optimiser =
       readonly epsilon?: number;
     };
 
-/** A parameter after a step, and the optimiser's own tensors of the parameter's shape, in the order of `stateNames`. */
+/** A parameter after a step, and the optimizer's own tensors of the parameter's shape, in the order of `stateNames`. */
 export interface Update {
   readonly parameter: Value;
   readonly state: readonly Value[];
 }
 
-/** Throws SPEC_INVALID for an unknown optimiser or a field out of its range. */
-export function checkOptimiser(optimiser: Optimiser): void {
-  if (!Object.hasOwn(optimiserKinds, optimiser.kind)) {
-    throw specError("optimizer.kind", optimiser.kind, `one of ${Object.keys(optimiserKinds).join(", ")}`);
+/** Throws SPEC_INVALID for an unknown optimizer or a field out of its range. */
+export function checkOptimizer(optimizer: Optimizer): void {
+  if (!Object.hasOwn(optimizerKinds, optimizer.kind)) {
+    throw specError("optimizer.kind", optimizer.kind, `one of ${Object.keys(optimizerKinds).join(", ")}`);
   }
-  const { learningRate } = optimiser;
+  const { learningRate } = optimizer;
   if (!Number.isFinite(learningRate) || learningRate <= 0) {
     throw specError("optimizer.learning_rate", learningRate, "a finite number above 0");
   }
-  kindOf(optimiser).check(optimiser);
+  kindOf(optimizer).check(optimizer);
 }
 
-/** Names of the tensors that the optimiser keeps for each parameter; all start as zeros. */
-export function stateNames(optimiser: Optimiser): readonly string[] {
-  return kindOf(optimiser).stateNames(optimiser);
+/** Names of the tensors that the optimizer keeps for each parameter; all start as zeros. */
+export function stateNames(optimizer: Optimizer): readonly string[] {
+  return kindOf(optimizer).stateNames(optimizer);
 }
 
 /**
  * The numbers that change from step to step, by name; `step` counts from 1. They are worked out here in double
  * precision and fed to the graph, so that it needs no power of a step count in single precision.
  */
-export function stepScalars(optimiser: Optimiser, step: number): Readonly<Record<string, number>> {
-  return kindOf(optimiser).stepScalars(optimiser, step);
+export function stepScalars(optimizer: Optimizer, step: number): Readonly<Record<string, number>> {
+  return kindOf(optimizer).stepScalars(optimizer, step);
 }
 
 /** Appends one update; `scalars` holds a scalar value for each name of {@link stepScalars}. */
 export function updateOf(
   graph: GraphBuilder,
-  optimiser: Optimiser,
+  optimizer: Optimizer,
   parameter: Value,
   gradient: Value,
   state: readonly Value[],
   scalars: Readonly<Record<string, Value>>,
 ): Update {
-  return kindOf(optimiser).update({ graph, optimiser, parameter, gradient, state, scalars });
+  return kindOf(optimizer).update({ graph, optimizer, parameter, gradient, state, scalars });
 }
 
-interface Step<O extends Optimiser> {
+interface Step<O extends Optimizer> {
   readonly graph: GraphBuilder;
-  readonly optimiser: O;
+  readonly optimizer: O;
   readonly parameter: Value;
   readonly gradient: Value;
   readonly state: readonly Value[];
   readonly scalars: Readonly<Record<string, Value>>;
 }
 
-interface OptimiserKind<O extends Optimiser> {
-  check(optimiser: O): void;
-  stateNames(optimiser: O): readonly string[];
-  stepScalars(optimiser: O, step: number): Readonly<Record<string, number>>;
+interface OptimizerKind<O extends Optimizer> {
+  check(optimizer: O): void;
+  stateNames(optimizer: O): readonly string[];
+  stepScalars(optimizer: O, step: number): Readonly<Record<string, number>>;
   update(step: Step<O>): Update;
 }
 
-const optimiserKinds = {
+const optimizerKinds = {
   sgd: {
     check: ({ momentum = 0 }) => checkShare("momentum", momentum),
     stateNames: ({ momentum = 0 }) => (momentum === 0 ? [] : ["momentum"]),
     stepScalars: ({ learningRate }) => ({ learning_rate: learningRate }),
-    update({ graph, optimiser: { momentum = 0 }, parameter, gradient, state: [before], scalars }) {
+    update({ graph, optimizer: { momentum = 0 }, parameter, gradient, state: [before], scalars }) {
       const moved = (by: Value) => graph.sub(parameter, graph.mul(by, scalars.learning_rate));
       if (momentum === 0) return { parameter: moved(gradient), state: [] };
       const after = graph.add(graph.mul(before, graph.scalar(momentum, before.dataType)), gradient);
@@ -104,8 +104,8 @@ const optimiserKinds = {
       step_size: learningRate / (1 - beta1 ** step),
       root_correction: Math.sqrt(1 - beta2 ** step),
     }),
-    update({ graph, optimiser, parameter, gradient, state: [mean, square], scalars }) {
-      const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = optimiser;
+    update({ graph, optimizer, parameter, gradient, state: [mean, square], scalars }) {
+      const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = optimizer;
       const averaged = (before: Value, now: Value, beta: number) =>
         graph.add(
           graph.mul(before, graph.scalar(beta, before.dataType)),
@@ -119,11 +119,11 @@ const optimiserKinds = {
       return { parameter: next, state: [nextMean, nextSquare] };
     },
   },
-} as const satisfies { [K in Optimiser["kind"]]: OptimiserKind<Extract<Optimiser, { kind: K }>> };
+} as const satisfies { [K in Optimizer["kind"]]: OptimizerKind<Extract<Optimizer, { kind: K }>> };
 
-/** The table's entry, its optimiser type widened: the caller hands it the optimiser it was looked up with. */
-function kindOf(optimiser: Optimiser): OptimiserKind<Optimiser> {
-  return optimiserKinds[optimiser.kind] as OptimiserKind<Optimiser>;
+/** The table's entry, its optimizer type widened: the caller hands it the optimizer it was looked up with. */
+function kindOf(optimizer: Optimizer): OptimizerKind<Optimizer> {
+  return optimizerKinds[optimizer.kind] as OptimizerKind<Optimizer>;
 }
 
 function checkShare(field: string, value: number): void {

@@ -1,0 +1,225 @@
+import { status } from "@grpc/grpc-js";
+import { expect } from "chai";
+import type { TrainSpec } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { remoteFaultOf } from "../../lib/rpc/status.ts";
+import { RunningTrainer } from "./running-trainer.ts";
+
+const rows = Array.from({ length: 40 }, (_, i) => `${i % 8},${i >> 3},${i % 3}`).join("\n");
+
+describe("the trainer", function () {
+  this.timeout(60_000);
+  const running = new RunningTrainer();
+  let spec: TrainSpec;
+
+  before(async () => {
+    await running.start();
+    spec = {
+      model: "models/thirds",
+      dataset: await running.uploadDataset(rows),
+      layers: [{ linear: { inputSize: 2, outputSize: 4 } }, { relu: {} }, { linear: { inputSize: 4, outputSize: 3 } }],
+      loss: "LOSS_CROSS_ENTROPY",
+      optimizer: { adam: { learningRate: 0.01 } },
+      epochs: 3,
+      batchSize: 8,
+      seed: 5,
+      validationShare: 0.25,
+    };
+  });
+  after(() => running.remove());
+
+  const fault = (call: Promise<unknown>) => call.then(() => expect.fail("the call succeeded"), remoteFaultOf);
+  const longJob = () => running.submit({ ...spec, model: "models/long", epochs: 1_000_000 });
+  const begun = async (name: string) => {
+    for await (const event of running.trainer.serverStream("WatchJob", { name })) if (event.progressed) return;
+  };
+
+  it("turns a dataset into a version with metrics and lineage, and moves the alias", async () => {
+    const name = await running.submit({ ...spec, targetAlias: "canary" });
+    const job = await running.ended(name);
+    expect(job).to.include({ state: "STATE_SUCCEEDED", version: "models/thirds/versions/1" });
+    expect(job.progress).to.include({ epoch: 3, epochs: 3, step: 12, steps: 12 });
+    const version = await running.registry.unary("GetVersion", { name: "models/thirds/versions/canary" });
+    expect(version.metrics).to.include({ training_rows: 30, validation_rows: 10, epochs: 3 });
+    expect(version.lineage).to.deep.include({ job: name, datasets: [spec.dataset], seed: 5 });
+    expect(version.lineage!.hyperParameters).to.include({ "optimizer.learning_rate": "0.01", loss: "cross_entropy" });
+  });
+
+  it("streams states and progress, numbered without gaps, and replays them from any number", async () => {
+    const name = await running.submit(spec);
+    const events = await running.events(name);
+    expect(events.map(({ sequence }) => sequence)).to.deep.equal(events.map((_, i) => i + 1));
+    const states = events.flatMap(({ stateChanged }) => stateChanged?.state ?? []);
+    expect([...new Set(states)]).to.deep.equal(["STATE_PENDING", "STATE_RUNNING", "STATE_SUCCEEDED"]);
+    const last = events.flatMap(({ progressed }) => progressed ?? []).at(-1)!;
+    expect(last).to.include({ epoch: 3 });
+    expect(last.validationAccuracy).to.be.within(0, 1);
+    expect(await running.events(name, 2)).to.deep.equal(events.slice(2));
+  });
+
+  it("makes one job per request id", async () => {
+    const names = await Promise.all(Array.from({ length: 5 }, () => running.submit(spec, "once")));
+    expect(new Set(names).size).to.equal(1);
+    await running.ended(names[0]);
+  });
+
+  it("cancels a running job at once, and the next job gets its place", async () => {
+    const name = await longJob();
+    await begun(name);
+    expect((await running.trainer.unary("CancelJob", { name })).state).to.equal("STATE_CANCELLED");
+    expect((await running.trainer.unary("CancelJob", { name })).state).to.equal("STATE_CANCELLED");
+    expect((await running.ended(await running.submit(spec))).state).to.equal("STATE_SUCCEEDED");
+    expect((await running.ended(name)).state).to.equal("STATE_CANCELLED");
+  });
+
+  it("cancels a waiting job, and refuses to cancel one that has succeeded", async () => {
+    const [first, second] = [await longJob(), await running.submit(spec)];
+    expect((await running.trainer.unary("CancelJob", { name: second })).state).to.equal("STATE_CANCELLED");
+    await running.trainer.unary("CancelJob", { name: first });
+    const done = await running.submit(spec);
+    await running.ended(done);
+    expect(await fault(running.trainer.unary("CancelJob", { name: done }))).to.include({ reason: "JOB_ENDED" });
+  });
+
+  it("lists jobs newest first, page by page", async () => {
+    const all = (await running.trainer.unary("ListJobs", {})).jobs.map(({ name }) => name);
+    const paged: string[] = [];
+    let pageToken = "";
+    do {
+      const page = await running.trainer.unary("ListJobs", { pageSize: 2, pageToken });
+      expect(page.jobs.length).to.be.at.most(2);
+      paged.push(...page.jobs.map(({ name }) => name));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+    expect(paged).to.deep.equal(all);
+  });
+
+  it("waits for a registry that is down, and registers the version once it is back", async () => {
+    const name = await running.submit({ ...spec, model: "models/patient", epochs: 300 });
+    await begun(name);
+    await running.stopRegistry();
+    const ended = running.ended(name);
+    await running.startRegistry();
+    expect(await ended).to.include({ state: "STATE_SUCCEEDED", version: "models/patient/versions/1" });
+  });
+
+  it("gives a running job to another trainer when it shuts down", async () => {
+    const { service } = await running.startTrainer();
+    const names = [await longJob(), await longJob()];
+    await Promise.all(names.map(begun));
+    await service.stop();
+    const states = await Promise.all(
+      names.map(async (name) => (await running.trainer.unary("GetJob", { name })).state),
+    );
+    expect(states).to.deep.equal(["STATE_RUNNING", "STATE_RUNNING"]);
+    for (const name of names) await running.trainer.unary("CancelJob", { name });
+    expect((await running.ended(await running.submit(spec))).state).to.equal("STATE_SUCCEEDED");
+  });
+
+  describe("refuses a job", () => {
+    const linear = (inputSize: number, outputSize: number) => ({ linear: { inputSize, outputSize } });
+    for (const [what, change, reason, texts] of [
+      [
+        "whose layer sizes do not fit",
+        { layers: [linear(2, 4), linear(5, 3)] },
+        "SPEC_INVALID",
+        ["layers[1]", "5", "4"],
+      ],
+      [
+        "with a negative learning rate",
+        { optimizer: { adam: { learningRate: -0.1 } } },
+        "SPEC_INVALID",
+        ["learning_rate", "-0.1"],
+      ],
+      [
+        "with a learning rate that is not a number",
+        { optimizer: { sgd: { learningRate: Number.NaN } } },
+        "SPEC_INVALID",
+        ["learning_rate", "NaN"],
+      ],
+      ["without an optimizer", { optimizer: null }, "SPEC_INVALID", ["optimizer", "sgd, adam"]],
+      ["without layers", { layers: [] }, "SPEC_INVALID", ["layers"]],
+      ["with a layer of no kind", { layers: [{}] }, "SPEC_INVALID", ["layers[0]", "linear, relu"]],
+      ["without a loss", { loss: "LOSS_UNSPECIFIED" }, "SPEC_INVALID", ["loss"]],
+      ["with no epochs", { epochs: 0 }, "SPEC_INVALID", ["epochs", "0"]],
+      ["with a batch of no rows", { batchSize: 0 }, "SPEC_INVALID", ["batch_size", "0"]],
+      ["with a negative seed", { seed: -1 }, "SPEC_INVALID", ["seed", "-1"]],
+      ["that holds out everything", { validationShare: 1 }, "SPEC_INVALID", ["validation_share", "1"]],
+      ["with two class columns", { csv: { targetColumns: 2 } }, "SPEC_INVALID", ["csv.target_columns", "2", "1"]],
+      ["for a model without a proper name", { model: "models/Bad Name" }, "REQUEST_INVALID", ["model", "Bad Name"]],
+      ["for an alias without a letter", { targetAlias: "12" }, "REQUEST_INVALID", ["target_alias", "12"]],
+      ["on a dataset without a proper name", { dataset: "digits.csv" }, "REQUEST_INVALID", ["dataset", "digits.csv"]],
+    ] as const) {
+      it(`${what}, naming field, value seen and value needed`, async () => {
+        const refused = await fault(running.submit({ ...spec, ...(change as Partial<TrainSpec>) }));
+        expect(refused).to.include({ code: status.INVALID_ARGUMENT, reason });
+        for (const text of texts) expect(refused.message).to.contain(text);
+      });
+    }
+
+    it("on a dataset that is not stored", async () => {
+      const dataset = `artifacts/${"0".repeat(64)}`;
+      expect(await fault(running.submit({ ...spec, dataset }))).to.include({
+        code: status.NOT_FOUND,
+        reason: "ARTIFACT_NOT_FOUND",
+      });
+    });
+
+    it("that is missing altogether", async () => {
+      expect(await fault(running.trainer.unary("CreateJob", {}))).to.include({ reason: "SPEC_INVALID" });
+    });
+  });
+
+  describe("fails a job", () => {
+    for (const [what, text, message] of [
+      ["with a ragged CSV", "1,2,0\n1,2\n", "line 2 has 2 columns; needed: 3"],
+      ["with a cell that is not a number", "1,x,0\n", 'line 1, column 2 is "x"'],
+      ["with an empty CSV", "", "no rows"],
+      ["with too many columns", "1,2,3,0\n1,2,3,1\n", "3 feature columns"],
+      ["with a class that the network does not have", `${rows}\n1,1,3\n`, "3"],
+    ] as const) {
+      it(`${what}, naming the place, and the next job works`, async () => {
+        const dataset = await running.uploadDataset(text);
+        const job = await running.ended(await running.submit({ ...spec, dataset }));
+        expect(job.state).to.equal("STATE_FAILED");
+        expect(job.error!.reason).to.equal("DATASET_INVALID");
+        expect(job.error!.message).to.contain(message);
+        expect((await running.ended(await running.submit(spec))).state).to.equal("STATE_SUCCEEDED");
+      });
+    }
+
+    it("whose loss is no longer finite, naming the step", async () => {
+      const csv = Array.from({ length: 16 }, (_, i) => `${i * 1e6},${i},${i * 1e6}`).join("\n");
+      const job = await running.ended(
+        await running.submit({
+          ...spec,
+          dataset: await running.uploadDataset(csv),
+          layers: [linear(2, 1)],
+          loss: "LOSS_MEAN_SQUARED_ERROR",
+          optimizer: { sgd: { learningRate: 1000 } },
+          epochs: 100,
+          validationShare: 0,
+        }),
+      );
+      expect(job.error!.reason).to.equal("TRAINING_DIVERGED");
+      expect(job.error!.message).to.match(/step \d+/);
+    });
+
+    const linear = (inputSize: number, outputSize: number) => ({ linear: { inputSize, outputSize } });
+  });
+
+  for (const call of ["GetJob", "CancelJob"] as const) {
+    it(`answers ${call} of an unknown job with NOT_FOUND and of a malformed name with INVALID_ARGUMENT`, async () => {
+      expect((await fault(running.trainer.unary(call, { name: "jobs/nothere" }))).code).to.equal(status.NOT_FOUND);
+      expect((await fault(running.trainer.unary(call, { name: "nothere" }))).code).to.equal(status.INVALID_ARGUMENT);
+    });
+  }
+
+  it("answers at once with UNAVAILABLE while Redis is down, and goes on when it is back", async () => {
+    await running.redis.kill();
+    const refused = await fault(running.trainer.unary("ListJobs", {}));
+    expect(refused).to.include({ code: status.UNAVAILABLE, reason: "SERVICE_UNAVAILABLE" });
+    await running.redis.resume();
+    const back = async (): Promise<string> => running.submit(spec).catch(back);
+    expect((await running.ended(await back())).state).to.equal("STATE_SUCCEEDED");
+  });
+});

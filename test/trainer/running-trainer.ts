@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Settings } from "../../lib/env.ts";
+import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
+import type { Job__Output } from "../../lib/gen/amaas/trainer/v1/Job.ts";
+import type { JobEvent__Output } from "../../lib/gen/amaas/trainer/v1/JobEvent.ts";
+import type { TrainerServiceDefinition } from "../../lib/gen/amaas/trainer/v1/TrainerService.ts";
+import type { TrainSpec } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { RpcClient } from "../../lib/rpc/client.ts";
+import { readRegistryConfig } from "../../services/registry/config.ts";
+import { RegistryService } from "../../services/registry/service.ts";
+import { readTrainerConfig } from "../../services/trainer/config.ts";
+import { TrainerService } from "../../services/trainer/service.ts";
+import { PrivateRedis } from "../private-redis.ts";
+
+/** A trainer with the registry and the Redis that it needs, all real, in this process but for Redis. */
+export class RunningTrainer {
+  readonly redis = new PrivateRedis();
+  #folder = "";
+  #services: { stop(): Promise<void> }[] = [];
+  #registryService: RegistryService | undefined;
+  #registryPort = 0;
+  registry!: RpcClient<RegistryServiceDefinition>;
+  trainer!: RpcClient<TrainerServiceDefinition>;
+
+  async start(): Promise<void> {
+    await this.redis.start();
+    this.#folder = await mkdtemp(join(tmpdir(), "amaas-trainer-"));
+    await this.startRegistry();
+    this.registry = new RpcClient("amaas.registry.v1.RegistryService", `127.0.0.1:${this.#registryPort}`);
+    const { service, port } = await this.startTrainer();
+    this.#services.push(service);
+    this.trainer = new RpcClient("amaas.trainer.v1.TrainerService", `127.0.0.1:${port}`);
+  }
+
+  /** A further trainer on the same Redis and registry. */
+  async startTrainer() {
+    const service = new TrainerService(readTrainerConfig(this.#settings({ AMAAS_TRAINER_PORT: "0" })));
+    return { service, port: (await service.start()).port };
+  }
+
+  /** Starts the registry, or starts it again on its data and port. */
+  async startRegistry(): Promise<void> {
+    const settings = this.#settings({ AMAAS_REGISTRY_PORT: String(this.#registryPort) });
+    this.#registryService = new RegistryService(readRegistryConfig(settings));
+    this.#registryPort = (await this.#registryService.start()).port;
+  }
+
+  async stopRegistry(): Promise<void> {
+    await this.#registryService?.stop();
+    this.#registryService = undefined;
+  }
+
+  async remove(): Promise<void> {
+    this.trainer?.close();
+    for (const service of this.#services) await service.stop();
+    this.registry?.close();
+    await this.stopRegistry();
+    await this.redis.stop();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async uploadDataset(text: string): Promise<string> {
+    const bytes = Buffer.from(text);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const parts = [{ header: { sha256, sizeBytes: bytes.length } }, { chunk: bytes }];
+    return (await this.registry.clientStream("UploadArtifact", parts)).name;
+  }
+
+  async submit(train: TrainSpec, requestId = ""): Promise<string> {
+    return (await this.trainer.unary("CreateJob", { job: { train }, requestId })).name;
+  }
+
+  /** Every event of a job, to its end. */
+  async events(name: string, afterSequence = 0): Promise<readonly JobEvent__Output[]> {
+    const events: JobEvent__Output[] = [];
+    for await (const event of this.trainer.serverStream("WatchJob", { name, afterSequence })) events.push(event);
+    return events;
+  }
+
+  /** Waits for a job's end. */
+  async ended(name: string): Promise<Job__Output> {
+    await this.events(name);
+    return this.trainer.unary("GetJob", { name });
+  }
+
+  #settings(more: Record<string, string>): Settings {
+    return new Settings({
+      AMAAS_DATA_DIR: this.#folder,
+      AMAAS_LOG_LEVEL: "silent",
+      AMAAS_DRAIN_TIMEOUT_MS: "2000",
+      AMAAS_REDIS_URL: this.redis.url,
+      AMAAS_REGISTRY_ADDRESS: `127.0.0.1:${this.#registryPort || 1}`,
+      AMAAS_TRAINER_RETRY_DELAY_MS: "50",
+      ...more,
+    });
+  }
+}
