@@ -1,32 +1,22 @@
 import { expect } from "chai";
-import { GraphBuilder } from "../../lib/onnx/builder.ts";
-import { modelOf } from "../../lib/onnx/export.ts";
-import { writeModel } from "../../lib/onnx/model.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
+import { doublingModel } from "./doubling.ts";
 import { publish } from "./publishing.ts";
 import { RunningSuite } from "./running-suite.ts";
 import { served } from "./served.ts";
-
-/** y = x + x */
-function doubling(): Buffer {
-  const graph = new GraphBuilder("doubling");
-  const x = graph.input("x", "FP32", ["rows", 1]);
-  graph.output("y", graph.add(x, x));
-  return Buffer.from(writeModel(modelOf(graph.graph())));
-}
 
 describe("a suite that loses services", function () {
   this.timeout(60_000);
   const suite = new RunningSuite();
   before(async () => {
     await suite.start();
-    await publish(suite.registry, "doubling", doubling());
+    await publish(suite.registry, "doubling", doublingModel());
     await served(suite.inference, "doubling");
   });
   after(() => suite.remove());
 
   const double = async (value: number) => {
-    const input = { name: "x", datatype: "FP32", shape: [1, 1], contents: { fp32Contents: [value] } };
+    const input = { name: "x", datatype: "FP32", shape: [1, 2], contents: { fp32Contents: [value, 0] } };
     const { rawOutputContents } = await suite.inference.unary("ModelInfer", { modelName: "doubling", inputs: [input] });
     return rawOutputContents[0].readFloatLE();
   };
