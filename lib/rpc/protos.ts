@@ -23,7 +23,7 @@ const folder = fileURLToPath(new URL("protos/", import.meta.resolve("#package.js
 const loaded = new Map<Contract, PackageDefinition>();
 
 /** The types and services of one contract, read once. */
-export function protoPackage(contract: Contract): PackageDefinition {
+function protoPackage(contract: Contract): PackageDefinition {
   let definition = loaded.get(contract);
   if (definition === undefined) {
     const { file, longs } = contracts[contract];

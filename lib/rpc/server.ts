@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { once, setMaxListeners } from "node:events";
 import {
   type MethodDefinition,
   Server,
@@ -43,6 +43,8 @@ export class RpcServer {
   constructor(config: ServerConfig, log: Log) {
     this.#config = config;
     this.#log = log;
+    // Every open stream listens.
+    setMaxListeners(0, this.#draining.signal);
     this.#server = new Server({
       "grpc.max_receive_message_length": config.messageBytesMax,
       "grpc.max_send_message_length": config.messageBytesMax,

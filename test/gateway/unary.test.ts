@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { Metadata, status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import { ServiceError } from "../../lib/errors.ts";
@@ -6,7 +7,7 @@ import { encodeMessage } from "../../lib/rpc/protos.ts";
 import { statusOf } from "../../lib/rpc/status.ts";
 import { FakeNode } from "./fake-node.ts";
 import { FakeRegistry } from "./fake-registry.ts";
-import { emptyFolder, faultOf, Harness, inferPath, nowhere, routeOf } from "./harness.ts";
+import { emptyFolder, eventually, faultOf, Harness, inferPath, nowhere, routeOf } from "./harness.ts";
 
 describe("the gateway, for one message each way,", () => {
   let folder: Awaited<ReturnType<typeof emptyFolder>>;
@@ -221,6 +222,42 @@ describe("the gateway, for one message each way,", () => {
     const fault = await faultOf(infer("gone"));
     expect(fault).to.include({ code: status.UNAVAILABLE, reason: "SERVICE_UNAVAILABLE" });
     expect(fault.message).to.contain(nowhere).and.to.contain("ECONNREFUSED");
+  });
+
+  it("gives up on a node that does not take part in the connection, and asks another one", async () => {
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const sockets: Socket[] = [];
+    silent.on("connection", (socket) => sockets.push(socket));
+    const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    registry.change(routeOf("mute", { 1: [address], 2: [address, nodes[0]!.address] }, { default: 1 }));
+    const impatient = await Harness.start({
+      AMAAS_DATA_DIR: folder.path,
+      AMAAS_REGISTRY_ADDRESS: registry.address,
+      AMAAS_GATEWAY_CONNECT_TIMEOUT_MS: "50",
+    });
+    await impatient.routed("mute", "2");
+    const fault = await faultOf(impatient.infer("ModelInfer", { modelName: "mute" }));
+    expect(fault).to.include({ code: status.UNAVAILABLE, reason: "SERVICE_UNAVAILABLE" });
+    expect(fault.message).to.contain("no connection within 50 ms");
+    for (let i = 0; i < 5; i++) await impatient.infer("ModelInfer", { modelName: "mute", modelVersion: "2" });
+    await impatient.stop();
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+
+  it("ends a call without a deadline by the default one, and says so", async () => {
+    nodes[1]!.handle = () => {};
+    const impatient = await Harness.start({
+      AMAAS_DATA_DIR: folder.path,
+      AMAAS_REGISTRY_ADDRESS: registry.address,
+      AMAAS_GATEWAY_DEFAULT_TIMEOUT_MS: "50",
+    });
+    await eventually(() => impatient.infer("ModelReady", { name: "digits", version: "1" }));
+    const fault = await faultOf(impatient.infer("ModelInfer", { modelName: "digits" }));
+    expect(fault).to.include({ code: status.DEADLINE_EXCEEDED, reason: "DEADLINE_EXCEEDED" });
+    expect(fault.message).to.contain("within the default of 50 ms");
+    await impatient.stop();
   });
 
   it("follows a moved alias, a new model and a removed one", async () => {

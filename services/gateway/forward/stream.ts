@@ -70,11 +70,14 @@ export function forwardStream(
 /** Takes the first message, and holds the rest back; undefined if the caller sends none, gives up, or a drain begins. */
 export function firstMessage(caller: ByteStream, draining: AbortSignal): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
-    const none = () => resolve(undefined);
-    caller.once("data", (message: Buffer) => {
-      caller.pause();
+    const take = (message: Buffer | undefined) => {
       draining.removeEventListener("abort", none);
       resolve(message);
+    };
+    const none = () => take(undefined);
+    caller.once("data", (message: Buffer) => {
+      caller.pause();
+      take(message);
     });
     caller.once("end", none);
     caller.once("cancelled", none);
