@@ -14,7 +14,7 @@ export type ReplicaState =
   | { readonly kind: "loading" }
   /** It takes requests. */
   | { readonly kind: "ready"; readonly signature: Signature }
-  /** It could not be loaded; it may be tried again from `retryAtMs`, in milliseconds since 1970. */
+  /** It could not be loaded; it may be tried again from `retryAtMs`, in milliseconds since 1970, or Infinity. */
   | { readonly kind: "failed"; readonly reason: string; readonly retryAtMs: number }
   /** It finishes what it accepted and frees its memory. */
   | { readonly kind: "unloading" };
@@ -88,10 +88,13 @@ export class Replica {
       this.#log.info({ durationMs: this.#options.clock.now() - begin }, "version loaded");
     } catch (failure) {
       const { clock, retry, random } = this.#options;
-      const delayMs = backOffMs(++this.#failureCount, retry, random());
+      const delayMs = isFinal(failure) ? Infinity : backOffMs(++this.#failureCount, retry, random());
       const reason = messageOf(failure);
       this.#settle({ kind: "failed", reason, retryAtMs: clock.now() + delayMs });
-      this.#log.error({ reason, retryDelayMs: Math.round(delayMs) }, "version could not be loaded");
+      this.#log.error(
+        { reason, retryDelayMs: delayMs === Infinity ? "never" : Math.round(delayMs) },
+        "version could not be loaded",
+      );
     }
   }
 
@@ -99,6 +102,11 @@ export class Replica {
   #settle(state: ReplicaState): void {
     if (this.#state.kind === "loading") this.#state = state;
   }
+}
+
+/** Whether another attempt would fail too: the bytes are the right ones, and the runtime cannot load them. */
+function isFinal(failure: unknown): boolean {
+  return failure instanceof ServiceError && failure.reason === "ARTIFACT_INVALID";
 }
 
 /** The fault of a request to a version that is known and cannot take it. */

@@ -23,6 +23,8 @@ export async function openSession(model: Uint8Array, intraOpThreads: number): Pr
     interOpNumThreads: 1,
     // A refused request is the caller's to know; the runtime would also print it.
     logSeverityLevel: 4,
+    // Threads that wait by spinning take the cores that the event loop and the other sessions need.
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
   }).catch((cause: unknown) => {
     throw new ServiceError("ARTIFACT_INVALID", `the runtime cannot load the model: ${messageOf(cause)}`, { cause });
   });

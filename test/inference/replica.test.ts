@@ -1,0 +1,74 @@
+import { expect } from "chai";
+import { ServiceError } from "../../lib/errors.ts";
+import { createLog } from "../../lib/log.ts";
+import type { InstancePool } from "../../services/inference/replicas/instance-pool.ts";
+import { Replica } from "../../services/inference/replicas/replica.ts";
+import { ManualClock } from "../manual-clock.ts";
+
+const signature = { inputs: [], outputs: [] };
+const aspired = { model: "digits", version: 3, sha256: "ab", sizeBytes: 1, aliases: [] };
+
+describe("a replica", () => {
+  /** Each load takes the next outcome: a fault, or "loaded". */
+  const replicaOf = (...outcomes: (ServiceError | "loaded")[]) => {
+    const stops: number[] = [];
+    const openPool = () =>
+      ({
+        start: async () => {
+          const outcome = outcomes.shift();
+          if (outcome instanceof ServiceError) throw outcome;
+          return signature;
+        },
+        stop: async () => void stops.push(1),
+      }) as unknown as InstancePool;
+    const options = {
+      openPool,
+      retry: { firstMs: 100, maxMs: 250 },
+      random: () => 0,
+      log: createLog("test", "silent"),
+    };
+    return { replica: new Replica(aspired, { ...options, clock: new ManualClock() }), stops };
+  };
+  const away = new ServiceError("SERVICE_UNAVAILABLE", "the registry is away");
+
+  it("is loading, then ready with its signature", async () => {
+    const { replica } = replicaOf("loaded");
+    const loaded = replica.load();
+    expect(replica.state).to.deep.equal({ kind: "loading" });
+    await loaded;
+    expect(replica.state).to.deep.equal({ kind: "ready", signature });
+  });
+
+  it("may be tried again after a wait that grows with every failure in a row", async () => {
+    const { replica } = replicaOf(away, away, away, "loaded", away);
+    const waits: unknown[] = [];
+    for (let load = 0; load < 5; load++) {
+      await replica.load();
+      waits.push(replica.state.kind === "failed" ? replica.state.retryAtMs : replica.state.kind);
+    }
+    expect(waits).to.deep.equal([50, 100, 125, "ready", 50]);
+  });
+
+  it("is not tried again where the genuine bytes cannot be loaded", async () => {
+    const { replica } = replicaOf(new ServiceError("ARTIFACT_INVALID", "not an ONNX model"));
+    await replica.load();
+    expect(replica.state).to.deep.equal({ kind: "failed", reason: "not an ONNX model", retryAtMs: Infinity });
+  });
+
+  it("that is unloaded while it loads is not ready afterwards, and frees what it loaded, once", async () => {
+    const { replica, stops } = replicaOf("loaded");
+    const loaded = replica.load();
+    await Promise.all([replica.unload(), replica.unload(), loaded]);
+    expect([replica.state.kind, stops.length]).to.deep.equal(["unloading", 1]);
+  });
+
+  it("takes no requests unless it is ready", async () => {
+    const { replica } = replicaOf();
+    const limits = { deadlineMs: Infinity, signal: new AbortController().signal };
+    const fault = await replica.run({ inputs: [], outputNames: [], inputBytes: 0 }, limits).catch((thrown) => thrown);
+    expect(fault).to.include({
+      reason: "MODEL_NOT_READY",
+      message: "model 'digits' version 3 is not ready: it is loading",
+    });
+  });
+});
