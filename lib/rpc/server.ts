@@ -225,8 +225,9 @@ function wellFormed(request: unknown): unknown {
   });
 }
 
-async function* wellFormedAll(requests: AsyncIterable<unknown>): AsyncGenerator<unknown> {
-  for await (const request of requests) yield wellFormed(request);
+async function* wellFormedAll(stream: ServerDuplexStream<unknown, unknown>): AsyncGenerator<unknown> {
+  // The end of the requests must not destroy the stream: replies may still follow.
+  for await (const request of stream.iterator({ destroyOnReturn: false })) yield wellFormed(request);
 }
 
 function logCall(log: Log, path: string, quiet: boolean, begin: number, thrown?: unknown): void {

@@ -4,6 +4,10 @@ import { expect } from "chai";
 import { protoPath } from "grpc-health-check";
 import { ServiceError } from "../../lib/errors.ts";
 import type {
+  ControlServiceDefinition,
+  ControlServiceHandlers,
+} from "../../lib/gen/amaas/registry/v1/ControlService.ts";
+import type {
   RegistryServiceDefinition,
   RegistryServiceHandlers,
 } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
@@ -13,6 +17,7 @@ import { RpcServer } from "../../lib/rpc/server.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
 
 const service = "amaas.registry.v1.RegistryService";
+const silent = createLog("test", "silent");
 
 describe("an rpc server", () => {
   let server: RpcServer;
@@ -118,6 +123,27 @@ describe("an rpc server", () => {
     const seen: number[] = [];
     for await (const { chunk } of client.serverStream("DownloadArtifact", { offset: 200 })) seen.push(chunk[0]!);
     expect(seen).to.deep.equal(Array.from({ length: 200 }, (_, i) => i));
+  });
+
+  it("goes on with replies when the caller has no more requests", async () => {
+    const ours = new RpcServer({ host: "127.0.0.1", port: 0, messageBytesMax: 1024, drainTimeoutMs: 2000 }, silent);
+    ours.implement<ControlServiceHandlers>("amaas.registry.v1.ControlService", {
+      ConnectNode: async function* (requests) {
+        let count = 0;
+        for await (const _ of requests) count++;
+        for (let reply = 1; reply <= count; reply++) yield { heartbeatIntervalMs: reply };
+      },
+    });
+    const address = `127.0.0.1:${await ours.start()}`;
+    const control = new RpcClient<ControlServiceDefinition>("amaas.registry.v1.ControlService", address);
+    const stream = control.duplex("ConnectNode");
+    for (let request = 0; request < 3; request++) await stream.write({});
+    stream.end();
+    const seen: number[] = [];
+    for await (const { heartbeatIntervalMs } of stream.replies) seen.push(heartbeatIntervalMs);
+    expect(seen).to.deep.equal([1, 2, 3]);
+    control.close();
+    await ours.stop();
   });
 
   it("ends endless streams with UNAVAILABLE when it drains", async () => {
