@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Clock } from "../../lib/clock.ts";
 import { Settings } from "../../lib/env.ts";
 import type { ControlServiceDefinition } from "../../lib/gen/amaas/registry/v1/ControlService.ts";
 import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
@@ -24,6 +25,7 @@ export interface RunningRegistry {
 export async function startRegistry(
   dataDir: string,
   settings: Readonly<Record<string, string>> = {},
+  clock?: Clock,
 ): Promise<RunningRegistry> {
   const env = {
     AMAAS_DATA_DIR: dataDir,
@@ -32,7 +34,7 @@ export async function startRegistry(
     AMAAS_DRAIN_TIMEOUT_MS: "1000",
     ...settings,
   };
-  const service = new RegistryService(readRegistryConfig(new Settings(env)));
+  const service = new RegistryService(readRegistryConfig(new Settings(env)), clock);
   const { port } = await service.start();
   const clients = clientsOf(`127.0.0.1:${port}`);
   return {

@@ -62,12 +62,16 @@ export class Fleet {
     return this.#byId.get(session.state.id) === session;
   }
 
-  #expectReport(session: NodeSession): void {
-    const patienceMs = heartbeatsMissedMax * this.#heartbeatMs;
+  /**
+   * Silence is counted in heartbeats that pass here, not in time: a registry that stood still for a while counts one, reads
+   * what has arrived meanwhile, and blames no node.
+   */
+  #expectReport(session: NodeSession, missedCount = 0): void {
     session.cancelTimeout();
-    session.cancelTimeout = this.#clock.after(patienceMs, () => {
+    session.cancelTimeout = this.#clock.after(this.#heartbeatMs, () => {
+      if (missedCount + 1 < heartbeatsMissedMax) return this.#expectReport(session, missedCount + 1);
       this.leave(session);
-      session.end(lost(`no report for ${patienceMs} ms`));
+      session.end(lost(`no report for ${heartbeatsMissedMax * this.#heartbeatMs} ms`));
     });
   }
 
