@@ -21,16 +21,21 @@ describe("an inference node survives", function () {
     await registry.start();
     folder = await emptyFolder();
     shared = new Int32Array(new SharedArrayBuffer(8));
-    const startWorker: StartWorker = (start) =>
+    registry.assign({ model: "echo", version: 1, ...registry.store(identityModel("UINT8", ["n"])), aliases: [] });
+    await start();
+  });
+
+  const start = async (drainTimeoutMs = 20_000) => {
+    const startWorker: StartWorker = (threadStart) =>
       startThread(new URL("./obedient-thread", import.meta.url), {
-        workerData: { ...start, shared },
+        workerData: { ...threadStart, shared },
         resourceLimits: { maxOldGenerationSizeMb: 64 },
       }) as WorkerThread;
     const queue = { requestsMax: 1, bytesMax: 1000 };
-    node = await startNode(folder.path, registry.address, { queue, drainTimeoutMs: 10_000 }, { startWorker });
-    registry.assign({ model: "echo", version: 1, ...registry.store(identityModel("UINT8", ["n"])), aliases: [] });
+    registry.reports.splice(0);
+    node = await startNode(folder.path, registry.address, { queue, drainTimeoutMs }, { startWorker });
     await registry.reportedState("models/echo/versions/1", "STATE_READY");
-  });
+  };
 
   afterEach(async () => {
     openGate();
@@ -123,6 +128,17 @@ describe("an inference node survives", function () {
     expect(hasStopped).to.equal(false);
     openGate();
     expect(await running).to.equal("answer 3,42");
+    await stopped;
+  });
+
+  it("a stop whose time is up: callers are let go, and the run under way is waited for", async () => {
+    await node.stop();
+    await start(50);
+    const running = send(orders.waitAtGate);
+    await runsReach(1);
+    const stopped = node.service.stop();
+    expect(await running).to.be.oneOf(["UNAVAILABLE", "CANCELLED", "INTERNAL"]);
+    openGate();
     await stopped;
   });
 });

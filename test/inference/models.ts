@@ -41,16 +41,6 @@ export function networkModel(seed: number): Uint8Array {
   return writeModel(modelOf(graph.graph()));
 }
 
-/** The same matrix product `depth` times, FP32 [n, 256]: slow where it has many rows. */
-export function slowModel(depth: number): Uint8Array {
-  const graph = new GraphBuilder("slow");
-  const weight = graph.initializer("w", "FP32", [256, 256], new Float32Array(256 * 256).fill(1 / 256));
-  let value = graph.input("x", "FP32", ["n", 256]);
-  for (let layer = 0; layer < depth; layer++) value = graph.matMul(value, weight);
-  graph.output("y", value);
-  return writeModel(modelOf(graph.graph()));
-}
-
 /** An input `x_…` and an output `y_…` of every data type, each given back as it came. */
 export function everyTypeModel(dataTypes: readonly DataType[], shape: Shape): Uint8Array {
   const graph = new GraphBuilder("every-type");
