@@ -19,11 +19,6 @@ export const elementBytes = {
 /** An element type in the words of the Open Inference Protocol. */
 export type DataType = keyof typeof elementBytes;
 
-/** Whether a text names an element type. */
-export function isDataType(text: string): text is DataType {
-  return Object.hasOwn(elementBytes, text);
-}
-
 /**
  * A dense, row-major view over bytes it does not own.
  *

@@ -46,7 +46,7 @@ export interface Duplex<Request, Reply> {
 }
 
 /** Largest message in either direction unless set, in bytes. */
-export const messageBytesMaxDefault = 256 * 1024 * 1024;
+const messageBytesMaxDefault = 256 * 1024 * 1024;
 
 /** A typed client of one service; connects by itself and again after a loss. Errors are read with `remoteFaultOf`. */
 export class RpcClient<Definition> {
