@@ -102,9 +102,10 @@ describe("the plan of a model", () => {
     expect(addresses[1]).to.deep.equal(kept.map((id) => `${id}:1`));
   });
 
-  it("leaves every version where it is, in whatever state, while nodes come back", () => {
-    const nodes = [nodeOf("a", { 1: "READY" }), nodeOf("b", { 2: "LOADING" }), nodeOf("c", {})];
-    const { placed } = plan(entryOf(2), fleetView(nodes, true));
-    expect(placed.map(({ nodes: on }) => [...on])).to.deep.equal([["b"], ["a"]]);
+  it("leaves every version where it is, in whatever state and however many, while nodes come back", () => {
+    const nodes = [nodeOf("a", { 1: "READY" }), nodeOf("b", { 1: "READY", 4: "LOADING" }), nodeOf("c", { 1: "READY" })];
+    const { placed } = plan(entryOf(4), fleetView([...nodes, nodeOf("d", {})], true));
+    const holders = placed.map(({ assigned, nodes: on }) => [assigned.version.split("/")[3], [...on]]);
+    expect(Object.fromEntries(holders)).to.deep.equal({ 1: ["a", "b", "c"], 3: [], 4: ["b"] });
   });
 });

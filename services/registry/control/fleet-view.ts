@@ -2,16 +2,19 @@ import type { NodeState } from "./node-state.ts";
 
 /** What of the fleet a plan depends on. Nodes that drain are in none of the answers. */
 export interface FleetView {
-  /** The ids of the nodes that may hold a version. */
-  readonly candidates: (version: string) => readonly string[];
+  /** Whether nodes may still be coming back: every version stays where it is. */
+  readonly isSettling: boolean;
+  /** The ids of all nodes. */
+  readonly ids: readonly string[];
+  /** The ids of the nodes that have a version, in whatever state. */
+  readonly holdersOf: (version: string) => readonly string[];
   /** The nodes on which a version is ready. */
   readonly readyOn: (version: string) => readonly NodeState[];
 }
 
-/** A view of the nodes as they are now. With `keepOnly` a version may only be where it is already, in whatever state. */
-export function fleetView(nodes: readonly NodeState[], keepOnly: boolean): FleetView {
+/** A view of the nodes as they are now. */
+export function fleetView(nodes: readonly NodeState[], isSettling: boolean): FleetView {
   const members = nodes.filter(({ draining }) => !draining);
-  const ids = members.map(({ id }) => id);
   const held = new Map<string, string[]>();
   const ready = new Map<string, NodeState[]>();
   for (const member of members) {
@@ -21,7 +24,9 @@ export function fleetView(nodes: readonly NodeState[], keepOnly: boolean): Fleet
     }
   }
   return {
-    candidates: (version) => (keepOnly ? (held.get(version) ?? []) : ids),
+    isSettling,
+    ids: members.map(({ id }) => id),
+    holdersOf: (version) => held.get(version) ?? [],
     readyOn: (version) => ready.get(version) ?? [],
   };
 }

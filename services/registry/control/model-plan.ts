@@ -26,7 +26,7 @@ export interface ModelPlan {
 }
 
 /**
- * Plans one model. `previous` is its route so far: what an alias still leads to stays loaded, and a replica that is to be
+ * Plans one model. While the fleet settles, nodes keep what they hold of the catalogue. `previous` is its route so far: what an alias still leads to stays loaded, and a replica that is to be
  * unloaded is out of the route in the same plan.
  */
 export function modelPlan(
@@ -38,13 +38,17 @@ export function modelPlan(
   const { id: model, versions, aliases } = entry;
   const isReady = (version: number) => fleet.readyOn(versionName(model, version)).length > 0;
   const targets = aliasTargets(aliases, isReady, previous);
-  const needed = new Set([...aliases.values(), ...targets.values()]);
+  const held = fleet.isSettling
+    ? versions.filter(({ number }) => fleet.holdersOf(versionName(model, number)).length > 0)
+    : [];
+  const needed = new Set([...aliases.values(), ...targets.values(), ...held.map(({ number }) => number)]);
   const placed = servedVersions(entry, needed, policy.newestVersionsServed).map(({ number, sha256, sizeBytes }) => {
     const version = versionName(model, number);
     const pointing = [...aliases].filter(([, target]) => target === number).map(([alias]) => alias);
+    const assigned = { version, sha256, sizeBytes, aliases: pointing.sort() };
+    if (fleet.isSettling) return { assigned, nodes: new Set(fleet.holdersOf(version)) };
     const readyOn = fleet.readyOn(version).map(({ id }) => id);
-    const nodes = placement({ key: version, readyOn }, fleet.candidates(version), policy.replicasPerVersion);
-    return { assigned: { version, sha256, sizeBytes, aliases: pointing.sort() }, nodes };
+    return { assigned, nodes: placement({ key: version, readyOn }, fleet.ids, policy.replicasPerVersion) };
   });
   const nodesOf = new Map(placed.map(({ assigned, nodes }) => [assigned.version, nodes]));
   const route = versions.map(({ number }) => {

@@ -1,0 +1,52 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../services/registry/main.ts", import.meta.url));
+
+/** A registry as a process of its own, to be killed. */
+export interface RegistryProcess {
+  readonly address: string;
+  /** SIGKILL; settles when it is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM; answers the exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** Starts one on a folder; rejects with what it wrote on standard error where it ends instead of listening. */
+export async function spawnRegistry(dataDir: string): Promise<RegistryProcess> {
+  const env = {
+    ...process.env,
+    AMAAS_DATA_DIR: dataDir,
+    AMAAS_REGISTRY_PORT: "0",
+    AMAAS_LOG_LEVEL: "silent",
+  };
+  const child = spawn(process.execPath, ["--import", "tsx", main], {
+    env,
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  });
+  const exited = once(child, "exit") as Promise<[number | null]>;
+  const port = await listeningPort(child, exited);
+  return {
+    address: `127.0.0.1:${port}`,
+    kill: async () => {
+      child.kill("SIGKILL");
+      await exited;
+    },
+    stop: async () => {
+      child.kill("SIGTERM");
+      return (await exited)[0];
+    },
+  };
+}
+
+async function listeningPort(child: ChildProcess, exited: Promise<[number | null]>): Promise<number> {
+  let complaint = "";
+  child.stderr?.on("data", (text) => {
+    complaint += text;
+  });
+  const listening = once(child, "message").then(([message]) => (message as { port: number }).port);
+  const failed = exited.then(([code]) => Promise.reject(new Error(`exit code ${code}: ${complaint}`)));
+  failed.catch(() => undefined);
+  return Promise.race([listening, failed]);
+}
