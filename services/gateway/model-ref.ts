@@ -28,7 +28,9 @@ export function readModelRef(bytes: Uint8Array, layout: RefLayout): ModelRef {
   const { model, version, modelFallback } = layout;
   let groupDepth = 0;
   while (!reader.atEnd()) {
-    const { number, wireType } = reader.tag();
+    const tag = reader.tag();
+    const number = tag >>> 3;
+    const wireType = tag & 7;
     if (wireType === WireType.group) groupDepth++;
     else if (wireType === WireType.groupEnd) groupDepth--;
     if (groupDepth < 0) throw reader.malformed("a group ends that never began");
@@ -74,11 +76,12 @@ class FieldReader {
     return this.#position >= this.#bytes.length;
   }
 
-  tag(): { readonly number: number; readonly wireType: number } {
+  /** Field number and wire type, as one unsigned 32-bit integer. */
+  tag(): number {
     if (++this.#fields > fieldsMax) throw this.malformed(`it has more than ${fieldsMax} fields`);
     const tag = this.#varint();
     if (tag > 0xffff_ffff || tag < 8) throw this.malformed("a field number is out of range");
-    return { number: Math.floor(tag / 8), wireType: tag % 8 };
+    return tag;
   }
 
   /** Moves behind the value of a field; answers the length of a length-delimited one. */
@@ -104,6 +107,11 @@ class FieldReader {
 
   /** Exact up to 2^53, which is far above every tag and length that can be valid. */
   #varint(): number {
+    const first = this.#bytes[this.#position];
+    if (first !== undefined && first < 0x80) {
+      this.#position++;
+      return first;
+    }
     let value = 0;
     for (let index = 0; index < 10; index++) {
       if (this.atEnd()) throw this.malformed("it ends inside a number");
