@@ -15,6 +15,8 @@ export interface RegistryConfig extends ServiceConfig {
 export interface ControlConfig {
   /** How often a node must report, in milliseconds; after three times this it counts as gone. */
   readonly heartbeatMs: number;
+  /** How long nodes may take to come back after the registry's start, in milliseconds; more than they wait between attempts. */
+  readonly settleTimeoutMs: number;
   /** Nodes that hold each served version, as far as there are nodes. */
   readonly replicasPerVersion: number;
   /** Newest versions of a model that are served besides those that an alias points at. */
@@ -33,6 +35,7 @@ export function readRegistryConfig(settings: Settings): RegistryConfig {
     artifactBytesMax: whole("ARTIFACT_BYTES_MAX", 16 * 1024 ** 3, 1, 1024 ** 4),
     control: {
       heartbeatMs: whole("NODE_HEARTBEAT_MS", 1000, 50, 60_000),
+      settleTimeoutMs: whole("SETTLE_TIMEOUT_MS", 10_000, 0, 600_000),
       replicasPerVersion: whole("REPLICAS_PER_VERSION", 2, 1, 1000),
       newestVersionsServed: whole("NEWEST_VERSIONS_SERVED", 4, 0, 1000),
     },

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { ManualClock } from "../manual-clock.ts";
-import { ConnectedNode } from "./connected-node.ts";
+import { ConnectedNode, type Held } from "./connected-node.ts";
 import { addingModel } from "./onnx-files.ts";
 import { RouteWatcher } from "./route-watcher.ts";
 import { emptyFolder, point, publish, type RunningRegistry, startRegistry } from "./running-registry.ts";
@@ -41,23 +41,61 @@ describe("a registry that starts again", () => {
     expect(await everything()).to.deep.equal(before);
   });
 
-  it("sends gateways no table until the nodes are back, then one that names them", async () => {
+  const nodes = async () => (await running.registry.unary("ListNodes", {})).nodes;
+
+  /** Two seconds pass, then a node reports; settles once the registry has heard it. */
+  async function reportLater(node: ConnectedNode, replicas: Held): Promise<void> {
+    clock.advance(2000);
+    await node.report(replicas, { memoryBytes: clock.now() });
+    while (!(await nodes()).some(({ memoryBytes }) => memoryBytes === clock.now()));
+  }
+
+  it("sends gateways no table until the nodes are back and everything is loaded, then one that names them", async () => {
     await restart();
     const watcher = new RouteWatcher(running.control);
     const node = new ConnectedNode(running.control, "n1");
     await node.report({ "m/1": "STATE_READY", "m/2": "STATE_LOADING" });
     await node.isAssigned("m/1", "m/2");
+    await reportLater(node, { "m/1": "STATE_READY", "m/2": "STATE_LOADING" });
+    await reportLater(node, { "m/1": "STATE_READY", "m/2": "STATE_LOADING" });
     expect(watcher.routes).to.equal(undefined);
     await node.report(held);
     await watcher.are({ "m/1": ["n1:1"], "m/2": ["n1:1"], "m@default": 1 });
     expect(watcher.steps.messages).to.have.length(1);
   });
 
-  it("sends gateways the table after three heartbeats, whether nodes are back or not", async () => {
+  it("gives nodes three heartbeats to come back, also where the first one has everything", async () => {
     await restart();
     const watcher = new RouteWatcher(running.control);
-    clock.advance(2999);
-    await running.registry.unary("ListNodes", {});
+    const [one, two] = [new ConnectedNode(running.control, "n1"), new ConnectedNode(running.control, "n2")];
+    await one.report(held);
+    await one.isAssigned("m/1", "m/2");
+    await reportLater(one, held);
+    await two.report(held);
+    await two.isAssigned("m/1", "m/2");
+    expect(watcher.routes).to.equal(undefined);
+    clock.advance(1000);
+    await watcher.steps.until("table", () => watcher.routes);
+    while (one.assigned!.length + two.assigned!.length !== 2) await nodes();
+  });
+
+  it("does not wait for what could not be loaded", async () => {
+    await restart();
+    const watcher = new RouteWatcher(running.control);
+    const node = new ConnectedNode(running.control, "n1");
+    await node.report({ "m/1": "STATE_READY", "m/2": "STATE_FAILED" });
+    await node.isAssigned("m/1", "m/2");
+    await reportLater(node, { "m/1": "STATE_READY", "m/2": "STATE_FAILED" });
+    expect(watcher.routes).to.equal(undefined);
+    clock.advance(1000);
+    await watcher.are({ "m/1": ["n1:1"], "m/2": [], "m@default": 1 });
+  });
+
+  it("sends gateways the table after the time for settling, whether nodes are back or not", async () => {
+    await restart();
+    const watcher = new RouteWatcher(running.control);
+    clock.advance(9999);
+    await nodes();
     expect(watcher.routes).to.equal(undefined);
     clock.advance(1);
     await watcher.are({ "m/1": [], "m/2": [], "m@default": 1 });
@@ -65,8 +103,11 @@ describe("a registry that starts again", () => {
 
   it("leaves every node what it holds until the others are back, and nobody loads anew", async () => {
     await restart();
-    const nodes = ["n1", "n2", "n3"].map((id) => new ConnectedNode(running.control, id));
-    const [one, two, three] = nodes as [ConnectedNode, ConnectedNode, ConnectedNode];
+    const [one, two, three] = ["n1", "n2", "n3"].map((id) => new ConnectedNode(running.control, id)) as [
+      ConnectedNode,
+      ConnectedNode,
+      ConnectedNode,
+    ];
     await one.report({ "m/1": "STATE_READY" });
     await one.isAssigned("m/1");
     await two.report();

@@ -14,8 +14,9 @@ import { changeOf } from "./routes.ts";
  * Brings catalogue and fleet together: what changes in one of them becomes assignments for nodes and routes for gateways.
  * Many changes at once are worked off together, model by model.
  *
- * After a start it first lets nodes come back: until every served version is ready somewhere, or three heartbeats have
- * passed, nodes keep what they hold and gateways get no snapshot, so that a restart moves nothing.
+ * After a start it first lets nodes come back: for three heartbeats, and then until every served version is ready somewhere or
+ * the time for it is over, nodes keep what they hold and gateways get no snapshot, so that a restart moves nothing. A
+ * catalogue with nothing to serve has nothing to wait for.
  */
 export class ControlPlane {
   readonly fleet: Fleet;
@@ -33,7 +34,8 @@ export class ControlPlane {
   #state: "new" | "settling" | "settled" | "stopped" = "new";
   #busy = false;
   #working: Promise<void> = Promise.resolve();
-  #cancelGrace: () => void = () => undefined;
+  #isReunionOver = false;
+  #cancelTimers: (() => void)[] = [];
   #cancelRetry: () => void = () => undefined;
   #resolveSettled!: () => void;
   /** Settles once the route table says more than that nodes have not come back yet. */
@@ -57,7 +59,15 @@ export class ControlPlane {
   async start(): Promise<void> {
     for (const entry of await this.#entries.all()) this.#known.set(entry.id, entry);
     this.#state = "settling";
-    this.#cancelGrace = this.#clock.after(graceHeartbeats * this.#config.heartbeatMs, () => this.#settle());
+    const { heartbeatMs, settleTimeoutMs } = this.#config;
+    const endReunion = () => {
+      this.#isReunionOver = true;
+      this.#fleetChanged({ kind: "members" });
+    };
+    this.#cancelTimers = [
+      this.#clock.after(reunionHeartbeats * heartbeatMs, endReunion),
+      this.#clock.after(settleTimeoutMs, () => this.#settle()),
+    ];
     this.#fleetChanged({ kind: "members" });
     await this.#working;
   }
@@ -65,8 +75,7 @@ export class ControlPlane {
   /** Ends all work; the database is not read afterwards. */
   async stop(): Promise<void> {
     this.#state = "stopped";
-    this.#cancelGrace();
-    this.#cancelRetry();
+    for (const cancel of [...this.#cancelTimers, this.#cancelRetry]) cancel();
     await this.#working;
   }
 
@@ -138,7 +147,7 @@ export class ControlPlane {
     }
     this.#dirty.clear();
     this.#membersChanged = false;
-    if (this.#state === "settling" && this.#isServed(view)) this.#settle();
+    if (view.isSettling && this.#isServed(view)) this.#settle();
   }
 
   /** A node that drains keeps what it was told to hold: it still finishes what it accepted. */
@@ -152,9 +161,9 @@ export class ControlPlane {
     session.assign(assigned);
   }
 
-  #isServed(view: FleetView): boolean {
+  #isServed({ isDecided }: FleetView): boolean {
     const placed = [...this.#plans.values()].flatMap((plan) => plan.placed);
-    return placed.every(({ assigned }) => view.readyOn(assigned.version).length > 0);
+    return placed.length === 0 || (this.#isReunionOver && placed.every(({ assigned }) => isDecided(assigned.version)));
   }
 
   #settle(): void {
@@ -165,8 +174,8 @@ export class ControlPlane {
   }
 }
 
-/** How long nodes may take to come back after the registry's start, in heartbeats. */
-const graceHeartbeats = 3;
+/** How long nodes that are well take to come back after the registry's start, in heartbeats. */
+const reunionHeartbeats = 3;
 
 /** How long to wait before the catalogue is read again after a failure. */
 const retryDelayMs = 1000;

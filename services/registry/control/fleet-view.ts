@@ -10,6 +10,8 @@ export interface FleetView {
   readonly holdersOf: (version: string) => readonly string[];
   /** The nodes on which a version is ready. */
   readonly readyOn: (version: string) => readonly NodeState[];
+  /** Whether a version is ready somewhere, or somewhere failed to load. */
+  readonly isDecided: (version: string) => boolean;
 }
 
 /** A view of the nodes as they are now. */
@@ -17,9 +19,11 @@ export function fleetView(nodes: readonly NodeState[], isSettling: boolean): Fle
   const members = nodes.filter(({ draining }) => !draining);
   const held = new Map<string, string[]>();
   const ready = new Map<string, NodeState[]>();
+  const decided = new Set<string>();
   for (const member of members) {
     for (const [version, { state }] of member.replicas) {
       append(held, version, member.id);
+      if (state !== "LOADING") decided.add(version);
       if (state === "READY") append(ready, version, member);
     }
   }
@@ -28,6 +32,7 @@ export function fleetView(nodes: readonly NodeState[], isSettling: boolean): Fle
     ids: members.map(({ id }) => id),
     holdersOf: (version) => held.get(version) ?? [],
     readyOn: (version) => ready.get(version) ?? [],
+    isDecided: (version) => decided.has(version),
   };
 }
 
