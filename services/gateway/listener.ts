@@ -86,11 +86,13 @@ export class Listener {
     return { ...reply, status: servedStatus(reply.status, head, route, reply.node, call.cancelled) };
   }
 
-  /** A version that exists and is nowhere ready is an answer, not an error. */
+  /** A version that exists and is nowhere ready, or only on nodes that are lost, is an answer, not an error. */
   async #ready(call: ByteCall): Promise<Answer> {
     const ref = readModelRef(call.request, nameAndVersion);
     const route = routeOf(this.#parts.routes.table, ref);
-    return route.replicas.length === 0 ? serverInfo.modelNotReady() : this.#forward(call, route, route.replicas);
+    if (route.replicas.length === 0) return serverInfo.modelNotReady();
+    const answer = await this.#forward(call, route, route.replicas);
+    return answer.status.code === status.UNAVAILABLE ? serverInfo.modelNotReady() : answer;
   }
 
   async #stream(call: ByteStream): Promise<void> {

@@ -211,6 +211,18 @@ describe("the gateway, for one message each way,", () => {
     expect(nodes.map(({ calls }) => calls.length)).to.deep.equal([1, 1]);
   });
 
+  it("asks another replica where a node no longer holds the version, and says so where there is none", async () => {
+    nodes[0]!.handle = (_, answer) => answer(statusOf(new ServiceError("MODEL_NOT_FOUND", "models here: none")));
+    for (let i = 0; i < 10; i++) {
+      expect((await infer("both")).metadata.get("amaas-node")).to.deep.equal([nodes[1]!.address]);
+    }
+    const fault = await faultOf(infer("digits", "1"));
+    expect(fault).to.include({ code: status.UNAVAILABLE, reason: "MODEL_NOT_READY" });
+    expect(fault.message).to.contain(`the node at ${nodes[0]!.address} does not hold it now`);
+    const ready = await gateway.infer("ModelReady", { name: "digits", version: "1" });
+    expect(ready.message).to.deep.equal(Buffer.from([8, 0]));
+  });
+
   it("does not ask twice after a refusal", async () => {
     clearCalls();
     for (const node of nodes) node.handle = (_, answer) => answer({ code: status.RESOURCE_EXHAUSTED, details: "full" });

@@ -11,8 +11,8 @@ export interface ReplicaReply extends UnaryReply {
 }
 
 /**
- * Sends an idempotent call to one of several replicas; where that node was lost before its answer was complete, once
- * more to another one. The deadline and the caller's cancellation cover all attempts. Never rejects; `replicas` is not empty.
+ * Sends an idempotent call to one of several replicas; where that node was lost before its answer was complete, or
+ * no longer holds the version, once more to another one. The deadline and the caller's cancellation cover all attempts. Never rejects; `replicas` is not empty.
  */
 export async function forwardToReplica(
   replicas: readonly string[],
@@ -33,7 +33,10 @@ export async function forwardToReplica(
 
 const attemptsMax = 2;
 
-/** Whether the node, or the way to it, is gone; the caller has seen nothing yet. CANCELLED is what a dying grpc-js says. */
+/**
+ * Whether the node, or the way to it, or the version on it, is gone; the caller has seen nothing yet. CANCELLED is what a
+ * dying grpc-js says.
+ */
 function isLost({ status: { code } }: UnaryReply): boolean {
-  return code === status.UNAVAILABLE || code === status.CANCELLED;
+  return code === status.UNAVAILABLE || code === status.CANCELLED || code === status.NOT_FOUND;
 }

@@ -43,6 +43,11 @@ export function servedStatus(ended: StatusObject, head: CallHead, route: Route, 
     const text = `the call has no deadline, and the node at ${node} did not answer within the default of ${defaultTimeoutMs} ms`;
     return statusOf(new ServiceError("DEADLINE_EXCEEDED", text));
   }
-  const who = `the node at ${node}, asked for version ${route.version} of model '${route.model}',`;
-  return explained(ended, who, isCancelled);
+  const asked = `version ${route.version} of model '${route.model}'`;
+  // The version exists, or there would be no route: the node was restarted, and the registry has not said so yet.
+  if (ended.code === status.NOT_FOUND) {
+    const text = `${asked} is not ready: the node at ${node} does not hold it now`;
+    return statusOf(new ServiceError("MODEL_NOT_READY", text, { retryDelayMs: 1000 }));
+  }
+  return explained(ended, `the node at ${node}, asked for ${asked},`, isCancelled);
 }
