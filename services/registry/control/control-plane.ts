@@ -14,8 +14,8 @@ import { changeOf } from "./routes.ts";
  * Brings catalogue and fleet together: what changes in one of them becomes assignments for nodes and routes for gateways.
  * Many changes at once are worked off together, model by model.
  *
- * After a start it first lets nodes come back: for three heartbeats, and then until every served version is ready somewhere or
- * the time for it is over, nodes keep what they hold and gateways get no snapshot, so that a restart moves nothing. A
+ * After a start it first lets nodes come back: for three heartbeats they keep what they hold, so that a restart moves nothing;
+ * and gateways get no snapshot until then and until every served version is ready somewhere, or the time for it is over. A
  * catalogue with nothing to serve has nothing to wait for.
  */
 export class ControlPlane {
@@ -128,7 +128,7 @@ export class ControlPlane {
   #planAll(): void {
     const view = fleetView(
       this.fleet.sessions.map(({ state }) => state),
-      this.#state === "settling",
+      this.#state === "settling" && !this.#isReunionOver,
     );
     const affected = new Set<string>();
     for (const model of this.#dirty) {
@@ -147,7 +147,7 @@ export class ControlPlane {
     }
     this.#dirty.clear();
     this.#membersChanged = false;
-    if (view.isSettling && this.#isServed(view)) this.#settle();
+    if (this.#state === "settling" && this.#isServed(view)) this.#settle();
   }
 
   /** A node that drains keeps what it was told to hold: it still finishes what it accepted. */

@@ -3,7 +3,7 @@ import type { NodeState } from "./node-state.ts";
 /** What of the fleet a plan depends on. Nodes that drain are in none of the answers. */
 export interface FleetView {
   /** Whether nodes may still be coming back: every version stays where it is. */
-  readonly isSettling: boolean;
+  readonly isReunion: boolean;
   /** The ids of all nodes. */
   readonly ids: readonly string[];
   /** The ids of the nodes that have a version, in whatever state. */
@@ -15,7 +15,7 @@ export interface FleetView {
 }
 
 /** A view of the nodes as they are now. */
-export function fleetView(nodes: readonly NodeState[], isSettling: boolean): FleetView {
+export function fleetView(nodes: readonly NodeState[], isReunion: boolean): FleetView {
   const members = nodes.filter(({ draining }) => !draining);
   const held = new Map<string, string[]>();
   const ready = new Map<string, NodeState[]>();
@@ -28,7 +28,7 @@ export function fleetView(nodes: readonly NodeState[], isSettling: boolean): Fle
     }
   }
   return {
-    isSettling,
+    isReunion,
     ids: members.map(({ id }) => id),
     holdersOf: (version) => held.get(version) ?? [],
     readyOn: (version) => ready.get(version) ?? [],

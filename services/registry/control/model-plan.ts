@@ -26,8 +26,9 @@ export interface ModelPlan {
 }
 
 /**
- * Plans one model. While the fleet settles, nodes keep what they hold of the catalogue. `previous` is its route so far: what an alias still leads to stays loaded, and a replica that is to be
- * unloaded is out of the route in the same plan.
+ * Plans one model. While nodes come back after a start of the registry, they keep what they hold of the catalogue. `previous`
+ * is its route so far: what an alias still leads to stays loaded, and a replica that is to be unloaded is out of the route in
+ * the same plan.
  */
 export function modelPlan(
   entry: ModelEntry,
@@ -38,7 +39,7 @@ export function modelPlan(
   const { id: model, versions, aliases } = entry;
   const isReady = (version: number) => fleet.readyOn(versionName(model, version)).length > 0;
   const targets = aliasTargets(aliases, isReady, previous);
-  const held = fleet.isSettling
+  const held = fleet.isReunion
     ? versions.filter(({ number }) => fleet.holdersOf(versionName(model, number)).length > 0)
     : [];
   const needed = new Set([...aliases.values(), ...targets.values(), ...held.map(({ number }) => number)]);
@@ -46,7 +47,7 @@ export function modelPlan(
     const version = versionName(model, number);
     const pointing = [...aliases].filter(([, target]) => target === number).map(([alias]) => alias);
     const assigned = { version, sha256, sizeBytes, aliases: pointing.sort() };
-    if (fleet.isSettling) return { assigned, nodes: new Set(fleet.holdersOf(version)) };
+    if (fleet.isReunion) return { assigned, nodes: new Set(fleet.holdersOf(version)) };
     const readyOn = fleet.readyOn(version).map(({ id }) => id);
     return { assigned, nodes: placement({ key: version, readyOn }, fleet.ids, policy.replicasPerVersion) };
   });

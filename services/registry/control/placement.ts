@@ -18,7 +18,7 @@ export function placement({ key, readyOn }: Placeable, nodes: readonly string[],
 }
 
 /** All nodes, the best for this key first; equal weights are ordered by name. */
-export function rendezvous(key: string, nodes: readonly string[]): readonly string[] {
+function rendezvous(key: string, nodes: readonly string[]): readonly string[] {
   return nodes
     .map((node) => ({ node, weight: hash(`${node}\0${key}`) }))
     .sort((a, b) => b.weight - a.weight || (a.node < b.node ? -1 : 1))
