@@ -1,10 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { Kysely, type SqliteDatabase, SqliteDialect } from "kysely";
+import { Kysely, SqliteDialect } from "kysely";
 import Libsql from "libsql";
 import { messageOf } from "../../../lib/errors.ts";
 import { migrations } from "./migrations.ts";
 import type { Schema } from "./schema.ts";
+import { Statements } from "./statements.ts";
 
 /**
  * The embedded database in a folder. Every acknowledged commit is on disk (write-ahead log, synchronous FULL). The file is
@@ -17,7 +18,7 @@ export class Database {
 
   private constructor(file: Libsql.Database) {
     this.#file = file;
-    this.query = new Kysely({ dialect: new SqliteDialect({ database: file as unknown as SqliteDatabase }) });
+    this.query = new Kysely({ dialect: new SqliteDialect({ database: new Statements(file) }) });
   }
 
   /** Opens or makes the database and brings its tables up to date; throws where another process has it open. */
