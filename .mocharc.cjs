@@ -3,6 +3,7 @@ const named = process.argv.slice(2).some((argument) => /\.test\.(ts|mjs)$/.test(
 
 module.exports = {
   import: "tsx",
+  require: ["./test/interrupt.mjs"],
   spec: named ? [] : ["test/**/*.test.{ts,mjs}"],
   timeout: 20_000,
   failZero: true,

@@ -9,7 +9,8 @@ import { root } from "./root.mjs";
 const commands = {
   start: (args) => launch("dist/supervisor/main.js", args),
   demo: (args) => launch("dist/examples/digits/main.js", args),
-  test: (args) => launch("node_modules/mocha/bin/mocha.js", args),
+  // Not bin/mocha.js: it would start a process of its own for the loader, and end that one without its hooks on Ctrl-C.
+  test: (args) => launch("node_modules/mocha/lib/cli/cli.js", args, ["--import", import.meta.resolve("tsx")]),
   check,
   build: async () => 0,
 };
@@ -33,14 +34,11 @@ export async function run(name, args) {
 }
 
 /** Runs a program of this checkout that may need Redis, as a child that ends when this process does. */
-async function launch(program, args) {
+async function launch(program, args, nodeOptions = []) {
   const redis = await findRedis();
-  return runChild(
-    process.execPath,
-    ["--enable-source-maps", `${root}/bootstrap/launch.mjs`, `${root}/${program}`, ...args],
-    {
-      env: { ...process.env, ...redis },
-      lifeline: true,
-    },
-  );
+  const command = [`${root}/bootstrap/launch.mjs`, `${root}/${program}`, ...args];
+  return runChild(process.execPath, ["--enable-source-maps", ...nodeOptions, ...command], {
+    env: { ...process.env, ...redis },
+    lifeline: true,
+  });
 }
