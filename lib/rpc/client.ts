@@ -53,9 +53,9 @@ export class RpcClient<Definition> {
   readonly #client: Client;
   readonly #methods: Record<string, MethodDefinition<unknown, unknown>>;
 
-  constructor(service: ServiceName, address: string, options: ChannelOptions = {}) {
+  constructor(service: ServiceName, address: string) {
     this.#methods = serviceDefinition(service) as Record<string, MethodDefinition<unknown, unknown>>;
-    this.#client = new Client(address, credentials.createInsecure(), { ...channelDefaults, ...options });
+    this.#client = new Client(address, credentials.createInsecure(), channelDefaults);
   }
 
   /** One message out, one back. */
@@ -171,7 +171,12 @@ export const channelDefaults: ChannelOptions = {
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 1000,
   "grpc.enable_retries": 0,
+  // Services of the suite talk to each other directly, whatever proxy the environment names for the world outside.
+  "grpc.enable_http_proxy": 0,
   "grpc.use_local_subchannel_pool": 1,
+  // A machine that vanished is noticed while calls wait for it, also on a stream on which nothing is ever sent.
+  "grpc.keepalive_time_ms": 10_000,
+  "grpc.keepalive_timeout_ms": 5000,
 };
 
 function metadataOf(options: RpcOptions): Metadata {

@@ -50,7 +50,7 @@ export class GatewayService implements Service {
       this.#nodes.retain(addressesOf(table));
       return this.#file.write(table);
     }, clock);
-    this.#control = new RpcClient("amaas.registry.v1.ControlService", config.registryAddress, watchOptions);
+    this.#control = new RpcClient("amaas.registry.v1.ControlService", config.registryAddress);
     const gateway = `${config.host}:${config.port}`;
     const apply = this.#routes.apply.bind(this.#routes);
     this.#link = new RouteLink({ client: this.#control, gateway, apply, clock, random, log });
@@ -101,13 +101,6 @@ export class GatewayService implements Service {
     if (failures.length > 0) throw new AggregateError(failures, "shutdown left work behind");
   }
 }
-
-/** A registry whose machine vanished is noticed, although nothing is ever sent on the stream. */
-const watchOptions = {
-  "grpc.keepalive_time_ms": 20_000,
-  "grpc.keepalive_timeout_ms": 5000,
-  "grpc.enable_http_proxy": 0,
-};
 
 // biome-ignore lint/correctness/useYield: it ends before the first message.
 async function* refuse(): AsyncGenerator<never> {

@@ -60,8 +60,8 @@ export class InferenceService implements Service {
     this.#startWorker = parts.startWorker ?? startWorker;
     this.#node = config.nodeName ?? derivedNodeName(hostname(), String(config.port || `pid${process.pid}`));
     this.#log = createLog("inference", config.logLevel).child({ node: this.#node });
-    this.#registry = new RpcClient("amaas.registry.v1.RegistryService", config.registryAddress, keepalive);
-    this.#control = new RpcClient("amaas.registry.v1.ControlService", config.registryAddress, keepalive);
+    this.#registry = new RpcClient("amaas.registry.v1.RegistryService", config.registryAddress);
+    this.#control = new RpcClient("amaas.registry.v1.ControlService", config.registryAddress);
     const folder = join(config.dataDir, "inference", this.#node);
     this.#assignmentFile = new AssignmentFile(join(folder, "assignment.json"));
     this.#artifacts = this.#createArtifacts(join(folder, "artifacts"));
@@ -200,9 +200,6 @@ export class InferenceService implements Service {
     return server;
   }
 }
-
-/** Finds a registry that is gone without a word within 15 seconds. */
-const keepalive = { "grpc.keepalive_time_ms": 10_000, "grpc.keepalive_timeout_ms": 5000 };
 
 /** Called too often for a line per call. */
 const quietMethods = ["ServerLive", "ServerReady", "ModelReady", "ModelInfer"];

@@ -112,10 +112,6 @@ const channelOptions: ChannelOptions = {
   "grpc.enable_retries": 1,
   "grpc.service_config_disable_resolution": 1,
   "grpc.enable_channelz": 0,
-  "grpc.enable_http_proxy": 0,
-  // A machine that vanished is noticed while calls wait for it.
-  "grpc.keepalive_time_ms": 20_000,
-  "grpc.keepalive_timeout_ms": 5000,
 };
 
 function limits({ messageBytesMax }: UpstreamConfig): ChannelOptions {
