@@ -1,4 +1,4 @@
-import { readdir, writeFile } from "node:fs/promises";
+import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
@@ -164,6 +164,14 @@ describe("artifacts of the registry", () => {
     await writeFile(join(incoming, "half"), "half");
     running = await startRegistry(folder.path);
     expect(await storedFiles()).to.deep.equal([]);
+  });
+
+  it("that the disk has lost are refused to readers, and whole again after another upload", async () => {
+    const name = await upload(running.registry, bytes);
+    await rm(join(folder.path, "registry", "artifacts"), { recursive: true });
+    expect(await faultOf(download(name))).to.include({ code: status.DATA_LOSS, reason: "ARTIFACT_CORRUPT" });
+    await upload(running.registry, bytes);
+    expect((await download(name)).equals(bytes)).to.equal(true);
   });
 
   it("are not found under a digest that nobody uploaded", async () => {

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ServiceError } from "../../../lib/errors.ts";
 import { artifactName } from "../../../lib/resource-names.ts";
@@ -45,6 +45,12 @@ export class ArtifactFiles {
       await rm(temporary, { force: true });
       throw fullDisk.has((failure as NodeJS.ErrnoException).code ?? "") ? diskFull(announced, failure) : failure;
     }
+  }
+
+  /** Whether there is a file of the right name and size. */
+  async has({ sha256, sizeBytes }: Announced): Promise<boolean> {
+    const found = await stat(this.#pathOf(sha256)).catch(() => undefined);
+    return found?.size === sizeBytes;
   }
 
   /** The bytes from an offset to the end, in chunks that the reader may keep. */
@@ -132,7 +138,9 @@ function wrongDigest(seen: string, announced: string): ServiceError {
 }
 
 function unreadable(sha256: string, cause: unknown): ServiceError {
-  return new ServiceError("ARTIFACT_CORRUPT", `the bytes of ${artifactName(sha256)} cannot be read`, { cause });
+  return new ServiceError("ARTIFACT_CORRUPT", `the bytes of ${artifactName(sha256)} cannot be read; upload it again`, {
+    cause,
+  });
 }
 
 /** No space, or none left of the user's share. */

@@ -34,7 +34,9 @@ export function artifactHandlers({
       const parts = requests[Symbol.asyncIterator]();
       const announced = headerOf((await parts.next()).value, artifactBytesMax);
       const known = await artifacts.find(announced.sha256);
-      if (known !== undefined) return artifactMessage(checkKnown(known, announced));
+      if (known !== undefined) checkKnown(known, announced);
+      // Bytes that the disk has lost are taken again.
+      if (known !== undefined && (await files.has(announced))) return artifactMessage(known);
       await files.write(announced, chunksOf(parts));
       const row = { sha256: announced.sha256, size_bytes: announced.sizeBytes, create_time: clock.now() };
       return artifactMessage(await artifacts.add(row));
@@ -67,8 +69,8 @@ function headerOf(first: UploadArtifactRequest__Output | undefined, artifactByte
   return { sha256, sizeBytes: header.sizeBytes };
 }
 
-function checkKnown(known: ArtifactRow, { sizeBytes }: Announced): ArtifactRow {
-  if (known.size_bytes === sizeBytes) return known;
+function checkKnown(known: ArtifactRow, { sizeBytes }: Announced): void {
+  if (known.size_bytes === sizeBytes) return;
   throw invalid("header.size_bytes", sizeBytes, `${known.size_bytes}, the size of the artifact with this SHA-256`);
 }
 
