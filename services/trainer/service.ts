@@ -43,9 +43,9 @@ export class TrainerService implements Service {
     const store = new JobStore(commands, bounds, this.#clock);
     const changes = new JobChanges(subscriber, this.#clock);
     await changes.start();
-    const queue = new JobQueue(commands, bounds, store, this.#log);
+    const queue = new JobQueue(commands, bounds, store, this.#clock, this.#log);
     this.#releases.push(() => queue.stop());
-    await queue.recover();
+    await queue.start();
 
     const worker = new JobWorker({
       redis: blocking,

@@ -1,7 +1,13 @@
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
+import { systemClock } from "../../lib/clock.ts";
+import { Settings } from "../../lib/env.ts";
 import type { TrainSpec } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { createLog } from "../../lib/log.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
+import { readTrainerConfig } from "../../services/trainer/config.ts";
+import { JobStore } from "../../services/trainer/queue/job-store.ts";
+import { connectRedis, createRedis } from "../../services/trainer/queue/redis.ts";
 import { RunningTrainer } from "./running-trainer.ts";
 
 const rows = Array.from({ length: 40 }, (_, i) => `${i % 8},${i >> 3},${i % 3}`).join("\n");
@@ -100,6 +106,18 @@ describe("the trainer", function () {
     const ended = running.ended(name);
     await running.startRegistry();
     expect(await ended).to.include({ state: "STATE_SUCCEEDED", version: "models/patient/versions/1" });
+  });
+
+  it("runs a job that was stored, but not queued before its trainer died", async () => {
+    const redis = createRedis(running.redis.url, "commands", createLog("test", "silent"));
+    await connectRedis(redis, running.redis.url);
+    const { queue } = readTrainerConfig(new Settings({}));
+    const { train } = (await running.trainer.unary("ListJobs", {})).jobs[0];
+    const { id } = await new JobStore(redis, queue, systemClock).create({ spec: train!, requestId: "r" }, "");
+    redis.disconnect();
+    const { service } = await running.startTrainer();
+    expect((await running.ended(`jobs/${id}`)).state).to.equal("STATE_SUCCEEDED");
+    await service.stop();
   });
 
   it("gives a running job to another trainer when it shuts down", async () => {

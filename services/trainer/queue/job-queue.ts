@@ -1,5 +1,7 @@
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
+import type { Clock } from "../../../lib/clock.ts";
+import { messageOf } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { QueueConfig } from "../config.ts";
 import type { JobStore } from "./job-store.ts";
@@ -13,12 +15,24 @@ export class JobQueue {
   readonly #queue: Queue;
   readonly #config: QueueConfig;
   readonly #store: JobStore;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #cancelRecovery: () => void = () => undefined;
+  #stopped = false;
 
-  constructor(redis: Redis, config: QueueConfig, store: JobStore, log: Log) {
+  constructor(redis: Redis, config: QueueConfig, store: JobStore, clock: Clock, log: Log) {
     this.#queue = new Queue(queueName, { connection: redis, prefix: keyPrefix });
     this.#queue.on("error", (error) => log.warn({ error }, "queue"));
     this.#config = config;
     this.#store = store;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Queues whatever was stored but not queued when a process or a connection died between the two; now and from time to time. */
+  async start(): Promise<void> {
+    await this.#recover();
+    this.#recoverLater();
   }
 
   /** Queues a job; queueing it again changes nothing. */
@@ -40,12 +54,25 @@ export class JobQueue {
     await reaching(() => this.#queue.remove(id));
   }
 
-  /** Queues whatever was stored but not queued when a process died between the two. */
-  async recover(): Promise<void> {
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelRecovery();
+    await this.#queue.close();
+  }
+
+  async #recover(): Promise<void> {
     for (const id of await this.#store.openIds()) await this.add(id);
   }
 
-  async stop(): Promise<void> {
-    await this.#queue.close();
+  #recoverLater(): void {
+    if (this.#stopped) return;
+    this.#cancelRecovery = this.#clock.after(recoveryMs, () => {
+      this.#recover()
+        .catch((failure) => this.#log.warn({ error: messageOf(failure) }, "open jobs cannot be queued again yet"))
+        .finally(() => this.#recoverLater());
+    });
   }
 }
+
+/** How often open jobs are queued again, in milliseconds. */
+const recoveryMs = 30_000;
