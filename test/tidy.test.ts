@@ -27,7 +27,9 @@ const pure = [
   /^lib\/(errors|random|resource-names|split|tensor)\.ts$/,
   /^services\/trainer\/graph\//,
   /^services\/gateway\/(model-ref|nearest-names|pick|routing|route-table)[^/]*\.ts$/,
-  /^services\/registry\/placement[^/]*\.ts$/,
+  /^services\/registry\/control\/(fleet-view|model-plan|placement|routes|serving-policy)\.ts$/,
+  /^services\/inference\/tensors\//,
+  /^services\/inference\/replicas\/(policy|resolve|model-table|request-queue)\.ts$/,
   /^supervisor\/restart-policy\.ts$/,
 ];
 const harmlessModules = new Set(["node:assert", "node:buffer", "node:util"]);

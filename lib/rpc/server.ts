@@ -49,6 +49,9 @@ export class RpcServer {
       "grpc.max_receive_message_length": config.messageBytesMax,
       "grpc.max_send_message_length": config.messageBytesMax,
       "grpc-node.flow_control_window": flowControlWindowBytes,
+      // A peer that vanished without a word is noticed, and its streams end.
+      "grpc.keepalive_time_ms": 20_000,
+      "grpc.keepalive_timeout_ms": 5000,
     });
   }
 

@@ -180,7 +180,7 @@ export class InferenceService implements Service {
         return reportOf(facts, this.#replicas.table);
       },
       onAssignment: (assignment) => this.#follow(assignment),
-      reconnect: { firstMs: 200, maxMs: 5000 },
+      reconnect: { firstMs: 100, maxMs: 2000 },
       clock: this.#clock,
       random: Math.random,
       log: this.#log,
