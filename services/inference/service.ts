@@ -95,8 +95,7 @@ export class InferenceService implements Service {
     for (const step of [
       () => this.#server.stop(),
       () => this.#link.stop(),
-      () => this.#artifacts.close(),
-      () => this.#replicas.stop(),
+      () => this.#unload(),
       async () => this.#registry.close(),
       async () => this.#control.close(),
     ]) {
@@ -104,6 +103,11 @@ export class InferenceService implements Service {
     }
     if (failures.length > 0) throw new AggregateError(failures, "the shutdown left work behind");
     this.#log.info({}, "stopped");
+  }
+
+  /** No more loads are begun before the downloads end, so that none takes the place of one that failed by that. */
+  async #unload(): Promise<void> {
+    await Promise.all([this.#replicas.stop(), this.#artifacts.close()]);
   }
 
   async #resume(): Promise<void> {

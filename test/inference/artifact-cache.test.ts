@@ -141,12 +141,23 @@ describe("the artifact cache", () => {
     expect(await readFile(path)).to.deep.equal(bytes);
   });
 
+  const endless: ArtifactSource = async function* (_sha256, _offset, signal) {
+    yield bytes.subarray(0, 10);
+    signal.throwIfAborted();
+    await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+  };
+
+  it("ends its downloads when it is closed, and begins no others", async () => {
+    const cache = cacheOf(endless);
+    const fetched = failure(cache.fetch(artifact));
+    while (offsets.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await cache.close();
+    expect(await fetched).to.include({ reason: "CANCELLED" });
+    expect(await failure(cache.fetch(artifact))).to.include({ reason: "CANCELLED" });
+    expect(offsets).to.deep.equal([0]);
+  }).timeout(5000);
+
   it("removes what is no longer needed, and ends its download", async () => {
-    const endless: ArtifactSource = async function* (_sha256, _offset, signal) {
-      yield bytes.subarray(0, 10);
-      signal.throwIfAborted();
-      await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
-    };
     const cache = cacheOf(endless);
     const other = "0".repeat(64);
     await writeFile(join(folder.path, other), "x");

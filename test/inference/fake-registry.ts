@@ -19,6 +19,8 @@ export class FakeRegistry {
   readonly downloads: { readonly sha256: string; readonly offset: number }[] = [];
   /** Ends the next download after so many bytes. */
   breakAfterBytes = Infinity;
+  /** What every download waits for before its first byte. */
+  gate: Promise<void> = Promise.resolve();
   heartbeatIntervalMs = 60_000;
   connectionCount = 0;
   readonly #artifacts = new Map<string, Uint8Array>();
@@ -122,6 +124,7 @@ export class FakeRegistry {
     this.downloads.push({ sha256, offset });
     const bytes = this.#artifacts.get(sha256);
     if (bytes === undefined) throw new ServiceError("ARTIFACT_NOT_FOUND", `${artifactName(sha256)} is not found`);
+    await this.gate;
     const breakAt = offset + this.breakAfterBytes;
     this.breakAfterBytes = Infinity;
     for (let begin = offset; begin < bytes.byteLength; begin += chunkBytes) {

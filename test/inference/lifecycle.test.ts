@@ -2,6 +2,7 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
+import type { InferenceConfig } from "../../services/inference/config.ts";
 import { FakeRegistry } from "./fake-registry.ts";
 import { addingModel, identityModel } from "./models.ts";
 import { emptyFolder, type RunningNode, startNode } from "./running-node.ts";
@@ -25,9 +26,9 @@ describe("the versions of an inference node", function () {
     await folder.remove();
   });
 
-  const start = async () => {
+  const start = async (settings: Partial<InferenceConfig> = {}) => {
     registry.reports.splice(0);
-    node = await startNode(folder.path, registry.address);
+    node = await startNode(folder.path, registry.address, settings);
   };
   const adding = (number: number, served?: Uint8Array) => ({
     model: "adding",
@@ -156,6 +157,15 @@ describe("the versions of an inference node", function () {
     }
     expect(registry.connectionCount).to.be.at.least(4);
   });
+
+  it("are not waited for where they are still being fetched when the node stops, nor fetched then", async () => {
+    registry.gate = new Promise(() => undefined);
+    await start({ loadsMax: 2 });
+    registry.assign(...[1, 2, 3, 4].map((number) => adding(number)));
+    while (registry.downloads.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    await node!.stop();
+    expect(registry.downloads.length).to.equal(2);
+  }).timeout(10_000);
 
   it("are reported at least once per heartbeat interval, with address and memory", async () => {
     registry.heartbeatIntervalMs = 50;

@@ -25,14 +25,19 @@ export class ArtifactCache {
   readonly #folder: string;
   readonly #options: DownloadOptions;
   readonly #fetching = new Map<string, { readonly done: Promise<CachedArtifact>; readonly stop: AbortController }>();
+  #isClosed = false;
 
   constructor(folder: string, options: DownloadOptions) {
     this.#folder = folder;
     this.#options = options;
   }
 
-  /** Gives the file, downloaded first where it is missing; several who ask at once share one download. */
-  fetch(artifact: ArtifactReference): Promise<CachedArtifact> {
+  /**
+   * Gives the file, downloaded first where it is missing; several who ask at once share one download. Rejects with
+   * CANCELLED once the cache is closed, and as `download` does.
+   */
+  async fetch(artifact: ArtifactReference): Promise<CachedArtifact> {
+    if (this.#isClosed) throw notNeeded();
     const known = this.#fetching.get(artifact.sha256);
     if (known !== undefined) return known.done;
     const stop = new AbortController();
@@ -58,8 +63,9 @@ export class ArtifactCache {
     await Promise.all(surplus.map((name) => rm(join(this.#folder, name), { force: true, recursive: true })));
   }
 
-  /** Ends every download. */
+  /** Ends every download, and begins no others. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const open = [...this.#fetching.values()];
     for (const { stop } of open) stop.abort(notNeeded());
     await Promise.allSettled(open.map(({ done }) => done));

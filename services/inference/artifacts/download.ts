@@ -44,7 +44,7 @@ export async function download(
         signal.throwIfAborted();
         ({ size } = await file.stat());
         failureCount = size > begin ? 0 : failureCount + 1;
-        const fault = relayedFault(failure, "SERVICE_UNAVAILABLE");
+        const fault = relayedFault(failure);
         if (fault.reason !== "SERVICE_UNAVAILABLE" || failureCount >= options.attemptsMax) throw fault;
         await pause(options.clock, backOffMs(Math.max(1, failureCount), options.resume, options.random()), signal);
       }
