@@ -12,24 +12,29 @@ export class LogFile {
     this.#bytesMax = bytesMax;
   }
 
-  /** A descriptor to append with, for a new process; the caller closes it. */
+  /** A descriptor to append with, for a new process; the caller closes it. A file that can't be put aside goes on. */
   open(): number {
-    if (this.#bytes() > this.#bytesMax) renameSync(this.path, `${this.path}.1`);
+    if (this.#bytes() > this.#bytesMax) attempt(() => renameSync(this.path, `${this.path}.1`));
     this.#runStart = this.#bytes();
     return openSync(this.path, "a", 0o600);
   }
 
-  /** Bounds the file under a process that goes on writing; lines of that instant may be lost. */
+  /**
+   * Bounds the file under a process that goes on writing. Lines of that instant may be lost, and all of them where the disk
+   * has no room for a copy: the room is needed. Never throws.
+   */
   trim(): void {
-    if (this.#bytes() <= this.#bytesMax) return;
-    copyFileSync(this.path, `${this.path}.1`);
-    truncateSync(this.path);
-    this.#runStart = 0;
+    attempt(() => {
+      if (this.#bytes() <= this.#bytesMax) return;
+      attempt(() => copyFileSync(this.path, `${this.path}.1`));
+      truncateSync(this.path);
+      this.#runStart = 0;
+    });
   }
 
-  /** The last line since `open` that is a message to people: neither JSON nor part of a stack trace. */
+  /** The last line since `open` that is a message to people: neither JSON nor part of a stack trace. Never throws. */
   lastWords(): string | null {
-    const lines = this.#tail().split("\n");
+    const lines = (attempt(() => this.#tail()) ?? "").split("\n");
     return lines.findLast((line) => /^[^\s{}^]/.test(line) && !/^(Node\.js v|node:|file:|at )/.test(line)) ?? null;
   }
 
@@ -47,5 +52,14 @@ export class LogFile {
 
   #bytes(): number {
     return statSync(this.path, { throwIfNoEntry: false })?.size ?? 0;
+  }
+}
+
+/** A log that can't be kept, because the disk is full or somebody removed it, is no reason to end what it tells about. */
+function attempt<Result>(step: () => Result): Result | undefined {
+  try {
+    return step();
+  } catch {
+    return undefined;
   }
 }

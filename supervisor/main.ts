@@ -24,6 +24,7 @@ async function main(): Promise<number> {
   const suite = new Suite(config, {
     onChange: (name, state) => board.show(name, state),
     onWaiting: (reason) => board.say(reason),
+    onTrouble: (reason) => board.say(reason),
     onFailure: (name, { reason, exitCode }) => {
       if (exitCode === exitOnBadSetting) end(report(new ChildFailed(`${name}: ${reason}`, exitCode)));
     },

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { type Environment, SettingError } from "../lib/env.ts";
+import { messageOf } from "../lib/errors.ts";
 import { Child, type ChildState, type Launched } from "./child.ts";
 import { logPath, portSettings, type ServiceName, type SuiteConfig } from "./config.ts";
 import { DataDirectoryLock } from "./lock.ts";
@@ -32,6 +33,8 @@ export interface SuiteOptions {
   readonly onFailure?: (name: MemberName, failure: Extract<ChildState, { kind: "failed" }>) => void;
   /** Hears of what `start` waits for before it launches anything. */
   readonly onWaiting?: (reason: string) => void;
+  /** Hears of what is wrong but stops nothing, such as a full disk. */
+  readonly onTrouble?: (reason: string) => void;
   /** The program of each service; default: the compiled ones of this checkout. */
   readonly programs?: Readonly<Record<ServiceName, string>>;
   readonly policy?: RestartPolicy;
@@ -197,9 +200,18 @@ export class Suite {
   }
 
   #changed(name: MemberName, program: string, state: ChildState): void {
-    if (state.kind === "starting") this.#record.note(name, name === "redis" ? null : { pid: state.pid, program });
+    if (state.kind === "starting") this.#noteRun(name, name === "redis" ? null : { pid: state.pid, program });
     this.#options.onChange?.(name, state);
     if (state.kind === "failed" && this.#serving) this.#options.onFailure?.(name, state);
+  }
+
+  /** The record serves the next run only: this one goes on without it, and each further start tries again. */
+  #noteRun(name: MemberName, process: Parameters<RunRecord["note"]>[1]): void {
+    try {
+      this.#record.note(name, process);
+    } catch (failure) {
+      this.#options.onTrouble?.(`can't note that ${name} runs: ${messageOf(failure)}`);
+    }
   }
 
   #envOf(name: ServiceName): Environment {

@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, mkdtempSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { appendFileSync, closeSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -33,6 +33,31 @@ describe("a log file", () => {
     closeSync(descriptor);
     expect(readFileSync(path, "utf8")).to.equal("next\n");
     expect(readFileSync(`${path}.1`, "utf8")).to.equal("a line too long\n");
+  });
+
+  it("is bounded even where there is no room to put it aside", () => {
+    const log = new LogFile(path, 10);
+    closeSync(log.open());
+    appendFileSync(path, "a line too long\n");
+    mkdirSync(`${path}.1`);
+    log.trim();
+    expect(readFileSync(path, "utf8")).to.equal("");
+  });
+
+  it("opens for a new run even where it cannot be put aside", () => {
+    const log = new LogFile(path, 10);
+    appendFileSync(path, "a line too long\n");
+    mkdirSync(`${path}.1`);
+    closeSync(log.open());
+    expect(readFileSync(path, "utf8")).to.equal("a line too long\n");
+  });
+
+  it("has no last words once it was removed", () => {
+    const log = new LogFile(path, 10);
+    closeSync(log.open());
+    rmSync(path);
+    log.trim();
+    expect(log.lastWords()).to.equal(null);
   });
 
   it("gives the last words of the current run that are for people", () => {

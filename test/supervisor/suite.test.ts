@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -155,6 +155,15 @@ describe("the suite", () => {
     expect(earlier.filter(({ event }) => event === "draining").map(({ why }) => why)).to.deep.equal(
       Array(4).fill("disconnect"),
     );
+  });
+
+  it("starts and restarts services where the run can't be recorded", async () => {
+    mkdirSync(join(fake.folder, "data", "run.json.new"), { recursive: true });
+    const suite = newSuite();
+    const { inference } = await suite.start();
+    const pid = await answerAt(inference);
+    process.kill(pid, "SIGKILL");
+    await until("another process answers", async () => (await answerAt(inference).catch(() => pid)) !== pid);
   });
 
   it("starts no Redis where one is given", async () => {
