@@ -16,7 +16,12 @@ export interface RowSplit {
  * `validationShare` is in [0, 1); `seed` as for {@link Random}.
  */
 export function splitRows(rowCount: number, validationShare: number, seed: number): RowSplit {
-  const validationCount = Math.round(rowCount * validationShare);
+  const validationCount = validationRowCount(rowCount, validationShare);
   const order = new Random(seed, "split").permutation(rowCount);
   return { training: order.slice(validationCount).sort(), validation: order.slice(0, validationCount).sort() };
+}
+
+/** How many rows a job holds out; all others are for training. */
+export function validationRowCount(rowCount: number, validationShare: number): number {
+  return Math.round(rowCount * validationShare);
 }

@@ -44,11 +44,15 @@ export function remoteFaultOf(thrown: unknown): RemoteFault {
   };
 }
 
-/** Says again, to our own caller, what another service said; a fault without a known reason becomes `fallback`. */
-export function relayedFault(thrown: unknown, fallback: Reason): ServiceError {
+/**
+ * Says again, to our own caller, what another service said. Among the faults without a reason that means the same here, those
+ * of a service that is away become SERVICE_UNAVAILABLE and all others INTERNAL.
+ */
+export function relayedFault(thrown: unknown): ServiceError {
   if (thrown instanceof ServiceError) return thrown;
   const fault = remoteFaultOf(thrown);
-  const known = relayed.find((reason) => reason === fault.reason) ?? fallback;
+  const isAway = fault.code === status.UNAVAILABLE || fault.code === status.DEADLINE_EXCEEDED;
+  const known = relayed.find((reason) => reason === fault.reason) ?? (isAway ? "SERVICE_UNAVAILABLE" : "INTERNAL");
   return new ServiceError(known, fault.message, { metadata: fault.metadata, cause: thrown });
 }
 
@@ -57,6 +61,7 @@ const relayed: readonly Reason[] = [
   "REQUEST_INVALID",
   "ARTIFACT_INVALID",
   "ARTIFACT_NOT_FOUND",
+  "ARTIFACT_TOO_LARGE",
   "ARTIFACT_CORRUPT",
   "MODEL_NOT_FOUND",
   "VERSION_NOT_FOUND",

@@ -54,26 +54,35 @@ export class Catalogue {
         yield chunk;
       }
     } catch (failure) {
-      throw relayedFault(failure, "SERVICE_UNAVAILABLE");
+      throw relayedFault(failure);
     }
     const seen = hash.digest("hex");
     if (seen === sha256) return;
     throw new ServiceError("ARTIFACT_CORRUPT", `the bytes of ${artifactName(sha256)} have the SHA-256 ${seen}`);
   }
 
-  /** Stores the model's bytes and registers them; answers the name of the version. */
+  /**
+   * Stores the model's bytes and registers them; answers the name of the version. Where the key has made a version of other
+   * bytes before, on a machine that rounds otherwise, that one stands.
+   */
   async register(version: NewVersion, onBehalf: OnBehalf): Promise<string> {
     const sha256 = createHash("sha256").update(version.bytes).digest("hex");
     const upload = partsOf(version.bytes, sha256);
-    await this.#reaching(() => this.#registry.clientStream("UploadArtifact", upload, this.#limited(onBehalf)));
+    const timeoutMs = this.#timeoutMs + (version.bytes.byteLength / 1024 ** 2) * 1000;
+    await this.#reaching(() => this.#registry.clientStream("UploadArtifact", upload, { ...onBehalf, timeoutMs }));
     const request = {
       parent: modelName(version.model),
       version: { artifact: artifactName(sha256), metrics: version.metrics, lineage: version.lineage },
       requestId: version.idempotencyKey,
       allowMissingModel: true,
     };
-    const created = await this.#reaching(() => this.#registry.unary("CreateVersion", request, this.#limited(onBehalf)));
-    return created.name;
+    try {
+      return (await this.#reaching(() => this.#registry.unary("CreateVersion", request, this.#limited(onBehalf)))).name;
+    } catch (failure) {
+      const made = failure instanceof ServiceError ? failure.metadata.version : undefined;
+      if (made === undefined) throw failure;
+      return made;
+    }
   }
 
   /** Points an alias at a version, and makes the alias if there is none. */
@@ -91,7 +100,7 @@ export class Catalogue {
     try {
       return await call();
     } catch (failure) {
-      throw relayedFault(failure, "SERVICE_UNAVAILABLE");
+      throw relayedFault(failure);
     }
   }
 }

@@ -25,9 +25,9 @@ export interface QueueConfig {
   readonly endedJobsMax: number;
   /** Events that are kept per job; the oldest go first. */
   readonly eventsMax: number;
-  /** Attempts at a job whose registry or Redis could not be reached. */
+  /** Attempts at a job, and at the registration of its result, whose registry or Redis could not be reached. */
   readonly attemptsMax: number;
-  /** Wait before the second attempt, doubled before each further one, in milliseconds. */
+  /** Wait before the second attempt, doubled before each further one up to a minute, in milliseconds. */
   readonly retryDelayMs: number;
 }
 
@@ -49,7 +49,7 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
       openJobsMax: whole("OPEN_JOBS_MAX", 1000, 1, 1_000_000),
       endedJobsMax: whole("ENDED_JOBS_MAX", 10_000, 1, 1_000_000),
       eventsMax: whole("EVENTS_MAX", 20_000, 10, 1_000_000),
-      attemptsMax: whole("ATTEMPTS_MAX", 8, 1, 100),
+      attemptsMax: whole("ATTEMPTS_MAX", 16, 1, 100),
       retryDelayMs: whole("RETRY_DELAY_MS", 1000, 10, 3_600_000),
     },
     datasetBytesMax: whole("DATASET_BYTES_MAX", 1024 ** 3, 1, 64 * 1024 ** 3),

@@ -1,11 +1,14 @@
+import { ServiceError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import { artifactName, jobName } from "../../lib/resource-names.ts";
 import type { Catalogue } from "./catalogue.ts";
+import type { QueueConfig } from "./config.ts";
 import { readCsv } from "./datasets/csv.ts";
 import type { TrainingOutcome } from "./engine/thread-protocol.ts";
 import { runTraining } from "./engine/training-run.ts";
 import type { Job } from "./jobs/job.ts";
 import { type CheckedSpec, checkSpec } from "./jobs/train-spec.ts";
+import { whileUnavailable } from "./patience.ts";
 import { ProgressReport } from "./progress-report.ts";
 import type { JobStore } from "./queue/job-store.ts";
 
@@ -14,6 +17,7 @@ export interface PipelineParts {
   readonly catalogue: Catalogue;
   readonly store: JobStore;
   readonly threadCount: number;
+  readonly bounds: QueueConfig;
 }
 
 /** What a finished job leaves. */
@@ -41,13 +45,17 @@ export async function runPipeline(parts: PipelineParts, job: Job, signal: AbortS
   await report.finished();
 
   signal.throwIfAborted();
-  if (!(await store.move(job.id, ["RUNNING"], "REGISTERING")))
-    throw signal.reason ?? new Error("the job is not running");
+  if (!(await store.move(job.id, ["RUNNING", "REGISTERING"], "REGISTERING"))) {
+    throw new ServiceError("CANCELLED", "the job has ended meanwhile");
+  }
   const metrics = metricsOf(outcome);
   const lineage = lineageOf(job, spec);
   const created = { model: spec.model, bytes: outcome.model, metrics, lineage, idempotencyKey: jobName(job.id) };
-  const version = await catalogue.register(created, onBehalf);
-  if (spec.alias !== undefined) await catalogue.moveAlias(spec.alias, version, onBehalf);
+  // Tried again here rather than by another delivery, which would train again.
+  const patiently = <Value>(call: () => Promise<Value>) => whileUnavailable(call, parts.bounds, signal, log);
+  const version = await patiently(() => catalogue.register(created, onBehalf));
+  const { alias } = spec;
+  if (alias !== undefined) await patiently(() => catalogue.moveAlias(alias, version, onBehalf));
   return { version, metrics };
 }
 

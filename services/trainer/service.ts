@@ -52,7 +52,7 @@ export class TrainerService implements Service {
       config: bounds,
       store,
       changes,
-      process: (job, signal, log) => runPipeline({ catalogue, store, threadCount }, job, signal, log),
+      process: (job, signal, log) => runPipeline({ catalogue, store, threadCount, bounds }, job, signal, log),
       clock: this.#clock,
       log: this.#log,
     });
@@ -74,7 +74,9 @@ export class TrainerService implements Service {
     const failures: unknown[] = [];
     // A failed step never skips the ones after it.
     for (const release of this.#releases.splice(0).reverse()) {
-      await Promise.resolve(release()).catch((failure: unknown) => failures.push(failure));
+      await Promise.resolve()
+        .then(release)
+        .catch((failure: unknown) => failures.push(failure));
     }
     if (failures.length > 0) throw new AggregateError(failures, "shutdown left work behind");
   }

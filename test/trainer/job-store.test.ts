@@ -105,7 +105,20 @@ describe("the job store", () => {
     expect([...first, ...second].map(({ id }) => id)).to.deep.equal(ids);
   });
 
-  it("forgets the oldest ended jobs above the bound, and no open one", async () => {
+  it("forgets the jobs that ended first above the bound, however old they are, and makes a new one for a forgotten request id", async () => {
+    const oldest = await store.create(newJob, "a");
+    const others = await Promise.all(Array.from({ length: 3 }, (_, i) => store.create(newJob, `b${i}`)));
+    for (const { id } of [...others, oldest]) {
+      await end(id);
+      const now = Date.now();
+      while (Date.now() === now);
+    }
+    expect((await store.get(oldest.id)).state).to.equal("SUCCEEDED");
+    expect(await reasonOf(store.get(others[0].id))).to.equal("JOB_NOT_FOUND");
+    expect((await store.create(newJob, "b0")).id).not.to.equal(others[0].id);
+  });
+
+  it("forgets no open job", async () => {
     const open = await store.create(newJob, "");
     const ids: string[] = [];
     for (let i = 0; i < 4; i++) {

@@ -103,9 +103,16 @@ describe("the trainer", function () {
     const name = await running.submit({ ...spec, model: "models/patient", epochs: 300 });
     await begun(name);
     await running.stopRegistry();
-    const ended = running.ended(name);
+    // The second RUNNING says that the training is over and the registration has begun.
+    let runningCount = 0;
+    for await (const { stateChanged } of running.trainer.serverStream("WatchJob", { name })) {
+      if (stateChanged?.state === "STATE_RUNNING" && ++runningCount === 2) break;
+    }
+    const refused = await fault(running.trainer.unary("CancelJob", { name }));
+    expect(refused).to.include({ reason: "JOB_ENDED" });
+    expect(refused.message).to.contain("is registering its result");
     await running.startRegistry();
-    expect(await ended).to.include({ state: "STATE_SUCCEEDED", version: "models/patient/versions/1" });
+    expect(await running.ended(name)).to.include({ state: "STATE_SUCCEEDED", version: "models/patient/versions/1" });
   });
 
   it("runs a job that was stored, but not queued before its trainer died", async () => {
@@ -231,6 +238,37 @@ describe("the trainer", function () {
       expect((await fault(running.trainer.unary(call, { name: "nothere" }))).code).to.equal(status.INVALID_ARGUMENT);
     });
   }
+
+  it("refuses to watch from a sequence number that cannot be", async () => {
+    const name = await running.submit(spec);
+    await running.ended(name);
+    const refused = await fault(running.trainer.serverStream("WatchJob", { name, afterSequence: -1 }).next());
+    expect(refused).to.include({ code: status.INVALID_ARGUMENT, reason: "REQUEST_INVALID" });
+  });
+
+  it("keeps a job that a second delivery began to register, and registers it once", async () => {
+    const name = await running.submit({ ...spec, model: "models/twice", epochs: 300 });
+    await begun(name);
+    const redis = createRedis(running.redis.url, "commands", createLog("test", "silent"));
+    await connectRedis(redis, running.redis.url);
+    const { queue } = readTrainerConfig(new Settings({}));
+    await new JobStore(redis, queue, systemClock).move(name.slice("jobs/".length), ["RUNNING"], "REGISTERING");
+    redis.disconnect();
+    expect(await running.ended(name)).to.include({ state: "STATE_SUCCEEDED", version: "models/twice/versions/1" });
+  });
+
+  it("shuts down while Redis is down, and its job goes on elsewhere once it is back", async () => {
+    const { service } = await running.startTrainer();
+    const names = [await longJob(), await longJob()];
+    await Promise.all(names.map(begun));
+    await running.redis.kill();
+    await service.stop();
+    await running.redis.resume();
+    const cancel = async (name: string): Promise<unknown> =>
+      running.trainer.unary("CancelJob", { name }).catch(() => cancel(name));
+    for (const name of names) await cancel(name);
+    expect((await running.ended(await running.submit(spec))).state).to.equal("STATE_SUCCEEDED");
+  });
 
   it("answers at once with UNAVAILABLE while Redis is down, and goes on when it is back", async () => {
     await running.redis.kill();

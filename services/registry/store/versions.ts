@@ -114,5 +114,7 @@ async function madeBefore(transaction: Transaction<Schema>, version: NewVersion)
   const message =
     `request_id ${JSON.stringify(version.request_id)} made ${versionName(made.model, made.number)} ` +
     `of ${artifactName(made.sha256)}; needed: the same artifact, or another request_id`;
-  throw new ServiceError("REQUEST_INVALID", message, { metadata: { field: "request_id" } });
+  throw new ServiceError("REQUEST_INVALID", message, {
+    metadata: { field: "request_id", version: versionName(made.model, made.number) },
+  });
 }

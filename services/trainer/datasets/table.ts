@@ -32,9 +32,11 @@ export class Table {
     };
   }
 
-  /** The first target of every row as an integer; exact up to 2^24. */
+  /** The first target of every row as an integer, exact up to 2^24; shared memory. */
   classes(): Int32Array {
-    return Int32Array.from({ length: this.#rowCount }, (_, row) => this.#targets.at(row * this.#targets.width));
+    const classes = new Int32Array(new SharedArrayBuffer(this.#rowCount * Int32Array.BYTES_PER_ELEMENT));
+    for (let row = 0; row < classes.length; row++) classes[row] = this.#targets.at(row * this.#targets.width);
+    return classes;
   }
 }
 

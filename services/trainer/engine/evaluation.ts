@@ -12,18 +12,21 @@ export class Evaluation {
   readonly #session: Session;
   readonly #rows: Int32Array;
   readonly #gatherer: RowGatherer;
+  readonly #isStopped: () => boolean;
 
-  constructor(session: Session, data: TrainingData, form: TargetForm, rows: Int32Array) {
+  constructor(session: Session, data: TrainingData, form: TargetForm, rows: Int32Array, isStopped: () => boolean) {
     this.#session = session;
     this.#rows = rows;
+    this.#isStopped = isStopped;
     this.#gatherer = new RowGatherer(data, form, Math.min(rows.length, evaluationRowsMax));
   }
 
-  /** `undefined` where no rows are held out. */
+  /** `undefined` where no rows are held out, and after a stop. */
   async measure(parameters: RuntimeTensors): Promise<Measured | undefined> {
     if (this.#rows.length === 0) return undefined;
     let [lossSum, correctCount]: [number, number | undefined] = [0, undefined];
     for (let start = 0; start < this.#rows.length; start += evaluationRowsMax) {
+      if (this.#isStopped()) return undefined;
       const rows = this.#rows.subarray(start, start + evaluationRowsMax);
       const outputs = await this.#session.run({ ...this.#gatherer.gather(rows, [rows.length]), ...parameters });
       lossSum += outputs.loss.elements[0] * rows.length;

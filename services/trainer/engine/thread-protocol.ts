@@ -1,7 +1,7 @@
 import type { Reason } from "../../../lib/errors.ts";
 import type { TrainingData, TrainingPlan } from "./training-plan.ts";
 
-/** What the training thread is started with. Both sides trust it: the host has checked plan and data. */
+/** What the training thread is started with. The host has checked the plan; the thread checks the data. */
 export interface ThreadStart {
   readonly plan: TrainingPlan;
   readonly data: TrainingData;

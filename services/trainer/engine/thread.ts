@@ -2,14 +2,16 @@ import { parentPort, workerData } from "node:worker_threads";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { ThreadMessage, ThreadStart } from "./thread-protocol.ts";
 import { Training } from "./training.ts";
+import { checkData, checkPlan } from "./training-plan.ts";
 
 // The entry of the training thread: one run, then it ends.
 const { plan, data, stopFlag } = workerData as ThreadStart;
-const training = new Training(plan, data, {
-  onProgress: (progress) => say({ kind: "progress", progress }),
-  isStopped: () => Atomics.load(stopFlag, 0) !== 0,
-});
 try {
+  checkData(plan, checkPlan(plan), data);
+  const training = new Training(plan, data, {
+    onProgress: (progress) => say({ kind: "progress", progress }),
+    isStopped: () => Atomics.load(stopFlag, 0) !== 0,
+  });
   const outcome = await training.run();
   say(outcome === "stopped" ? { kind: "stopped" } : { kind: "finished", outcome });
 } catch (failure) {

@@ -1,5 +1,5 @@
 import { ServiceError } from "../../../lib/errors.ts";
-import { splitRows } from "../../../lib/split.ts";
+import { validationRowCount } from "../../../lib/split.ts";
 import { type Layer, type Network, networkOf } from "../graph/layers.ts";
 import { checkLoss, checkTargets, type Loss } from "../graph/losses.ts";
 import { checkOptimizer, type Optimizer } from "../graph/optimizers.ts";
@@ -71,7 +71,7 @@ export function checkData(plan: TrainingPlan, network: Network, data: TrainingDa
   checkFinite("feature", features, featureCount);
   checkTargets(plan.loss, network, data);
   if (data.targets instanceof Float32Array) checkFinite("target", data.targets, network.outputSize);
-  const trainingRows = splitRows(rowCount, plan.validationShare, plan.seed).training.length;
+  const trainingRows = rowCount - validationRowCount(rowCount, plan.validationShare);
   if (trainingRows === 0) {
     throw specError(
       "validation_share",

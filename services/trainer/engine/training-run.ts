@@ -3,7 +3,7 @@ import type { Worker } from "node:worker_threads";
 import { ServiceError } from "../../../lib/errors.ts";
 import { startThread } from "../../../lib/start-thread.ts";
 import type { ThreadMessage, ThreadStart, TrainingOutcome, TrainingProgress } from "./thread-protocol.ts";
-import { checkData, checkPlan, type TrainingData, type TrainingPlan } from "./training-plan.ts";
+import { checkPlan, type TrainingData, type TrainingPlan } from "./training-plan.ts";
 
 export interface TrainingRunOptions {
   /** Called in order, once per epoch and at most every 250 ms within one. A throw ends the run with its error. */
@@ -16,8 +16,8 @@ export interface TrainingRunOptions {
 const stopGraceMs = 900;
 
 /**
- * Trains a network in a thread of its own and gives the trained model. The thread outlives the promise by no more
- * than one call of the runtime.
+ * Trains a network in a thread of its own, which also checks the data, and gives the trained model. The thread outlives the
+ * promise by no more than one call of the runtime.
  *
  * Rejects with SPEC_INVALID or DATASET_INVALID where plan or data fail a check, with TRAINING_DIVERGED at the first loss
  * that is not finite, with the signal's reason on an abort, and with INTERNAL if the thread dies.
@@ -27,7 +27,7 @@ export async function runTraining(
   data: TrainingData,
   options: TrainingRunOptions = {},
 ): Promise<TrainingOutcome> {
-  checkData(plan, checkPlan(plan), data);
+  checkPlan(plan);
   options.signal?.throwIfAborted();
   const stopFlag = new Int32Array(new SharedArrayBuffer(4));
   const workerData: ThreadStart = { plan, data, stopFlag };

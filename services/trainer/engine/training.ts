@@ -55,7 +55,13 @@ export class Training {
     try {
       const weights = initialWeights(this.#network, this.#plan.seed);
       const stepper = new Stepper(stepping, this.#graph, this.#plan, this.#data, this.#form, weights);
-      const evaluation = new Evaluation(evaluating, this.#data, this.#form, this.#rows.validation);
+      const evaluation = new Evaluation(
+        evaluating,
+        this.#data,
+        this.#form,
+        this.#rows.validation,
+        this.#hooks.isStopped,
+      );
       let last: TrainingProgress | undefined;
       this.#learningSinceMs = this.#reportedMs = performance.now();
       for (let epoch = 1; epoch <= epochCount; epoch++) {

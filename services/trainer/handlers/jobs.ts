@@ -1,9 +1,10 @@
-import { ServiceError } from "../../../lib/errors.ts";
+import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { TrainerServiceHandlers } from "../../../lib/gen/amaas/trainer/v1/TrainerService.ts";
 import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
 import { jobName, parseJobName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { Catalogue } from "../catalogue.ts";
+import type { JobState } from "../jobs/job.ts";
 import { jobMessage } from "../jobs/job-message.ts";
 import { checkSpec } from "../jobs/train-spec.ts";
 import type { JobChanges } from "../queue/job-changes.ts";
@@ -29,7 +30,8 @@ export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHand
       const spec = checkSpec(job?.train, threadCount);
       await catalogue.checkDataset(spec.datasetSha256, call);
       const created = await store.create({ spec: job!.train!, requestId: call.requestId }, requestId);
-      await queue.add(created.id);
+      // Stored is accepted: a job that cannot be queued now is queued by the next recovery.
+      await queue.add(created.id).catch((failure) => call.log.warn({ error: messageOf(failure) }, "queued later"));
       return jobMessage(created);
     },
 
@@ -43,11 +45,14 @@ export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHand
       return { jobs: page.map(jobMessage), nextPageToken };
     },
 
-    WatchJob: ({ name, afterSequence }, call) => watchJob(parts, parseJobName(name), afterSequence, call),
+    WatchJob: ({ name, afterSequence }, call) => {
+      if (!(Number.isSafeInteger(afterSequence) && afterSequence >= 0)) throw invalidSequence(afterSequence);
+      return watchJob(parts, parseJobName(name), afterSequence, call);
+    },
 
     CancelJob: async ({ name }) => {
       const id = parseJobName(name);
-      const cancelled = await store.move(id, ["PENDING", "RUNNING"], "CANCELLED", { endTimeMs: Date.now() });
+      const cancelled = await store.move(id, ["PENDING", "RUNNING"], "CANCELLED");
       const job = await store.get(id);
       if (!cancelled && job.state !== "CANCELLED") throw tooLate(id, job.state);
       await queue.remove(id);
@@ -68,8 +73,13 @@ function requestIdTooLong(length: number): ServiceError {
   );
 }
 
-function tooLate(id: string, state: string): ServiceError {
-  return new ServiceError("JOB_ENDED", `${jobName(id)} is ${state}; needed: PENDING or RUNNING`, {
-    metadata: { state },
+function invalidSequence(seen: number): ServiceError {
+  return new ServiceError("REQUEST_INVALID", `after_sequence is ${seen}; needed: a whole number from 0`, {
+    metadata: { field: "after_sequence" },
   });
+}
+
+function tooLate(id: string, state: JobState): ServiceError {
+  const seen = state === "REGISTERING" ? "is registering its result" : `is ${state}`;
+  return new ServiceError("JOB_ENDED", `${jobName(id)} ${seen}; needed: a job that waits or trains`);
 }

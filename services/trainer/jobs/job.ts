@@ -1,6 +1,9 @@
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 
-/** States of a job, and whether it has ended in them. REGISTERING is the last part of running: it can't be cancelled. */
+/**
+ * States of a job, and whether it has ended in them. A running job may wait for another worker when its own has died.
+ * REGISTERING is the last part of running: the job can't be cancelled any more, also when it has to begin again.
+ */
 export const jobStates = {
   PENDING: { ended: false },
   RUNNING: { ended: false },

@@ -22,7 +22,7 @@ export class JobQueue {
 
   constructor(redis: Redis, config: QueueConfig, store: JobStore, clock: Clock, log: Log) {
     this.#queue = new Queue(queueName, { connection: redis, prefix: keyPrefix });
-    this.#queue.on("error", (error) => log.warn({ error }, "queue"));
+    this.#queue.on("error", (error) => log.debug({ error: messageOf(error) }, "queue"));
     this.#config = config;
     this.#store = store;
     this.#clock = clock;
@@ -37,12 +37,12 @@ export class JobQueue {
 
   /** Queues a job; queueing it again changes nothing. */
   async add(id: string): Promise<void> {
-    const { attemptsMax, retryDelayMs } = this.#config;
+    const { attemptsMax } = this.#config;
     await reaching(() =>
       this.#queue.add("job", null, {
         jobId: id,
         attempts: attemptsMax,
-        backoff: { type: "exponential", delay: retryDelayMs },
+        backoff: { type: "custom" },
         removeOnComplete: true,
         removeOnFail: true,
       }),

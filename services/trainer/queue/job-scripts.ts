@@ -8,13 +8,13 @@
  * many jobs are open.
  *
  * KEYS: request, job, events, open, index. ARGV: id, open jobs max, request id lifetime in seconds (0: there is no
- * request id), time, field, value, …
+ * request id), time, key prefix, field, value, …
  */
 export const createScript = `
 local known = redis.call("GET", KEYS[1])
-if known then return known end
+if known and redis.call("EXISTS", ARGV[5] .. ":job:" .. known) == 1 then return known end
 if redis.call("SCARD", KEYS[4]) >= tonumber(ARGV[2]) then return false end
-redis.call("HSET", KEYS[2], "sequence", 1, unpack(ARGV, 5))
+redis.call("HSET", KEYS[2], "sequence", 1, unpack(ARGV, 6))
 redis.call("XADD", KEYS[3], "1-0", "time", ARGV[4], "kind", "state", "body", cjson.encode(redis.call("HGETALL", KEYS[2])))
 redis.call("SADD", KEYS[4], ARGV[1])
 redis.call("ZADD", KEYS[5], 0, ARGV[1])
@@ -24,8 +24,8 @@ return ARGV[1]
 
 /**
  * Sets fields of a job and appends an event, if the job is in one of the allowed states. Answers the state that it found,
- * or nothing where there is no such job. A job that has ended leaves the open set; the oldest ended jobs beyond the
- * bound are forgotten.
+ * or nothing where there is no such job. A job that has ended leaves the open set; the jobs that ended first
+ * are forgotten beyond the bound.
  *
  * KEYS: job, events, open, ended, index. ARGV: id, allowed states joined by commas, event kind, time, events max,
  * ended jobs max, "ended" or "", key prefix, channel, field, value, …
@@ -42,7 +42,7 @@ else body = redis.call("HGET", KEYS[1], "progress") end
 redis.call("XADD", KEYS[2], "MAXLEN", "~", ARGV[5], sequence .. "-0", "time", ARGV[4], "kind", ARGV[3], "body", body)
 if ARGV[7] == "ended" then
   redis.call("SREM", KEYS[3], ARGV[1])
-  redis.call("ZADD", KEYS[4], 0, ARGV[1])
+  redis.call("ZADD", KEYS[4], ARGV[4], ARGV[1])
   while redis.call("ZCARD", KEYS[4]) > tonumber(ARGV[6]) do
     local oldest = redis.call("ZPOPMIN", KEYS[4])[1]
     redis.call("DEL", ARGV[8] .. ":job:" .. oldest, ARGV[8] .. ":events:" .. oldest)

@@ -10,7 +10,7 @@ import { keyPrefix, reaching } from "./redis.ts";
 /** What a job is submitted with. */
 export type NewJob = Pick<Job, "spec" | "requestId">;
 /** What changes together with a state. */
-export type JobChange = Partial<Pick<Job, "startTimeMs" | "endTimeMs" | "version" | "metrics" | "error">>;
+export type JobChange = Partial<Pick<Job, "startTimeMs" | "version" | "metrics" | "error">>;
 
 /** Redis publishes the id of a job here after every change. */
 export const jobChannel = `${keyPrefix}:changed`;
@@ -44,7 +44,7 @@ export class JobStore {
     const keys = [`${keyPrefix}:request:${idempotencyKey}`, jobKey(id), eventsKey(id), openKey, indexKey];
     const { openJobsMax } = this.#config;
     const created = await reaching(() =>
-      this.#redis.createJob(...keys, id, openJobsMax, lifetime, createTimeMs, ...fields),
+      this.#redis.createJob(...keys, id, openJobsMax, lifetime, createTimeMs, keyPrefix, ...fields),
     );
     if (created === null) {
       throw new ServiceError(
@@ -88,7 +88,8 @@ export class JobStore {
 
   /** Moves a job to a state if it is in one of `from`; answers whether it was. JOB_NOT_FOUND. */
   async move(id: string, from: readonly JobState[], to: JobState, change: JobChange = {}): Promise<boolean> {
-    const found = await this.#change(id, from, "state", to, fieldsOf({ ...change, state: to }));
+    const endTimeMs = jobStates[to].ended ? this.#clock.now() : undefined;
+    const found = await this.#change(id, from, "state", to, fieldsOf({ ...change, state: to, endTimeMs }));
     return from.includes(found);
   }
 

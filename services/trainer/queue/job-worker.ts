@@ -9,6 +9,7 @@ import type { JobChanges } from "./job-changes.ts";
 import { queueName } from "./job-queue.ts";
 import type { JobChange, JobStore } from "./job-store.ts";
 import { keyPrefix } from "./redis.ts";
+import { retryDelayMs } from "./retry-delay.ts";
 
 /** Does the work of one job and answers its result. Stops soon after the signal aborts, with the signal's reason. */
 export type JobProcessor = (job: Job, signal: AbortSignal, log: Log) => Promise<Pick<JobChange, "version" | "metrics">>;
@@ -31,6 +32,7 @@ export interface JobWorkerParts {
 export class JobWorker {
   readonly #parts: JobWorkerParts;
   readonly #stopping = new AbortController();
+  readonly #running = new Map<string, AbortController>();
   #worker: Worker | undefined;
 
   constructor(parts: JobWorkerParts) {
@@ -46,47 +48,63 @@ export class JobWorker {
       lockDuration: lockMs,
       stalledInterval: stalledCheckMs,
       maxStalledCount: redeliveriesMax,
+      settings: { backoffStrategy: (attemptsMade) => retryDelayMs(config, attemptsMade) },
     });
-    this.#worker.on("error", (error) => log.warn({ error: messageOf(error) }, "worker"));
+    this.#worker.on("error", (error) => log.debug({ error: messageOf(error) }, "worker"));
     this.#worker.on("failed", (delivery, error) => {
       if (delivery !== undefined && delivery.stalledCounter > redeliveriesMax) void this.#giveUp(delivery, error);
+    });
+    this.#worker.on("lockRenewalFailed", (ids) => {
+      for (const id of ids)
+        this.#running.get(id)?.abort(new ServiceError("WORKER_LOST", "the lock on the job was lost"));
     });
     await this.#worker.waitUntilReady();
   }
 
-  /** Stops taking jobs and gives back the running ones: another worker, or this one after a restart, begins them again. */
+  /**
+   * Stops taking jobs and gives back the running ones: another worker, or this one after a restart, begins them again. Where
+   * Redis cannot be told in time, the jobs are free once their locks have run out.
+   */
   async stop(): Promise<void> {
     this.#stopping.abort(new ServiceError("DRAINING", "the trainer is shutting down"));
-    await this.#worker?.close();
+    let cancel = () => {};
+    const patience = new Promise<void>((resolve) => {
+      cancel = this.#parts.clock.after(stopTimeoutMs, resolve);
+    });
+    await Promise.race([this.#worker?.close(), patience]);
+    cancel();
   }
 
   async #deliver(delivery: Delivery, token: string | undefined): Promise<void> {
     const { store, process, clock } = this.#parts;
     const id = delivery.id!;
     const job = await store.get(id);
-    if (jobStates[job.state].ended) return;
-    const log = this.#parts.log.child({ requestId: job.requestId, job: id });
     const startTimeMs = job.startTimeMs ?? clock.now();
-    if (!(await store.move(id, ["PENDING", "RUNNING", "REGISTERING"], "RUNNING", { startTimeMs }))) return;
+    // A job that was registering stays so, since its version may exist: it can begin again but not be cancelled.
+    const next = job.state === "REGISTERING" ? "REGISTERING" : "RUNNING";
+    if (!(await store.move(id, ["PENDING", "RUNNING", "REGISTERING"], next, { startTimeMs }))) return;
+    const log = this.#parts.log.child({ requestId: job.requestId, job: id });
     log.info({ attempt: delivery.attemptsMade + 1 }, "job begins");
-    const cancelled = new AbortController();
-    const unwatch = this.#parts.changes.watch(id, () => void this.#abortIfEnded(id, cancelled));
+    const over = new AbortController();
+    this.#running.set(id, over);
+    const unwatch = this.#parts.changes.watch(id, () => void this.#abortIfEnded(id, over));
     try {
-      const result = await process(job, AbortSignal.any([cancelled.signal, this.#stopping.signal]), log);
-      await this.#end(id, "SUCCEEDED", result);
-      log.info({ version: result.version }, "job succeeded");
+      const result = await process(job, AbortSignal.any([over.signal, this.#stopping.signal]), log);
+      if (await this.#end(id, "SUCCEEDED", result)) log.info({ version: result.version }, "job succeeded");
+      else log.warn({ version: result.version }, "job had ended otherwise");
     } catch (failure) {
-      if (cancelled.signal.aborted) log.info({}, "job stopped: it was cancelled");
+      if (over.signal.aborted) log.info({ why: messageOf(over.signal.reason) }, "job stopped");
       else if (this.#stopping.signal.aborted) await giveBack(delivery, token, log);
       else await this.#fail(delivery, failure, log);
     } finally {
       unwatch();
+      this.#running.delete(id);
     }
   }
 
-  async #abortIfEnded(id: string, cancelled: AbortController): Promise<void> {
+  async #abortIfEnded(id: string, over: AbortController): Promise<void> {
     const job = await this.#parts.store.get(id).catch(() => undefined);
-    if (job && jobStates[job.state].ended) cancelled.abort(new ServiceError("CANCELLED", "the job was cancelled"));
+    if (job && jobStates[job.state].ended) over.abort(new ServiceError("CANCELLED", `the job is ${job.state}`));
   }
 
   async #fail(delivery: Delivery, failure: unknown, log: Log): Promise<void> {
@@ -97,9 +115,9 @@ export class JobWorker {
       throw failure;
     }
     const reason = fault?.reason ?? "INTERNAL";
-    log.error({ reason, error: failure }, "job failed");
     const message = fault?.message ?? "internal error; the trainer's log has the cause";
-    await this.#end(delivery.id!, "FAILED", { error: { reason, message } });
+    const isRecorded = await this.#end(delivery.id!, "FAILED", { error: { reason, message } });
+    if (isRecorded) log.error({ reason, error: failure }, "job failed");
   }
 
   async #giveUp(delivery: Delivery, failure: Error): Promise<void> {
@@ -110,11 +128,8 @@ export class JobWorker {
     );
   }
 
-  async #end(id: string, state: JobState, change: JobChange): Promise<void> {
-    await this.#parts.store.move(id, ["RUNNING", "REGISTERING"], state, {
-      ...change,
-      endTimeMs: this.#parts.clock.now(),
-    });
+  #end(id: string, state: JobState, change: JobChange): Promise<boolean> {
+    return this.#parts.store.move(id, ["RUNNING", "REGISTERING"], state, change);
   }
 }
 
@@ -128,5 +143,7 @@ async function giveBack(delivery: Delivery, token: string | undefined, log: Log)
 const lockMs = 5000;
 /** How often each worker looks for jobs of dead workers. */
 const stalledCheckMs = 2000;
+/** How long a stop waits for running jobs to be given back, in milliseconds. */
+const stopTimeoutMs = 5000;
 /** A job that has cost this many workers their lives is not tried again. */
 const redeliveriesMax = 3;

@@ -46,17 +46,27 @@ export async function connectRedis(redis: Redis, url: string): Promise<void> {
   }
 }
 
-/** Runs a command; anything that Redis or the connection to it throws becomes SERVICE_UNAVAILABLE. */
+/** Runs a command; SERVICE_UNAVAILABLE where Redis cannot be reached or cannot take it at present. */
 export async function reaching<Value>(command: () => Promise<Value>): Promise<Value> {
   try {
     return await command();
   } catch (cause) {
-    if (cause instanceof ServiceError) throw cause;
-    throw new ServiceError("SERVICE_UNAVAILABLE", "the job store cannot be reached; nothing was changed, try again", {
+    if (cause instanceof ServiceError || isRefusal(cause)) throw cause;
+    const message =
+      "the job store cannot be reached, and a change may or may not be made; try again with the same request_id";
+    throw new ServiceError("SERVICE_UNAVAILABLE", message, {
       retryDelayMs: 1000,
       cause,
     });
   }
+}
+
+/** Answers of a Redis that cannot take a command at present. */
+const passing = /^(OOM|READONLY|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MISCONF)/;
+
+/** Whether Redis answered that a command is wrong, which no second attempt changes. */
+function isRefusal(cause: unknown): boolean {
+  return (cause as Error)?.name === "ReplyError" && !passing.test(messageOf(cause));
 }
 
 const purposes = {
