@@ -14,9 +14,10 @@ import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { ServiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type CallContext, deadlineMsOf, requestIdKey, requestIdOf } from "./call-context.ts";
+import type { CallContext } from "./call-context.ts";
 import type { AnyHandler, Handlers } from "./handlers.ts";
 import { reflectedPackage, type ServiceName, serviceDefinition } from "./protos.ts";
+import { type AnyCall, ServerCall } from "./server-call.ts";
 import { statusOf } from "./status.ts";
 
 /** How a server listens and drains. */
@@ -87,20 +88,14 @@ export class RpcServer {
     this.#services.add(service);
   }
 
+  /** Aborted when the server begins to drain. */
+  get draining(): AbortSignal {
+    return this.#draining.signal;
+  }
+
   /** What a handler outside of `implement` needs to know of a call. */
   contextOf(call: AnyCall): CallContext {
-    const requestId = requestIdOf(call.metadata);
-    call.metadata.set(requestIdKey, requestId);
-    const cancelled = new AbortController();
-    call.on("cancelled", () => cancelled.abort(new ServiceError("CANCELLED", "the caller cancelled the call")));
-    return {
-      requestId,
-      deadlineMs: deadlineMsOf(call.getDeadline()),
-      signal: cancelled.signal,
-      draining: this.#draining.signal,
-      metadata: call.metadata,
-      log: this.#log.child({ requestId }),
-    };
+    return new ServerCall(call, this.#draining.signal, this.#log);
   }
 
   /** Listens; answers the port. Health says SERVING from here on. */
@@ -143,10 +138,9 @@ export class RpcServer {
       callback?: sendUnaryData<unknown>,
     ) => {
       const begin = performance.now();
-      const context = this.contextOf(call);
-      const finish = (thrown?: unknown) =>
-        logCall(context.log, method.path, quiet, begin, context.signal.aborted ? context.signal.reason : thrown);
-      answer({ method, handler, call, callback, context }).then(() => finish(), finish);
+      const context = new ServerCall(call, this.#draining.signal, this.#log);
+      const finish = (fault: unknown) => logCall(this.#log, context.requestId, method.path, quiet, begin, fault);
+      answer({ method, handler, call, callback, context }).then(finish, finish);
     };
   }
 }
@@ -154,41 +148,46 @@ export class RpcServer {
 /** Large enough that a megabyte does not wait for window updates on a fast network (HTTP/2's default is 64 KiB). */
 const flowControlWindowBytes = 4 * 1024 * 1024;
 
-type AnyCall = ServerUnaryCall<unknown, unknown> | ServerDuplexStream<unknown, unknown>;
-
 interface Answering {
   readonly method: MethodDefinition<unknown, unknown>;
   readonly handler: AnyHandler;
   readonly call: AnyCall;
   readonly callback: sendUnaryData<unknown> | undefined;
-  readonly context: CallContext;
+  readonly context: ServerCall;
 }
 
-async function answerUnary({ handler, call, callback, context }: Answering): Promise<void> {
+/** Answers a call; gives what to log as its failure, undefined if it did not fail. */
+async function answerUnary({ handler, call, callback, context }: Answering): Promise<unknown> {
   try {
     const { request } = call as ServerUnaryCall<unknown, unknown>;
-    callback?.(null, await handler(wellFormed(request) as never, context));
+    const reply = await handler(wellFormed(request) as never, context);
+    const cancelled = context.answered();
+    callback?.(null, reply);
+    return cancelled;
   } catch (thrown) {
+    const cancelled = context.answered();
     callback?.(statusOf(thrown));
-    throw thrown;
+    return cancelled ?? thrown;
   }
 }
 
-async function answerStream({ method, handler, call, callback, context }: Answering): Promise<void> {
+/** Like `answerUnary`. */
+async function answerStream({ method, handler, call, callback, context }: Answering): Promise<unknown> {
   const stream = call as ServerDuplexStream<unknown, unknown> & { readonly request: unknown };
   try {
     const input = method.requestStream ? wellFormedAll(stream) : wellFormed(stream.request);
     const output = handler(input as never, context);
-    if (!method.responseStream) {
-      callback?.(null, await output);
-      return;
-    }
-    await writeAll(stream, output as AsyncIterable<unknown>, context.signal);
-    stream.end();
+    if (method.responseStream) await writeAll(stream, output as AsyncIterable<unknown>, context.signal);
+    const reply = method.responseStream ? undefined : await output;
+    const cancelled = context.answered();
+    if (method.responseStream) stream.end();
+    else callback?.(null, reply);
+    return cancelled;
   } catch (thrown) {
+    const cancelled = context.answered();
     if (callback) callback(statusOf(thrown));
     else stream.emit("error", statusOf(thrown));
-    throw thrown;
+    return cancelled ?? thrown;
   }
 }
 
@@ -233,8 +232,8 @@ async function* wellFormedAll(stream: ServerDuplexStream<unknown, unknown>): Asy
   for await (const request of stream.iterator({ destroyOnReturn: false })) yield wellFormed(request);
 }
 
-function logCall(log: Log, path: string, quiet: boolean, begin: number, thrown?: unknown): void {
-  const fields = { method: path, durationMs: Math.round((performance.now() - begin) * 1000) / 1000 };
+function logCall(log: Log, requestId: string, path: string, quiet: boolean, begin: number, thrown: unknown): void {
+  const fields = { requestId, method: path, durationMs: Math.round((performance.now() - begin) * 1000) / 1000 };
   if (thrown === undefined) {
     if (quiet) log.debug(fields, "call");
     else log.info(fields, "call");

@@ -51,7 +51,7 @@ export class Listener {
     const { server, log } = this.#parts;
     const responses: Record<string, (call: ByteCall) => Promise<Answer> | Answer> = {
       ServerLive: () => serverInfo.live(),
-      ServerReady: (call) => serverInfo.ready(this.#isReady(call)),
+      ServerReady: () => serverInfo.ready(this.#isReady()),
       ServerMetadata: () => serverInfo.metadata(this.#config.serverName, this.#config.serverVersion),
       ModelReady: (call) => this.#ready(call),
     };
@@ -119,8 +119,8 @@ export class Listener {
     return limit.during(() => forwardStream(call, nodes.at(node), head, options));
   }
 
-  #isReady(call: ByteCall): boolean {
-    return this.#parts.routes.table !== undefined && !this.#parts.server.contextOf(call).draining.aborted;
+  #isReady(): boolean {
+    return this.#parts.routes.table !== undefined && !this.#parts.server.draining.aborted;
   }
 }
 

@@ -9,7 +9,7 @@ import type {
   RegistryServiceDefinition,
   RegistryServiceHandlers,
 } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
-import { createLog } from "../../lib/log.ts";
+import { createLog, type Log } from "../../lib/log.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
@@ -17,17 +17,33 @@ import { remoteFaultOf } from "../../lib/rpc/status.ts";
 const service = "amaas.registry.v1.RegistryService";
 const silent = createLog("test", "silent");
 
+interface Line {
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+function recordingLog(lines: Line[]): Log {
+  const record = (fields: object, message: string) => void lines.push({ fields: { ...fields }, message });
+  const log: Log = { error: record, warn: record, info: record, debug: record, child: () => log };
+  return log;
+}
+
 describe("an rpc server", () => {
   let server: RpcServer;
   let client: RpcClient<RegistryServiceDefinition>;
   let port: number;
+  let lines: Line[];
 
   beforeEach(async () => {
+    lines = [];
     const config = { host: "127.0.0.1", port: 0, messageBytesMax: 64 * 1024, drainTimeoutMs: 2000 };
-    server = new RpcServer(config, createLog("test", "silent"));
+    server = new RpcServer(config, recordingLog(lines));
     server.implement<RegistryServiceHandlers>(service, {
       GetModel: ({ name }, call) => {
         if (name === "models/broken") throw new Error("a secret");
+        if (name === "models/slow") {
+          return new Promise((_, end) => call.signal.addEventListener("abort", () => end(new Error("given up"))));
+        }
         if (name === "models/busy") throw new ServiceError("QUEUE_FULL", "the queue is full", { retryDelayMs: 1500 });
         if (name === "") throw new ServiceError("REQUEST_INVALID", "name is empty", { metadata: { field: "name" } });
         return { name, owner: call.requestId };
@@ -72,6 +88,24 @@ describe("an rpc server", () => {
       reason: "REQUEST_INVALID",
       metadata: { field: "name" },
     });
+  });
+
+  it("logs a refusal with its own reason", async () => {
+    await failure(client.unary("GetModel", {}, { requestId: "my-id" }));
+    await failure(client.unary("GetModel", { name: "models/busy" }));
+    const refusals = lines.map(({ message, fields }) => ({ message, reason: fields["reason"] }));
+    expect(refusals).to.deep.equal([
+      { message: "call refused", reason: "REQUEST_INVALID" },
+      { message: "call refused", reason: "QUEUE_FULL" },
+    ]);
+    expect(lines[0]!.fields).to.include({ requestId: "my-id", detail: "name is empty" });
+  });
+
+  it("logs a call that its caller gave up as cancelled", async () => {
+    await failure(client.unary("GetModel", { name: "models/slow" }, { timeoutMs: 50 }));
+    while (lines.length === 0) await new Promise((resume) => setTimeout(resume, 5));
+    expect(lines[0]).to.have.property("message", "call refused");
+    expect(lines[0]!.fields).to.include({ reason: "CANCELLED" });
   });
 
   it("answers an unforeseen exception with INTERNAL and without its text", async () => {
