@@ -11,11 +11,11 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
-import { HealthImplementation } from "grpc-health-check";
 import { ServiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { CallContext } from "./call-context.ts";
 import type { AnyHandler, Handlers } from "./handlers.ts";
+import { Health, type ServingStatus } from "./health.ts";
 import { reflectedPackage, type ServiceName, serviceDefinition } from "./protos.ts";
 import { type AnyCall, ServerCall } from "./server-call.ts";
 import { statusOf } from "./status.ts";
@@ -37,9 +37,9 @@ export class RpcServer {
   readonly #config: ServerConfig;
   readonly #log: Log;
   readonly #server: Server;
-  readonly #health = new HealthImplementation({ "": "NOT_SERVING" });
+  readonly #health = new Health();
   readonly #draining = new AbortController();
-  readonly #services = new Set<ServiceName>(["grpc.health.v1.Health"]);
+  readonly #services = new Set<ServiceName>();
 
   constructor(config: ServerConfig, log: Log) {
     this.#config = config;
@@ -100,10 +100,11 @@ export class RpcServer {
 
   /** Listens; answers the port. Health says SERVING from here on. */
   async start(): Promise<number> {
-    this.#health.addToServer(this.#server);
-    new ReflectionService(reflectedPackage([...this.#services]), { services: [...this.#services] }).addToServer(
-      this.#server,
-    );
+    this.implement("grpc.health.v1.Health", this.#health.handlers(), ["Check", "Watch", "List"]);
+    new ReflectionService(reflectedPackage([...this.#services]), { services: [...this.#services] }).addToServer({
+      addService: (definition, calls) =>
+        this.#server.addService(definition, endedByDrain(calls, this.#draining.signal)),
+    });
     const { host, port } = this.#config;
     const address = `${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`;
     const bound = await new Promise<number>((resolve, reject) => {
@@ -118,8 +119,8 @@ export class RpcServer {
   }
 
   /** Tells health checks of the whole server and of every service. */
-  setHealth(health: "SERVING" | "NOT_SERVING"): void {
-    for (const service of ["", ...this.#services]) this.#health.setStatus(service, health);
+  setHealth(status: ServingStatus): void {
+    this.#health.set(["", ...this.#services], status);
   }
 
   /** NOT_SERVING, ends endless streams, finishes accepted calls within the drain time, then closes. */
@@ -143,6 +144,20 @@ export class RpcServer {
       answer({ method, handler, call, callback, context }).then(finish, finish);
     };
   }
+}
+
+/** Makes streams that are handled outside end when a drain begins. */
+function endedByDrain(calls: UntypedServiceImplementation, draining: AbortSignal): UntypedServiceImplementation {
+  const ended = Object.entries(calls).map(([name, handle]) => [
+    name,
+    (call: ServerDuplexStream<unknown, unknown>) => {
+      const end = () => call.emit("error", statusOf(draining.reason));
+      draining.addEventListener("abort", end, { once: true });
+      call.once("cancelled", () => draining.removeEventListener("abort", end));
+      (handle as (call: ServerDuplexStream<unknown, unknown>) => void)(call);
+    },
+  ]);
+  return Object.fromEntries(ended);
 }
 
 /** Large enough that a megabyte does not wait for window updates on a fast network (HTTP/2's default is 64 KiB). */

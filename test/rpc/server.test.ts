@@ -1,4 +1,5 @@
-import { credentials, status } from "@grpc/grpc-js";
+import { once } from "node:events";
+import { Client, credentials, status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import { ServiceError } from "../../lib/errors.ts";
 import type {
@@ -93,7 +94,7 @@ describe("an rpc server", () => {
   it("logs a refusal with its own reason", async () => {
     await failure(client.unary("GetModel", {}, { requestId: "my-id" }));
     await failure(client.unary("GetModel", { name: "models/busy" }));
-    const refusals = lines.map(({ message, fields }) => ({ message, reason: fields["reason"] }));
+    const refusals = lines.map(({ message, fields }) => ({ message, reason: fields.reason }));
     expect(refusals).to.deep.equal([
       { message: "call refused", reason: "REQUEST_INVALID" },
       { message: "call refused", reason: "QUEUE_FULL" },
@@ -117,7 +118,6 @@ describe("an rpc server", () => {
   it("answers bytes that are not the method's message with INVALID_ARGUMENT, then the next call works", async () => {
     const wire = { requestSerialize: () => Buffer.from([0xff, 0xff, 0xff]) };
     const raw = new RpcClient<RegistryServiceDefinition>(service, `127.0.0.1:${port}`);
-    const { Client } = await import("@grpc/grpc-js");
     const channel = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
     const fault = await failure(
       new Promise((resolve, reject) =>
@@ -185,6 +185,45 @@ describe("an rpc server", () => {
     expect(await ended).to.include({ code: status.UNAVAILABLE, reason: "DRAINING" });
   });
 
+  it("tells who watches its health that it stops serving, and does not wait for them when it drains", async () => {
+    const health = new RpcClient<HealthDefinition>("grpc.health.v1.Health", `127.0.0.1:${port}`);
+    const watch = health.serverStream("Watch", { service });
+    const unknown = health.serverStream("Watch", { service: "unheard.of" });
+    expect((await watch.next()).value).to.include({ status: "SERVING" });
+    expect((await unknown.next()).value).to.include({ status: "SERVICE_UNKNOWN" });
+    const begin = performance.now();
+    await server.stop();
+    expect(performance.now() - begin).to.be.below(1000);
+    expect((await watch.next()).value).to.include({ status: "NOT_SERVING" });
+    expect(await failure(watch.next())).to.include({ code: status.UNAVAILABLE, reason: "DRAINING" });
+    expect(await failure(unknown.next())).to.include({ reason: "DRAINING" });
+    health.close();
+  });
+
+  it("does not wait for open reflection streams when it drains", async () => {
+    const channel = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+    const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    const asBytes = (bytes: Buffer) => bytes;
+    const stream = channel.makeBidiStreamRequest(path, asBytes, asBytes);
+    const ended = new Promise<{ readonly code: number }>((resolve) => stream.once("status", resolve));
+    stream.on("error", () => undefined);
+    // list_services
+    stream.write(Buffer.from([0x3a, 0x00]));
+    await once(stream, "data");
+    const begin = performance.now();
+    await server.stop();
+    expect(performance.now() - begin).to.be.below(1000);
+    expect((await ended).code).to.equal(status.UNAVAILABLE);
+    channel.close();
+  });
+
+  it("says of a service that it does not have that it is not found", async () => {
+    const health = new RpcClient<HealthDefinition>("grpc.health.v1.Health", `127.0.0.1:${port}`);
+    const fault = await failure(health.unary("Check", { service: "unheard.of" }));
+    expect(fault).to.include({ code: status.NOT_FOUND, reason: "SERVICE_UNKNOWN" });
+    health.close();
+  });
+
   it("answers health checks of the server and of each service", async () => {
     const health = new RpcClient<HealthDefinition>("grpc.health.v1.Health", `127.0.0.1:${port}`);
     expect(await health.unary("Check", { service: "" })).to.include({ status: "SERVING" });
@@ -194,8 +233,11 @@ describe("an rpc server", () => {
 });
 
 interface HealthDefinition {
-  readonly Check: {
-    readonly requestSerialize: (request: { readonly service: string }) => Buffer;
-    readonly responseDeserialize: (bytes: Buffer) => { readonly status: string };
-  };
+  readonly Check: HealthMethod;
+  readonly Watch: HealthMethod;
+}
+
+interface HealthMethod {
+  readonly requestSerialize: (request: { readonly service: string }) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => { readonly status: string };
 }
