@@ -218,6 +218,47 @@ describe("an instance pool", () => {
     expect([thrown, first.stopCount]).to.deep.equal(["no memory", 1]);
   });
 
+  it("stops also the instances that are loaded only after another could not be started", async () => {
+    const starts: { resolve(instance: HandDrivenInstance): void; reject(failure: unknown): void }[] = [];
+    const startInstance = () =>
+      new Promise<HandDrivenInstance>((resolve, reject) => void starts.push({ resolve, reject }));
+    const thrown = started({ instanceCount: 4, startInstance }).catch(messageOf);
+    const loaded = [0, 1, 2].map(() => new HandDrivenInstance());
+    starts[0].resolve(loaded[0]);
+    await settled();
+    starts[1].resolve(loaded[1]);
+    starts[2].reject(new Error("no memory"));
+    await settled();
+    starts[3].resolve(loaded[2]);
+    expect(await thrown).to.equal("no memory");
+    await settled();
+    expect(loaded.map(({ stopCount }) => stopCount)).to.deep.equal([1, 1, 1]);
+  });
+
+  it("waits for every replacement under way when it stops, and stops what they load", async () => {
+    const replacements: ((instance: HandDrivenInstance) => void)[] = [];
+    let areLost = false;
+    const startInstance = () =>
+      areLost
+        ? new Promise<HandDrivenInstance>((resolve) => void replacements.push(resolve))
+        : Promise.resolve(instances[instances.push(new HandDrivenInstance()) - 1]);
+    const pool = await started({ instanceCount: 2, startInstance });
+    areLost = true;
+    for (const instance of instances) await instance.die();
+    clock.advance(1000);
+    const order: string[] = [];
+    const stopped = pool.stop().then(() => order.push("stopped"));
+    const loaded = [new HandDrivenInstance(), new HandDrivenInstance()];
+    for (const index of [1, 0]) {
+      await settled();
+      order.push(`replacement ${index}`);
+      replacements[index](loaded[index]);
+    }
+    await stopped;
+    expect(order).to.deep.equal(["replacement 1", "replacement 0", "stopped"]);
+    expect(loaded.map(({ stopCount }) => stopCount)).to.deep.equal([1, 1]);
+  });
+
   it("answers every job exactly once, whatever happens in whatever order", async () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant("send" as const), inputBytes: fc.integer({ min: 0, max: 60 }) }),

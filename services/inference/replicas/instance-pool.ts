@@ -33,7 +33,7 @@ export class InstancePool {
   #runMs = 1;
   #stopping = false;
   #whenIdle: (() => void) | undefined;
-  #replacing: Promise<void> = Promise.resolve();
+  readonly #replacing = new Set<Promise<void>>();
   #stopped: Promise<void> | undefined;
 
   constructor(options: PoolOptions) {
@@ -41,13 +41,18 @@ export class InstancePool {
     this.#queue = new RequestQueue(options.queue);
   }
 
-  /** Loads every instance: one first, so that a model that cannot be loaded fails once. Rejects with its fault. */
+  /**
+   * Loads every instance: one first, so that a model that cannot be loaded fails once. Rejects with its fault, once none is
+   * being loaded any longer and all that were are stopped.
+   */
   async start(): Promise<Signature> {
     const { instanceCount, startInstance } = this.#options;
     try {
       const first = await startInstance();
-      this.#add(first);
-      await Promise.all(Array.from({ length: instanceCount - 1 }, async () => this.#add(await startInstance())));
+      await this.#add(first);
+      const others = Array.from({ length: instanceCount - 1 }, async () => this.#add(await startInstance()));
+      const failed = (await Promise.allSettled(others)).find((outcome) => outcome.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
       return first.signature;
     } catch (failure) {
       await this.stop();
@@ -79,7 +84,7 @@ export class InstancePool {
 
   async #stop(): Promise<void> {
     this.#stopping = true;
-    await this.#replacing;
+    await Promise.all(this.#replacing);
     if (this.#live.size === 0) this.#rejectQueue(sessionsLost());
     if (!this.#isIdle()) {
       await new Promise<void>((resolve) => {
@@ -102,7 +107,9 @@ export class InstancePool {
     }
   }
 
-  #add(instance: Instance): void {
+  /** What is loaded only after the stop began is stopped here: nobody else knows of it. */
+  async #add(instance: Instance): Promise<void> {
+    if (this.#stopping) return instance.stop();
     this.#live.add(instance);
     this.#idle.push(instance);
     void instance.ended.then((why) => this.#lose(instance, why));
@@ -151,16 +158,15 @@ export class InstancePool {
     const { clock, restart, random } = this.#options;
     this.#failureCount++;
     clock.after(backOffMs(this.#failureCount, restart, random()), () => {
-      this.#replacing = this.#replace();
+      const replacing = this.#replace().finally(() => this.#replacing.delete(replacing));
+      this.#replacing.add(replacing);
     });
   }
 
   async #replace(): Promise<void> {
     if (this.#stopping) return;
     try {
-      const instance = await this.#options.startInstance();
-      if (this.#stopping) await instance.stop();
-      else this.#add(instance);
+      await this.#add(await this.#options.startInstance());
     } catch (failure) {
       this.#options.log.error({ why: messageOf(failure) }, "a lost session could not be replaced yet");
       if (this.#live.size === 0) this.#rejectQueue(sessionsLost());

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
+import { refuseExternalData } from "../../../lib/onnx/external-data.ts";
 import { readModel } from "../../../lib/onnx/model.ts";
 import { signatureOf } from "../../../lib/onnx/signature.ts";
 import type { Signature } from "../../../lib/tensor.ts";
@@ -34,7 +35,9 @@ async function load({
   if (seen !== sha256) {
     throw new ServiceError("ARTIFACT_DIGEST_MISMATCH", `the artifact's bytes have SHA-256 ${seen}; needed: ${sha256}`);
   }
-  const signature = signatureOf(readModel(bytes));
+  const model = readModel(bytes);
+  refuseExternalData(model);
+  const signature = signatureOf(model);
   checkCarried(signature);
   return { session: await openSession(bytes, intraOpThreads), signature };
 }
