@@ -51,7 +51,10 @@ export function parseVersionChoice(
   const form = "models/{model}/versions/{number or alias}";
   const [, model, version] = matched(name, /^models\/([^/]*)\/versions\/([^/]*)$/, field, form);
   const number = versionNumber(version);
-  const choice = number === undefined ? { alias: parseAliasId(version, field) } : { number };
+  if (number === undefined && !(idPattern.test(version) && /[a-z]/.test(version))) {
+    throw refusal(field, name, `${form}: a whole number from 1, or an alias id with at least one letter`);
+  }
+  const choice = number === undefined ? { alias: version } : { number };
   return { model: parseModelId(model, field), version: choice };
 }
 

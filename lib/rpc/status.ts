@@ -16,7 +16,7 @@ export function statusOf(thrown: unknown): StatusObject {
   const code = status[fault.status];
   const metadata = new Metadata();
   metadata.set(trailer, encodeDetails(code, fault));
-  return { code, details: fault.message, metadata };
+  return { code, details: shortened(fault.message, messageCharactersMax), metadata };
 }
 
 /** What a failed call to another service says. */
@@ -73,14 +73,31 @@ interface ErrorInfo {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/**
+ * Clients refuse a call whose trailers are larger than 8 KiB or so, and the message travels in them twice: what callers sent
+ * is echoed only in part.
+ */
+const messageCharactersMax = 1000;
+const valueCharactersMax = 200;
+
+function shortened(text: string, charactersMax: number): string {
+  return text.length > charactersMax ? `${text.slice(0, charactersMax - 1)}…` : text;
+}
+
 function encodeDetails(code: status, fault: ServiceError): Buffer {
-  const details = [packed("google.rpc.ErrorInfo", { reason: fault.reason, domain, metadata: fault.metadata })];
+  const values = Object.entries(fault.metadata).map(([key, value]) => [key, shortened(value, valueCharactersMax)]);
+  const info = { reason: fault.reason, domain, metadata: Object.fromEntries(values) };
+  const details = [packed("google.rpc.ErrorInfo", info)];
   if (fault.retryDelayMs !== undefined) {
     const seconds = Math.floor(fault.retryDelayMs / 1000);
     const nanos = Math.round((fault.retryDelayMs - seconds * 1000) * 1e6);
     details.push(packed("google.rpc.RetryInfo", { retryDelay: { seconds, nanos } }));
   }
-  return encodeMessage("status", "google.rpc.Status", { code, message: fault.message, details });
+  return encodeMessage("status", "google.rpc.Status", {
+    code,
+    message: shortened(fault.message, messageCharactersMax),
+    details,
+  });
 }
 
 function packed(type: string, message: object) {

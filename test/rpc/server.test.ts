@@ -46,6 +46,8 @@ describe("an rpc server", () => {
           return new Promise((_, end) => call.signal.addEventListener("abort", () => end(new Error("given up"))));
         }
         if (name === "models/busy") throw new ServiceError("QUEUE_FULL", "the queue is full", { retryDelayMs: 1500 });
+        if (name === "models/long")
+          throw new ServiceError("REQUEST_INVALID", "é".repeat(9000), { metadata: { seen: "é".repeat(9000) } });
         if (name === "") throw new ServiceError("REQUEST_INVALID", "name is empty", { metadata: { field: "name" } });
         return { name, owner: call.requestId };
       },
@@ -107,6 +109,13 @@ describe("an rpc server", () => {
     while (lines.length === 0) await new Promise((resume) => setTimeout(resume, 5));
     expect(lines[0]).to.have.property("message", "call refused");
     expect(lines[0]!.fields).to.include({ reason: "CANCELLED" });
+  });
+
+  it("shortens what it echoes, so that every client takes the trailers", async () => {
+    const fault = await failure(client.unary("GetModel", { name: "models/long" }));
+    expect(fault.code).to.equal(status.INVALID_ARGUMENT);
+    expect(fault.message).to.have.length(1000).and.match(/…$/);
+    expect(fault.metadata.seen).to.have.length(200);
   });
 
   it("answers an unforeseen exception with INTERNAL and without its text", async () => {
@@ -174,6 +183,25 @@ describe("an rpc server", () => {
     const seen: number[] = [];
     for await (const { heartbeatIntervalMs } of stream.replies) seen.push(heartbeatIntervalMs);
     expect(seen).to.deep.equal([1, 2, 3]);
+    control.close();
+    await ours.stop();
+  });
+
+  it("keeps a failure that comes before the replies are read, and settles writes that nobody takes", async () => {
+    const ours = new RpcServer({ host: "127.0.0.1", port: 0, messageBytesMax: 1024, drainTimeoutMs: 2000 }, silent);
+    // biome-ignore lint/correctness/useYield: it fails before the first message.
+    const refuse = async function* () {
+      throw new ServiceError("QUEUE_FULL", "the queue is full");
+    };
+    ours.implement<ControlServiceHandlers>("amaas.registry.v1.ControlService", { ConnectNode: refuse });
+    const address = `127.0.0.1:${await ours.start()}`;
+    const control = new RpcClient<ControlServiceDefinition>("amaas.registry.v1.ControlService", address);
+    const stream = control.duplex("ConnectNode");
+    const large = { report: { node: "x".repeat(200_000) } } as object;
+    await Promise.all(Array.from({ length: 20 }, () => stream.write(large)));
+    await new Promise((resume) => setTimeout(resume, 50));
+    await stream.write(large);
+    expect(await failure(stream.replies[Symbol.asyncIterator]().next())).to.include({ reason: "QUEUE_FULL" });
     control.close();
     await ours.stop();
   });

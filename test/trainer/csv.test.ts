@@ -46,9 +46,21 @@ describe("a CSV dataset", () => {
   for (const [what, text, changes, message] of [
     ["a line that is too short", "1,2,3\n4,5\n", {}, "line 2 has 2 columns; needed: 3, as in line 1"],
     ["a line that is too long", "a,b\n1,2\n1,2,3", { header: true }, "line 3 has 3 columns; needed: 2, as in line 1"],
-    ["a cell that is not a number", "1,2\n3,abc\n", {}, 'line 2, column 2 is "abc"; needed: a finite number'],
-    ["an empty cell", "1,,2\n", {}, 'line 1, column 2 is ""; needed: a finite number'],
-    ["a cell that is not finite", "1,2\nInfinity,3\n", {}, 'line 2, column 1 is "Infinity"; needed: a finite number'],
+    [
+      "a cell that is not a number",
+      "1,2\n3,abc\n",
+      {},
+      'line 2, column 2 is "abc"; needed: a finite number, as FP32 holds it',
+    ],
+    ["a hexadecimal cell", "0x10,1\n", {}, 'line 1, column 1 is "0x10"; needed: a finite number, as FP32 holds it'],
+    ["a cell above FP32", "1,1e39\n", {}, 'line 1, column 2 is "1e39"; needed: a finite number, as FP32 holds it'],
+    ["an empty cell", "1,,2\n", {}, 'line 1, column 2 is ""; needed: a finite number, as FP32 holds it'],
+    [
+      "a cell that is not finite",
+      "1,2\nInfinity,3\n",
+      {},
+      'line 2, column 1 is "Infinity"; needed: a finite number, as FP32 holds it',
+    ],
     [
       "a class that is not whole",
       "1,0\n2,1.5\n",

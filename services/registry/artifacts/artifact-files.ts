@@ -70,14 +70,21 @@ export class ArtifactFiles {
     }
   }
 
-  /** All bytes at once; throws ARTIFACT_CORRUPT where they are not those of the digest. */
+  /**
+   * All bytes at once. Throws ARTIFACT_CORRUPT where they are not those of the digest, and sets the file aside then, so that
+   * another upload is taken.
+   */
   async readWhole(sha256: string): Promise<Buffer> {
     const bytes = await readFile(this.#pathOf(sha256)).catch((cause) => {
       throw unreadable(sha256, cause);
     });
     const seen = createHash("sha256").update(bytes).digest("hex");
     if (seen === sha256) return bytes;
-    throw new ServiceError("ARTIFACT_CORRUPT", `the bytes of ${artifactName(sha256)} have the SHA-256 ${seen}`);
+    await rename(this.#pathOf(sha256), `${this.#pathOf(sha256)}.corrupt`);
+    throw new ServiceError(
+      "ARTIFACT_CORRUPT",
+      `the bytes of ${artifactName(sha256)} have the SHA-256 ${seen}; upload it again`,
+    );
   }
 
   #folderOf(sha256: string): string {
@@ -137,7 +144,9 @@ function wrongDigest(seen: string, announced: string): ServiceError {
   return new ServiceError("ARTIFACT_DIGEST_MISMATCH", message, { metadata: { announced, seen } });
 }
 
-function unreadable(sha256: string, cause: unknown): ServiceError {
+/** Only bytes that are gone are worth another upload; too many open files or a denied access are our own trouble. */
+function unreadable(sha256: string, cause: unknown): unknown {
+  if ((cause as NodeJS.ErrnoException).code !== "ENOENT") return cause;
   return new ServiceError("ARTIFACT_CORRUPT", `the bytes of ${artifactName(sha256)} cannot be read; upload it again`, {
     cause,
   });

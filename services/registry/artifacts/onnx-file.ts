@@ -1,4 +1,5 @@
 import { ServiceError } from "../../../lib/errors.ts";
+import { refuseExternalData } from "../../../lib/onnx/external-data.ts";
 import { type Int64, integerOf, type ModelProto, readModel } from "../../../lib/onnx/model.ts";
 import { signatureOf } from "../../../lib/onnx/signature.ts";
 import type { Signature } from "../../../lib/tensor.ts";
@@ -18,6 +19,7 @@ export interface OnnxFile {
 /** Reads an ONNX file; throws ARTIFACT_INVALID with the reason where the bytes are none. */
 export function readOnnxFile(bytes: Uint8Array): OnnxFile {
   const model = readModel(bytes);
+  refuseExternalData(model);
   return { signature: signatureOf(model), parameterCount: parameterCountOf(model), opset: opsetOf(model) };
 }
 

@@ -71,15 +71,18 @@ function checkWidth(columnCount: number, { targetCount }: CsvForm): void {
 
 function numbersOf(cells: readonly string[], line: number, { classes }: CsvForm): number[] {
   return cells.map((cell, index) => {
-    const value = cell === "" ? Number.NaN : Number(cell);
+    const value = decimal.test(cell) ? Number(cell) : Number.NaN;
     const place = `line ${line}, column ${index + 1} is ${JSON.stringify(cell.slice(0, 64))}`;
-    if (!Number.isFinite(value)) throw invalid(`${place}; needed: a finite number`);
+    if (!Number.isFinite(Math.fround(value))) throw invalid(`${place}; needed: a finite number, as FP32 holds it`);
     if (classes && index === cells.length - 1 && !(Number.isInteger(value) && value >= 0 && value < 2 ** 31)) {
       throw invalid(`${place}; needed: a class, a whole number from 0`);
     }
     return value;
   });
 }
+
+/** A decimal number; Number() alone would also take hexadecimal ones. */
+const decimal = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
 
 function raggedLine(line: number, seen: number, needed: number, firstLine: number): ServiceError {
   return invalid(`line ${line} has ${counted(seen, "column")}; needed: ${needed}, as in line ${firstLine}`);

@@ -40,7 +40,7 @@ export interface NetworkOutput {
 }
 
 const layerCountMax = 256;
-const parameterCountMax = 2 ** 28;
+const parameterCountMax = 2 ** 26;
 
 /** Checks a layer list and works out its sizes. Throws SPEC_INVALID that names the layer, its size and the size needed. */
 export function networkOf(layers: readonly Layer[]): Network {
