@@ -28,21 +28,29 @@ export class RunRecord {
     renameSync(`${this.#file}.new`, this.#file);
   }
 
-  /** Settles once no process of an earlier run is left; those that take longer than `timeoutMs` are killed. */
-  async endLeftovers(timeoutMs: number, onWaiting: (names: readonly string[]) => void): Promise<void> {
+  /**
+   * Settles once no process of an earlier run is left; those that take longer than `timeoutMs` are killed. Rejects with the
+   * reason of `signal` soon after it is aborted; they then stay recorded.
+   */
+  async endLeftovers(
+    timeoutMs: number,
+    onWaiting: (names: readonly string[]) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     const left = Object.entries(this.#read()).filter(([, process]) => runs(process));
     if (left.length === 0) return;
     onWaiting(left.map(([name]) => name));
     const killMs = Date.now() + timeoutMs;
     for (const [, process] of left) {
       while (runs(process)) {
+        signal.throwIfAborted();
         if (Date.now() > killMs) globalThis.process.kill(process.pid, "SIGKILL");
         await sleep(pollMs);
       }
     }
   }
 
-  /** Call once no process is left. */
+  /** Call once no process is left, neither of this run nor of an earlier one. */
   remove(): void {
     rmSync(this.#file, { force: true });
   }

@@ -79,6 +79,9 @@ export class Suite {
   #redisUrl: string;
   #endTrimming: () => void = () => undefined;
   #serving = false;
+  /** Whether the record on disk is this run's; until then it is that of the run before, or of whoever holds the lock. */
+  #ownsRecord = false;
+  readonly #stopping = new AbortController();
   #stopped: Promise<void> | null = null;
 
   constructor(config: SuiteConfig, options: SuiteOptions = {}) {
@@ -117,10 +120,12 @@ export class Suite {
     const { dataFolder, drainTimeoutMs } = this.#config;
     this.#lock.acquire();
     mkdirSync(join(dataFolder, "logs"), { recursive: true });
-    await this.#record.endLeftovers(drainTimeoutMs + stopMarginMs, (names) =>
-      this.#options.onWaiting?.(`waiting for ${names.join(", ")} of an earlier run to end`),
-    );
+    const tell = (names: readonly string[]) =>
+      this.#options.onWaiting?.(`waiting for ${names.join(", ")} of an earlier run to end`);
+    await this.#record.endLeftovers(drainTimeoutMs + stopMarginMs, tell, this.#stopping.signal);
+    this.#ownsRecord = true;
     await checkPortsAreFree(this.#config);
+    this.#stopping.signal.throwIfAborted();
     this.#trimLogs();
     if (this.#redisUrl === "") this.#redisUrl = await this.#startRedis();
     const registry = await this.#startService("registry");
@@ -138,16 +143,18 @@ export class Suite {
 
   async #stop(): Promise<void> {
     const failures: unknown[] = [];
+    this.#stopping.abort(new Error("stopped while starting"));
     this.#endTrimming();
-    for (const step of [
+    const steps: (() => Promise<unknown>)[] = [
       () => this.#stopChildren("gateway"),
       () => this.#stopChildren("inference", "trainer"),
       () => this.#stopChildren("registry"),
       () => this.#stopChildren("redis"),
       async () => this.#redis?.clean(),
-      async () => this.#record.remove(),
+      async () => this.#ownsRecord && this.#record.remove(),
       async () => this.#lock.release(),
-    ]) {
+    ];
+    for (const step of steps) {
       await step().catch((failure: unknown) => failures.push(failure));
     }
     if (failures.length > 0) throw new AggregateError(failures, "the suite left something behind");
@@ -184,7 +191,7 @@ export class Suite {
     stopTimeoutMs: number,
     launch: () => Promise<Launched>,
   ): Promise<string> {
-    if (this.#stopped !== null) throw new Error("stopped while starting");
+    this.#stopping.signal.throwIfAborted();
     const child = new Child({
       name,
       launch,

@@ -80,6 +80,7 @@ describe("the suite", () => {
       .start()
       .catch((failure: Error) => failure.message);
     expect(refusal).to.include(join(fake.folder, "data")).and.to.include(`process ${process.pid}`);
+    expect(existsSync(join(fake.folder, "data", "run.json")), "the holder's record").to.equal(true);
     expect(fake.order("draining")).to.deep.equal([]);
   });
 
@@ -155,6 +156,27 @@ describe("the suite", () => {
     expect(earlier.filter(({ event }) => event === "draining").map(({ why }) => why)).to.deep.equal(
       Array(4).fill("disconnect"),
     );
+  });
+
+  it("still knows the services of a killed supervisor after a start that was stopped while it waited for them", async () => {
+    fake.behave("gateway", { drainMs: 3000 });
+    const killed = await killedSupervisor(fake);
+    let waits: () => void;
+    const waiting = new Promise<void>((settle) => {
+      waits = settle;
+    });
+    const stopped = newSuite({}, { onWaiting: () => waits() });
+    const refusal = stopped.start().catch((failure: Error) => failure.message);
+    await waiting;
+    await stopped.stop();
+    expect(await refusal).to.equal("stopped while starting");
+    expect(killed.services.filter(isAlive), "they still drain").to.have.length.above(0);
+    await newSuite().start();
+    expect(killed.services.filter(isAlive)).to.deep.equal([]);
+    const events = fake.events();
+    const ended = events.findIndex(({ name, event }) => name === "gateway" && event === "ended");
+    const next = events.findIndex(({ event, pid }) => event === "started" && !killed.services.includes(pid));
+    expect(ended, "the old gateway ended before anything new").to.be.within(0, next);
   });
 
   it("starts and restarts services where the run can't be recorded", async () => {
