@@ -37,7 +37,7 @@ export interface RpcOptions {
 /** Both directions of a call with two streams. */
 export interface Duplex<Request, Reply> {
   readonly replies: AsyncIterable<Reply>;
-  /** Settles when the message is buffered and more are welcome. */
+  /** Settles when the message is buffered and more are welcome, or the call has ended: `replies` says how. */
   write(request: Request): Promise<void>;
   /** Says that no more requests come. */
   end(): void;
@@ -148,10 +148,14 @@ export class RpcClient<Definition> {
       callOptionsOf(options),
     );
     cancelWith(call, options.signal);
+    let ended = false;
+    call.once("status", () => {
+      ended = true;
+    });
     return {
       replies: repliesOf<ReplyOf<Definition[M]>>(call),
       write: async (request) => {
-        if (!call.write(request)) await Promise.race([once(call, "drain"), once(call, "close")]).catch(() => undefined);
+        if (!ended && !call.write(request)) await drained(call);
       },
       end: () => call.end(),
       cancel: () => call.cancel(),
@@ -202,14 +206,36 @@ function cancelWith(
   call.on("status", () => signal.removeEventListener("abort", cancel));
 }
 
-async function* repliesOf<Reply>(
+/** Settles when a call takes more messages or has ended; leaves no listener behind. */
+function drained(call: ClientDuplexStream<unknown, unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = () => {
+      call.off("drain", settle);
+      call.off("status", settle);
+      resolve();
+    };
+    call.on("drain", settle);
+    call.on("status", settle);
+  });
+}
+
+/** The replies of a call; a failure that comes before anybody reads is kept for the reader. */
+function repliesOf<Reply>(
   call: ClientReadableStream<unknown> | ClientDuplexStream<unknown, unknown>,
 ): AsyncGenerator<Reply> {
-  try {
-    for await (const reply of call) yield reply as Reply;
-  } finally {
-    call.cancel();
+  let failure: Error | undefined;
+  call.on("error", (error: Error) => {
+    failure = error;
+  });
+  async function* read(): AsyncGenerator<Reply> {
+    try {
+      for await (const reply of call) yield reply as Reply;
+      if (failure !== undefined) throw failure;
+    } finally {
+      call.cancel();
+    }
   }
+  return read();
 }
 
 function withResolvers<Value>() {

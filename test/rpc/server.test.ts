@@ -197,7 +197,7 @@ describe("an rpc server", () => {
     const address = `127.0.0.1:${await ours.start()}`;
     const control = new RpcClient<ControlServiceDefinition>("amaas.registry.v1.ControlService", address);
     const stream = control.duplex("ConnectNode");
-    const large = { report: { node: "x".repeat(200_000) } } as object;
+    const large = { node: { name: "x".repeat(200_000) } };
     await Promise.all(Array.from({ length: 20 }, () => stream.write(large)));
     await new Promise((resume) => setTimeout(resume, 50));
     await stream.write(large);
