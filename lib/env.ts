@@ -78,6 +78,15 @@ export class Settings {
     });
   }
 
+  /** Where a Redis answers; the preset may be empty. */
+  redisUrl(variable: string, preset: string): string {
+    return this.text(variable, {
+      default: preset,
+      pattern: /^(rediss?:\/\/[^\s/]+(\/\S*)?|unix:\/\/\/\S.*)$/,
+      needed: "redis://host:port, rediss://host:port or unix:///path/of/socket",
+    });
+  }
+
   /** A folder; a relative one begins at the working directory. */
   folder(variable: string, preset: string): string {
     const seen = this.#env[variable] || preset;

@@ -45,11 +45,7 @@ export function suiteConfig(env: Environment): SuiteConfig {
       inference: port("inference"),
       gateway: port("gateway"),
     },
-    redisUrl: settings.text("AMAAS_REDIS_URL", {
-      default: "",
-      pattern: /^(rediss?:\/\/[^\s/]+|unix:\/\/\/\S)/,
-      needed: "redis://host:port, rediss://host:port or unix:///path/of/socket",
-    }),
+    redisUrl: settings.redisUrl("AMAAS_REDIS_URL", ""),
     redisServer: settings.text("AMAAS_REDIS_SERVER", {
       default: "",
       pattern: /^[^\0]+$/,

@@ -39,11 +39,7 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
     ...readServiceConfig(settings),
     port: settings.port("AMAAS_TRAINER_PORT", 8201),
     registryAddress: settings.address("AMAAS_REGISTRY_ADDRESS", "127.0.0.1:8101"),
-    redisUrl: settings.text("AMAAS_REDIS_URL", {
-      default: "redis://127.0.0.1:6379",
-      pattern: /^(rediss?:\/\/.+|unix:\/\/\/.+)$/,
-      needed: "redis://host:port, rediss://host:port or unix:///path/of/socket",
-    }),
+    redisUrl: settings.redisUrl("AMAAS_REDIS_URL", "redis://127.0.0.1:6379"),
     queue: {
       concurrency: whole("CONCURRENCY", 1, 1, 64),
       openJobsMax: whole("OPEN_JOBS_MAX", 1000, 1, 1_000_000),
