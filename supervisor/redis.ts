@@ -101,10 +101,14 @@ export class PrivateRedis {
     };
   }
 
+  /**
+   * Every write is on disk before it is answered: an acknowledged job survives `kill -9` and the loss of power. With
+   * "everysec" a write may be answered up to two seconds before it leaves the process. Jobs are few, so the price is small.
+   */
   #arguments(): string[] {
     return [
       ...["--port", "0", "--unixsocket", this.socket, "--unixsocketperm", "700", "--dir", this.#folder],
-      ...["--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction"],
+      ...["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction"],
     ];
   }
 

@@ -12,7 +12,8 @@ const defaultDrainSeconds = 10;
 describe("the compose file", () => {
   it("runs the four services and a Redis that keeps its data", () => {
     expect(services.map(([name]) => name)).to.have.members(["redis", ...serviceNames]);
-    expect(file.services.redis.command.join(" ")).to.include("--appendonly yes").and.to.include("noeviction");
+    const command = file.services.redis.command.join(" ");
+    for (const words of ["--appendonly yes", "--appendfsync always", "noeviction"]) expect(command).to.include(words);
   });
 
   it("builds each image from its service", () => {

@@ -139,6 +139,12 @@ describe("the Kubernetes manifests", () => {
     expect(images.map(({ name }: Tree) => name)).to.have.members(used);
   });
 
+  it("run a Redis that has every write on disk before it answers", () => {
+    const redis = workloads.find(({ metadata }) => metadata.name === "amaas-redis")!;
+    const args = containerOf(redis).args.join(" ");
+    for (const words of ["--appendonly yes", "--appendfsync always", "noeviction"]) expect(args).to.include(words);
+  });
+
   it("are what kubectl makes of them, where it is installed", () => {
     const { status, stdout, stderr, error } = spawnSync("kubectl", ["kustomize", folders[1]!], { encoding: "utf8" });
     if (error !== undefined) return;

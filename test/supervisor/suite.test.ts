@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import type { ChildState } from "../../supervisor/child.ts";
 import { isAlive } from "../../supervisor/processes.ts";
+import { redisReply } from "../../supervisor/redis-client.ts";
 import { defaultRestartPolicy } from "../../supervisor/restart-policy.ts";
 import { type MemberName, Suite, type SuiteOptions } from "../../supervisor/suite.ts";
 import { FakeSuite, until } from "./fake-suite.ts";
@@ -186,6 +187,12 @@ describe("the suite", () => {
     const pid = await answerAt(inference);
     process.kill(pid, "SIGKILL");
     await until("another process answers", async () => (await answerAt(inference).catch(() => pid)) !== pid);
+  });
+
+  it("runs a Redis that has every write on disk before it answers", async () => {
+    const { redis } = await newSuite().start();
+    const reply = await redisReply(redis.replace("unix://", ""), "CONFIG GET append*");
+    expect(reply.split("\r\n")).to.include.members(["appendonly", "yes", "appendfsync", "always"]);
   });
 
   it("starts no Redis where one is given", async () => {
