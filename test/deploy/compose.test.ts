@@ -37,11 +37,16 @@ describe("the compose file", () => {
     for (const [name, { environment = {} }] of ours) {
       for (const [variable, value] of Object.entries<string>(environment)) {
         expect(known.has(variable), `${name} ${variable}`).to.equal(true);
+        if (!/_(ADDRESS|URL)$/.test(variable)) continue;
         const [host, port] = value.replace(/^redis:\/\//, "").split(":") as [string, string];
         const expected = host === "redis" ? 6379 : portSettings[host as ServiceName]?.preset;
         expect(Number(port), `${name} ${variable}`).to.equal(expected);
       }
     }
+  });
+
+  it("names the node, so that a new container finds its cache on the volume again", () => {
+    expect(file.services.inference.environment.AMAAS_NODE_NAME).to.equal("inference");
   });
 
   it("declares every volume that it mounts and waits only for what is probed", () => {
