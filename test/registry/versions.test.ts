@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
@@ -147,6 +147,28 @@ describe("versions of the registry", () => {
     await rm(join(folder.path, "registry", "artifacts"), { recursive: true });
     const fault = await faultOf(create({ version: { artifact } }));
     expect(fault).to.include({ code: status.DATA_LOSS, reason: "ARTIFACT_CORRUPT" });
+  });
+
+  it("are refused where the disk changed the file, until it is uploaded again", async () => {
+    const bytes = linearModel();
+    const artifact = await upload(running.registry, bytes);
+    const sha256 = artifact.slice("artifacts/".length);
+    const path = join(folder.path, "registry", "artifacts", sha256.slice(0, 2), sha256);
+    await writeFile(path, Buffer.alloc(bytes.length));
+    const fault = await faultOf(create({ version: { artifact } }));
+    expect(fault).to.include({ code: status.DATA_LOSS, reason: "ARTIFACT_CORRUPT" });
+    await upload(running.registry, bytes);
+    expect(await create({ version: { artifact } })).to.include({ artifact });
+  });
+
+  it("are refused without blame of the file where the registry cannot open it", async () => {
+    const artifact = await upload(running.registry, linearModel());
+    const sha256 = artifact.slice("artifacts/".length);
+    const path = join(folder.path, "registry", "artifacts", sha256.slice(0, 2), sha256);
+    await rm(path);
+    await mkdir(path);
+    const fault = await faultOf(create({ version: { artifact } }));
+    expect(fault).to.include({ code: status.INTERNAL, reason: "INTERNAL" });
   });
 
   it("are refused for malformed requests, each with the field, and the next call works", async () => {
