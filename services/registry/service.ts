@@ -5,6 +5,7 @@ import { createLog, type Log } from "../../lib/log.ts";
 import type { Service } from "../../lib/process.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 import { ArtifactFiles } from "./artifacts/artifact-files.ts";
+import { ReadingTurns } from "./artifacts/reading-turns.ts";
 import type { RegistryConfig } from "./config.ts";
 import { CatalogueChanges } from "./control/catalogue-changes.ts";
 import { ControlPlane } from "./control/control-plane.ts";
@@ -52,7 +53,14 @@ export class RegistryService implements Service {
     const server = new RpcServer(this.#config, this.#log);
     server.implement<RegistryServiceHandlers>("amaas.registry.v1.RegistryService", {
       ...modelHandlers(new ModelStore(query), changes, clock),
-      ...versionHandlers({ versions: new VersionStore(query), artifacts, files, changes, clock }),
+      ...versionHandlers({
+        versions: new VersionStore(query),
+        artifacts,
+        files,
+        turns: new ReadingTurns(),
+        changes,
+        clock,
+      }),
       ...aliasHandlers(new AliasStore(query), changes, clock),
       ...artifactHandlers({ artifacts, files, artifactBytesMax, clock }),
       ...nodeHandlers(control.fleet),

@@ -19,6 +19,7 @@ import type { Signature, TensorSpec } from "../../../lib/tensor.ts";
 import { timestampOf } from "../../../lib/timestamp.ts";
 import type { ArtifactFiles } from "../artifacts/artifact-files.ts";
 import { onnxBytesMax, readOnnxFile } from "../artifacts/onnx-file.ts";
+import type { ReadingTurns } from "../artifacts/reading-turns.ts";
 import type { CatalogueChanges } from "../control/catalogue-changes.ts";
 import type { ArtifactStore } from "../store/artifacts.ts";
 import type { VersionRow } from "../store/schema.ts";
@@ -30,6 +31,7 @@ export interface VersionHandlerParts {
   readonly versions: VersionStore;
   readonly artifacts: ArtifactStore;
   readonly files: ArtifactFiles;
+  readonly turns: ReadingTurns;
   readonly changes: CatalogueChanges;
   readonly clock: Clock;
 }
@@ -40,10 +42,10 @@ export function versionHandlers(
 ): Pick<Handlers<RegistryServiceHandlers>, "CreateVersion" | "GetVersion" | "ListVersions"> {
   const { versions, changes } = parts;
   return {
-    CreateVersion: async ({ parent, version, requestId, allowMissingModel }) => {
+    CreateVersion: async ({ parent, version, requestId, allowMissingModel }, { signal }) => {
       const model = parseModelName(parent, "parent");
       checkText("request_id", requestId, 128);
-      const row = await versions.create(await read(parts, model, version, requestId), allowMissingModel);
+      const row = await versions.create(await read(parts, model, version, requestId, signal), allowMissingModel);
       changes.changed(model);
       return versionMessage(row);
     },
@@ -75,10 +77,11 @@ function versionBefore(pageToken: string): number | undefined {
 
 /** Checks what the caller says of a version, and reads the rest from the file. */
 async function read(
-  { artifacts, files, clock }: VersionHandlerParts,
+  { artifacts, files, turns, clock }: VersionHandlerParts,
   model: string,
   version: Version__Output | null,
   requestId: string,
+  signal: AbortSignal,
 ): Promise<NewVersion> {
   const sha256 = parseArtifactName(version?.artifact ?? "", "version.artifact");
   const metrics = version?.metrics ?? {};
@@ -87,7 +90,8 @@ async function read(
   checkLineage(lineage);
   const { size_bytes } = await artifacts.get(sha256);
   if (size_bytes > onnxBytesMax) throw tooLarge(sha256, size_bytes);
-  const { signature, parameterCount, opset } = readOnnxFile(await files.readWhole(sha256));
+  const file = await turns.during(async () => readOnnxFile(await files.readWhole(sha256)), signal);
+  const { signature, parameterCount, opset } = file;
   return {
     model,
     sha256,
