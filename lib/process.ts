@@ -9,8 +9,8 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Exit codes besides 0: EX_CONFIG of sysexits(3) for a malformed setting, 1 for everything else. */
-const exitOnBadSetting = 78;
+/** How a process ends after a malformed setting, which no restart heals: EX_CONFIG of sysexits(3). Other failures are 1. */
+export const exitOnBadSetting = 78;
 
 /**
  * Runs one service as this process: reads the settings, starts, tells a parent process by IPC where it listens, and drains

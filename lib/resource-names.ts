@@ -6,6 +6,9 @@ import { ServiceError } from "./errors.ts";
  */
 export const idPattern = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/;
 
+/** The alias that an empty version means. */
+export const defaultAlias = "default";
+
 /** A version by its number, or by an alias of the model. */
 export type VersionChoice = { readonly number: number } | { readonly alias: string };
 

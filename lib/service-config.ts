@@ -14,6 +14,15 @@ export interface ServiceConfig {
   readonly drainTimeoutMs: number;
 }
 
+/** The name that ServerMetadata tells, the same at a gateway and at a node: some clients insist on another server's. */
+export function readServerName(settings: Settings): string {
+  return settings.text("AMAAS_SERVER_NAME", {
+    default: "amaas",
+    pattern: /^[\x21-\x7e]{1,64}$/,
+    needed: "1 to 64 printable characters without spaces",
+  });
+}
+
 /** Reads and checks the settings that every service has. */
 export function readServiceConfig(settings: Settings): ServiceConfig {
   return {

@@ -1,5 +1,6 @@
 import type { Clock } from "../lib/clock.ts";
 import { messageOf } from "../lib/errors.ts";
+import { exitOnBadSetting } from "../lib/process.ts";
 import { type RestartPolicy, restartAfter } from "./restart-policy.ts";
 
 /** How a process ended; `reason` says it in words. */
@@ -58,9 +59,6 @@ export class ChildFailed extends Error {
     this.exitCode = exitCode;
   }
 }
-
-/** EX_CONFIG of sysexits(3): a malformed setting, which no restart heals. */
-export const exitOnBadSetting = 78;
 
 /** One supervised process: keeps it running from `start` to `stop`, through its crashes. */
 export class Child {

@@ -1,8 +1,9 @@
 import { relative } from "node:path";
 import { SettingError } from "../lib/env.ts";
 import { messageOf } from "../lib/errors.ts";
+import { exitOnBadSetting } from "../lib/process.ts";
 import { Board } from "./board.ts";
-import { ChildFailed, exitOnBadSetting } from "./child.ts";
+import { ChildFailed } from "./child.ts";
 import { type SuiteConfig, suiteConfig } from "./config.ts";
 import { DataDirectoryTaken } from "./lock.ts";
 import { type Addresses, Suite } from "./suite.ts";

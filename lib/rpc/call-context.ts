@@ -5,6 +5,9 @@ import type { Log } from "../log.ts";
 /** The metadata key whose value is the same in every log line that one request causes, in every service. */
 export const requestIdKey = "x-request-id";
 
+/** The key that carries the version a gateway resolved, a number: to the node, where it wins, and back to the caller. */
+export const versionKey = "amaas-version";
+
 /** What a handler knows of the call besides its message. */
 export interface CallContext {
   /** From the caller's `x-request-id`, or made here. */

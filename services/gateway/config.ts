@@ -1,5 +1,5 @@
 import type { Settings } from "../../lib/env.ts";
-import { readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
+import { readServerName, readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
 
 /** The gateway's settings; its README says what each is for. */
 export interface GatewayConfig extends ServiceConfig {
@@ -25,11 +25,7 @@ export function readGatewayConfig(settings: Settings): GatewayConfig {
     port: settings.port("AMAAS_GATEWAY_PORT", 8001),
     registryAddress: settings.address("AMAAS_REGISTRY_ADDRESS", "127.0.0.1:8101"),
     trainerAddress: settings.address("AMAAS_TRAINER_ADDRESS", "127.0.0.1:8201"),
-    serverName: settings.text("AMAAS_SERVER_NAME", {
-      default: "amaas",
-      pattern: /^[\x21-\x7e]{1,64}$/,
-      needed: "1 to 64 printable characters without spaces",
-    }),
+    serverName: readServerName(settings),
     defaultTimeoutMs: whole("DEFAULT_TIMEOUT_MS", 60_000, 1, 86_400_000),
     callsMax: whole("CALLS_MAX", 10_000, 1, 1_000_000),
     connectTimeoutMs: whole("CONNECT_TIMEOUT_MS", 2000, 10, 60_000),

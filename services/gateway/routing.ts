@@ -1,4 +1,5 @@
 import { ServiceError } from "../../lib/errors.ts";
+import { defaultAlias, versionNumber } from "../../lib/resource-names.ts";
 import type { ModelRef } from "./model-ref.ts";
 import { nearestNames } from "./nearest-names.ts";
 import type { ModelRoute, RouteTable } from "./route-table.ts";
@@ -39,18 +40,13 @@ export function readyReplicas({ model, version, replicas }: Route): readonly str
   });
 }
 
-/** The alias that an empty version means. */
-const defaultAlias = "default";
 /** How many names an error lists. */
 const namesMax = 10;
 /** How many characters of a name that does not exist an error repeats. */
 const shownMax = 64;
 
-/** Numbers as the registry writes them; anything else is an alias, which holds at least one letter. */
-const versionNumber = /^[1-9]\d{0,14}$/;
-
 function versionOf(model: ModelRoute, text: string): number | undefined {
-  return versionNumber.test(text) ? Number(text) : model.aliases.get(text || defaultAlias);
+  return versionNumber(text) ?? model.aliases.get(text || defaultAlias);
 }
 
 function unknownModel(table: RouteTable, ref: ModelRef): ServiceError {

@@ -1,6 +1,4 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { systemClock } from "../../lib/clock.ts";
 import { ServiceError } from "../../lib/errors.ts";
 import type {
@@ -11,6 +9,7 @@ import { createLog, type Log } from "../../lib/log.ts";
 import type { Service } from "../../lib/process.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
+import { suiteVersion } from "../../lib/suite-version.ts";
 import { CallLimit } from "./call-limit.ts";
 import type { GatewayConfig } from "./config.ts";
 import { Upstream } from "./forward/upstream.ts";
@@ -105,9 +104,4 @@ export class GatewayService implements Service {
 // biome-ignore lint/correctness/useYield: it ends before the first message.
 async function* refuse(): AsyncGenerator<never> {
   throw new ServiceError("METHOD_INTERNAL", "ControlService is answered by the registry only, at its own address");
-}
-
-function suiteVersion(): string {
-  const path = fileURLToPath(import.meta.resolve("#package.json"));
-  return (JSON.parse(readFileSync(path, "utf8")) as { readonly version: string }).version;
 }

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Settings } from "../../lib/env.ts";
 import { idPattern } from "../../lib/resource-names.ts";
-import { readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
+import { readServerName, readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
 import type { QueueBounds } from "./replicas/request-queue.ts";
 
 /** The inference service's settings; its README says what each is for. */
@@ -40,7 +40,7 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
         pattern: idPattern,
         needed: "1 to 63 of a-z, 0-9, '.', '_' and '-', beginning and ending with a letter or digit",
       }) || undefined,
-    serverName: settings.text("AMAAS_SERVER_NAME", { default: "amaas", pattern: /^\S{1,63}$/, needed: "one word" }),
+    serverName: readServerName(settings),
     instanceCount,
     intraOpThreads: whole("INTRA_OP_THREADS", Math.max(1, Math.floor(availableParallelism() / instanceCount)), 1, 256),
     queue: {

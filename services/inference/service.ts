@@ -1,7 +1,5 @@
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import type { ControlServiceDefinition } from "../../lib/gen/amaas/registry/v1/ControlService.ts";
 import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
@@ -10,6 +8,7 @@ import { createLog, type Log } from "../../lib/log.ts";
 import type { Service } from "../../lib/process.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
+import { suiteVersion } from "../../lib/suite-version.ts";
 import { ArtifactCache } from "./artifacts/artifact-cache.ts";
 import { registrySource } from "./artifacts/artifact-source.ts";
 import type { InferenceConfig } from "./config.ts";
@@ -143,6 +142,7 @@ export class InferenceService implements Service {
         new Replica(aspired, {
           openPool: () => this.#createPool(aspired),
           retry: { firstMs: 500, maxMs: 30_000 },
+          retryWhenShort: { firstMs: 10_000, maxMs: 300_000 },
           clock: this.#clock,
           random: Math.random,
           log: this.#log,
@@ -207,8 +207,3 @@ export class InferenceService implements Service {
 
 /** Called too often for a line per call. */
 const quietMethods = ["ServerLive", "ServerReady", "ModelReady", "ModelInfer"];
-
-function suiteVersion(): string {
-  const path = fileURLToPath(import.meta.resolve("#package.json"));
-  return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
-}

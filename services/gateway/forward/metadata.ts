@@ -6,8 +6,6 @@ export function withoutHopByHop(metadata: Metadata): Metadata {
   return metadata;
 }
 
-/** The key that carries the resolved version, to the node and back to the caller. */
-export const versionKey = "amaas-version";
 /** The key that tells the caller which node answered. */
 export const nodeKey = "amaas-node";
 

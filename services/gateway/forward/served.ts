@@ -1,10 +1,10 @@
 import { type Metadata, type StatusObject, status } from "@grpc/grpc-js";
 import { ServiceError } from "../../../lib/errors.ts";
-import { deadlineMsOf } from "../../../lib/rpc/call-context.ts";
+import { deadlineMsOf, versionKey } from "../../../lib/rpc/call-context.ts";
 import { statusOf } from "../../../lib/rpc/status.ts";
 import type { Route } from "../routing.ts";
 import { explained } from "./explain.ts";
-import { nodeKey, versionKey, withoutHopByHop } from "./metadata.ts";
+import { nodeKey, withoutHopByHop } from "./metadata.ts";
 import type { CallHead } from "./upstream.ts";
 
 /** What a server call of grpc-js says about itself. */

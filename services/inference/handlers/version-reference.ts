@@ -1,10 +1,7 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import { versionNumber } from "../../../lib/resource-names.ts";
-import type { CallContext } from "../../../lib/rpc/call-context.ts";
+import { type CallContext, versionKey } from "../../../lib/rpc/call-context.ts";
 import { quoted } from "../tensors/tensor-fault.ts";
-
-/** The metadata key under which a gateway says which version its route chose; it wins over the request's own field. */
-const versionKey = "amaas-version";
 
 /** The version that a call asks for: a number, an alias, or empty for the default. */
 export function versionReference(modelVersion: string, { metadata }: Pick<CallContext, "metadata">): string {

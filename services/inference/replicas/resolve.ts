@@ -1,12 +1,9 @@
 import { ServiceError } from "../../../lib/errors.ts";
-import { versionNumber } from "../../../lib/resource-names.ts";
+import { defaultAlias, versionNumber } from "../../../lib/resource-names.ts";
 import type { Signature } from "../../../lib/tensor.ts";
 import { quoted, quotedList } from "../tensors/tensor-fault.ts";
 import { type ModelEntry, type ModelTable, stateOf, type VersionEntry } from "./model-table.ts";
 import { notReady, type Replica } from "./replica.ts";
-
-/** The alias that an empty version means. */
-const defaultAlias = "default";
 
 /**
  * The version that a request means: `reference` is a number, an alias, or empty for the alias `default`, and without

@@ -1,0 +1,15 @@
+import { expect } from "chai";
+import { Settings } from "../../lib/env.ts";
+import { readGatewayConfig } from "../../services/gateway/config.ts";
+import { readInferenceConfig } from "../../services/inference/config.ts";
+
+describe("the name that a gateway and its nodes tell", () => {
+  it("is taken by both or by neither", () => {
+    for (const read of [readGatewayConfig, readInferenceConfig]) {
+      const named = (name: string) => read(new Settings({ AMAAS_SERVER_NAME: name })).serverName;
+      expect(named("x".repeat(64))).to.equal("x".repeat(64));
+      expect(() => named("bücher")).to.throw("AMAAS_SERVER_NAME");
+      expect(() => named("two words")).to.throw("AMAAS_SERVER_NAME");
+    }
+  });
+});
