@@ -48,6 +48,14 @@ export function everyTypeModel(dataTypes: readonly DataType[], shape: Shape): Ui
   return writeModel(modelOf(graph.graph()));
 }
 
+/** `y` = as many ones as `x`, INT64 [1], says. */
+export function expandingModel(): Uint8Array {
+  const graph = new GraphBuilder("expanding");
+  const count = { ...graph.input("x", "INT64", [1]), sizes: ["n"] };
+  graph.output("y", graph.expand(graph.scalar(1, "FP32"), count));
+  return writeModel(modelOf(graph.graph()));
+}
+
 /** `y` = the rows of a table of 3 that `x`, INT64 [n], names. */
 export function lookupModel(): Uint8Array {
   const graph = new GraphBuilder("lookup");

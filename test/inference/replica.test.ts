@@ -24,6 +24,7 @@ describe("a replica", () => {
     const options = {
       openPool,
       retry: { firstMs: 100, maxMs: 250 },
+      retryWhenShort: { firstMs: 10_000, maxMs: 15_000 },
       random: () => 0,
       log: createLog("test", "silent"),
     };
@@ -47,6 +48,17 @@ describe("a replica", () => {
       waits.push(replica.state.kind === "failed" ? replica.state.retryAtMs : replica.state.kind);
     }
     expect(waits).to.deep.equal([50, 100, 125, "ready", 50]);
+  });
+
+  it("is tried again after a long wait where the machine was short of something", async () => {
+    const short = new ServiceError("INTERNAL", "std::bad_alloc");
+    const { replica } = replicaOf(short, short, "loaded");
+    const waits: unknown[] = [];
+    for (let load = 0; load < 3; load++) {
+      await replica.load();
+      waits.push(replica.state.kind === "failed" ? replica.state.retryAtMs : replica.state.kind);
+    }
+    expect(waits).to.deep.equal([5000, 7500, "ready"]);
   });
 
   it("is not tried again where the genuine bytes cannot be loaded", async () => {

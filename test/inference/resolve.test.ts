@@ -29,6 +29,7 @@ const replicaOf = async (aspired: AspiredVersion, failure?: string): Promise<Rep
   const replica = new Replica(aspired, {
     openPool: () => pool,
     retry: { firstMs: 1, maxMs: 1 },
+    retryWhenShort: { firstMs: 1, maxMs: 1 },
     clock: new ManualClock(),
     random: () => 0,
     log: createLog("test", "silent"),

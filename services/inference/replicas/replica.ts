@@ -24,6 +24,8 @@ export interface ReplicaOptions {
   readonly openPool: (aspired: AspiredVersion) => InstancePool;
   /** Waits before a load that failed is tried again. */
   readonly retry: BackOff;
+  /** The same where the node itself failed: short of memory, it would only get shorter by loads that come too soon. */
+  readonly retryWhenShort: BackOff;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -87,10 +89,9 @@ export class Replica {
       this.#settle({ kind: "ready", signature });
       this.#log.info({ durationMs: this.#options.clock.now() - begin }, "version loaded");
     } catch (failure) {
-      const { clock, retry, random } = this.#options;
-      const delayMs = isFinal(failure) ? Infinity : backOffMs(++this.#failureCount, retry, random());
+      const delayMs = this.#retryDelayMs(failure);
       const reason = messageOf(failure);
-      this.#settle({ kind: "failed", reason, retryAtMs: clock.now() + delayMs });
+      this.#settle({ kind: "failed", reason, retryAtMs: this.#options.clock.now() + delayMs });
       this.#log.error(
         { reason, retryDelayMs: delayMs === Infinity ? "never" : Math.round(delayMs) },
         "version could not be loaded",
@@ -98,15 +99,18 @@ export class Replica {
     }
   }
 
+  /** Infinity where another attempt would fail too: the bytes are the right ones, and the runtime cannot load them. */
+  #retryDelayMs(failure: unknown): number {
+    const { retry, retryWhenShort, random } = this.#options;
+    const reason = failure instanceof ServiceError ? failure.reason : undefined;
+    if (reason === "ARTIFACT_INVALID") return Infinity;
+    return backOffMs(++this.#failureCount, reason === "INTERNAL" ? retryWhenShort : retry, random());
+  }
+
   /** An unload that has begun meanwhile is not undone. */
   #settle(state: ReplicaState): void {
     if (this.#state.kind === "loading") this.#state = state;
   }
-}
-
-/** Whether another attempt would fail too: the bytes are the right ones, and the runtime cannot load them. */
-function isFinal(failure: unknown): boolean {
-  return failure instanceof ServiceError && failure.reason === "ARTIFACT_INVALID";
 }
 
 /** The fault of a request to a version that is known and cannot take it. */

@@ -1,21 +1,26 @@
 import { InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
-import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
+import { assert, messageOf, type Reason, ServiceError } from "../../../lib/errors.ts";
 import type { DataType, Tensor } from "../../../lib/tensor.ts";
 import { joinedByteStrings, textsOf } from "../tensors/byte-strings.ts";
+import { isShortage } from "./shortage.ts";
 
 /** One model in native memory. Calls block the thread. */
 export interface Session {
   /**
    * Gives the named outputs, in buffers of their own. The inputs' bytes begin at the start of their buffers.
    *
-   * Throws TENSOR_INVALID with the runtime's own text where the model cannot take the inputs.
+   * Throws TENSOR_INVALID with the runtime's own text where the model cannot take the inputs, and INTERNAL where the
+   * machine was short of memory or threads.
    */
   run(inputs: readonly Tensor[], outputNames: readonly string[]): Promise<readonly Tensor[]>;
   /** Frees the native memory. */
   release(): Promise<void>;
 }
 
-/** Loads an ONNX model on the CPU. Throws ARTIFACT_INVALID with the runtime's own text. */
+/**
+ * Loads an ONNX model on the CPU. Throws ARTIFACT_INVALID with the runtime's own text, and INTERNAL where the machine was
+ * short of memory or threads.
+ */
 export async function openSession(model: Uint8Array, intraOpThreads: number): Promise<Session> {
   const session = await InferenceSession.create(model, {
     executionProviders: ["cpu"],
@@ -26,18 +31,26 @@ export async function openSession(model: Uint8Array, intraOpThreads: number): Pr
     // Threads that wait by spinning take the cores that the event loop and the other sessions need.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   }).catch((cause: unknown) => {
-    throw new ServiceError("ARTIFACT_INVALID", `the runtime cannot load the model: ${messageOf(cause)}`, { cause });
+    throw faultOf(cause, "ARTIFACT_INVALID", "the runtime cannot load the model");
   });
   return {
     run: async (inputs, outputNames) => {
       const feeds = Object.fromEntries(inputs.map((tensor) => [tensor.name, toRuntime(tensor)]));
       const outputs = await session.run(feeds, outputNames).catch((cause: unknown) => {
-        throw new ServiceError("TENSOR_INVALID", `the model cannot take these inputs: ${messageOf(cause)}`, { cause });
+        throw faultOf(cause, "TENSOR_INVALID", "the model cannot take these inputs");
       });
       return outputNames.map((name) => fromRuntime(name, outputs[name] as RuntimeTensor));
     },
     release: () => session.release(),
   };
+}
+
+/** The runtime fails in one way for everything; its text tells whose fault it was. */
+function faultOf(cause: unknown, reason: Reason, what: string): ServiceError {
+  const text = messageOf(cause);
+  return isShortage(text)
+    ? new ServiceError("INTERNAL", `the node is short of memory or threads: ${text}`, { cause })
+    : new ServiceError(reason, `${what}: ${text}`, { cause });
 }
 
 /** The runtime's name of each data type, and the array that it wants; strings and what it cannot carry have none. */
