@@ -8,8 +8,6 @@ export interface WorkerThread {
   on(event: "message", listener: (reply: ThreadReply) => void): unknown;
   on(event: "error", listener: (failure: unknown) => void): unknown;
   on(event: "exit", listener: (code: number) => void): unknown;
-  /** Ends the thread. Never while it runs a session: the runtime would end the whole process. */
-  terminate(): Promise<number>;
 }
 
 /** Starts a thread that loads one model. */
