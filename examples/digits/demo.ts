@@ -1,15 +1,8 @@
 import type { Progress__Output } from "../../lib/gen/amaas/trainer/v1/Progress.ts";
 import { type Digit, drawn, heldOut, readDataset } from "./dataset.ts";
 import { concurrency, type Measured, type Prediction, Predictor } from "./prediction.ts";
+import type { Screen } from "./screen.ts";
 import { seed, train, uploadDataset, validationShare } from "./training.ts";
-
-/** Where the demo writes. */
-export interface Screen {
-  /** One line. */
-  line(text: string): void;
-  /** One line that the next status replaces, where the screen can. */
-  status(text: string): void;
-}
 
 /** The share of held-out digits that must be recognised. */
 const accuracyNeeded = 0.96;
@@ -23,7 +16,10 @@ export async function runDemo(gateway: string, screen: Screen): Promise<void> {
     `dataset    ${dataset.digits.length} digits of 8 × 8, ${unseen.length} held out, ${artifact.slice(0, 26)}…`,
   );
 
-  const job = await train(gateway, artifact, (progress) => screen.status(progressLine(progress)));
+  const job = await train(gateway, artifact, (progress) => {
+    const { epoch, epochs } = progress;
+    screen.status(progressLine(progress), epoch % 10 === 0 || epoch === epochs);
+  });
   screen.line(
     `trained    ${job.version} by ${job.name}, validation accuracy ${percent(job.metrics.validation_accuracy)}`,
   );

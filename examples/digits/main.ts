@@ -1,19 +1,17 @@
 import { messageOf } from "../../lib/errors.ts";
 import { suiteConfig } from "../../supervisor/config.ts";
 import { Suite } from "../../supervisor/suite.ts";
-import { nextCall, runDemo, type Screen } from "./demo.ts";
+import { nextCall, runDemo } from "./demo.ts";
 import { runningGateway } from "./running-gateway.ts";
+import { screenOf } from "./screen.ts";
 
-const screen: Screen = {
-  line: (text) => process.stdout.write(process.stdout.isTTY ? `\r\x1b[K${text}\n` : `${text}\n`),
-  status: (text) => process.stdout.write(process.stdout.isTTY ? `\r\x1b[K${text}` : `${text}\n`),
-};
+const screen = screenOf(process.stdout);
 
 try {
   const config = suiteConfig(process.env);
   const running = await runningGateway(config);
   const suite = running === undefined ? new Suite(config) : undefined;
-  const stop = () => void suite?.stop().finally(() => process.exit(130));
+  const stop = () => void Promise.resolve(suite?.stop()).finally(() => process.exit(130));
   process.once("SIGINT", stop).once("SIGTERM", stop);
   try {
     const gateway = running ?? (await suite!.start()).gateway;
