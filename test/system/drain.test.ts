@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { doublingModel } from "./doubling.ts";
 import { publish } from "./publishing.ts";
@@ -14,7 +15,7 @@ describe("a gateway that is told to end", function () {
   });
   after(() => suite.remove());
 
-  it("answers every call that it has accepted", async () => {
+  it("answers every call that it has accepted and ends with exit code 0", async () => {
     const input = { name: "x", datatype: "FP32", shape: [1, 2] };
     const call = (value: number) =>
       suite.inference.unary("ModelInfer", {
@@ -22,14 +23,22 @@ describe("a gateway that is told to end", function () {
         inputs: [input],
         rawInputContents: [Buffer.from(Float32Array.from([value, 0]).buffer)],
       });
+    // Connected and in use, so that all further calls go over one connection, in order.
     await call(0);
     const calls = Array.from({ length: 200 }, (_, i) => call(i));
-    // By the time that the middle one is answered, the gateway has read all of them.
-    await calls[100];
+    // The gateway answers this one by itself: once it has, it has read all the calls before.
+    await suite.inference.unary("ServerLive", {});
     process.kill(suite.members.get("gateway")!.pid, "SIGTERM");
     const answers = await Promise.all(calls);
     expect(answers.map(({ rawOutputContents }) => rawOutputContents[0].readFloatLE())).to.deep.equal(
       calls.map((_, i) => 2 * i),
     );
+    await until(() => /^gateway +backing-off .*/m.test(suite.output));
+    expect(/^gateway +backing-off .*/m.exec(suite.output)?.[0]).to.contain("ended with exit code 0");
   });
 });
+
+async function until(holds: () => boolean): Promise<void> {
+  const giveUpMs = Date.now() + 20_000;
+  while (!holds() && Date.now() < giveUpMs) await sleep(20);
+}

@@ -80,6 +80,18 @@ export class RunningSuite {
     process.kill(this.members.get(name)!.pid, "SIGKILL");
   }
 
+  /** Kills one member and keeps it dead during an action: the supervisor stands still meanwhile, and starts it again then. */
+  async withDead(name: string, action: () => Promise<void>): Promise<void> {
+    const supervisor = this.#process!;
+    supervisor.kill("SIGSTOP");
+    try {
+      this.kill(name);
+      await action();
+    } finally {
+      supervisor.kill("SIGCONT");
+    }
+  }
+
   /** Ends it as Ctrl-C does; answers the exit code. */
   async stop(): Promise<number | null> {
     this.#disconnect();
