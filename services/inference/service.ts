@@ -33,6 +33,17 @@ export interface InferenceParts {
   readonly clock?: Clock;
 }
 
+/** What a node holds from `start` to `stop`. */
+interface Parts {
+  readonly registry: RpcClient<RegistryServiceDefinition>;
+  readonly control: RpcClient<ControlServiceDefinition>;
+  readonly artifacts: ArtifactCache;
+  readonly assignmentFile: AssignmentFile;
+  readonly replicas: ReplicaSet;
+  readonly link: RegistryLink;
+  readonly server: RpcServer;
+}
+
 type State = "new" | "serving" | "draining";
 
 /** One inference node: holds what the registry says, and answers the Open Inference Protocol. */
@@ -42,13 +53,7 @@ export class InferenceService implements Service {
   readonly #clock: Clock;
   readonly #startWorker: StartWorker;
   readonly #node: string;
-  readonly #registry: RpcClient<RegistryServiceDefinition>;
-  readonly #control: RpcClient<ControlServiceDefinition>;
-  readonly #artifacts: ArtifactCache;
-  readonly #assignmentFile: AssignmentFile;
-  readonly #replicas: ReplicaSet;
-  readonly #link: RegistryLink;
-  readonly #server: RpcServer;
+  #parts: Parts | undefined;
   #state: State = "new";
   #address = "";
   #stopped: Promise<void> | undefined;
@@ -59,24 +64,18 @@ export class InferenceService implements Service {
     this.#startWorker = parts.startWorker ?? startWorker;
     this.#node = config.nodeName ?? derivedNodeName(hostname(), String(config.port || `pid${process.pid}`));
     this.#log = createLog("inference", config.logLevel).child({ node: this.#node });
-    this.#registry = new RpcClient("amaas.registry.v1.RegistryService", config.registryAddress);
-    this.#control = new RpcClient("amaas.registry.v1.ControlService", config.registryAddress);
-    const folder = join(config.dataDir, "inference", this.#node);
-    this.#assignmentFile = new AssignmentFile(join(folder, "assignment.json"));
-    this.#artifacts = this.#createArtifacts(join(folder, "artifacts"));
-    this.#replicas = this.#createReplicas();
-    this.#link = this.#createLink();
-    this.#server = this.#createServer();
   }
 
   /** Serves what the last assignment says, with or without the registry, and follows the registry from then on. */
   async start(): Promise<{ readonly port: number }> {
     const { host, advertisedAddress } = this.#config;
-    const port = await this.#server.start();
+    const parts = this.#createParts();
+    this.#parts = parts;
+    const port = await parts.server.start();
     this.#address = advertisedAddress ?? derivedAddress(host, port, hostname());
-    await this.#resume();
+    await this.#resume(parts);
     this.#state = "serving";
-    this.#link.start();
+    parts.link.start();
     this.#log.info({ address: this.#address }, "serving");
     return { port };
   }
@@ -89,14 +88,17 @@ export class InferenceService implements Service {
 
   async #stop(): Promise<void> {
     this.#state = "draining";
-    this.#link.report();
+    if (this.#parts === undefined) return;
+    const { registry, control, artifacts, replicas, link, server } = this.#parts;
+    link.report();
     const failures: unknown[] = [];
     for (const step of [
-      () => this.#server.stop(),
-      () => this.#link.stop(),
-      () => this.#unload(),
-      async () => this.#registry.close(),
-      async () => this.#control.close(),
+      () => server.stop(),
+      () => link.stop(),
+      // No more loads are begun before the downloads end, so that none takes the place of one that failed by that.
+      () => Promise.all([replicas.stop(), artifacts.close()]),
+      async () => registry.close(),
+      async () => control.close(),
     ]) {
       await step().catch((failure: unknown) => failures.push(failure));
     }
@@ -104,30 +106,38 @@ export class InferenceService implements Service {
     this.#log.info({}, "stopped");
   }
 
-  /** No more loads are begun before the downloads end, so that none takes the place of one that failed by that. */
-  async #unload(): Promise<void> {
-    await Promise.all([this.#replicas.stop(), this.#artifacts.close()]);
-  }
-
-  async #resume(): Promise<void> {
+  async #resume({ assignmentFile, replicas }: Parts): Promise<void> {
     try {
-      const assignment = await this.#assignmentFile.load();
-      if (assignment !== undefined) this.#replicas.aspire(assignment.versions);
+      const assignment = await assignmentFile.load();
+      if (assignment !== undefined) replicas.aspire(assignment.versions);
     } catch (failure) {
       this.#log.error({ error: failure }, "the last assignment on disk cannot be read; waiting for the registry");
     }
   }
 
-  #follow(assignment: Assignment): void {
-    this.#assignmentFile.save(assignment).catch((failure: unknown) => {
+  #follow(assignment: Assignment, { assignmentFile, replicas }: Pick<Parts, "assignmentFile" | "replicas">): void {
+    assignmentFile.save(assignment).catch((failure: unknown) => {
       this.#log.error({ error: failure }, "the assignment could not be kept on disk");
     });
-    this.#replicas.aspire(assignment.versions);
+    replicas.aspire(assignment.versions);
   }
 
-  #createArtifacts(folder: string): ArtifactCache {
+  #createParts(): Parts {
+    const { registryAddress, dataDir } = this.#config;
+    const folder = join(dataDir, "inference", this.#node);
+    const registry = new RpcClient<RegistryServiceDefinition>("amaas.registry.v1.RegistryService", registryAddress);
+    const control = new RpcClient<ControlServiceDefinition>("amaas.registry.v1.ControlService", registryAddress);
+    const assignmentFile = new AssignmentFile(join(folder, "assignment.json"));
+    const artifacts = this.#createArtifacts(join(folder, "artifacts"), registry);
+    const replicas: ReplicaSet = this.#createReplicas(artifacts, () => link.report());
+    const link = this.#createLink({ control, replicas, assignmentFile });
+    const server = this.#createServer(replicas);
+    return { registry, control, artifacts, assignmentFile, replicas, link, server };
+  }
+
+  #createArtifacts(folder: string, registry: Parts["registry"]): ArtifactCache {
     return new ArtifactCache(folder, {
-      source: registrySource(this.#registry),
+      source: registrySource(registry),
       clock: this.#clock,
       random: Math.random,
       resume: { firstMs: 100, maxMs: 2000 },
@@ -136,11 +146,11 @@ export class InferenceService implements Service {
     });
   }
 
-  #createReplicas(): ReplicaSet {
-    return new ReplicaSet({
+  #createReplicas(artifacts: ArtifactCache, report: () => void): ReplicaSet {
+    const replicas = new ReplicaSet({
       createReplica: (aspired) =>
         new Replica(aspired, {
-          openPool: () => this.#createPool(aspired),
+          openPool: () => this.#createPool(aspired, artifacts),
           retry: { firstMs: 500, maxMs: 30_000 },
           retryWhenShort: { firstMs: 10_000, maxMs: 300_000 },
           clock: this.#clock,
@@ -150,20 +160,21 @@ export class InferenceService implements Service {
       loadsMax: this.#config.loadsMax,
       clock: this.#clock,
       onChange: () => {
-        this.#link.report();
-        this.#artifacts
-          .keepOnly(() => this.#replicas.neededArtifacts)
+        report();
+        artifacts
+          .keepOnly(() => replicas.neededArtifacts)
           .catch((failure: unknown) => {
             this.#log.warn({ error: failure }, "artifacts that are no longer needed could not be removed");
           });
       },
     });
+    return replicas;
   }
 
-  #createPool(aspired: AspiredVersion): InstancePool {
+  #createPool(aspired: AspiredVersion, artifacts: ArtifactCache): InstancePool {
     const { instanceCount, intraOpThreads, queue } = this.#config;
     const log = this.#log.child({ model: aspired.model, version: aspired.version });
-    const parts = { artifacts: this.#artifacts, startWorker: this.#startWorker, intraOpThreads, log };
+    const parts = { artifacts, startWorker: this.#startWorker, intraOpThreads, log };
     return new InstancePool({
       instanceCount,
       queue,
@@ -175,15 +186,15 @@ export class InferenceService implements Service {
     });
   }
 
-  #createLink(): RegistryLink {
+  #createLink(parts: Pick<Parts, "control" | "replicas" | "assignmentFile">): RegistryLink {
     return new RegistryLink({
-      client: this.#control,
+      client: parts.control,
       report: () => {
         const draining = this.#state === "draining";
         const facts = { node: this.#node, address: this.#address, memoryBytes: process.memoryUsage.rss(), draining };
-        return reportOf(facts, this.#replicas.table);
+        return reportOf(facts, parts.replicas.table);
       },
-      onAssignment: (assignment) => this.#follow(assignment),
+      onAssignment: (assignment) => this.#follow(assignment, parts),
       reconnect: { firstMs: 100, maxMs: 2000 },
       clock: this.#clock,
       random: Math.random,
@@ -191,14 +202,14 @@ export class InferenceService implements Service {
     });
   }
 
-  #createServer(): RpcServer {
+  #createServer(replicas: ReplicaSet): RpcServer {
     const { serverName, host, port, messageBytesMax, drainTimeoutMs } = this.#config;
     const server = new RpcServer({ host, port, messageBytesMax, drainTimeoutMs }, this.#log);
     const facts = { name: serverName, version: suiteVersion(), isReady: () => this.#state === "serving" };
     const handlers = {
       ...serverHandlers(facts),
-      ...modelHandlers(this.#replicas),
-      ModelInfer: inferHandler(this.#replicas),
+      ...modelHandlers(replicas),
+      ModelInfer: inferHandler(replicas),
     };
     server.implement<GRPCInferenceServiceHandlers>("inference.GRPCInferenceService", handlers, quietMethods);
     return server;
