@@ -44,7 +44,7 @@ export async function download(
         signal.throwIfAborted();
         ({ size } = await file.stat());
         failureCount = size > begin ? 0 : failureCount + 1;
-        const fault = faultOf(failure);
+        const fault = relayedFault(failure);
         if (fault.reason !== "SERVICE_UNAVAILABLE" || failureCount >= options.attemptsMax) throw fault;
         await pause(options.clock, backOffMs(Math.max(1, failureCount), options.resume, options.random()), signal);
       }
@@ -53,14 +53,6 @@ export async function download(
   } finally {
     await file.close();
   }
-}
-
-/** Silence, a reset stream, and all else that the source does not give a reason for: breaks, after which it is asked again. */
-function faultOf(failure: unknown): ServiceError {
-  const fault = relayedFault(failure);
-  return fault.reason === "INTERNAL"
-    ? new ServiceError("SERVICE_UNAVAILABLE", fault.message, { cause: failure })
-    : fault;
 }
 
 /** Appends what the source gives; answers the size of the file then. Stops soon after the artifact's size is exceeded. */

@@ -6,8 +6,10 @@ import { checkData, checkPlan } from "./training-plan.ts";
 
 // The entry of the training thread: one run, then it ends.
 const { plan, data, stopFlag } = workerData as ThreadStart;
+// The host has checked the plan: a throw here is a broken invariant, and ends the thread.
+const network = checkPlan(plan);
 try {
-  checkData(plan, checkPlan(plan), data);
+  checkData(plan, network, data);
   const training = new Training(plan, data, {
     onProgress: (progress) => say({ kind: "progress", progress }),
     isStopped: () => Atomics.load(stopFlag, 0) !== 0,
