@@ -1,12 +1,14 @@
 import { join } from "node:path";
 import type { Settings } from "../../lib/env.ts";
 import { readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
+import type { DatabaseConfig } from "./store/database.ts";
 
 /** The registry's settings; its README says what each is for. */
 export interface RegistryConfig extends ServiceConfig {
   readonly port: number;
   /** The registry's own part of the data directory. */
   readonly folder: string;
+  readonly database: DatabaseConfig;
   readonly artifactBytesMax: number;
   readonly control: ControlConfig;
 }
@@ -26,12 +28,14 @@ export interface ControlConfig {
 /** Reads and checks every setting of the registry. */
 export function readRegistryConfig(settings: Settings): RegistryConfig {
   const service = readServiceConfig(settings);
+  const folder = join(service.dataDir, "registry");
   const whole = (name: string, preset: number, min: number, max: number) =>
     settings.integer(`AMAAS_${name}`, { default: preset, min, max });
   return {
     ...service,
     port: settings.port("AMAAS_REGISTRY_PORT", 8101),
-    folder: join(service.dataDir, "registry"),
+    folder,
+    database: readDatabaseConfig(settings, folder),
     artifactBytesMax: whole("ARTIFACT_BYTES_MAX", 16 * 1024 ** 3, 1, 1024 ** 4),
     control: {
       heartbeatMs: whole("NODE_HEARTBEAT_MS", 1000, 50, 60_000),
@@ -39,5 +43,20 @@ export function readRegistryConfig(settings: Settings): RegistryConfig {
       replicasPerVersion: whole("REPLICAS_PER_VERSION", 2, 1, 1000),
       newestVersionsServed: whole("NEWEST_VERSIONS_SERVED", 4, 0, 1000),
     },
+  };
+}
+
+function readDatabaseConfig(settings: Settings, folder: string): DatabaseConfig {
+  const url = settings.text("AMAAS_DATABASE_URL", {
+    default: "",
+    pattern: /^postgres(ql)?:\/\/\S+$/,
+    needed: "postgres://user:password@host:port/database",
+  });
+  if (url === "") return { kind: "embedded", folder };
+  return {
+    kind: "postgres",
+    url,
+    connectionsMax: settings.integer("AMAAS_DATABASE_CONNECTIONS_MAX", { default: 10, min: 2, max: 1000 }),
+    timeoutMs: settings.integer("AMAAS_DATABASE_TIMEOUT_MS", { default: 5000, min: 100, max: 600_000 }),
   };
 }

@@ -38,9 +38,9 @@ export class RegistryService implements Service {
   }
 
   async start(): Promise<{ readonly port: number }> {
-    const { folder, artifactBytesMax, control: controlConfig } = this.#config;
+    const { folder, database: databaseConfig, artifactBytesMax, control: controlConfig } = this.#config;
     const clock = this.#clock;
-    this.#database = Database.open(folder);
+    this.#database = await Database.open(databaseConfig, clock);
     const { query } = this.#database;
     const files = new ArtifactFiles(folder);
     await files.start();

@@ -84,13 +84,13 @@ export async function upload(
 /** Uploads an ONNX file and registers it as the next version of a model, which it makes if need be. */
 export async function publish(registry: RpcClient<RegistryServiceDefinition>, model: string, bytes: Uint8Array) {
   const artifact = await upload(registry, bytes);
-  const request = { parent: modelName(model), version: { artifact }, allowMissingModel: true };
+  const request = { parent: modelName(model), version: { variants: [{ artifact }] }, allowMissingModel: true };
   return registry.unary("CreateVersion", request, { timeoutMs: 10_000 });
 }
 
 /** Points an alias at a version, whether it exists or not. */
 export function point(registry: RpcClient<RegistryServiceDefinition>, model: string, alias: string, version: number) {
-  const request = { alias: { name: `${modelName(model)}/aliases/${alias}`, version }, allowMissing: true };
+  const request = { alias: { name: `${modelName(model)}/aliases/${alias}`, targets: [{ version }] }, allowMissing: true };
   return registry.unary("UpdateAlias", request, { timeoutMs: 10_000 });
 }
 

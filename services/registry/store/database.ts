@@ -1,62 +1,223 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { Kysely, SqliteDialect } from "kysely";
-import Libsql from "libsql";
-import { messageOf } from "../../../lib/errors.ts";
-import { migrations } from "./migrations.ts";
+import { Kysely, sql } from "kysely";
+import type { Clock } from "../../../lib/clock.ts";
+import { EmbeddedFile, embeddedWords } from "./embedded.ts";
+import { migrations, type Words } from "./migrations.ts";
+import { type Channel, Notifications } from "./notifications.ts";
+import { isContention, type PostgresConfig, PostgresServer, postgresWords } from "./postgres.ts";
 import type { Schema } from "./schema.ts";
-import { Statements } from "./statements.ts";
+import { type Actor, CatalogueTransaction, type Change } from "./transaction.ts";
+
+/** Which database: a file in a folder, or a server. */
+export type DatabaseConfig =
+  | { readonly kind: "embedded"; readonly folder: string }
+  | ({ readonly kind: "postgres" } & PostgresConfig);
+
+/** Hears of a commit: of its changes where it was ours, of undefined where it was another registry's. */
+export type CommitListener = (changes: readonly Change[] | undefined) => void;
 
 /**
- * The embedded database in a folder. Every acknowledged commit is on disk (write-ahead log, synchronous FULL). The file is
- * locked for as long as it is open, and the system gives the lock back when the process dies.
+ * The catalogue's database. Every acknowledged change is on disk and in the log of changes, whose numbers follow each other
+ * without gaps in the order of the commits. With PostgreSQL several registries share one.
  */
 export class Database {
-  readonly #file: Libsql.Database;
-  /** Queries. Transactions run one after another. */
+  /** For reading; changes go through `change`. */
   readonly query: Kysely<Schema>;
+  /** Whether other registries may change the same catalogue at the same time. */
+  readonly isShared: boolean;
+  readonly #clock: Clock;
+  readonly #close: () => Promise<void> | void;
+  readonly #notifications: Notifications | undefined;
+  readonly #commitListeners = new Set<CommitListener>();
+  readonly #fleetListeners = new Set<() => void>();
+  #cancelPoll: () => void = () => undefined;
+  #isClosed = false;
+  #sequence = 0;
 
-  private constructor(file: Libsql.Database) {
-    this.#file = file;
-    this.query = new Kysely({ dialect: new SqliteDialect({ database: new Statements(file) }) });
+  private constructor(config: DatabaseConfig, clock: Clock) {
+    this.#clock = clock;
+    this.isShared = config.kind === "postgres";
+    if (config.kind === "embedded") {
+      const file = EmbeddedFile.open(config.folder);
+      this.query = new Kysely({ dialect: file.dialect() });
+      this.#close = () => file.close();
+    } else {
+      const server = new PostgresServer(config);
+      this.query = new Kysely({ dialect: server.dialect() });
+      this.#close = () => server.close();
+      this.#notifications = new Notifications(config, clock, (channel) => this.#heard(channel));
+    }
   }
 
-  /** Opens or makes the database and brings its tables up to date; throws where another process has it open. */
-  static open(folder: string): Database {
-    mkdirSync(folder, { recursive: true });
-    const file = new Libsql(join(folder, "catalogue.db"));
+  /**
+   * Opens the database and brings its tables up to date. Throws where another process has the embedded one open, and
+   * SERVICE_UNAVAILABLE where the server does not answer.
+   */
+  static async open(config: DatabaseConfig, clock: Clock): Promise<Database> {
+    const database = new Database(config, clock);
     try {
-      for (const setting of settings) file.exec(`PRAGMA ${setting}`);
-      file.exec("BEGIN EXCLUSIVE; COMMIT");
-      migrate(file);
-    } catch (cause) {
-      file.close();
-      if (!/lock|busy/i.test(messageOf(cause))) throw cause;
-      throw new Error(`another registry uses ${folder}; stop it, or set another AMAAS_DATA_DIR`, { cause });
+      await database.#migrate(config.kind === "embedded" ? embeddedWords : postgresWords);
+      database.#sequence = await database.lastSequence();
+    } catch (failure) {
+      await database.close();
+      throw failure;
     }
-    return new Database(file);
+    database.#notifications?.start();
+    if (database.isShared) database.#pollLater();
+    return database;
   }
 
-  /** Leaves one file, without a log. */
-  close(): void {
-    try {
-      // Statements that await garbage collection keep the connection, so the lock is given back first. It can be only
-      // outside of write-ahead mode, which it was taken in.
-      this.#file.exec("PRAGMA journal_mode = DELETE; PRAGMA locking_mode = NORMAL; SELECT 1 FROM sqlite_schema");
-    } finally {
-      this.#file.close();
+  /**
+   * Runs one change of the catalogue: everything that `work` does, together with the log of it, or nothing. `work` may run more
+   * than once where others were in its way, so it does nothing but query. Settles when the change is on disk.
+   */
+  async change<Result>(
+    actor: Actor,
+    timeMs: number,
+    work: (transaction: CatalogueTransaction) => Promise<Result>,
+  ): Promise<Result> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { result, changes } = await this.query
+          .transaction()
+          .execute((transaction) =>
+            this.#attempt(new CatalogueTransaction(transaction, actor, timeMs, this.isShared), work),
+          );
+        if (changes.length > 0) this.#tell(changes);
+        return result;
+      } catch (failure) {
+        if (!isContention(failure) || attempt === attemptsMax) throw failure;
+      }
     }
+  }
+
+  /** Calls back, at once, after every commit of a change; the answer ends that. */
+  onCommit(listener: CommitListener): () => void {
+    this.#commitListeners.add(listener);
+    return () => this.#commitListeners.delete(listener);
+  }
+
+  /** Calls back when another registry says that the fleet has changed; the answer ends that. */
+  onFleet(listener: () => void): () => void {
+    this.#fleetListeners.add(listener);
+    return () => this.#fleetListeners.delete(listener);
+  }
+
+  /** Tells other registries, when the transaction commits. */
+  async notify(transaction: Kysely<Schema>, channel: Channel): Promise<void> {
+    if (this.isShared) await sql`SELECT pg_notify(${channel}, '')`.execute(transaction);
+  }
+
+  /** The number of the last change; 0 where there is none. */
+  async lastSequence(): Promise<number> {
+    const row = await this.query
+      .selectFrom("counters")
+      .select("value")
+      .where("name", "=", "changes")
+      .executeTakeFirst();
+    return row?.value ?? 0;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelPoll();
+    await this.#notifications?.stop();
+    await this.#close();
+  }
+
+  async #attempt<Result>(
+    transaction: CatalogueTransaction,
+    work: (transaction: CatalogueTransaction) => Promise<Result>,
+  ): Promise<{ readonly result: Result; readonly changes: readonly Change[] }> {
+    const result = await work(transaction);
+    const { changes } = transaction;
+    if (changes.length > 0) {
+      await logChanges(transaction);
+      await this.notify(transaction.query, "amaas_changes");
+    }
+    return { result, changes };
+  }
+
+  async #migrate(words: Words): Promise<void> {
+    await this.query.transaction().execute(async (transaction) => {
+      if (this.isShared) await sql`SELECT pg_advisory_xact_lock(${migrationLock})`.execute(transaction);
+      await sql`CREATE TABLE IF NOT EXISTS migrations (step INTEGER PRIMARY KEY)`.execute(transaction);
+      const { rows } = await sql<{ step: number }>`SELECT max(step) AS step FROM migrations`.execute(transaction);
+      const done = rows[0]?.step ?? 0;
+      if (done > migrations.length) {
+        throw new Error(
+          `the catalogue has format ${done}, this release knows ${migrations.length}; use a newer release`,
+        );
+      }
+      for (const [index, step] of migrations.entries()) {
+        if (index < done) continue;
+        for (const statement of step(words)) await sql.raw(statement).execute(transaction);
+        await sql`INSERT INTO migrations (step) VALUES (${index + 1})`.execute(transaction);
+      }
+    });
+  }
+
+  #tell(changes: readonly Change[] | undefined): void {
+    for (const listener of [...this.#commitListeners]) listener(changes);
+  }
+
+  #heard(channel: Channel): void {
+    if (channel === "amaas_changes") this.#tell(undefined);
+    else for (const listener of [...this.#fleetListeners]) listener();
+  }
+
+  /** Looks for changes of others by itself too, for the time in which nothing can be heard. */
+  #pollLater(): void {
+    if (this.#isClosed) return;
+    this.#cancelPoll = this.#clock.after(pollMs, () => {
+      this.lastSequence()
+        .then((sequence) => {
+          if (sequence === this.#sequence) return;
+          this.#sequence = sequence;
+          this.#tell(undefined);
+        })
+        // The next look comes anyway; calls say that the database is away.
+        .catch(() => undefined)
+        .finally(() => this.#pollLater());
+    });
   }
 }
 
-const settings = ["locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"];
-
-function migrate(file: Libsql.Database): void {
-  const { user_version: done } = file.prepare("PRAGMA user_version").get() as { user_version: number };
-  if (done > migrations.length) {
-    throw new Error(`the catalogue has format ${done}, this release knows ${migrations.length}; use a newer release`);
-  }
-  for (let step = done; step < migrations.length; step++) {
-    file.exec(["BEGIN", ...migrations[step], `PRAGMA user_version = ${step + 1}`, "COMMIT"].join(";\n"));
+/** Numbers the changes last of all: the counter's row stays locked until the commit, so the numbers follow the commits. */
+async function logChanges({ query, actor, timeMs, changes }: CatalogueTransaction): Promise<void> {
+  const { value: last } = await query
+    .updateTable("counters")
+    .set((row) => ({ value: row("value", "+", changes.length) }))
+    .where("name", "=", "changes")
+    .returning("value")
+    .executeTakeFirstOrThrow();
+  const rows = changes.map(({ kind, resource, model, before, after }, index) => ({
+    sequence: last - changes.length + index + 1,
+    time: timeMs,
+    principal: actor.principal,
+    call: actor.call,
+    request_id: actor.requestId,
+    kind,
+    resource,
+    model,
+    before_json: before === undefined ? null : JSON.stringify(before),
+    after_json: after === undefined ? null : JSON.stringify(after),
+  }));
+  // A statement takes a bounded number of parameters.
+  for (let begin = 0; begin < rows.length; begin += rowsPerInsert) {
+    await query
+      .insertInto("changes")
+      .values(rows.slice(begin, begin + rowsPerInsert))
+      .execute();
   }
 }
+
+const rowsPerInsert = 50;
+
+/** How often a change is tried that others were in the way of. */
+const attemptsMax = 5;
+
+/** How often to look for changes of other registries, in milliseconds. */
+const pollMs = 500;
+
+/** Names the lock under which one registry at a time changes the tables; any number that nobody else uses. */
+const migrationLock = 7_310_577_301;

@@ -1,9 +1,27 @@
-/** The tables of the catalogue. Times are milliseconds since 1970; texts that end in `_json` hold JSON. */
+/**
+ * The tables of the catalogue, the same in both databases. Times are milliseconds since 1970; texts that end in `_json` hold
+ * JSON; flags are 0 or 1.
+ */
 export interface Schema {
   models: ModelRow;
+  model_tags: ModelTagRow;
   versions: VersionRow;
+  version_tags: VersionTagRow;
+  version_samples: VersionSampleRow;
+  variants: VariantRow;
+  validations: ValidationRow;
   aliases: AliasRow;
+  alias_versions: AliasVersionRow;
+  alias_revisions: AliasRevisionRow;
+  serving_settings: ServingSettingsRow;
   artifacts: ArtifactRow;
+  artifact_uses: ArtifactUseRow;
+  holds: HoldRow;
+  lineage: LineageRow;
+  changes: ChangeRow;
+  counters: CounterRow;
+  registries: RegistryRow;
+  nodes: NodeRow;
 }
 
 export interface ModelRow {
@@ -11,38 +29,211 @@ export interface ModelRow {
   owner: string;
   description: string;
   tags_json: string;
+  /** "BACKWARD", "FULL_TRANSITIVE", …: the contract's word without its prefix. */
+  compatibility: string;
   create_time: number;
   update_time: number;
+  /** Null while it lives. */
+  delete_time: number | null;
   etag: string;
   /** The number that the next version gets; it never goes back. */
   next_version: number;
 }
 
+/** For search: the same pairs as `models.tags_json`. */
+export interface ModelTagRow {
+  model: string;
+  key: string;
+  value: string;
+}
+
+/** Of a version and of a variant; the contract's word without its prefix. */
+export type VersionState = "UPLOADING" | "VALIDATING" | "READY" | "REJECTED" | "DEPRECATED" | "DELETED";
+
 export interface VersionRow {
   model: string;
   number: number;
-  sha256: string;
-  signature_json: string;
-  metrics_json: string;
-  lineage_json: string;
-  size_bytes: number;
+  state: VersionState;
+  state_reason: string;
+  /** Null until it is validated. */
+  signature_json: string | null;
+  operators_json: string;
+  opsets_json: string;
   parameter_count: number;
-  opset: number;
+  size_bytes: number;
+  metrics_json: string;
+  tags_json: string;
+  metadata_json: string;
+  model_card: string;
+  /** Null where nothing was said. */
+  lineage_json: string | null;
   create_time: number;
+  update_time: number;
+  etag: string;
   /** The idempotency key of the call that made it; null where it had none. */
   request_id: string | null;
+}
+
+/** For search: the same pairs as `versions.tags_json`. */
+export interface VersionTagRow {
+  model: string;
+  number: number;
+  key: string;
+  value: string;
+}
+
+/** What a version that is not validated yet is to be run on. */
+export interface VersionSampleRow {
+  model: string;
+  number: number;
+  sample_json: string;
+}
+
+export interface VariantRow {
+  model: string;
+  number: number;
+  id: string;
+  /** From 0, the primary. */
+  position: number;
+  precision: string;
+  execution_providers_json: string;
+  /** The SHA-256 of the ONNX file. */
+  sha256: string;
+  /** `[{ location, sha256 }]`, ascending by location. */
+  external_files_json: string;
+  quality_json: string;
+  /** Names the content of all its files. */
+  digest: string;
+  size_bytes: number;
+  memory_bytes: number;
+  state: VersionState;
+  state_reason: string;
+  create_time: number;
+  /** Which registry validates it, and until when nobody else may; null and 0 where none does. */
+  lease_holder: string | null;
+  lease_time: number;
+}
+
+/** The outcome of a validation: a pure function of the content, the sample and the runtime. */
+export interface ValidationRow {
+  /** Of the variant's digest, the sample and the runtime's version. */
+  key: string;
+  outcome_json: string;
+  create_time: number;
 }
 
 export interface AliasRow {
   model: string;
   id: string;
-  version: number;
-  update_time: number;
+  /** `[{ version, weight }]`. */
+  targets_json: string;
+  /** `[{ version, share }]`. */
+  mirrors_json: string;
+  revision: number;
   etag: string;
+  update_time: number;
+  principal: string;
+  reason: string;
+}
+
+/** For search: which versions an alias that exists targets or mirrors. */
+export interface AliasVersionRow {
+  model: string;
+  alias: string;
+  version: number;
+}
+
+export interface AliasRevisionRow {
+  model: string;
+  alias: string;
+  revision: number;
+  targets_json: string;
+  mirrors_json: string;
+  deleted: number;
+  forced: number;
+  time: number;
+  principal: string;
+  reason: string;
+}
+
+/** Every revision; the one with the highest number holds. */
+export interface ServingSettingsRow {
+  model: string;
+  revision: number;
+  /** What the owner may set, as the contract has it. */
+  settings_json: string;
+  etag: string;
+  update_time: number;
+  principal: string;
+  reason: string;
 }
 
 export interface ArtifactRow {
   sha256: string;
   size_bytes: number;
+  state: "STORED" | "CORRUPT" | "COLLECTING";
   create_time: number;
+  /** When somebody last uploaded it, also without storing it again: the collector's grace counts from here. */
+  upload_time: number;
+  scrub_time: number | null;
+}
+
+/** What keeps an artifact: versions that are not deleted, by their files and their datasets. */
+export interface ArtifactUseRow {
+  sha256: string;
+  model: string;
+  number: number;
+  /** "file" or "dataset". */
+  role: "file" | "dataset";
+}
+
+export interface HoldRow {
+  resource: string;
+  holder: string;
+  create_time: number;
+  expire_time: number;
+}
+
+export interface LineageRow {
+  parent: string;
+  child: string;
+  relation: "DERIVED" | "TRAINED_ON" | "MADE_BY";
+}
+
+export type ResourceKind = "MODEL" | "VERSION" | "ALIAS" | "SERVING_SETTINGS" | "ARTIFACT" | "HOLD";
+
+/** Only ever added. */
+export interface ChangeRow {
+  sequence: number;
+  time: number;
+  principal: string;
+  call: string;
+  request_id: string;
+  kind: ResourceKind;
+  resource: string;
+  /** The id of the model that the resource is or belongs to; null where it belongs to none. */
+  model: string | null;
+  /** The resource as the contract has it; null where there was none. */
+  before_json: string | null;
+  after_json: string | null;
+}
+
+export interface CounterRow {
+  name: string;
+  value: number;
+}
+
+/** A registry process that shares the database with others. */
+export interface RegistryRow {
+  id: string;
+  /** When it last said that it lives. */
+  heartbeat_time: number;
+}
+
+/** What a node that is connected to one of several registries last said. */
+export interface NodeRow {
+  id: string;
+  registry: string;
+  state_json: string;
+  update_time: number;
 }
