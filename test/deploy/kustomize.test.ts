@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { Deployment, StatefulSet } from "kubernetes-models/apps/v1";
 import { PodDisruptionBudget } from "kubernetes-models/policy/v1";
 import { Service } from "kubernetes-models/v1";
-import { parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { portSettings, serviceNames } from "../../supervisor/config.ts";
 import { type Manifest, manifestsOf, podOf, type Tree, yamlOf } from "./manifests.ts";
 import { settingNames } from "./settings.ts";
@@ -15,7 +15,7 @@ const schemas: Readonly<Record<string, new (manifest: never) => { validate(): vo
   "policy/v1 PodDisruptionBudget": PodDisruptionBudget,
   "v1 Service": Service,
 };
-const folders = ["deploy/kustomize/base", "deploy/kustomize/with-redis"];
+const folders = ["deploy/kustomize/base", "deploy/kustomize/with-redis", "deploy/kustomize/several-registries"];
 const manifests = manifestsOf("deploy/kustomize/with-redis");
 const workloads = manifests.filter(({ kind }) => kind === "Deployment" || kind === "StatefulSet");
 const ours = workloads.filter(({ metadata }) => metadata.name !== "amaas-redis");
@@ -145,8 +145,25 @@ describe("the Kubernetes manifests", () => {
     for (const words of ["--appendonly yes", "--appendfsync always", "noeviction"]) expect(args).to.include(words);
   });
 
+  it("run several registries only on a database and a store that they share", () => {
+    const { patches } = yamlOf("deploy/kustomize/several-registries/kustomization.yaml");
+    const [{ target, patch }] = patches;
+    const { spec } = parse(patch);
+    expect(workloads.some(({ kind, metadata }) => kind === target.kind && metadata.name === target.name)).to.equal(
+      true,
+    );
+    expect(spec.replicas).to.be.above(1);
+    const env: Tree[] = spec.template.spec.containers[0].env;
+    const ourNames = env.map(({ name }) => name).filter((name: string) => name.startsWith("AMAAS_"));
+    expect(ourNames).to.include.members(["AMAAS_DATABASE_URL", "AMAAS_ARTIFACT_STORE"]);
+    expect(ourNames.filter((name: string) => !settingNames().has(name))).to.deep.equal([]);
+    const secret = env.filter(({ name }) => name !== "AMAAS_ARTIFACT_STORE");
+    expect(secret.map(({ valueFrom }) => valueFrom?.secretKeyRef !== undefined)).to.deep.equal(secret.map(() => true));
+  });
+
   it("are what kubectl makes of them, where it is installed", () => {
-    const { status, stdout, stderr, error } = spawnSync("kubectl", ["kustomize", folders[1]!], { encoding: "utf8" });
+    const args = ["kustomize", "deploy/kustomize/with-redis"];
+    const { status, stdout, stderr, error } = spawnSync("kubectl", args, { encoding: "utf8" });
     if (error !== undefined) return;
     expect(status, stderr).to.equal(0);
     const built: Manifest[] = parseAllDocuments(stdout).map((document) => document.toJS());
