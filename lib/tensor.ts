@@ -40,6 +40,8 @@ export interface TensorSpec {
   readonly name: string;
   readonly dataType: DataType;
   readonly shape: readonly (number | string)[];
+  /** Whether a request may leave it out; only inputs are. */
+  readonly optional?: boolean;
 }
 
 /** The inputs and outputs of a model, in the order of its file. */

@@ -1,5 +1,6 @@
 import { ServiceError } from "../errors.ts";
 import type { Signature, TensorSpec } from "../tensor.ts";
+import { defaultsOf } from "./defaults.ts";
 import { dataTypeOf } from "./element-type.ts";
 import { type DimensionProto, integerOf, type ModelProto, type TypeProto, type ValueInfoProto } from "./model.ts";
 
@@ -10,19 +11,23 @@ const unnamedDimension = "?";
 export const anyRank = "...";
 
 /**
- * What a model takes and gives, in the file's order. Initializers that older files list among the inputs are left out.
+ * What a model takes and gives, in the file's order. Inputs that have a default are optional; those that are initializers
+ * otherwise, as older files list them, are left out.
  *
  * Throws ARTIFACT_INVALID that names the input or output which is not a tensor, or whose elements have a type that the
  * Open Inference Protocol cannot carry.
  */
 export function signatureOf(model: ModelProto): Signature {
   const { initializer = [], sparseInitializer = [], input = [], output = [] } = model.graph ?? {};
+  const defaults = new Set(defaultsOf(model).map(({ name }) => name));
   const constants = new Set([
     ...initializer.map(({ name }) => name),
     ...sparseInitializer.map(({ values }) => values?.name),
   ]);
   return {
-    inputs: input.filter(({ name }) => !constants.has(name)).map((info) => tensorSpec("input", info)),
+    inputs: input
+      .filter(({ name }) => defaults.has(name) || !constants.has(name))
+      .map((info) => ({ ...tensorSpec("input", info), ...(defaults.has(info.name) && { optional: true }) })),
     outputs: output.map((info) => tensorSpec("output", info)),
   };
 }

@@ -19,15 +19,25 @@ describe("a signature", () => {
     expect(signatureOf(modelWith({ tensorType: { elemType: 1 } })).inputs[0].shape).to.deep.equal(["..."]);
   });
 
-  it("leaves out inputs that are initializers", () => {
-    const type = { tensorType: { elemType: 1, shape: {} } };
-    const input = [
-      { name: "x", type },
-      { name: "w", type },
-      { name: "s", type },
-    ];
-    const graph = { input, initializer: [{ name: "w" }], sparseInitializer: [{ values: { name: "s" } }] };
-    expect(signatureOf({ graph }).inputs.map(({ name }) => name)).to.deep.equal(["x"]);
+  const type = { tensorType: { elemType: 1, shape: {} } };
+  const withInitializers = (irVersion: number) => ({
+    irVersion,
+    graph: {
+      input: ["x", "w", "s"].map((name) => ({ name, type })),
+      initializer: [{ name: "w" }, { name: "inner" }],
+      sparseInitializer: [{ values: { name: "s" } }],
+    },
+  });
+
+  it("marks inputs that have a default, in files whose initializers need not be inputs", () => {
+    expect(signatureOf(withInitializers(4)).inputs).to.deep.equal([
+      { name: "x", dataType: "FP32", shape: [] },
+      { name: "w", dataType: "FP32", shape: [], optional: true },
+    ]);
+  });
+
+  it("leaves out inputs that are initializers where every initializer has to be an input", () => {
+    expect(signatureOf(withInitializers(3)).inputs.map(({ name }) => name)).to.deep.equal(["x"]);
   });
 
   it("has a name for every data type of the protocol, and each is ONNX's own", () => {
