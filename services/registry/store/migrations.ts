@@ -72,8 +72,8 @@ export const migrations: readonly ((words: Words) => readonly string[])[] = [
       PRIMARY KEY (model, revision)
     )${end}`,
     `CREATE TABLE artifacts (
-      sha256 ${text} PRIMARY KEY, size_bytes ${integer} NOT NULL, state ${text} NOT NULL, create_time ${integer} NOT NULL,
-      upload_time ${integer} NOT NULL, scrub_time ${integer}
+      sha256 ${text} PRIMARY KEY, size_bytes ${integer} NOT NULL, state ${text} NOT NULL, location ${text} NOT NULL,
+      create_time ${integer} NOT NULL, upload_time ${integer} NOT NULL, scrub_time ${integer}
     )${end}`,
     "CREATE INDEX artifacts_by_state ON artifacts (state, sha256)",
     `CREATE TABLE artifact_uses (

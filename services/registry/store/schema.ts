@@ -172,6 +172,8 @@ export interface ArtifactRow {
   sha256: string;
   size_bytes: number;
   state: "STORED" | "CORRUPT" | "COLLECTING";
+  /** Names its bytes in the byte store; bytes that are stored anew have another one. */
+  location: string;
   create_time: number;
   /** When somebody last uploaded it, also without storing it again: the collector's grace counts from here. */
   upload_time: number;

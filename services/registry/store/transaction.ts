@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from "kysely";
+import { type Kysely, sql, type Transaction } from "kysely";
 import type { ModelRow, ResourceKind, Schema } from "./schema.ts";
 
 /** Who changes the catalogue, by which call; kept with every change. */
@@ -58,5 +58,18 @@ export class CatalogueTransaction {
       .where("id", "=", id)
       .$if(this.#hasRowLocks, (query) => query.forUpdate())
       .executeTakeFirst();
+  }
+
+  /**
+   * Keeps artifacts as they are, whether they are there or not, until this transaction has ended: with "share" against every
+   * change, with "change" also against those who share. Whoever locks models too locks the artifacts first, all at once.
+   */
+  async lockArtifacts(sha256s: readonly string[], mode: "share" | "change"): Promise<void> {
+    if (!this.#hasRowLocks) return;
+    // Not by their rows, which artifacts that are not there do not have.
+    const keys = sha256s.map((sha256) => BigInt.asIntN(64, BigInt(`0x${sha256.slice(0, 16)}`)));
+    const sorted = [...new Set(keys)].sort((a, b) => (a < b ? -1 : 1)).map(String);
+    const lock = sql.raw(mode === "share" ? "pg_advisory_xact_lock_shared" : "pg_advisory_xact_lock");
+    await sql`SELECT ${lock}(key) FROM unnest(${sorted}::bigint[]) AS key`.execute(this.query);
   }
 }
