@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { ServiceError } from "./errors.ts";
 
 /** Most entries on one page, and how many where the caller does not say. */
@@ -12,21 +13,27 @@ export function pageSizeOf(pageSize: number): number {
   });
 }
 
-/** A page token that says behind which entry the next page begins. */
-export function pageTokenOf(lastKey: string): string {
-  return Buffer.from(`1${lastKey}`).toString("base64url");
+/** A page token that says behind which entry the next page begins, of a list by these filters. */
+export function pageTokenOf(lastKey: string, filters: object = {}): string {
+  return Buffer.from(digestOf(filters) + lastKey).toString("base64url");
 }
 
-/** The entry that a page token names; undefined for the first page. Throws REQUEST_INVALID for anything not ours. */
-export function pageKeyOf(pageToken: string): string | undefined {
+/** The entry that a page token names; undefined for the first page. Throws REQUEST_INVALID for one of other filters, or none. */
+export function pageKeyOf(pageToken: string, filters: object = {}): string | undefined {
   if (pageToken === "") return undefined;
   const text = Buffer.from(pageToken, "base64url").toString();
-  if (text.startsWith("1") && pageTokenOf(text.slice(1)) === pageToken) return text.slice(1);
-  throw new ServiceError(
-    "REQUEST_INVALID",
-    `page_token is ${JSON.stringify(pageToken)}; needed: one from a previous page`,
-    {
-      metadata: { field: "page_token" },
-    },
+  const key = text.slice(digestOf(filters).length);
+  if (pageTokenOf(key, filters) === pageToken) return key;
+  const message = `page_token is ${JSON.stringify(pageToken.slice(0, 200))}; needed: one from a page of the same filters`;
+  throw new ServiceError("REQUEST_INVALID", message, { metadata: { field: "page_token" } });
+}
+
+/** Equal for equal filters, in whatever order their pairs arrived. */
+function digestOf(filters: object): string {
+  const sorted = JSON.stringify(filters, (_, value) =>
+    value !== null && typeof value === "object" && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort())
+      : value,
   );
+  return createHash("sha256").update(sorted).digest("base64url").slice(0, 8);
 }

@@ -29,8 +29,7 @@ export interface ModelRow {
   owner: string;
   description: string;
   tags_json: string;
-  /** "BACKWARD", "FULL_TRANSITIVE", …: the contract's word without its prefix. */
-  compatibility: string;
+  compatibility: Compatibility;
   create_time: number;
   update_time: number;
   /** Null while it lives. */
@@ -39,6 +38,16 @@ export interface ModelRow {
   /** The number that the next version gets; it never goes back. */
   next_version: number;
 }
+
+/** The contract's words without their prefix. */
+export type Compatibility =
+  | "NONE"
+  | "BACKWARD"
+  | "BACKWARD_TRANSITIVE"
+  | "FORWARD"
+  | "FORWARD_TRANSITIVE"
+  | "FULL"
+  | "FULL_TRANSITIVE";
 
 /** For search: the same pairs as `models.tags_json`. */
 export interface ModelTagRow {

@@ -1,0 +1,25 @@
+import type { Model } from "../../../lib/gen/amaas/registry/v1/Model.ts";
+import { modelName } from "../../../lib/resource-names.ts";
+import { timestampOf } from "../../../lib/timestamp.ts";
+import type { Compatibility, ModelRow } from "../store/schema.ts";
+
+/** A model as the contract has it. */
+export function modelMessage(row: ModelRow): Model {
+  return {
+    name: modelName(row.id),
+    owner: row.owner,
+    description: row.description,
+    tags: JSON.parse(row.tags_json),
+    compatibility: `COMPATIBILITY_MODE_${row.compatibility}`,
+    createTime: timestampOf(row.create_time),
+    updateTime: timestampOf(row.update_time),
+    deleteTime: timestampOf(row.delete_time ?? undefined),
+    etag: row.etag,
+  };
+}
+
+/** The word of the catalogue for a mode of the contract. */
+export function compatibilityOf(mode: NonNullable<Model["compatibility"]>): Compatibility {
+  const word = String(mode).replace("COMPATIBILITY_MODE_", "");
+  return word === "UNSPECIFIED" ? "BACKWARD" : (word as Compatibility);
+}
