@@ -1,58 +1,65 @@
-import type { Clock } from "../../../lib/clock.ts";
-import type { Model, Model__Output } from "../../../lib/gen/amaas/registry/v1/Model.ts";
+import type { Model__Output } from "../../../lib/gen/amaas/registry/v1/Model.ts";
 import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
-import { modelName, parseModelId, parseModelName } from "../../../lib/resource-names.ts";
+import { parseModelId, parseModelName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
-import { timestampOf } from "../../../lib/timestamp.ts";
-import type { CatalogueChanges } from "../control/catalogue-changes.ts";
-import type { ModelFields, ModelStore } from "../store/models.ts";
-import type { ModelRow } from "../store/schema.ts";
-import { checkPairs, checkText, invalid } from "./requests.ts";
+import { modelMessage } from "../messages/model.ts";
+import type { ModelFields, ModelFilters, ModelStore } from "../store/models.ts";
+import { actorOf } from "./actor.ts";
+import { checkPairs, checkText, invalid, wordOf } from "./requests.ts";
 
 /** The calls about models. */
 export function modelHandlers(
   models: ModelStore,
-  changes: CatalogueChanges,
-  clock: Clock,
-): Pick<Handlers<RegistryServiceHandlers>, "CreateModel" | "GetModel" | "ListModels" | "UpdateModel"> {
+): Pick<
+  Handlers<RegistryServiceHandlers>,
+  "CreateModel" | "GetModel" | "ListModels" | "UpdateModel" | "DeleteModel" | "UndeleteModel"
+> {
   return {
-    CreateModel: async ({ modelId, model }) => {
+    CreateModel: async ({ modelId, model }, call) => {
       const id = parseModelId(modelId);
-      const row = await models.create(id, fieldsOf(model), clock.now());
-      changes.changed(id);
-      return modelMessage(row);
+      return modelMessage(await models.create(actorOf(call, "CreateModel"), id, fieldsOf(model)));
     },
 
     GetModel: async ({ name }) => modelMessage(await models.get(parseModelName(name))),
 
-    ListModels: async ({ pageSize, pageToken }) => {
+    ListModels: async ({ pageSize, pageToken, ...filters }) => {
+      checkFilters(filters);
       const size = pageSizeOf(pageSize);
-      const found = await models.list(size + 1, pageKeyOf(pageToken));
+      const found = await models.list(filters, size + 1, pageKeyOf(pageToken, filters));
       const page = found.slice(0, size);
       return {
         models: page.map(modelMessage),
-        nextPageToken: found.length > size ? pageTokenOf(page[size - 1].id) : "",
+        nextPageToken: found.length > size ? pageTokenOf(page[size - 1].id, filters) : "",
       };
     },
 
-    UpdateModel: async ({ model, updateMask }) => {
+    UpdateModel: async ({ model, updateMask }, call) => {
       const id = parseModelName(model?.name ?? "", "model.name");
-      const changes = masked(fieldsOf(model), updateMask?.paths ?? []);
-      return modelMessage(await models.update(id, changes, model?.etag ?? "", clock.now()));
+      const fields = masked(fieldsOf(model), updateMask?.paths ?? []);
+      return modelMessage(await models.update(actorOf(call, "UpdateModel"), id, fields, model?.etag ?? ""));
     },
+
+    DeleteModel: async ({ name, etag, force }, call) =>
+      modelMessage(await models.delete(actorOf(call, "DeleteModel"), parseModelName(name), etag, force)),
+
+    UndeleteModel: async ({ name }, call) =>
+      modelMessage(await models.undelete(actorOf(call, "UndeleteModel"), parseModelName(name))),
   };
 }
 
-const fieldNames = ["owner", "description", "tags"] as const satisfies readonly (keyof ModelFields)[];
+const fieldNames = ["owner", "description", "tags", "compatibility"] as const satisfies readonly (keyof ModelFields)[];
 
 function fieldsOf(model: Model__Output | null): ModelFields {
-  const { owner = "", description = "", tags = {} } = model ?? {};
+  const { owner = "", description = "", tags = {}, compatibility = "COMPATIBILITY_MODE_UNSPECIFIED" } = model ?? {};
   checkText("model.owner", owner, 256);
   checkText("model.description", description, 16_384);
-  checkPairs("model.tags", tags, { countMax: 64, keyCharactersMax: 128, valueCharactersMax: 1024 });
-  return { owner, description, tags };
+  checkPairs("model.tags", tags, { ...tagBounds, countMax: 64 });
+  const mode = wordOf("model.compatibility", compatibility, "COMPATIBILITY_MODE_");
+  return { owner, description, tags, compatibility: mode === "UNSPECIFIED" ? "BACKWARD" : mode };
 }
+
+const tagBounds = { keyCharactersMax: 128, valueCharactersMax: 1024 };
 
 function masked(fields: ModelFields, paths: readonly string[]): Partial<ModelFields> {
   if (paths.length === 0) return fields;
@@ -65,14 +72,8 @@ function masked(fields: ModelFields, paths: readonly string[]): Partial<ModelFie
   return Object.fromEntries(wanted);
 }
 
-function modelMessage(row: ModelRow): Model {
-  return {
-    name: modelName(row.id),
-    owner: row.owner,
-    description: row.description,
-    tags: JSON.parse(row.tags_json),
-    createTime: timestampOf(row.create_time),
-    updateTime: timestampOf(row.update_time),
-    etag: row.etag,
-  };
+function checkFilters({ idPrefix, owner, tags }: ModelFilters): void {
+  checkText("id_prefix", idPrefix, 63);
+  checkText("owner", owner, 256);
+  checkPairs("tags", tags, { ...tagBounds, countMax: 8 });
 }

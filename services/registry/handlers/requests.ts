@@ -13,6 +13,19 @@ export function checkText(field: string, text: string, charactersMax: number): v
   if (text.includes("\0")) throw invalid(field, "a text with the character NUL", "a text without");
 }
 
+/**
+ * The word of a value of an enum, without its prefix. REQUEST_INVALID for a number, which is a value that the contract does not
+ * have.
+ */
+export function wordOf<Value extends string, Prefix extends string>(
+  field: string,
+  value: Value | number,
+  prefix: Prefix,
+): Value extends `${Prefix}${infer Word}` ? Word : never {
+  if (typeof value === "number") throw invalid(field, value, "a value of the contract");
+  return value.slice(prefix.length) as never;
+}
+
 /** Throws REQUEST_INVALID for too many pairs, and for a key or value that is too long. */
 export function checkPairs(field: string, pairs: Readonly<Record<string, string>>, bounds: PairBounds): void {
   const entries = Object.entries(pairs);

@@ -1,7 +1,7 @@
 import type { Model } from "../../../lib/gen/amaas/registry/v1/Model.ts";
 import { modelName } from "../../../lib/resource-names.ts";
 import { timestampOf } from "../../../lib/timestamp.ts";
-import type { Compatibility, ModelRow } from "../store/schema.ts";
+import type { ModelRow } from "../store/schema.ts";
 
 /** A model as the contract has it. */
 export function modelMessage(row: ModelRow): Model {
@@ -16,10 +16,4 @@ export function modelMessage(row: ModelRow): Model {
     deleteTime: timestampOf(row.delete_time ?? undefined),
     etag: row.etag,
   };
-}
-
-/** The word of the catalogue for a mode of the contract. */
-export function compatibilityOf(mode: NonNullable<Model["compatibility"]>): Compatibility {
-  const word = String(mode).replace("COMPATIBILITY_MODE_", "");
-  return word === "UNSPECIFIED" ? "BACKWARD" : (word as Compatibility);
 }

@@ -20,7 +20,8 @@ export const migrations: readonly ((words: Words) => readonly string[])[] = [
     `CREATE TABLE model_tags (
       model ${text} NOT NULL REFERENCES models (id), key ${text} NOT NULL, value ${text} NOT NULL, PRIMARY KEY (model, key)
     )${end}`,
-    "CREATE INDEX model_tags_by_key ON model_tags (key, value, model)",
+    "CREATE INDEX model_tags_by_key ON model_tags (key, model)",
+    "CREATE INDEX model_tags_by_value ON model_tags (key, value, model)",
     `CREATE TABLE versions (
       model ${text} NOT NULL REFERENCES models (id), number ${integer} NOT NULL, state ${text} NOT NULL,
       state_reason ${text} NOT NULL, signature_json ${text}, operators_json ${text} NOT NULL, opsets_json ${text} NOT NULL,
