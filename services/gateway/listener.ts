@@ -11,7 +11,7 @@ import { forwardToReplica } from "./forward/attempts.ts";
 import { headOf, markServed, servedStatus } from "./forward/served.ts";
 import { type ByteStream, drainFault, endWith, firstMessage, forwardStream } from "./forward/stream.ts";
 import type { Upstreams } from "./forward/upstreams.ts";
-import { type RefLayout, readModelRef } from "./model-ref.ts";
+import { type ModelRef, type RefLayout, readModelRef } from "./model-ref.ts";
 import { pick } from "./pick.ts";
 import { inferRequest, nameAndVersion, routedMethods } from "./ref-layouts.ts";
 import type { Routes } from "./routes.ts";
@@ -72,7 +72,7 @@ export class Listener {
   /** The path of a request. */
   async #answer(call: ByteCall, layout: RefLayout): Promise<Answer> {
     const ref = readModelRef(call.request, layout);
-    const route = routeOf(this.#parts.routes.table, ref);
+    const route = this.#routeOf(ref);
     const replicas = readyReplicas(route);
     return this.#forward(call, route, replicas);
   }
@@ -89,7 +89,7 @@ export class Listener {
   /** A version that exists and is nowhere ready, or only on nodes that are lost, is an answer, not an error. */
   async #ready(call: ByteCall): Promise<Answer> {
     const ref = readModelRef(call.request, nameAndVersion);
-    const route = routeOf(this.#parts.routes.table, ref);
+    const route = this.#routeOf(ref);
     if (route.replicas.length === 0) return serverInfo.modelNotReady();
     const answer = await this.#forward(call, route, route.replicas);
     return answer.status.code === status.UNAVAILABLE ? serverInfo.modelNotReady() : answer;
@@ -106,17 +106,21 @@ export class Listener {
 
   /** The path of a stream: its first message decides where all of it goes. */
   async #streamed(call: ByteStream, draining: AbortSignal): Promise<StatusObject> {
-    const { nodes, random, limit, routes } = this.#parts;
+    const { nodes, random, limit } = this.#parts;
     const first = await firstMessage(call, draining);
     if (first === undefined) return endWithoutMessage(call, draining);
     const ref = readModelRef(first, inferRequest);
-    const route = routeOf(routes.table, ref);
+    const route = this.#routeOf(ref);
     const node = pick(readyReplicas(route), (address) => nodes.load(address), random);
     const head = headOf(call, route, Infinity);
     const explain = (ended: StatusObject) => servedStatus(ended, head, route, node, call.cancelled);
     const decorate = (metadata: Metadata) => markServed(metadata, route, node);
     const options = { first, draining, explain, decorate };
     return limit.during(() => forwardStream(call, nodes.at(node), head, options));
+  }
+
+  #routeOf(ref: ModelRef): Route {
+    return routeOf(this.#parts.routes.table, ref, this.#parts.random());
   }
 
   #isReady(): boolean {

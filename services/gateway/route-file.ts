@@ -2,7 +2,7 @@ import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
-import type { RouteTable } from "./route-table.ts";
+import type { PlacedTable } from "./route-table.ts";
 import { tableOfText, textOfTable } from "./route-text.ts";
 
 /** The last route table on disk, so that a gateway can route before the registry answers. */
@@ -17,7 +17,7 @@ export class RouteFile {
   }
 
   /** The table, if there is one; a damaged file counts as none and is replaced by the next `write`. */
-  async read(): Promise<RouteTable | undefined> {
+  async read(): Promise<PlacedTable | undefined> {
     try {
       return tableOfText(await readFile(this.#path, "utf8"));
     } catch (failure) {
@@ -28,13 +28,13 @@ export class RouteFile {
   }
 
   /** Replaces the file as a whole: a crash leaves the old one or the new one. A failure is logged; routing goes on. */
-  async write(table: RouteTable): Promise<void> {
+  async write(placed: PlacedTable): Promise<void> {
     const temporary = `${this.#path}.${process.pid}.tmp`;
     try {
       await mkdir(this.#folder, { recursive: true });
       const file = await open(temporary, "w");
       try {
-        await file.writeFile(textOfTable(table));
+        await file.writeFile(textOfTable(placed));
         await file.sync();
       } finally {
         await file.close();

@@ -5,7 +5,8 @@ import type { WatchRoutesResponse__Output as WatchRoutesResponse } from "../../l
 import type { Log } from "../../lib/log.ts";
 import type { RpcClient } from "../../lib/rpc/client.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
-import type { ModelRoute, RouteStep } from "./route-table.ts";
+import type { ModelRoute, RoutePosition, RouteStep } from "./route-table.ts";
+import type { Routes } from "./routes.ts";
 
 /** What a link needs. */
 export interface RouteLinkParts {
@@ -13,7 +14,7 @@ export interface RouteLinkParts {
   /** Who is asking, for the registry's log. */
   readonly gateway: string;
   /** Takes every step, in order. */
-  readonly apply: (step: RouteStep) => void;
+  readonly routes: Pick<Routes, "apply" | "position">;
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly random: () => number;
@@ -25,6 +26,8 @@ export class RouteLink {
   readonly #parts: RouteLinkParts;
   readonly #stopped = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  /** Whether the registry has said what cannot be, so that the next stream has to begin with a snapshot. */
+  #isConfused = false;
   #wake = () => {};
 
   constructor(parts: RouteLinkParts) {
@@ -60,21 +63,33 @@ export class RouteLink {
     }
   }
 
-  /** Applies steps until the stream breaks. A gap in their numbers breaks it too: the next stream begins with a snapshot. */
-  async #follow(onSnapshot: () => void): Promise<void> {
-    const { client, gateway, apply, log } = this.#parts;
-    let expected: number | undefined;
-    for await (const response of client.serverStream("WatchRoutes", { gateway }, { signal: this.#stopped.signal })) {
-      if (expected === undefined ? response.step !== "snapshot" : response.sequence !== expected) {
-        throw new Error(`step ${response.sequence} (${response.step}) came, needed: ${expected ?? "the snapshot"}`);
-      }
+  /**
+   * Applies steps until the stream breaks. It begins where the last one ended, if the registry can. Numbers that do not grow
+   * break it too, as do steps of another epoch.
+   */
+  async #follow(onFirst: () => void): Promise<void> {
+    const { client, gateway, routes, log } = this.#parts;
+    let last = this.#isConfused ? undefined : routes.position;
+    const request = { gateway, epoch: last?.epoch ?? "", afterSequence: last?.sequence ?? 0 };
+    let isFirst = true;
+    for await (const response of client.serverStream("WatchRoutes", request, { signal: this.#stopped.signal })) {
+      const position = { epoch: response.epoch, sequence: response.sequence };
       const step = stepOf(response);
-      if (expected === undefined) {
-        onSnapshot();
-        log.info({ models: step.kind === "snapshot" ? step.models.length : 0 }, "registry connected");
+      if (step === undefined || !(isFirst ? isBeginning(step, position, last) : isNext(step, position, last))) {
+        this.#isConfused = true;
+        const after = last === undefined ? "nothing" : `${last.sequence} of epoch '${last.epoch}'`;
+        throw new Error(
+          `step ${response.sequence} of epoch '${response.epoch}', ${response.step}, came after ${after}`,
+        );
       }
-      expected = response.sequence + 1;
-      apply(step);
+      routes.apply(step, position);
+      if (isFirst) {
+        this.#isConfused = false;
+        onFirst();
+        log.info({ ...position, step: step.kind }, "registry connected");
+      }
+      isFirst = false;
+      last = position;
     }
   }
 
@@ -92,18 +107,27 @@ export class RouteLink {
   }
 }
 
-function stepOf(response: WatchRoutesResponse): RouteStep {
-  const { snapshot, changed, removed } = response;
+function isBeginning(step: RouteStep, { epoch, sequence }: RoutePosition, asked: RoutePosition | undefined): boolean {
+  if (step.kind === "snapshot") return true;
+  return step.kind === "resumed" && epoch === asked?.epoch && sequence >= asked.sequence;
+}
+
+function isNext(step: RouteStep, { epoch, sequence }: RoutePosition, last: RoutePosition | undefined): boolean {
+  return step.kind !== "resumed" && epoch === last?.epoch && sequence > last.sequence;
+}
+
+function stepOf({ snapshot, resumed, changed, removed }: WatchRoutesResponse): RouteStep | undefined {
   if (snapshot) return { kind: "snapshot", models: snapshot.models.map(routeOf) };
+  if (resumed) return { kind: "resumed" };
   if (changed) return { kind: "changed", model: routeOf(changed) };
-  if (removed) return { kind: "removed", model: removed };
-  throw new Error(`step ${response.sequence} is empty`);
+  return removed ? { kind: "removed", model: removed } : undefined;
 }
 
 function routeOf({ model, versions, aliases }: ModelRouteMessage): ModelRoute {
+  const led = Object.entries(aliases).filter(([, { targets }]) => targets.length > 0);
   return {
     model,
-    versions: new Map(versions.map(({ version, addresses }) => [version, addresses])),
-    aliases: new Map(Object.entries(aliases)),
+    versions: new Map(versions.map(({ version, addresses, reason }) => [version, { replicas: addresses, reason }])),
+    aliases: new Map(led),
   };
 }

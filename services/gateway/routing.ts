@@ -2,6 +2,7 @@ import { ServiceError } from "../../lib/errors.ts";
 import { defaultAlias, versionNumber } from "../../lib/resource-names.ts";
 import type { ModelRef } from "./model-ref.ts";
 import { nearestNames } from "./nearest-names.ts";
+import { pickTarget } from "./pick-target.ts";
 import type { ModelRoute, RouteTable } from "./route-table.ts";
 
 /** What a request is for, with the version as a number. */
@@ -10,14 +11,18 @@ export interface Route {
   readonly version: number;
   /** The addresses of the nodes where the version is ready; may be empty. */
   readonly replicas: readonly string[];
+  /** Why there are none; may be empty. */
+  readonly reason: string;
 }
 
 /**
- * Finds the version that a request means: a number, an alias, or nothing, which is the alias "default". Throws
- * MODEL_NOT_FOUND, VERSION_NOT_FOUND or ALIAS_NOT_FOUND with the names that exist, and SERVICE_UNAVAILABLE before the
- * first table. The texts begin as Triton's do, because clients look for them.
+ * Finds the version that a request means: a number, an alias, or nothing, which is the alias "default". Of an alias with
+ * several targets `random`, in [0, 1), chooses one by their weights, among those that are ready.
+ *
+ * Throws MODEL_NOT_FOUND, VERSION_NOT_FOUND or ALIAS_NOT_FOUND with the names that exist, and SERVICE_UNAVAILABLE before
+ * the first table. The texts begin as Triton's do, because clients look for them.
  */
-export function routeOf(table: RouteTable | undefined, ref: ModelRef): Route {
+export function routeOf(table: RouteTable | undefined, ref: ModelRef, random: number): Route {
   if (table === undefined) {
     throw new ServiceError("SERVICE_UNAVAILABLE", "the gateway has no route table yet: the registry has not answered", {
       retryDelayMs: 1000,
@@ -25,16 +30,17 @@ export function routeOf(table: RouteTable | undefined, ref: ModelRef): Route {
   }
   const model = table.get(ref.model);
   if (model === undefined) throw unknownModel(table, ref);
-  const version = versionOf(model, ref.version);
-  const replicas = version === undefined ? undefined : model.versions.get(version);
-  if (version === undefined || replicas === undefined) throw unknownVersion(model, ref.version);
-  return { model: model.model, version, replicas };
+  const version = versionNumber(ref.version) ?? targetOf(model, ref.version || defaultAlias, random);
+  const found = version === undefined ? undefined : model.versions.get(version);
+  if (version === undefined || found === undefined) throw unknownVersion(model, ref.version);
+  return { model: model.model, version, replicas: found.replicas, reason: found.reason };
 }
 
 /** The nodes that can answer; throws MODEL_NOT_READY where there are none. */
-export function readyReplicas({ model, version, replicas }: Route): readonly string[] {
+export function readyReplicas({ model, version, replicas, reason }: Route): readonly string[] {
   if (replicas.length > 0) return replicas;
-  throw new ServiceError("MODEL_NOT_READY", `version ${version} of model '${model}' is not ready on any node`, {
+  const why = reason === "" ? "" : `: ${reason}`;
+  throw new ServiceError("MODEL_NOT_READY", `version ${version} of model '${model}' is not ready on any node${why}`, {
     metadata: { model, version: String(version) },
     retryDelayMs: 1000,
   });
@@ -45,8 +51,10 @@ const namesMax = 10;
 /** How many characters of a name that does not exist an error repeats. */
 const shownMax = 64;
 
-function versionOf(model: ModelRoute, text: string): number | undefined {
-  return versionNumber(text) ?? model.aliases.get(text || defaultAlias);
+function targetOf({ versions, aliases }: ModelRoute, alias: string, random: number): number | undefined {
+  const route = aliases.get(alias);
+  const isReady = (version: number) => (versions.get(version)?.replicas.length ?? 0) > 0;
+  return route && pickTarget(route.targets, isReady, random);
 }
 
 function unknownModel(table: RouteTable, ref: ModelRef): ServiceError {
@@ -86,7 +94,9 @@ function versionsOf({ versions }: ModelRoute): string {
 }
 
 function aliasesOf({ aliases }: ModelRoute): string {
-  const names = [...aliases].map(([alias, version]) => `${alias} (${version})`).sort();
+  const names = [...aliases]
+    .map(([alias, { targets }]) => `${alias} (${targets.map(({ version }) => version).join(" and ")})`)
+    .sort();
   return names.length === 0 ? "no aliases" : `aliases: ${listed(names.slice(0, namesMax), aliases.size)}`;
 }
 

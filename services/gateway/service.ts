@@ -45,14 +45,13 @@ export class GatewayService implements Service {
     this.#registry = new Upstream(config.registryAddress, config);
     this.#trainer = new Upstream(config.trainerAddress, config);
     this.#file = new RouteFile(join(config.dataDir, "gateway"), log);
-    this.#routes = new Routes((table) => {
-      this.#nodes.retain(addressesOf(table));
-      return this.#file.write(table);
+    this.#routes = new Routes((placed) => {
+      this.#nodes.retain(addressesOf(placed.table));
+      return this.#file.write(placed);
     }, clock);
     this.#control = new RpcClient("amaas.registry.v1.ControlService", config.registryAddress);
     const gateway = `${config.host}:${config.port}`;
-    const apply = this.#routes.apply.bind(this.#routes);
-    this.#link = new RouteLink({ client: this.#control, gateway, apply, clock, random, log });
+    this.#link = new RouteLink({ client: this.#control, gateway, routes: this.#routes, clock, random, log });
     const parts = { server: this.#server, routes: this.#routes, nodes: this.#nodes, limit, random, log };
     new Listener({ ...config, serverVersion: suiteVersion() }, parts).serve();
     passThrough(parts, {
@@ -75,12 +74,12 @@ export class GatewayService implements Service {
 
   /** Listens with the last table on disk, whether or not the registry answers. */
   async start(): Promise<{ readonly port: number }> {
-    const table = await this.#file.read();
-    if (table !== undefined) this.#routes.restore(table);
+    const placed = await this.#file.read();
+    if (placed !== undefined) this.#routes.restore(placed);
     const port = await this.#server.start();
     this.#started = true;
     this.#link.start();
-    this.#log.info({ port, models: table?.size }, "gateway listening");
+    this.#log.info({ port, models: placed?.table.size }, "gateway listening");
     return { port };
   }
 

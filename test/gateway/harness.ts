@@ -72,16 +72,30 @@ export async function faultOf(call: Promise<unknown>) {
   throw new Error("the call succeeded");
 }
 
-/** A route by versions and their addresses. */
+/**
+ * A route by versions and their addresses, or the reason why there are none, and by aliases and their versions, or the
+ * weights of these.
+ */
 export function routeOf(
   model: string,
-  versions: Record<number, string[]>,
-  aliases: Record<string, number>,
+  versions: Record<number, string[] | string>,
+  aliases: Record<string, number | Record<number, number>>,
 ): ModelRoute {
+  const targetsOf = (weights: Record<number, number>) =>
+    Object.entries(weights).map(([version, weight]) => ({ version: Number(version), weight }));
   return {
     model,
-    versions: Object.entries(versions).map(([version, addresses]) => ({ version: Number(version), addresses })),
-    aliases,
+    versions: Object.entries(versions).map(([version, held]) => ({
+      version: Number(version),
+      addresses: typeof held === "string" ? [] : held,
+      reason: typeof held === "string" ? held : "",
+    })),
+    aliases: Object.fromEntries(
+      Object.entries(aliases).map(([alias, led]) => [
+        alias,
+        { targets: typeof led === "number" ? targetsOf({ [led]: 1 }) : targetsOf(led) },
+      ]),
+    ),
   };
 }
 

@@ -4,14 +4,25 @@ import { ServiceError } from "../../lib/errors.ts";
 import { Random } from "../../lib/random.ts";
 import { nearestNames } from "../../services/gateway/nearest-names.ts";
 import { pick } from "../../services/gateway/pick.ts";
+import { pickTarget } from "../../services/gateway/pick-target.ts";
 import { addressesOf, applied, type ModelRoute, type RouteTable } from "../../services/gateway/route-table.ts";
 import { tableOfText, textOfTable } from "../../services/gateway/route-text.ts";
 import { readyReplicas, routeOf } from "../../services/gateway/routing.ts";
 
-const route = (model: string, versions: [number, string[]][], aliases: [string, number][] = []): ModelRoute => ({
+/** A route by versions and their addresses, or the reason why there are none, and by aliases and their target. */
+const route = (
+  model: string,
+  versions: [number, string[] | string][],
+  aliases: [string, number][] = [],
+): ModelRoute => ({
   model,
-  versions: new Map(versions),
-  aliases: new Map(aliases),
+  versions: new Map(
+    versions.map(([version, held]) => [
+      version,
+      typeof held === "string" ? { replicas: [], reason: held } : { replicas: held, reason: "" },
+    ]),
+  ),
+  aliases: new Map(aliases.map(([alias, version]) => [alias, { targets: [{ version, weight: 1 }], mirrors: [] }])),
 });
 const tableOf = (...routes: ModelRoute[]) => applied(undefined, { kind: "snapshot", models: routes })!;
 
@@ -53,27 +64,46 @@ describe("a route table", () => {
     expect(addressesOf(table)).to.deep.equal(new Set(["n:1", "n:2"]));
   });
 
-  it("is the same after a way through a file", () => {
+  it("stays where it is resumed, and is not made by that", () => {
+    expect(applied(first, { kind: "resumed" })).to.equal(first);
+    expect(applied(undefined, { kind: "resumed" })).to.equal(undefined);
+  });
+
+  it("is the same after a way through a file, with its position", () => {
     const name = fc.string({ minLength: 1, maxLength: 8 });
     const version = fc.integer({ min: 1, max: 2 ** 40 });
+    const plain = <Fields extends object>(fields: { [Key in keyof Fields]: fc.Arbitrary<Fields[Key]> }) =>
+      fc.record(fields, { noNullPrototype: true });
+    const held = plain({ replicas: fc.array(name), reason: fc.string() });
+    const led = plain({
+      targets: fc.array(plain({ version, weight: fc.integer({ min: 1, max: 1_000_000 }) }), { minLength: 1 }),
+      mirrors: fc.array(plain({ version, share: fc.double({ min: 1e-9, max: 1, noNaN: true }) })),
+    });
     const someRoute = fc
-      .tuple(name, fc.array(fc.tuple(version, fc.array(name))), fc.array(fc.tuple(name, version)))
-      .map(([model, versions, aliases]) =>
-        route(
-          model,
-          versions,
-          aliases.filter(([alias]) => alias !== "__proto__"),
-        ),
-      );
+      .tuple(name, fc.array(fc.tuple(version, held)), fc.array(fc.tuple(name, led)))
+      .map(([model, versions, aliases]) => ({ model, versions: new Map(versions), aliases: new Map(aliases) }));
+    const position = plain({ epoch: fc.string(), sequence: fc.maxSafeNat() });
     fc.assert(
-      fc.property(fc.array(someRoute), (routes) => {
-        const table = tableOf(...routes);
-        expect(tableOfText(textOfTable(table))).to.deep.equal(table);
+      fc.property(fc.array(someRoute), position, (routes, at) => {
+        const placed = { table: tableOf(...routes), position: at };
+        expect(tableOfText(textOfTable(placed))).to.deep.equal(placed);
       }),
     );
   });
 
-  for (const text of ["", "{}", "[]", '{"format":1}', '{"format":1,"models":[{}]}', '{"format":1,"models":[null]}']) {
+  const whole = '{"format":2,"epoch":"e","sequence":1,"models":';
+  for (const text of [
+    "",
+    "{}",
+    "[]",
+    '{"format":1,"models":[]}',
+    '{"format":2,"models":[]}',
+    '{"format":2,"epoch":"e","sequence":-1,"models":[]}',
+    `${whole}[{}]}`,
+    `${whole}[null]}`,
+    `${whole}[{"model":"a","versions":[{"version":1,"replicas":[]}],"aliases":[]}]}`,
+    `${whole}[{"model":"a","versions":[],"aliases":[{"alias":"x","targets":[],"mirrors":[]}]}]}`,
+  ]) {
     it(`is not read from ${text || "an empty file"}`, () => {
       expect(() => tableOfText(text)).to.throw(Error);
     });
@@ -87,7 +117,8 @@ describe("routing", () => {
       [
         [1, ["n:1"]],
         [2, ["n:1", "n:2"]],
-        [12, []],
+        [12, "no node has a gpu"],
+        [13, []],
       ],
       [
         ["default", 2],
@@ -97,11 +128,11 @@ describe("routing", () => {
     ),
     route("plain", [[1, ["n:1"]]]),
   );
-  const to = (model: string, version = "") => routeOf(table, { model, version });
+  const to = (model: string, version = "") => routeOf(table, { model, version }, 0);
 
   it("takes a number, an alias, or nothing for the alias default", () => {
-    expect(to("digits", "1")).to.deep.equal({ model: "digits", version: 1, replicas: ["n:1"] });
-    expect(to("digits", "next")).to.deep.equal({ model: "digits", version: 12, replicas: [] });
+    expect(to("digits", "1")).to.deep.equal({ model: "digits", version: 1, replicas: ["n:1"], reason: "" });
+    expect(to("digits", "next")).to.deep.include({ version: 12, replicas: [], reason: "no node has a gpu" });
     expect(to("digits").version).to.equal(2);
   });
 
@@ -125,16 +156,18 @@ describe("routing", () => {
       const fault = faultOf(() => to("digits", version));
       expect(fault.reason).to.equal(reason);
       expect(fault.message).to.match(/^Request for unknown model: 'digits' /);
-      expect(fault.message).to.contain("versions: 12, 2, 1; aliases: broken (99), default (2), next (12)");
+      expect(fault.message).to.contain("versions: 13, 12, 2, 1; aliases: broken (99), default (2), next (12)");
     });
   }
 
   it("does not find an unknown model, and names at most ten", () => {
     const many = tableOf(...Array.from({ length: 500 }, (_, i) => route(`model-${i}`, [])));
-    const fault = faultOf(() => routeOf(many, { model: "model-123x", version: "" }));
+    const fault = faultOf(() => routeOf(many, { model: "model-123x", version: "" }, 0));
     expect(fault.message).to.match(/^Request for unknown model: 'model-123x' is not found; models: model-123, /);
     expect(fault.message).to.contain(" and 490 more");
-    expect(faultOf(() => routeOf(tableOf(), { model: "", version: "" })).message).to.contain("there are no models yet");
+    expect(faultOf(() => routeOf(tableOf(), { model: "", version: "" }, 0)).message).to.contain(
+      "there are no models yet",
+    );
   });
 
   it("repeats no more than the beginning of a long name, and never half a character", () => {
@@ -143,14 +176,72 @@ describe("routing", () => {
     expect(() => encodeURI(fault.message)).not.to.throw();
   });
 
-  it("says that a version is nowhere ready", () => {
-    expect(faultOf(() => readyReplicas(to("digits", "next")))).to.include({ reason: "MODEL_NOT_READY" });
+  it("says that a version is nowhere ready, and why", () => {
+    expect(faultOf(() => readyReplicas(to("digits", "next")))).to.include({
+      reason: "MODEL_NOT_READY",
+      message: "version 12 of model 'digits' is not ready on any node: no node has a gpu",
+    });
+    expect(faultOf(() => readyReplicas(to("digits", "13"))).message).to.match(/is not ready on any node$/);
     expect(readyReplicas(to("digits"))).to.deep.equal(["n:1", "n:2"]);
   });
 
   it("waits for the first table", () => {
-    const fault = faultOf(() => routeOf(undefined as RouteTable | undefined, { model: "digits", version: "" }));
+    const fault = faultOf(() => routeOf(undefined as RouteTable | undefined, { model: "digits", version: "" }, 0));
     expect(fault).to.include({ reason: "SERVICE_UNAVAILABLE", retryDelayMs: 1000 });
+  });
+});
+
+describe("picking a target of an alias", () => {
+  const all = () => true;
+  const only =
+    (...versions: number[]) =>
+    (version: number) =>
+      versions.includes(version);
+  const targets = [
+    { version: 1, weight: 90 },
+    { version: 2, weight: 9 },
+    { version: 3, weight: 1 },
+  ];
+  const spread = (isReady: (version: number) => boolean, count: number) => {
+    const random = new Random(11);
+    const counts = new Map<number, number>();
+    for (let i = 0; i < count; i++) {
+      const picked = pickTarget(targets, isReady, random.uniform());
+      counts.set(picked, (counts.get(picked) ?? 0) + 1);
+    }
+    return counts;
+  };
+
+  it("spreads requests by weight", () => {
+    const counts = spread(all, 10_000);
+    for (const { version, weight } of targets) {
+      const share = weight / 100;
+      // Six standard deviations of a binomial count.
+      const bound = 6 * Math.sqrt(10_000 * share * (1 - share));
+      expect(Math.abs(counts.get(version)! - 10_000 * share), `version ${version}`).to.be.below(bound);
+    }
+  });
+
+  it("gives weight only to what is ready, in the same proportions, as long as anything is", () => {
+    const counts = spread(only(2, 3), 10_000);
+    expect([...counts.keys()]).to.have.members([2, 3]);
+    expect(Math.abs(counts.get(2)! - 9000)).to.be.below(6 * Math.sqrt(10_000 * 0.09));
+    expect([...spread(only(3), 100).keys()]).to.deep.equal([3]);
+    expect([...spread(only(), 1000).keys()]).to.include.members([1, 2]);
+  });
+
+  it("depends on nothing but the number, and ends at every one below 1", () => {
+    const almostOne = 1 - 2 ** -53;
+    expect([0, 0.899, 0.9, 0.989, 0.99, almostOne].map((random) => pickTarget(targets, all, random))).to.deep.equal([
+      1, 1, 2, 2, 3, 3,
+    ]);
+    const weights = fc.array(fc.integer({ min: 1, max: 1_000_000 }), { minLength: 1, maxLength: 16 });
+    fc.assert(
+      fc.property(weights, fc.double({ min: 0, max: almostOne, noNaN: true }), (drawn, random) => {
+        const list = drawn.map((weight, version) => ({ version, weight }));
+        expect(pickTarget(list, all, random)).to.be.within(0, list.length - 1);
+      }),
+    );
   });
 });
 
