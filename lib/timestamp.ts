@@ -4,3 +4,8 @@ export function timestampOf(timeMs: number | undefined): { seconds: number; nano
   const seconds = Math.floor(timeMs / 1000);
   return { seconds, nanos: Math.round((timeMs - seconds * 1000) * 1e6) };
 }
+
+/** The milliseconds of a `google.protobuf.Duration`. */
+export function durationMsOf({ seconds, nanos }: { readonly seconds: number; readonly nanos: number }): number {
+  return seconds * 1000 + nanos / 1e6;
+}

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Settings } from "../../lib/env.ts";
 import { readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
+import { type ArtifactsConfig, readArtifactsConfig } from "./artifacts/artifacts-config.ts";
 import type { DatabaseConfig } from "./store/database.ts";
 
 /** The registry's settings; its README says what each is for. */
@@ -9,7 +10,7 @@ export interface RegistryConfig extends ServiceConfig {
   /** The registry's own part of the data directory. */
   readonly folder: string;
   readonly database: DatabaseConfig;
-  readonly artifactBytesMax: number;
+  readonly artifacts: ArtifactsConfig;
   readonly control: ControlConfig;
 }
 
@@ -36,7 +37,7 @@ export function readRegistryConfig(settings: Settings): RegistryConfig {
     port: settings.port("AMAAS_REGISTRY_PORT", 8101),
     folder,
     database: readDatabaseConfig(settings, folder),
-    artifactBytesMax: whole("ARTIFACT_BYTES_MAX", 16 * 1024 ** 3, 1, 1024 ** 4),
+    artifacts: readArtifactsConfig(settings),
     control: {
       heartbeatMs: whole("NODE_HEARTBEAT_MS", 1000, 50, 60_000),
       settleTimeoutMs: whole("SETTLE_TIMEOUT_MS", 10_000, 0, 600_000),

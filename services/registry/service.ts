@@ -5,6 +5,7 @@ import { createLog, type Log } from "../../lib/log.ts";
 import type { Service } from "../../lib/process.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 import { ArtifactFiles } from "./artifacts/artifact-files.ts";
+import { Artifacts } from "./artifacts/artifacts.ts";
 import { ReadingTurns } from "./artifacts/reading-turns.ts";
 import type { RegistryConfig } from "./config.ts";
 import { CatalogueChanges } from "./control/catalogue-changes.ts";
@@ -14,9 +15,9 @@ import { artifactHandlers } from "./handlers/artifacts.ts";
 import { controlHandlers } from "./handlers/control.ts";
 import { modelHandlers } from "./handlers/models.ts";
 import { nodeHandlers } from "./handlers/nodes.ts";
+import { upkeepHandlers } from "./handlers/upkeep.ts";
 import { versionHandlers } from "./handlers/versions.ts";
 import { AliasStore } from "./store/aliases.ts";
-import { ArtifactStore } from "./store/artifacts.ts";
 import { Database } from "./store/database.ts";
 import { EntryStore } from "./store/entries.ts";
 import { ModelStore } from "./store/models.ts";
@@ -28,6 +29,7 @@ export class RegistryService implements Service {
   readonly #clock: Clock;
   readonly #log: Log;
   #database: Database | undefined;
+  #artifacts: Artifacts | undefined;
   #control: ControlPlane | undefined;
   #server: RpcServer | undefined;
 
@@ -38,13 +40,16 @@ export class RegistryService implements Service {
   }
 
   async start(): Promise<{ readonly port: number }> {
-    const { folder, database: databaseConfig, artifactBytesMax, control: controlConfig } = this.#config;
+    const { folder, database: databaseConfig, artifacts: artifactsConfig, control: controlConfig } = this.#config;
     const clock = this.#clock;
-    this.#database = await Database.open(databaseConfig, clock);
-    const { query } = this.#database;
-    const files = new ArtifactFiles(folder);
-    await files.start();
-    const artifacts = new ArtifactStore(query);
+    const log = this.#log;
+    const database = await Database.open(databaseConfig, clock);
+    this.#database = database;
+    const { query } = database;
+    const onStored = async () => undefined;
+    const artifacts = new Artifacts({ config: artifactsConfig, folder, database, onStored, clock, log });
+    this.#artifacts = artifacts;
+    await artifacts.start();
     const changes = new CatalogueChanges();
     const control = new ControlPlane(controlConfig, new EntryStore(query), changes, clock, this.#log);
     this.#control = control;
@@ -55,14 +60,15 @@ export class RegistryService implements Service {
       ...modelHandlers(new ModelStore(query), changes, clock),
       ...versionHandlers({
         versions: new VersionStore(query),
-        artifacts,
-        files,
+        artifacts: artifacts.store,
+        files: new ArtifactFiles(folder),
         turns: new ReadingTurns(),
         changes,
         clock,
       }),
       ...aliasHandlers(new AliasStore(query), changes, clock),
-      ...artifactHandlers({ artifacts, files, artifactBytesMax, clock }),
+      ...artifactHandlers(artifacts),
+      ...upkeepHandlers(artifacts, clock),
       ...nodeHandlers(control.fleet),
     });
     server.implement<ControlServiceHandlers>(
@@ -77,12 +83,18 @@ export class RegistryService implements Service {
 
   /** Ends streams, finishes accepted calls, closes the database last. */
   async stop(): Promise<void> {
-    const [server, control, database] = [this.#server, this.#control, this.#database];
+    const [server, control, artifacts, database] = [this.#server, this.#control, this.#artifacts, this.#database];
     this.#server = undefined;
+    this.#artifacts = undefined;
     this.#control = undefined;
     this.#database = undefined;
     const failures: unknown[] = [];
-    for (const step of [() => server?.stop(), () => control?.stop(), () => database?.close()]) {
+    for (const step of [
+      () => server?.stop(),
+      () => control?.stop(),
+      () => artifacts?.stop(),
+      () => database?.close(),
+    ]) {
       await Promise.resolve()
         .then(step)
         .catch((failure: unknown) => failures.push(failure));

@@ -4,24 +4,58 @@ import { readRegistryConfig } from "../../services/registry/config.ts";
 
 describe("the registry's settings", () => {
   it("have defaults that its README names", () => {
-    const { port, artifactBytesMax, control } = readRegistryConfig(new Settings({}));
-    expect({ port, artifactBytesMax, ...control }).to.deep.equal({
+    const { port, artifacts, control } = readRegistryConfig(new Settings({}));
+    expect({ port, ...control }).to.deep.equal({
       port: 8101,
-      artifactBytesMax: 17_179_869_184,
       heartbeatMs: 1000,
       settleTimeoutMs: 10_000,
       replicasPerVersion: 2,
       newestVersionsServed: 4,
     });
+    expect(artifacts).to.deep.equal({
+      store: { kind: "local" },
+      bytesMax: 17_179_869_184,
+      uploads: { countMax: 32, idleMsMax: 60_000, parts: { bytesMax: 68_719_476_736, ageMsMax: 86_400_000 } },
+      upkeep: { collectIntervalMs: 0, graceMs: 86_400_000, scrubIntervalMs: 0, scrubBytesPerSecondMax: 268_435_456 },
+    });
+  });
+
+  it("name a bucket, a prefix and a server by their addresses", () => {
+    const settings = { AMAAS_ARTIFACT_STORE: "s3://models/of/mine", AMAAS_S3_ENDPOINT: "http://127.0.0.1:9000" };
+    expect(readRegistryConfig(new Settings(settings)).artifacts.store).to.deep.equal({
+      kind: "s3",
+      bucket: "models",
+      prefix: "of/mine/",
+      endpoint: "http://127.0.0.1:9000",
+      region: "us-east-1",
+      partBytes: 8_388_608,
+      partsInFlightMax: 4,
+      timeoutMs: 30_000,
+      attemptsMax: 3,
+    });
+    const amazon = readRegistryConfig(new Settings({ AMAAS_ARTIFACT_STORE: "s3://models" })).artifacts.store;
+    expect(amazon).to.deep.include({ bucket: "models", prefix: "", endpoint: undefined, region: undefined });
   });
 
   it("put its state into a folder of its own", () => {
     expect(readRegistryConfig(new Settings({ AMAAS_DATA_DIR: "/data" })).folder).to.equal("/data/registry");
   });
 
+  it("refuse an S3 server that is no address, and parts that are too small for one", () => {
+    const store = { AMAAS_ARTIFACT_STORE: "s3://models" };
+    for (const [name, value] of Object.entries({ AMAAS_S3_ENDPOINT: "minio:9000", AMAAS_S3_PART_BYTES: "1000" })) {
+      const read = () => readRegistryConfig(new Settings({ ...store, [name]: value }));
+      expect(read).to.throw(SettingError, new RegExp(`${name}.*${value}`));
+    }
+  });
+
   for (const [name, value] of [
     ["AMAAS_REGISTRY_PORT", "70000"],
     ["AMAAS_ARTIFACT_BYTES_MAX", "0"],
+    ["AMAAS_ARTIFACT_STORE", "gs://bucket"],
+    ["AMAAS_UPLOADS_MAX", "0"],
+    ["AMAAS_GC_GRACE_MS", "59999"],
+    ["AMAAS_SCRUB_BYTES_PER_SECOND_MAX", "0"],
     ["AMAAS_NODE_HEARTBEAT_MS", "1s"],
     ["AMAAS_SETTLE_TIMEOUT_MS", "-1"],
     ["AMAAS_REPLICAS_PER_VERSION", "0"],

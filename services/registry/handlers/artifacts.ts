@@ -1,72 +1,90 @@
-import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
-import type { Artifact } from "../../../lib/gen/amaas/registry/v1/Artifact.ts";
 import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { UploadArtifactRequest__Output } from "../../../lib/gen/amaas/registry/v1/UploadArtifactRequest.ts";
-import { artifactName, parseArtifactName } from "../../../lib/resource-names.ts";
+import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
+import { parseArtifactName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
-import { timestampOf } from "../../../lib/timestamp.ts";
-import type { Announced, ArtifactFiles } from "../artifacts/artifact-files.ts";
-import type { ArtifactStore } from "../store/artifacts.ts";
+import type { Artifacts } from "../artifacts/artifacts.ts";
+import type { Announced } from "../artifacts/spool.ts";
+import { artifactMessage } from "../messages/artifact.ts";
+import { checkStored } from "../store/artifacts.ts";
 import type { ArtifactRow } from "../store/schema.ts";
-import { invalid } from "./requests.ts";
+import { actorOf } from "./actor.ts";
+import { invalid, wordOf } from "./requests.ts";
 
-/** What the calls about artifacts need. */
-export interface ArtifactHandlerParts {
-  readonly artifacts: ArtifactStore;
-  readonly files: ArtifactFiles;
-  readonly artifactBytesMax: number;
-  readonly clock: Clock;
-}
+type Calls = "UploadArtifact" | "QueryUpload" | "GetArtifact" | "ListArtifacts" | "DownloadArtifact";
 
 /** The calls about artifacts. */
 export function artifactHandlers({
-  artifacts,
-  files,
-  artifactBytesMax,
-  clock,
-}: ArtifactHandlerParts): Pick<
-  Handlers<RegistryServiceHandlers>,
-  "UploadArtifact" | "GetArtifact" | "DownloadArtifact"
-> {
+  config: { bytesMax },
+  store: artifacts,
+  bytes,
+  uploads,
+}: Artifacts): Pick<Handlers<RegistryServiceHandlers>, Calls> {
   return {
-    UploadArtifact: async (requests) => {
+    UploadArtifact: async (requests, call) => {
+      const actor = actorOf(call, "UploadArtifact");
       const parts = requests[Symbol.asyncIterator]();
-      const announced = headerOf((await parts.next()).value, artifactBytesMax);
+      const { offset, ...announced } = headerOf((await parts.next()).value, bytesMax);
+      if (offset > 0) await uploads.takeOver(announced.sha256, offset);
       const known = await artifacts.find(announced.sha256);
       if (known !== undefined) checkKnown(known, announced);
-      // Bytes that the disk has lost are taken again.
-      if (known !== undefined && (await files.has(announced))) return artifactMessage(known);
-      await files.write(announced, chunksOf(parts));
-      const row = { sha256: announced.sha256, size_bytes: announced.sizeBytes, create_time: clock.now() };
-      return artifactMessage(await artifacts.add(row));
+      const present = await bytes.present(announced.sha256);
+      const renewed = present && (await artifacts.renew(actor, present));
+      if (renewed !== undefined) return artifactMessage(renewed);
+      const incoming = { announced, offset, chunks: chunksOf(parts), signal: call.signal };
+      return uploads.receive(incoming, async (path, signal) =>
+        artifactMessage(await bytes.add(actor, announced, path, signal)),
+      );
+    },
+
+    QueryUpload: async ({ name }) => {
+      const sha256 = parseArtifactName(name);
+      const present = await bytes.present(sha256);
+      if (present !== undefined) return { committedBytes: present.size_bytes, complete: true };
+      return { committedBytes: uploads.committedBytes(sha256), complete: false };
     },
 
     GetArtifact: async ({ name }) => artifactMessage(await artifacts.get(parseArtifactName(name))),
 
-    DownloadArtifact: async function* ({ name, offset }) {
-      const sha256 = parseArtifactName(name);
-      const { size_bytes } = await artifacts.get(sha256);
-      if (!(offset >= 0 && offset <= size_bytes))
-        throw invalid("offset", offset, `0 to ${size_bytes}, the artifact's size`);
-      for await (const chunk of files.read(sha256, offset)) yield { chunk };
+    ListArtifacts: async ({ pageSize, pageToken, state }) => {
+      const count = pageSizeOf(pageSize);
+      const after = pageKeyOf(pageToken, { state }) ?? "";
+      const word = wordOf("state", state, "STATE_");
+      const rows = await artifacts.list(after, count + 1, word === "UNSPECIFIED" ? undefined : word);
+      const page = rows.slice(0, count);
+      const nextPageToken = rows.length > count ? pageTokenOf(page.at(-1)!.sha256, { state }) : "";
+      return { artifacts: page.map(artifactMessage), nextPageToken };
+    },
+
+    DownloadArtifact: async function* ({ name, offset }, call) {
+      const row = checkStored(await artifacts.get(parseArtifactName(name)));
+      if (!(offset >= 0 && offset <= row.size_bytes)) {
+        throw invalid("offset", offset, `0 to ${row.size_bytes}, the artifact's size`);
+      }
+      for await (const chunk of bytes.read(row, offset, call.signal)) yield { chunk };
     },
   };
 }
 
-function headerOf(first: UploadArtifactRequest__Output | undefined, artifactBytesMax: number): Announced {
+function headerOf(
+  first: UploadArtifactRequest__Output | undefined,
+  bytesMax: number,
+): Announced & { readonly offset: number } {
   const header = first?.header;
   if (!header) throw invalid("the first message", first?.part ?? "missing", "a header");
+  const { sizeBytes, offset } = header;
   const sha256 = header.sha256.toLowerCase();
   if (!/^[0-9a-f]{64}$/.test(sha256)) {
     throw invalid("header.sha256", JSON.stringify(header.sha256.slice(0, 100)), "64 hexadecimal digits");
   }
-  if (!(header.sizeBytes >= 0)) throw invalid("header.size_bytes", header.sizeBytes, "a size in bytes");
-  if (header.sizeBytes > artifactBytesMax) {
-    const needed = `at most ${artifactBytesMax}, AMAAS_ARTIFACT_BYTES_MAX`;
-    throw new ServiceError("ARTIFACT_TOO_LARGE", `header.size_bytes is ${header.sizeBytes}; needed: ${needed}`);
+  if (!(sizeBytes >= 0)) throw invalid("header.size_bytes", sizeBytes, "a size in bytes");
+  if (sizeBytes > bytesMax) {
+    const message = `header.size_bytes is ${sizeBytes}; needed: at most ${bytesMax}, AMAAS_ARTIFACT_BYTES_MAX`;
+    throw new ServiceError("ARTIFACT_TOO_LARGE", message);
   }
-  return { sha256, sizeBytes: header.sizeBytes };
+  if (!(offset >= 0 && offset <= sizeBytes)) throw invalid("header.offset", offset, `0 to ${sizeBytes}, the size`);
+  return { sha256, sizeBytes, offset };
 }
 
 function checkKnown(known: ArtifactRow, { sizeBytes }: Announced): void {
@@ -85,7 +103,3 @@ async function* chunksOf(parts: AsyncIterator<UploadArtifactRequest__Output>): A
 
 /** Largest chunk of an upload, in bytes. */
 const chunkBytesMax = 4 * 1024 * 1024;
-
-function artifactMessage(row: ArtifactRow): Artifact {
-  return { name: artifactName(row.sha256), sizeBytes: row.size_bytes, createTime: timestampOf(row.create_time) };
-}

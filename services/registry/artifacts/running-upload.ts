@@ -1,0 +1,83 @@
+import type { Clock } from "../../../lib/clock.ts";
+import { ServiceError } from "../../../lib/errors.ts";
+import { artifactName } from "../../../lib/resource-names.ts";
+
+/** One upload while it runs: how far it is, and how to end it. */
+export class RunningUpload {
+  readonly sha256: string;
+  /** How many bytes of the artifact are written. */
+  bytes: number;
+  /** Aborted when the caller has gone, when another upload takes over, and when nothing has come for too long. */
+  readonly signal: AbortSignal;
+  /** Settles when its file is nobody's or kept. */
+  readonly ended: Promise<void>;
+  readonly #idleMsMax: number;
+  readonly #clock: Clock;
+  readonly #ending = new AbortController();
+  #settle!: () => void;
+
+  constructor(sha256: string, offset: number, caller: AbortSignal, idleMsMax: number, clock: Clock) {
+    this.sha256 = sha256;
+    this.bytes = offset;
+    this.signal = AbortSignal.any([caller, this.#ending.signal]);
+    this.#idleMsMax = idleMsMax;
+    this.#clock = clock;
+    this.ended = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+  }
+
+  /** Makes it fail with a fault. */
+  end(fault: ServiceError): void {
+    this.#ending.abort(fault);
+  }
+
+  /** Says that it has ended. */
+  settle(): void {
+    this.#settle();
+  }
+
+  /** What the caller sends; throws the signal's reason once that is aborted, whether anything comes or not. */
+  async *arriving<Chunk>(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
+    const source = chunks[Symbol.asyncIterator]();
+    try {
+      for (let next = await this.#nextOf(source); !next.done; next = await this.#nextOf(source)) yield next.value;
+    } finally {
+      // Not awaited: it waits for what comes next, which may never come.
+      source.return?.().catch(() => undefined);
+    }
+  }
+
+  async #nextOf<Chunk>(source: AsyncIterator<Chunk>): Promise<IteratorResult<Chunk>> {
+    this.signal.throwIfAborted();
+    const { promise, reject, resolve } = withResolvers<IteratorResult<Chunk>>();
+    const abort = () => reject(this.signal.reason);
+    this.signal.addEventListener("abort", abort);
+    const cancelIdle = this.#clock.after(this.#idleMsMax, () => this.end(this.#idle()));
+    source.next().then(resolve, reject);
+    try {
+      const next = await promise;
+      // A caller that goes ends its stream too.
+      this.signal.throwIfAborted();
+      return next;
+    } finally {
+      cancelIdle();
+      this.signal.removeEventListener("abort", abort);
+    }
+  }
+
+  #idle(): ServiceError {
+    const message = `nothing of ${artifactName(this.sha256)} came for ${this.#idleMsMax} ms; go on from byte ${this.bytes}`;
+    return new ServiceError("DEADLINE_EXCEEDED", message, { metadata: { committed_bytes: String(this.bytes) } });
+  }
+}
+
+function withResolvers<Value>() {
+  let resolve!: (value: Value) => void;
+  let reject!: (reason: unknown) => void;
+  const promise = new Promise<Value>((settle, fail) => {
+    resolve = settle;
+    reject = fail;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,93 @@
+import { createHash } from "node:crypto";
+import { type FileHandle, open } from "node:fs/promises";
+import { ServiceError } from "../../../lib/errors.ts";
+
+/** What an upload must turn out to be. */
+export interface Announced {
+  readonly sha256: string;
+  readonly sizeBytes: number;
+}
+
+/** A file that an upload is written to and hashed on the way. Nothing is known of it until `prove`. */
+export class Spool {
+  readonly path: string;
+  readonly #file: FileHandle;
+  readonly #hash = createHash("sha256");
+  #bytes = 0;
+
+  private constructor(path: string, file: FileHandle) {
+    this.path = path;
+    this.#file = file;
+  }
+
+  static async create(path: string): Promise<Spool> {
+    return new Spool(path, await open(path, "wx"));
+  }
+
+  /** Goes on behind the first `bytes` of a file; it reads them once. */
+  static async reopen(path: string, bytes: number, signal: AbortSignal): Promise<Spool> {
+    const spool = new Spool(path, await open(path, "r+"));
+    try {
+      await spool.#hashAgain(bytes, signal);
+      return spool;
+    } catch (failure) {
+      await spool.close();
+      throw failure;
+    }
+  }
+
+  /** How many bytes are written. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Settles once the bytes are written; they may be reused then. */
+  async append(chunk: Uint8Array): Promise<void> {
+    const writing = writeAll(this.#file, chunk, this.#bytes);
+    // Meanwhile: the file is written by another thread.
+    this.#hash.update(chunk);
+    await writing;
+    this.#bytes += chunk.byteLength;
+  }
+
+  /** Throws REQUEST_INVALID or ARTIFACT_DIGEST_MISMATCH where the bytes are not what was announced. To be called once. */
+  prove({ sha256, sizeBytes }: Announced): void {
+    if (this.#bytes < sizeBytes) throw wrongSize(`only ${this.#bytes}`, sizeBytes);
+    const seen = this.#hash.digest("hex");
+    if (seen === sha256) return;
+    const message = `header.sha256 announced ${sha256}, the bytes that arrived have ${seen}; nothing was stored`;
+    throw new ServiceError("ARTIFACT_DIGEST_MISMATCH", message, { metadata: { announced: sha256, seen } });
+  }
+
+  /** Nothing happens the second time. */
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  async #hashAgain(bytes: number, signal: AbortSignal): Promise<void> {
+    await this.#file.truncate(bytes);
+    const buffer = Buffer.allocUnsafeSlow(Math.min(bytes, rereadBytes));
+    while (this.#bytes < bytes) {
+      signal.throwIfAborted();
+      const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, this.#bytes);
+      this.#hash.update(buffer.subarray(0, bytesRead));
+      this.#bytes += bytesRead;
+    }
+  }
+}
+
+/** How much of a file is read at once. */
+const rereadBytes = 1024 ** 2;
+
+/** Refuses bytes that are more or fewer than announced. */
+export function wrongSize(seen: string, needed: number): ServiceError {
+  return new ServiceError("REQUEST_INVALID", `header.size_bytes announced ${needed} bytes, ${seen} arrived`, {
+    metadata: { field: "header.size_bytes" },
+  });
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
+  for (let begin = 0; begin < chunk.byteLength; ) {
+    begin += (await file.write(chunk, begin, chunk.byteLength - begin, position + begin)).bytesWritten;
+  }
+}
