@@ -182,26 +182,38 @@ export class Database {
   }
 }
 
-/** Numbers the changes last of all: the counter's row stays locked until the commit, so the numbers follow the commits. */
+/**
+ * Numbers the changes last of all: the counter's row stays locked until the commit, so the numbers follow the commits. So do the
+ * times, which the clocks of several registries alone would not.
+ */
 async function logChanges({ query, actor, timeMs, changes }: CatalogueTransaction): Promise<void> {
-  const { value: last } = await query
+  const { value: last, time } = await query
     .updateTable("counters")
-    .set((row) => ({ value: row("value", "+", changes.length) }))
+    .set((row) => ({
+      value: row("value", "+", changes.length),
+      time: row.case().when("time", "<", timeMs).then(timeMs).else(row.ref("time")).end(),
+    }))
     .where("name", "=", "changes")
-    .returning("value")
+    .returning(["value", "time"])
     .executeTakeFirstOrThrow();
-  const rows = changes.map(({ kind, resource, model, before, after }, index) => ({
-    sequence: last - changes.length + index + 1,
-    time: timeMs,
-    principal: actor.principal,
-    call: actor.call,
-    request_id: actor.requestId,
-    kind,
-    resource,
-    model,
-    before_json: before === undefined ? null : JSON.stringify(before),
-    after_json: after === undefined ? null : JSON.stringify(after),
-  }));
+  const rows = changes.map(({ kind, resource, model, before, after }, index) => {
+    const [before_json, after_json] = [before, after].map((value) =>
+      value === undefined ? null : JSON.stringify(value),
+    );
+    return {
+      sequence: last - changes.length + index + 1,
+      time,
+      principal: actor.principal,
+      call: actor.call,
+      request_id: actor.requestId,
+      kind,
+      resource,
+      model,
+      before_json,
+      after_json,
+      json_bytes: Buffer.byteLength(before_json ?? "") + Buffer.byteLength(after_json ?? ""),
+    };
+  });
   // A statement takes a bounded number of parameters.
   for (let begin = 0; begin < rows.length; begin += rowsPerInsert) {
     await query

@@ -94,11 +94,13 @@ export const migrations: readonly ((words: Words) => readonly string[])[] = [
     `CREATE TABLE changes (
       sequence ${integer} PRIMARY KEY, time ${integer} NOT NULL, principal ${text} NOT NULL, call ${text} NOT NULL,
       request_id ${text} NOT NULL, kind ${text} NOT NULL, resource ${text} NOT NULL, model ${text},
-      before_json ${text}, after_json ${text}
+      before_json ${text}, after_json ${text}, json_bytes ${integer} NOT NULL
     )${end}`,
+    "CREATE INDEX changes_by_time ON changes (time, sequence)",
+    "CREATE INDEX changes_by_model ON changes (model, sequence)",
     "CREATE INDEX changes_by_resource ON changes (resource, sequence)",
     "CREATE INDEX changes_by_principal ON changes (principal, sequence)",
-    `CREATE TABLE counters (name ${text} PRIMARY KEY, value ${integer} NOT NULL)${end}`,
+    `CREATE TABLE counters (name ${text} PRIMARY KEY, value ${integer} NOT NULL, time ${integer} NOT NULL DEFAULT 0)${end}`,
     "INSERT INTO counters (name, value) VALUES ('changes', 0)",
     `CREATE TABLE registries (id ${text} PRIMARY KEY, heartbeat_time ${integer} NOT NULL)${end}`,
     `CREATE TABLE nodes (

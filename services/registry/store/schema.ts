@@ -1,3 +1,5 @@
+import type { Generated } from "kysely";
+
 /**
  * The tables of the catalogue, the same in both databases. Times are milliseconds since 1970; texts that end in `_json` hold
  * JSON; flags are 0 or 1.
@@ -216,6 +218,7 @@ export type ResourceKind = "MODEL" | "VERSION" | "ALIAS" | "SERVING_SETTINGS" | 
 /** Only ever added. */
 export interface ChangeRow {
   sequence: number;
+  /** Never earlier than that of the change before. */
   time: number;
   principal: string;
   call: string;
@@ -227,11 +230,15 @@ export interface ChangeRow {
   /** The resource as the contract has it; null where there was none. */
   before_json: string | null;
   after_json: string | null;
+  /** Of both together; what a reader must have room for. */
+  json_bytes: number;
 }
 
 export interface CounterRow {
   name: string;
   value: number;
+  /** Of the newest change. */
+  time: Generated<number>;
 }
 
 /** A registry process that shares the database with others. */
