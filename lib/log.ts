@@ -10,6 +10,8 @@ export interface Log {
   warn(fields: object, message: string): void;
   info(fields: object, message: string): void;
   debug(fields: object, message: string): void;
+  /** Whether lines of a severity are written: on a busy path, ask before you make their fields. */
+  isLevelEnabled(level: LogLevel): boolean;
   /** A log that adds the same fields to every line. */
   child(fields: object): Log;
 }

@@ -18,6 +18,7 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** Aborted when the server begins to drain: streams that would go on for ever end here. */
   readonly draining: AbortSignal;
+  /** What the caller sent; has the request id once that was asked for. */
   readonly metadata: Metadata;
   /** Adds the request id to every line. */
   readonly log: Log;

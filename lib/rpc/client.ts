@@ -10,6 +10,7 @@ import {
   type MethodDefinition,
 } from "@grpc/grpc-js";
 import { requestIdKey } from "./call-context.ts";
+import type { MaybeEncoded } from "./encoded.ts";
 import { type ServiceName, serviceDefinition } from "./protos.ts";
 
 /** The types of the messages of a generated method: what one may leave out, the other has with defaults. */
@@ -34,11 +35,14 @@ export interface RpcOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Messages as they come, or as they are. */
+type Messages<Message> = AsyncIterable<MaybeEncoded<Message>> | Iterable<MaybeEncoded<Message>>;
+
 /** Both directions of a call with two streams. */
 export interface Duplex<Request, Reply> {
   readonly replies: AsyncIterable<Reply>;
   /** Settles when the message is buffered and more are welcome, or the call has ended: `replies` says how. */
-  write(request: Request): Promise<void>;
+  write(request: MaybeEncoded<Request>): Promise<void>;
   /** Says that no more requests come. */
   end(): void;
   /** Ends the call at once. */
@@ -61,7 +65,7 @@ export class RpcClient<Definition> {
   /** One message out, one back. */
   unary<M extends MethodOf<Definition>>(
     method: M,
-    request: RequestOf<Definition[M]>,
+    request: MaybeEncoded<RequestOf<Definition[M]>>,
     options: RpcOptions = {},
   ): Promise<ReplyOf<Definition[M]>> {
     const { path, requestSerialize, responseDeserialize } = this.#methods[method]!;
@@ -82,7 +86,7 @@ export class RpcClient<Definition> {
   /** One message out, many back; leaving the iteration cancels the call. */
   async *serverStream<M extends MethodOf<Definition>>(
     method: M,
-    request: RequestOf<Definition[M]>,
+    request: MaybeEncoded<RequestOf<Definition[M]>>,
     options: RpcOptions = {},
   ): AsyncGenerator<ReplyOf<Definition[M]>> {
     const { path, requestSerialize, responseDeserialize } = this.#methods[method]!;
@@ -101,7 +105,7 @@ export class RpcClient<Definition> {
   /** Many messages out, one back. */
   async clientStream<M extends MethodOf<Definition>>(
     method: M,
-    requests: AsyncIterable<RequestOf<Definition[M]>> | Iterable<RequestOf<Definition[M]>>,
+    requests: Messages<RequestOf<Definition[M]>>,
     options: RpcOptions = {},
   ): Promise<ReplyOf<Definition[M]>> {
     const { path, requestSerialize, responseDeserialize } = this.#methods[method]!;

@@ -1,17 +1,27 @@
 import type { ServerDuplexStream, ServerReadableStream, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import type { CallContext } from "./call-context.ts";
+import type { MaybeEncoded } from "./encoded.ts";
 
 /** One message in, one out. */
-export type UnaryHandler<Request, Reply> = (request: Request, call: CallContext) => Promise<Reply> | Reply;
+export type UnaryHandler<Request, Reply> = (
+  request: Request,
+  call: CallContext,
+) => Promise<MaybeEncoded<Reply>> | MaybeEncoded<Reply>;
 /** One message in, many out: the iteration goes at the speed at which the caller reads. */
-export type ServerStreamHandler<Request, Reply> = (request: Request, call: CallContext) => AsyncIterable<Reply>;
+export type ServerStreamHandler<Request, Reply> = (
+  request: Request,
+  call: CallContext,
+) => AsyncIterable<MaybeEncoded<Reply>>;
 /** Many messages in, one out. */
 export type ClientStreamHandler<Request, Reply> = (
   requests: AsyncIterable<Request>,
   call: CallContext,
-) => Promise<Reply>;
+) => Promise<MaybeEncoded<Reply>>;
 /** Many messages in, many out. */
-export type BidiHandler<Request, Reply> = (requests: AsyncIterable<Request>, call: CallContext) => AsyncIterable<Reply>;
+export type BidiHandler<Request, Reply> = (
+  requests: AsyncIterable<Request>,
+  call: CallContext,
+) => AsyncIterable<MaybeEncoded<Reply>>;
 
 /** Our form of a generated grpc-js handler type. */
 type HandlerOf<Generated> = Generated extends (call: infer Call, ...rest: never[]) => unknown

@@ -3,6 +3,7 @@ import type { ServiceDefinition } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { protoPath as healthProto } from "grpc-health-check";
 import { fileDescriptors } from "./descriptors.ts";
+import { Encoded, serializer } from "./encoded.ts";
 
 /**
  * The contracts, and how 64-bit integers of each appear: as numbers where they are sizes, counts and versions (all below
@@ -43,10 +44,26 @@ const contractOf = {
 } as const satisfies Record<string, Contract>;
 export type ServiceName = keyof typeof contractOf;
 
-/** The methods of a service, as grpc-js wants them. */
+const definitions = new Map<ServiceName, ServiceDefinition>();
+
+/** The methods of a service, as grpc-js wants them; every message may be `Encoded`. */
 export function serviceDefinition(service: ServiceName): ServiceDefinition {
-  const found = protoPackage(contractOf[service])[service];
-  return found as unknown as ServiceDefinition;
+  let definition = definitions.get(service);
+  if (definition === undefined) {
+    const methods = Object.entries(protoPackage(contractOf[service])[service] as unknown as ServiceDefinition);
+    definition = Object.fromEntries(
+      methods.map(([name, method]) => [
+        name,
+        {
+          ...method,
+          requestSerialize: serializer(method.requestSerialize),
+          responseSerialize: serializer(method.responseSerialize),
+        },
+      ]),
+    );
+    definitions.set(service, definition);
+  }
+  return definition;
 }
 
 /** What reflection tells of services and the types that they use; good for nothing else. */
@@ -61,6 +78,11 @@ export function reflectedPackage(services: readonly ServiceName[]): PackageDefin
 /** Encodes a message of a contract by its full name. */
 export function encodeMessage(contract: Contract, type: string, message: object): Buffer {
   return messageType(contract, type).serialize(message);
+}
+
+/** `encodeMessage`, to be sent later in place of the message. */
+export function encoded<Message extends object>(contract: Contract, type: string, message: Message): Encoded<Message> {
+  return new Encoded(encodeMessage(contract, type, message));
 }
 
 /** Decodes a message of a contract by its full name; throws on malformed bytes. */

@@ -1,4 +1,4 @@
-import type { ServerDuplexStream, ServerUnaryCall } from "@grpc/grpc-js";
+import type { Metadata, ServerDuplexStream, ServerUnaryCall } from "@grpc/grpc-js";
 import { ServiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type CallContext, deadlineMsOf, requestIdKey, requestIdOf } from "./call-context.ts";
@@ -6,29 +6,32 @@ import { type CallContext, deadlineMsOf, requestIdKey, requestIdOf } from "./cal
 /** A call as grpc-js hands it to a handler of any form. */
 export type AnyCall = ServerUnaryCall<unknown, unknown> | ServerDuplexStream<unknown, unknown>;
 
-/**
- * What a handler knows of a call. Its signal, log and deadline are made when they are first asked for, because most of the
- * many short calls need none of them.
- */
+/** What a handler knows of a call. All of it is made when it is first asked for: most of the many short calls need none. */
 export class ServerCall implements CallContext {
-  readonly requestId: string;
   readonly draining: AbortSignal;
   readonly #call: AnyCall;
   readonly #serverLog: Log;
+  #requestId: string | undefined;
   #log: Log | undefined;
-  #cancelling: AbortController | undefined;
+  #cancelling: { readonly controller: AbortController; readonly cancel: () => void } | undefined;
   #answered = false;
 
-  /** Writes the request id into the call's metadata. */
   constructor(call: AnyCall, draining: AbortSignal, log: Log) {
-    this.requestId = requestIdOf(call.metadata);
-    call.metadata.set(requestIdKey, this.requestId);
     this.draining = draining;
     this.#call = call;
     this.#serverLog = log;
   }
 
-  get metadata() {
+  /** Is in the call's metadata too, once it was asked for. */
+  get requestId(): string {
+    if (this.#requestId === undefined) {
+      this.#requestId = requestIdOf(this.#call.metadata);
+      this.#call.metadata.set(requestIdKey, this.#requestId);
+    }
+    return this.#requestId;
+  }
+
+  get metadata(): Metadata {
     return this.#call.metadata;
   }
 
@@ -43,11 +46,13 @@ export class ServerCall implements CallContext {
 
   get signal(): AbortSignal {
     if (this.#cancelling === undefined) {
-      this.#cancelling = new AbortController();
-      if (this.#call.cancelled && !this.#answered) this.#cancel();
-      else this.#call.once("cancelled", this.#cancel);
+      const controller = new AbortController();
+      const cancel = () => controller.abort(cancelledFault());
+      this.#cancelling = { controller, cancel };
+      if (this.#call.cancelled && !this.#answered) cancel();
+      else this.#call.once("cancelled", cancel);
     }
-    return this.#cancelling.signal;
+    return this.#cancelling.controller.signal;
   }
 
   /**
@@ -56,11 +61,9 @@ export class ServerCall implements CallContext {
    */
   answered(): ServiceError | undefined {
     this.#answered = true;
-    this.#call.off("cancelled", this.#cancel);
+    if (this.#cancelling !== undefined) this.#call.off("cancelled", this.#cancelling.cancel);
     return this.#call.cancelled ? cancelledFault() : undefined;
   }
-
-  readonly #cancel = () => this.#cancelling?.abort(cancelledFault());
 }
 
 function cancelledFault(): ServiceError {

@@ -1,22 +1,20 @@
-import { once, setMaxListeners } from "node:events";
+import { setMaxListeners } from "node:events";
 import {
   type MethodDefinition,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
-  type ServerUnaryCall,
-  type sendUnaryData,
-  status,
-  type UntypedHandleCall,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { ServiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { answers, servedDefinition } from "./answers.ts";
 import type { CallContext } from "./call-context.ts";
 import type { AnyHandler, Handlers } from "./handlers.ts";
 import { Health, type ServingStatus } from "./health.ts";
 import { reflectedPackage, type ServiceName, serviceDefinition } from "./protos.ts";
+import { widenReceiveWindows } from "./receive-windows.ts";
 import { type AnyCall, ServerCall } from "./server-call.ts";
 import { statusOf } from "./status.ts";
 
@@ -49,11 +47,11 @@ export class RpcServer {
     this.#server = new Server({
       "grpc.max_receive_message_length": config.messageBytesMax,
       "grpc.max_send_message_length": config.messageBytesMax,
-      "grpc-node.flow_control_window": flowControlWindowBytes,
       // A peer that vanished without a word is noticed, and its streams end.
       "grpc.keepalive_time_ms": 20_000,
       "grpc.keepalive_timeout_ms": 5000,
     });
+    widenReceiveWindows(this.#server, receiveWindowBytes);
   }
 
   /**
@@ -63,13 +61,15 @@ export class RpcServer {
   implement<Generated>(service: ServiceName, handlers: Handlers<Generated>, quiet: readonly string[] = []): void {
     const definition = serviceDefinition(service);
     const implementation: UntypedServiceImplementation = {};
-    const checked: Record<string, MethodDefinition<unknown, unknown>> = {};
+    const served: Record<string, MethodDefinition<unknown, Buffer>> = {};
     for (const [name, method] of Object.entries(definition)) {
-      checked[name] = { ...method, requestDeserialize: tolerant(method.requestDeserialize) };
+      served[name] = servedDefinition(method);
       const handler = (handlers as Record<string, AnyHandler | undefined>)[name];
-      if (handler !== undefined) implementation[name] = this.#wrapped(method, handler, quiet.includes(name));
+      if (handler === undefined) continue;
+      const shared = { quiet: quiet.includes(name), draining: this.#draining.signal, log: this.#log };
+      implementation[name] = answers({ definition: method, handler, ...shared });
     }
-    this.#server.addService(checked, implementation);
+    this.#server.addService(served, implementation);
     this.describe(service);
   }
 
@@ -131,19 +131,6 @@ export class RpcServer {
     await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     clearTimeout(timer);
   }
-
-  #wrapped(method: MethodDefinition<unknown, unknown>, handler: AnyHandler, quiet: boolean): UntypedHandleCall {
-    const answer = method.requestStream || method.responseStream ? answerStream : answerUnary;
-    return (
-      call: ServerUnaryCall<unknown, unknown> | ServerDuplexStream<unknown, unknown>,
-      callback?: sendUnaryData<unknown>,
-    ) => {
-      const begin = performance.now();
-      const context = new ServerCall(call, this.#draining.signal, this.#log);
-      const finish = (fault: unknown) => logCall(this.#log, context.requestId, method.path, quiet, begin, fault);
-      answer({ method, handler, call, callback, context }).then(finish, finish);
-    };
-  }
 }
 
 /** Makes streams that are handled outside end when a drain begins. */
@@ -160,103 +147,5 @@ function endedByDrain(calls: UntypedServiceImplementation, draining: AbortSignal
   return Object.fromEntries(ended);
 }
 
-/** Large enough that a megabyte does not wait for window updates on a fast network (HTTP/2's default is 64 KiB). */
-const flowControlWindowBytes = 4 * 1024 * 1024;
-
-interface Answering {
-  readonly method: MethodDefinition<unknown, unknown>;
-  readonly handler: AnyHandler;
-  readonly call: AnyCall;
-  readonly callback: sendUnaryData<unknown> | undefined;
-  readonly context: ServerCall;
-}
-
-/** Answers a call; gives what to log as its failure, undefined if it did not fail. */
-async function answerUnary({ handler, call, callback, context }: Answering): Promise<unknown> {
-  try {
-    const { request } = call as ServerUnaryCall<unknown, unknown>;
-    const reply = await handler(wellFormed(request) as never, context);
-    const cancelled = context.answered();
-    callback?.(null, reply);
-    return cancelled;
-  } catch (thrown) {
-    const cancelled = context.answered();
-    callback?.(statusOf(thrown));
-    return cancelled ?? thrown;
-  }
-}
-
-/** Like `answerUnary`. */
-async function answerStream({ method, handler, call, callback, context }: Answering): Promise<unknown> {
-  const stream = call as ServerDuplexStream<unknown, unknown> & { readonly request: unknown };
-  try {
-    const input = method.requestStream ? wellFormedAll(stream) : wellFormed(stream.request);
-    const output = handler(input as never, context);
-    if (method.responseStream) await writeAll(stream, output as AsyncIterable<unknown>, context.signal);
-    const reply = method.responseStream ? undefined : await output;
-    const cancelled = context.answered();
-    if (method.responseStream) stream.end();
-    else callback?.(null, reply);
-    return cancelled;
-  } catch (thrown) {
-    const cancelled = context.answered();
-    if (callback) callback(statusOf(thrown));
-    else stream.emit("error", statusOf(thrown));
-    return cancelled ?? thrown;
-  }
-}
-
-async function writeAll(
-  stream: ServerDuplexStream<unknown, unknown>,
-  messages: AsyncIterable<unknown>,
-  signal: AbortSignal,
-) {
-  for await (const message of messages) {
-    if (signal.aborted) return;
-    if (!stream.write(message)) await once(stream, "drain", { signal });
-  }
-}
-
-/** Bytes that are not a message of the expected type, kept until a handler can refuse them with the right status. */
-class Malformed {
-  readonly cause: unknown;
-  constructor(cause: unknown) {
-    this.cause = cause;
-  }
-}
-
-function tolerant(deserialize: (bytes: Buffer) => unknown): (bytes: Buffer) => unknown {
-  return (bytes) => {
-    try {
-      return deserialize(bytes);
-    } catch (cause) {
-      return new Malformed(cause);
-    }
-  };
-}
-
-function wellFormed(request: unknown): unknown {
-  if (!(request instanceof Malformed)) return request;
-  throw new ServiceError("REQUEST_INVALID", "the request is not a message of the method's type: malformed protobuf", {
-    cause: request.cause,
-  });
-}
-
-async function* wellFormedAll(stream: ServerDuplexStream<unknown, unknown>): AsyncGenerator<unknown> {
-  // The end of the requests must not destroy the stream: replies may still follow.
-  for await (const request of stream.iterator({ destroyOnReturn: false })) yield wellFormed(request);
-}
-
-function logCall(log: Log, requestId: string, path: string, quiet: boolean, begin: number, thrown: unknown): void {
-  const fields = { requestId, method: path, durationMs: Math.round((performance.now() - begin) * 1000) / 1000 };
-  if (thrown === undefined) {
-    if (quiet) log.debug(fields, "call");
-    else log.info(fields, "call");
-    return;
-  }
-  if (thrown instanceof ServiceError && thrown.reason !== "INTERNAL") {
-    log.info({ ...fields, status: thrown.status, reason: thrown.reason, detail: thrown.message }, "call refused");
-  } else {
-    log.error({ ...fields, status: status[status.INTERNAL], error: thrown }, "call failed");
-  }
-}
+/** Large enough that a megabyte does not wait for window updates on a fast network. */
+const receiveWindowBytes = 4 * 1024 * 1024;

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { connect } from "node:http2";
 import { Client, credentials, status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import { ServiceError } from "../../lib/errors.ts";
@@ -10,7 +11,7 @@ import type {
   RegistryServiceDefinition,
   RegistryServiceHandlers,
 } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
-import { createLog, type Log } from "../../lib/log.ts";
+import { createLog, type Log, logLevels } from "../../lib/log.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
@@ -23,9 +24,16 @@ interface Line {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-function recordingLog(lines: Line[]): Log {
+function recordingLog(lines: Line[], levels: ReadonlySet<string>): Log {
   const record = (fields: object, message: string) => void lines.push({ fields: { ...fields }, message });
-  const log: Log = { error: record, warn: record, info: record, debug: record, child: () => log };
+  const log: Log = {
+    error: record,
+    warn: record,
+    info: record,
+    debug: record,
+    isLevelEnabled: (level) => levels.has(level),
+    child: () => log,
+  };
   return log;
 }
 
@@ -34,34 +42,44 @@ describe("an rpc server", () => {
   let client: RpcClient<RegistryServiceDefinition>;
   let port: number;
   let lines: Line[];
+  let levels: Set<string>;
 
   beforeEach(async () => {
     lines = [];
+    levels = new Set(logLevels);
     const config = { host: "127.0.0.1", port: 0, messageBytesMax: 64 * 1024, drainTimeoutMs: 2000 };
-    server = new RpcServer(config, recordingLog(lines));
-    server.implement<RegistryServiceHandlers>(service, {
-      GetModel: ({ name }, call) => {
-        if (name === "models/broken") throw new Error("a secret");
-        if (name === "models/slow") {
-          return new Promise((_, end) => call.signal.addEventListener("abort", () => end(new Error("given up"))));
-        }
-        if (name === "models/busy") throw new ServiceError("QUEUE_FULL", "the queue is full", { retryDelayMs: 1500 });
-        if (name === "models/long")
-          throw new ServiceError("REQUEST_INVALID", "é".repeat(9000), { metadata: { seen: "é".repeat(9000) } });
-        if (name === "") throw new ServiceError("REQUEST_INVALID", "name is empty", { metadata: { field: "name" } });
-        return { name, owner: call.requestId };
+    server = new RpcServer(config, recordingLog(lines, levels));
+    const quiet = ["ListModels"];
+    server.implement<RegistryServiceHandlers>(
+      service,
+      {
+        GetModel: ({ name }, call) => {
+          if (name === "models/broken") throw new Error("a secret");
+          if (name === "models/slow") {
+            return new Promise((_, end) => call.signal.addEventListener("abort", () => end(new Error("given up"))));
+          }
+          if (name === "models/odd") return { name, updateTime: "yesterday" } as never;
+          if (name === "models/busy") throw new ServiceError("QUEUE_FULL", "the queue is full", { retryDelayMs: 1500 });
+          if (name === "models/long")
+            throw new ServiceError("REQUEST_INVALID", "é".repeat(9000), { metadata: { seen: "é".repeat(9000) } });
+          if (name === "") throw new ServiceError("REQUEST_INVALID", "name is empty", { metadata: { field: "name" } });
+          return { name, owner: call.requestId };
+        },
+        ListModels: ({ pageSize }) => {
+          if (pageSize > 0) throw new ServiceError("REQUEST_INVALID", "no pages");
+          return {};
+        },
+        UploadArtifact: async (requests) => {
+          let sizeBytes = 0;
+          for await (const request of requests) sizeBytes += request.chunk?.length ?? 0;
+          return { sizeBytes };
+        },
+        DownloadArtifact: async function* ({ offset }) {
+          for (let i = 0; i < offset; i++) yield { chunk: Buffer.alloc(1000, i) };
+        },
       },
-      UploadArtifact: async (requests) => {
-        let sizeBytes = 0;
-        for await (const request of requests) sizeBytes += request.chunk?.length ?? 0;
-        return { sizeBytes };
-      },
-      DownloadArtifact: async function* ({ offset }, call) {
-        for (let i = 0; i < offset; i++) yield { chunk: Buffer.alloc(1000, i) };
-        if (offset === 0)
-          await new Promise((_, end) => call.draining.addEventListener("abort", () => end(call.draining.reason)));
-      },
-    });
+      quiet,
+    );
     port = await server.start();
     client = new RpcClient(service, `127.0.0.1:${port}`);
   });
@@ -145,8 +163,31 @@ describe("an rpc server", () => {
     raw.close();
   });
 
+  it("answers a reply that is not a message of the method's type with INTERNAL, and logs why", async () => {
+    const fault = await failure(client.unary("GetModel", { name: "models/odd" }, { requestId: "my-id" }));
+    expect(fault).to.include({ code: status.INTERNAL, reason: "INTERNAL" });
+    expect(lines[0]).to.have.property("message", "call failed");
+    expect(lines[0]!.fields).to.include({ requestId: "my-id" });
+  });
+
+  it("logs a quiet call at debug level only, and its failure all the same", async () => {
+    levels.delete("debug");
+    await client.unary("ListModels", {}, { requestId: "my-id" });
+    expect(lines).to.deep.equal([]);
+    await failure(client.unary("ListModels", { pageSize: 1 }, { requestId: "my-id" }));
+    expect(lines[0]!.fields).to.include({ requestId: "my-id", reason: "REQUEST_INVALID" });
+  });
+
+  it("lets a caller have more on its way than it reads at once, per call and per connection", async () => {
+    const session = connect(`http://127.0.0.1:${port}`);
+    await once(session, "remoteSettings");
+    expect(session.remoteSettings.initialWindowSize).to.equal(4 * 1024 ** 2);
+    while (session.state.remoteWindowSize! < 4 * 1024 ** 2) await new Promise((resume) => setTimeout(resume, 5));
+    session.close();
+  });
+
   it("answers methods without a handler with UNIMPLEMENTED", async () => {
-    expect((await failure(client.unary("ListModels", {}))).code).to.equal(status.UNIMPLEMENTED);
+    expect((await failure(client.unary("ListVersions", {}))).code).to.equal(status.UNIMPLEMENTED);
   });
 
   it("refuses a message above the limit and says the limit", async () => {
@@ -205,67 +246,4 @@ describe("an rpc server", () => {
     control.close();
     await ours.stop();
   });
-
-  it("ends endless streams with UNAVAILABLE when it drains", async () => {
-    const ended = failure(client.serverStream("DownloadArtifact", { offset: 0 }).next());
-    await client.unary("GetModel", { name: "models/a" });
-    await server.stop();
-    expect(await ended).to.include({ code: status.UNAVAILABLE, reason: "DRAINING" });
-  });
-
-  it("tells who watches its health that it stops serving, and does not wait for them when it drains", async () => {
-    const health = new RpcClient<HealthDefinition>("grpc.health.v1.Health", `127.0.0.1:${port}`);
-    const watch = health.serverStream("Watch", { service });
-    const unknown = health.serverStream("Watch", { service: "unheard.of" });
-    expect((await watch.next()).value).to.include({ status: "SERVING" });
-    expect((await unknown.next()).value).to.include({ status: "SERVICE_UNKNOWN" });
-    const begin = performance.now();
-    await server.stop();
-    expect(performance.now() - begin).to.be.below(1000);
-    expect((await watch.next()).value).to.include({ status: "NOT_SERVING" });
-    expect(await failure(watch.next())).to.include({ code: status.UNAVAILABLE, reason: "DRAINING" });
-    expect(await failure(unknown.next())).to.include({ reason: "DRAINING" });
-    health.close();
-  });
-
-  it("does not wait for open reflection streams when it drains", async () => {
-    const channel = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
-    const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
-    const asBytes = (bytes: Buffer) => bytes;
-    const stream = channel.makeBidiStreamRequest(path, asBytes, asBytes);
-    const ended = new Promise<{ readonly code: number }>((resolve) => stream.once("status", resolve));
-    stream.on("error", () => undefined);
-    // list_services
-    stream.write(Buffer.from([0x3a, 0x00]));
-    await once(stream, "data");
-    const begin = performance.now();
-    await server.stop();
-    expect(performance.now() - begin).to.be.below(1000);
-    expect((await ended).code).to.equal(status.UNAVAILABLE);
-    channel.close();
-  });
-
-  it("says of a service that it does not have that it is not found", async () => {
-    const health = new RpcClient<HealthDefinition>("grpc.health.v1.Health", `127.0.0.1:${port}`);
-    const fault = await failure(health.unary("Check", { service: "unheard.of" }));
-    expect(fault).to.include({ code: status.NOT_FOUND, reason: "SERVICE_UNKNOWN" });
-    health.close();
-  });
-
-  it("answers health checks of the server and of each service", async () => {
-    const health = new RpcClient<HealthDefinition>("grpc.health.v1.Health", `127.0.0.1:${port}`);
-    expect(await health.unary("Check", { service: "" })).to.include({ status: "SERVING" });
-    expect(await health.unary("Check", { service })).to.include({ status: "SERVING" });
-    health.close();
-  });
 });
-
-interface HealthDefinition {
-  readonly Check: HealthMethod;
-  readonly Watch: HealthMethod;
-}
-
-interface HealthMethod {
-  readonly requestSerialize: (request: { readonly service: string }) => Buffer;
-  readonly responseDeserialize: (bytes: Buffer) => { readonly status: string };
-}
