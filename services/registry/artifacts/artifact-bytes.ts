@@ -28,14 +28,12 @@ export class ArtifactBytes {
     this.#parts = parts;
   }
 
-  /** The row of an artifact that is stored, as far as its size tells; undefined where it has to be uploaded. */
-  async present(sha256: string): Promise<ArtifactRow | undefined> {
-    const { artifacts, store } = this.#parts;
-    const row = await artifacts.find(sha256);
-    if (row?.state !== "STORED") return undefined;
-    if ((await store.sizeOf(row.location)) === row.size_bytes) return row;
+  /** Whether the bytes of a row are there, as far as their number tells. */
+  async isPresent(row: ArtifactRow): Promise<boolean> {
+    if (row.state !== "STORED") return false;
+    if ((await this.#parts.store.sizeOf(row.location)) === row.size_bytes) return true;
     await this.#mark(row);
-    return undefined;
+    return false;
   }
 
   /** Stores a verified file as an artifact. */

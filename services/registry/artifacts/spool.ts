@@ -50,9 +50,9 @@ export class Spool {
     this.#bytes += chunk.byteLength;
   }
 
-  /** Throws REQUEST_INVALID or ARTIFACT_DIGEST_MISMATCH where the bytes are not what was announced. To be called once. */
+  /** Throws UPLOAD_INCOMPLETE or ARTIFACT_DIGEST_MISMATCH where the bytes are not what was announced. To be called once. */
   prove({ sha256, sizeBytes }: Announced): void {
-    if (this.#bytes < sizeBytes) throw wrongSize(`only ${this.#bytes}`, sizeBytes);
+    if (this.#bytes < sizeBytes) throw incomplete(this.#bytes, sizeBytes);
     const seen = this.#hash.digest("hex");
     if (seen === sha256) return;
     const message = `header.sha256 announced ${sha256}, the bytes that arrived have ${seen}; nothing was stored`;
@@ -79,11 +79,9 @@ export class Spool {
 /** How much of a file is read at once. */
 const rereadBytes = 1024 ** 2;
 
-/** Refuses bytes that are more or fewer than announced. */
-export function wrongSize(seen: string, needed: number): ServiceError {
-  return new ServiceError("REQUEST_INVALID", `header.size_bytes announced ${needed} bytes, ${seen} arrived`, {
-    metadata: { field: "header.size_bytes" },
-  });
+function incomplete(bytes: number, sizeBytes: number): ServiceError {
+  const message = `header.size_bytes announced ${sizeBytes} bytes, only ${bytes} arrived; go on from there`;
+  return new ServiceError("UPLOAD_INCOMPLETE", message, { metadata: { committed_bytes: String(bytes) } });
 }
 
 async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {

@@ -6,7 +6,7 @@ import { type Reason, ServiceError } from "../../../lib/errors.ts";
 import { artifactName } from "../../../lib/resource-names.ts";
 import { makeFolder } from "./local-bytes.ts";
 import { RunningUpload } from "./running-upload.ts";
-import { type Announced, Spool, wrongSize } from "./spool.ts";
+import { type Announced, Spool } from "./spool.ts";
 import { type PartsConfig, UploadParts } from "./upload-parts.ts";
 
 /** What uploads may take. */
@@ -78,7 +78,7 @@ export class Uploads {
 
   /**
    * Receives an artifact and lets `use` have the file, verified; answers what `use` answers. What is refused leaves nothing
-   * behind, what breaks off (also in `use`) leaves its part. QUEUE_FULL, UPLOAD_OFFSET, UPLOAD_SUPERSEDED,
+   * behind, what breaks off (also in `use`) leaves its part. QUEUE_FULL, UPLOAD_OFFSET, UPLOAD_SUPERSEDED, UPLOAD_INCOMPLETE,
    * DEADLINE_EXCEEDED, REQUEST_INVALID, ARTIFACT_DIGEST_MISMATCH, DISK_FULL.
    */
   async receive<Result>(incoming: Incoming, use: UseOfFile<Result>): Promise<Result> {
@@ -128,7 +128,7 @@ export class Uploads {
     const { path } = spool;
     try {
       for await (const chunk of upload.arriving(chunks)) {
-        if (spool.bytes + chunk.byteLength > announced.sizeBytes) throw wrongSize("more", announced.sizeBytes);
+        if (spool.bytes + chunk.byteLength > announced.sizeBytes) throw tooMany(announced.sizeBytes);
         await spool.append(chunk);
         upload.bytes = spool.bytes;
       }
@@ -161,6 +161,12 @@ const refusals: ReadonlySet<Reason> = new Set(["REQUEST_INVALID", "ARTIFACT_DIGE
 /** No space, or none left of the user's share. */
 function isFullDisk(failure: unknown): boolean {
   return ["ENOSPC", "EDQUOT"].includes((failure as NodeJS.ErrnoException).code ?? "");
+}
+
+function tooMany(sizeBytes: number): ServiceError {
+  return new ServiceError("REQUEST_INVALID", `header.size_bytes announced ${sizeBytes} bytes, more arrived`, {
+    metadata: { field: "header.size_bytes" },
+  });
 }
 
 function diskFull({ sizeBytes }: Announced, cause?: unknown): ServiceError {

@@ -28,10 +28,11 @@ export function artifactHandlers({
       const { offset, ...announced } = headerOf((await parts.next()).value, bytesMax);
       if (offset > 0) await uploads.takeOver(announced.sha256, offset);
       const known = await artifacts.find(announced.sha256);
-      if (known !== undefined) checkKnown(known, announced);
-      const present = await bytes.present(announced.sha256);
-      const renewed = present && (await artifacts.renew(actor, present));
-      if (renewed !== undefined) return artifactMessage(renewed);
+      if (known !== undefined) {
+        checkKnown(known, announced);
+        const renewed = (await bytes.isPresent(known)) && (await artifacts.renew(actor, known));
+        if (renewed) return artifactMessage(renewed);
+      }
       const incoming = { announced, offset, chunks: chunksOf(parts), signal: call.signal };
       return uploads.receive(incoming, async (path, signal) =>
         artifactMessage(await bytes.add(actor, announced, path, signal)),
@@ -40,8 +41,10 @@ export function artifactHandlers({
 
     QueryUpload: async ({ name }) => {
       const sha256 = parseArtifactName(name);
-      const present = await bytes.present(sha256);
-      if (present !== undefined) return { committedBytes: present.size_bytes, complete: true };
+      const known = await artifacts.find(sha256);
+      if (known !== undefined && (await bytes.isPresent(known))) {
+        return { committedBytes: known.size_bytes, complete: true };
+      }
       return { committedBytes: uploads.committedBytes(sha256), complete: false };
     },
 
