@@ -5,6 +5,11 @@ export function timestampOf(timeMs: number | undefined): { seconds: number; nano
   return { seconds, nanos: Math.round((timeMs - seconds * 1000) * 1e6) };
 }
 
+/** The milliseconds since 1970 of a `google.protobuf.Timestamp`; they may have a fraction. */
+export function timeMsOf({ seconds, nanos }: { readonly seconds: number; readonly nanos: number }): number {
+  return seconds * 1000 + nanos / 1e6;
+}
+
 /** The milliseconds of a `google.protobuf.Duration`. */
 export function durationMsOf({ seconds, nanos }: { readonly seconds: number; readonly nanos: number }): number {
   return seconds * 1000 + nanos / 1e6;

@@ -42,13 +42,16 @@ export class ChangeStore {
     return { rows, rest: rows.length < heads.length ? rows.at(-1)!.sequence : undefined };
   }
 
-  /** At most `count` changes behind a number, oldest first, and up to which number there is nothing else; fewer where they are large. */
+  /**
+   * At most `count` changes behind a number, oldest first; fewer where they are large. `seen` is the number up to which there is
+   * nothing else, `isMore` says that more may follow at once.
+   */
   async oldest(
     filters: ChangeFilters,
     after: number,
     count: number,
     signal: AbortSignal,
-  ): Promise<{ readonly rows: readonly ChangeRow[]; readonly seen: number }> {
+  ): Promise<{ readonly rows: readonly ChangeRow[]; readonly seen: number; readonly isMore: boolean }> {
     const last = await this.#database.lastSequence();
     const heads: Head[] = [];
     for (let begin = after + 1; begin <= last && heads.length <= count; begin += windowMax) {
@@ -57,7 +60,13 @@ export class ChangeStore {
       await breathe(signal);
     }
     const rows = await this.#rows(fitting(heads, count), "asc");
-    return { rows, seen: rows.length < heads.length ? rows.at(-1)!.sequence : Math.max(after, last) };
+    const isMore = rows.length < heads.length;
+    return { rows, seen: isMore ? rows.at(-1)!.sequence : last, isMore };
+  }
+
+  /** The number of the last change; 0 where there is none. */
+  last(): Promise<number> {
+    return this.#database.lastSequence();
   }
 
   /** The numbers of the changes from one time on and before another, in milliseconds since 1970. */

@@ -1,0 +1,87 @@
+import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1/RegistryService.ts";
+import type { ResourceKind__Output } from "../../../lib/gen/amaas/registry/v1/ResourceKind.ts";
+import type { Timestamp__Output } from "../../../lib/gen/google/protobuf/Timestamp.ts";
+import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
+import { versionNumber } from "../../../lib/resource-names.ts";
+import type { Handlers } from "../../../lib/rpc/handlers.ts";
+import { timeMsOf } from "../../../lib/timestamp.ts";
+import { changeMessage } from "../messages/change.ts";
+import type { ChangeFilters } from "../store/changes.ts";
+import type { ResourceKind } from "../store/schema.ts";
+import { type CatalogueWatchParts, changesBehind } from "./catalogue-watch.ts";
+import { checkText, invalid, wordOf } from "./requests.ts";
+
+/** The calls about the log of changes. */
+export function changeHandlers(
+  parts: CatalogueWatchParts,
+): Pick<Handlers<RegistryServiceHandlers>, "ListChanges" | "WatchCatalogue"> {
+  const { changes } = parts;
+  return {
+    ListChanges: async ({ pageSize, pageToken, beginTime, endTime, ...asked }, { signal }) => {
+      const filters = filtersOf({ ...asked, kinds: asked.kind === "RESOURCE_KIND_UNSPECIFIED" ? [] : [asked.kind] });
+      const [beginMs, endMs] = [timeOf("begin_time", beginTime), timeOf("end_time", endTime)];
+      const boundTo = { ...filters, beginMs, endMs };
+      const size = pageSizeOf(pageSize);
+      const behind = sequenceOf(pageToken, boundTo);
+      const range = await changes.during(beginMs, endMs);
+      const behindLast = Math.min(range.behindLast, behind ?? Infinity);
+      const { rows, rest } = await changes.newest(filters, { ...range, behindLast }, size, signal);
+      return {
+        changes: rows.map(changeMessage),
+        nextPageToken: rest === undefined ? "" : pageTokenOf(String(rest), boundTo),
+      };
+    },
+
+    WatchCatalogue: async function* ({ afterSequence, onlyNew, resource, kinds }, call) {
+      const filters = filtersOf({ resource, kinds, principal: "", call: "" });
+      const over = AbortSignal.any([call.signal, call.draining]);
+      const last = await changes.last();
+      if (!(afterSequence >= 0 && afterSequence <= last)) {
+        throw invalid("after_sequence", afterSequence, `0 to ${last}, the number of the last change`);
+      }
+      const after = onlyNew ? last : afterSequence;
+      for await (const row of changesBehind(after, filters, parts, over)) yield changeMessage(row);
+    },
+  };
+}
+
+function filtersOf(asked: {
+  readonly resource: string;
+  readonly principal: string;
+  readonly call: string;
+  readonly kinds: readonly (ResourceKind__Output | number)[];
+}): ChangeFilters {
+  const { resource, principal, call } = asked;
+  if (resource !== "" && !resourceForm.test(resource)) {
+    throw invalid("resource", JSON.stringify(resource.slice(0, 100)), "the name of a resource, such as models/{model}");
+  }
+  checkText("principal", principal, 256);
+  checkText("call", call, 128);
+  const kinds = asked.kinds.map((kind): ResourceKind => {
+    const word = wordOf("kinds", kind, "RESOURCE_KIND_");
+    if (word === "UNSPECIFIED") throw invalid("kinds", kind, "a kind of resource");
+    return word;
+  });
+  return { resource, principal, call, kinds: [...new Set(kinds)].sort() };
+}
+
+const resourceForm = /^(models|artifacts)\/[a-z0-9._-]{1,64}(\/[a-zA-Z0-9._-]{1,64}){0,2}$/;
+
+/** Milliseconds since 1970, whole ones: the first that is not earlier. */
+function timeOf(field: string, time: Timestamp__Output | null): number | undefined {
+  if (time === null) return undefined;
+  const timeMs = Math.ceil(timeMsOf(time));
+  if (timeMs >= 0 && timeMs <= timeMsMax) return timeMs;
+  throw invalid(field, `${time.seconds} seconds since 1970`, `0 to ${timeMsMax / 1000}`);
+}
+
+/** The end of the year 9999, which is the last that a Timestamp may say. */
+const timeMsMax = 253_402_300_799_000;
+
+/** The number behind which a page begins; undefined for the first page. */
+function sequenceOf(pageToken: string, filters: object): number | undefined {
+  const key = pageKeyOf(pageToken, filters);
+  const sequence = versionNumber(key ?? "");
+  if (key !== undefined && sequence === undefined) throw invalid("page_token", pageToken, "one from a page of changes");
+  return sequence;
+}
