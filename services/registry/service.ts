@@ -4,22 +4,25 @@ import type { RegistryServiceHandlers } from "../../lib/gen/amaas/registry/v1/Re
 import { createLog, type Log } from "../../lib/log.ts";
 import type { Service } from "../../lib/process.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
-import { ArtifactFiles } from "./artifacts/artifact-files.ts";
 import { Artifacts } from "./artifacts/artifacts.ts";
-import { ReadingTurns } from "./artifacts/reading-turns.ts";
 import type { RegistryConfig } from "./config.ts";
 import { CatalogueChanges } from "./control/catalogue-changes.ts";
 import { ControlPlane } from "./control/control-plane.ts";
 import { aliasHandlers } from "./handlers/aliases.ts";
 import { artifactHandlers } from "./handlers/artifacts.ts";
+import { changeHandlers } from "./handlers/changes.ts";
 import { controlHandlers } from "./handlers/control.ts";
+import { holdHandlers } from "./handlers/holds.ts";
+import { lineageHandlers } from "./handlers/lineage.ts";
 import { modelHandlers } from "./handlers/models.ts";
 import { nodeHandlers } from "./handlers/nodes.ts";
 import { upkeepHandlers } from "./handlers/upkeep.ts";
-import { versionHandlers } from "./handlers/versions.ts";
 import { AliasStore } from "./store/aliases.ts";
+import { ChangeStore } from "./store/changes.ts";
 import { Database } from "./store/database.ts";
 import { EntryStore } from "./store/entries.ts";
+import { HoldStore } from "./store/holds.ts";
+import { LineageStore } from "./store/lineage.ts";
 import { ModelStore } from "./store/models.ts";
 import { VersionStore } from "./store/versions.ts";
 
@@ -28,10 +31,8 @@ export class RegistryService implements Service {
   readonly #config: RegistryConfig;
   readonly #clock: Clock;
   readonly #log: Log;
-  #database: Database | undefined;
-  #artifacts: Artifacts | undefined;
-  #control: ControlPlane | undefined;
-  #server: RpcServer | undefined;
+  /** How to release what was acquired, in order of acquisition. */
+  readonly #releases: (() => unknown)[] = [];
 
   constructor(config: RegistryConfig, clock: Clock = systemClock) {
     this.#config = config;
@@ -40,65 +41,55 @@ export class RegistryService implements Service {
   }
 
   async start(): Promise<{ readonly port: number }> {
-    const { folder, database: databaseConfig, artifacts: artifactsConfig, control: controlConfig } = this.#config;
-    const clock = this.#clock;
-    const log = this.#log;
-    const database = await Database.open(databaseConfig, clock);
-    this.#database = database;
-    const { query } = database;
+    const { folder, artifacts: artifactsConfig, control: controlConfig } = this.#config;
+    const [clock, log] = [this.#clock, this.#log];
+    const database = await Database.open(this.#config.database, clock);
+    this.#releases.push(() => database.close());
+    const versions = new VersionStore(database.query);
     const onStored = async () => undefined;
     const artifacts = new Artifacts({ config: artifactsConfig, folder, database, onStored, clock, log });
-    this.#artifacts = artifacts;
+    this.#releases.push(() => artifacts.stop());
     await artifacts.start();
-    const changes = new CatalogueChanges();
-    const control = new ControlPlane(controlConfig, new EntryStore(query), changes, clock, this.#log);
-    this.#control = control;
+    const catalogueChanges = new CatalogueChanges();
+    const control = new ControlPlane(controlConfig, new EntryStore(database.query), catalogueChanges, clock, log);
+    this.#releases.push(() => control.stop());
     await control.start();
 
-    const server = new RpcServer(this.#config, this.#log);
-    server.implement<RegistryServiceHandlers>("amaas.registry.v1.RegistryService", {
-      ...modelHandlers(new ModelStore(query), changes, clock),
-      ...versionHandlers({
-        versions: new VersionStore(query),
-        artifacts: artifacts.store,
-        files: new ArtifactFiles(folder),
-        turns: new ReadingTurns(),
-        changes,
-        clock,
-      }),
-      ...aliasHandlers(new AliasStore(query), changes, clock),
+    const server = new RpcServer(this.#config, log);
+    const calls = {
+      ...modelHandlers(new ModelStore(database, clock)),
+      ...aliasHandlers(new AliasStore(database.query), catalogueChanges, clock),
       ...artifactHandlers(artifacts),
       ...upkeepHandlers(artifacts, clock),
+      ...holdHandlers(new HoldStore(database, clock)),
+      ...lineageHandlers({ lineage: new LineageStore(database), versions, artifacts: artifacts.store }),
+      ...changeHandlers({ database, changes: new ChangeStore(database), clock }),
       ...nodeHandlers(control.fleet),
-    });
+    };
+    const reads = Object.keys(calls).filter((name) => readCall.test(name));
+    server.implement<RegistryServiceHandlers>("amaas.registry.v1.RegistryService", calls, reads);
     server.implement<ControlServiceHandlers>(
       "amaas.registry.v1.ControlService",
       controlHandlers(control, controlConfig.heartbeatMs),
     );
-    this.#server = server;
+    this.#releases.push(() => server.stop());
     const port = await server.start();
-    this.#log.info({ port }, "listening");
+    log.info({ port }, "listening");
     return { port };
   }
 
   /** Ends streams, finishes accepted calls, closes the database last. */
   async stop(): Promise<void> {
-    const [server, control, artifacts, database] = [this.#server, this.#control, this.#artifacts, this.#database];
-    this.#server = undefined;
-    this.#artifacts = undefined;
-    this.#control = undefined;
-    this.#database = undefined;
     const failures: unknown[] = [];
-    for (const step of [
-      () => server?.stop(),
-      () => control?.stop(),
-      () => artifacts?.stop(),
-      () => database?.close(),
-    ]) {
+    // A failed step never skips the ones after it.
+    for (const release of this.#releases.splice(0).reverse()) {
       await Promise.resolve()
-        .then(step)
+        .then(release)
         .catch((failure: unknown) => failures.push(failure));
     }
     if (failures.length > 0) throw new AggregateError(failures, "shutdown left work behind");
   }
 }
+
+/** Calls that change nothing: they are many, and logged at debug level only. */
+const readCall = /^(Get|List|Query|Resolve|Diff|Check|Download|Watch)/;
