@@ -27,7 +27,8 @@ export const migrations: readonly ((words: Words) => readonly string[])[] = [
       state_reason ${text} NOT NULL, signature_json ${text}, operators_json ${text} NOT NULL, opsets_json ${text} NOT NULL,
       parameter_count ${integer} NOT NULL, size_bytes ${integer} NOT NULL, metrics_json ${text} NOT NULL, tags_json ${text} NOT NULL,
       metadata_json ${text} NOT NULL, model_card ${text} NOT NULL, lineage_json ${text}, create_time ${integer} NOT NULL,
-      update_time ${integer} NOT NULL, etag ${text} NOT NULL, request_id ${text}, PRIMARY KEY (model, number)
+      update_time ${integer} NOT NULL, etag ${text} NOT NULL, request_id ${text}, request_digest ${text} NOT NULL,
+      PRIMARY KEY (model, number)
     )${end}`,
     "CREATE UNIQUE INDEX versions_by_request ON versions (model, request_id) WHERE request_id IS NOT NULL",
     `CREATE TABLE version_tags (
@@ -44,7 +45,7 @@ export const migrations: readonly ((words: Words) => readonly string[])[] = [
       precision ${text} NOT NULL, execution_providers_json ${text} NOT NULL, sha256 ${text} NOT NULL,
       external_files_json ${text} NOT NULL, quality_json ${text} NOT NULL, digest ${text} NOT NULL, size_bytes ${integer} NOT NULL,
       memory_bytes ${integer} NOT NULL, state ${text} NOT NULL, state_reason ${text} NOT NULL, create_time ${integer} NOT NULL,
-      lease_holder ${text}, lease_time ${integer} NOT NULL,
+      lease_holder ${text}, lease_time ${integer} NOT NULL, attempts ${integer} NOT NULL,
       PRIMARY KEY (model, number, id), FOREIGN KEY (model, number) REFERENCES versions (model, number)
     )${end}`,
     "CREATE INDEX variants_to_validate ON variants (lease_time) WHERE state = 'VALIDATING'",

@@ -83,6 +83,8 @@ export interface VersionRow {
   etag: string;
   /** The idempotency key of the call that made it; null where it had none. */
   request_id: string | null;
+  /** Of the files that the call named. */
+  request_digest: string;
 }
 
 /** For search: the same pairs as `versions.tags_json`. */
@@ -93,7 +95,7 @@ export interface VersionTagRow {
   value: string;
 }
 
-/** What a version that is not validated yet is to be run on. */
+/** What the variants of a version are run on when they are validated; as long as variants may come. */
 export interface VersionSampleRow {
   model: string;
   number: number;
@@ -123,6 +125,8 @@ export interface VariantRow {
   /** Which registry validates it, and until when nobody else may; null and 0 where none does. */
   lease_holder: string | null;
   lease_time: number;
+  /** How often somebody has begun to validate it. */
+  attempts: number;
 }
 
 /** The outcome of a validation: a pure function of the content, the sample and the runtime. */
