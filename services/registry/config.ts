@@ -10,6 +10,8 @@ export interface RegistryConfig extends ServiceConfig {
   /** The registry's own part of the data directory. */
   readonly folder: string;
   readonly database: DatabaseConfig;
+  /** Room for replies that are kept in memory, in bytes. */
+  readonly replyBytesMax: number;
   readonly artifacts: ArtifactsConfig;
   readonly control: ControlConfig;
 }
@@ -37,6 +39,7 @@ export function readRegistryConfig(settings: Settings): RegistryConfig {
     port: settings.port("AMAAS_REGISTRY_PORT", 8101),
     folder,
     database: readDatabaseConfig(settings, folder),
+    replyBytesMax: whole("REPLY_CACHE_BYTES_MAX", 64 * 1024 ** 2, 0, 1024 ** 4),
     artifacts: readArtifactsConfig(settings),
     control: {
       heartbeatMs: whole("NODE_HEARTBEAT_MS", 1000, 50, 60_000),
