@@ -1,30 +1,19 @@
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
-import { emptyFolder, faultOf, type RunningRegistry, startRegistry } from "./running-registry.ts";
+import { describeOnEachStore } from "./each-store.ts";
+import { faultOf } from "./running-registry.ts";
 
-describe("models of the registry", () => {
-  let folder: Awaited<ReturnType<typeof emptyFolder>>;
-  let running: RunningRegistry;
+describeOnEachStore("models of the registry", (own) => {
+  const create = (modelId: string, model = {}) => own.running.registry.unary("CreateModel", { modelId, model });
 
-  beforeEach(async () => {
-    folder = await emptyFolder();
-    running = await startRegistry(folder.path);
-  });
-
-  afterEach(async () => {
-    await running.stop();
-    await folder.remove();
-  });
-
-  const create = (modelId: string, model = {}) => running.registry.unary("CreateModel", { modelId, model });
-
-  it("are made with owner, description and tags, and read back as they were answered", async () => {
+  it("are made with owner, description, tags and compatibility, and read back as they were answered", async () => {
     const made = await create("digits", { owner: "team-a", description: "Reads digits.", tags: { task: "vision" } });
     expect(made).to.deep.include({ name: "models/digits", owner: "team-a", description: "Reads digits." });
     expect(made.tags).to.deep.equal({ task: "vision" });
+    expect(made).to.include({ compatibility: "COMPATIBILITY_MODE_BACKWARD", deleteTime: null });
     expect(made.createTime).to.deep.equal(made.updateTime);
     expect(made.etag).not.to.equal("");
-    expect(await running.registry.unary("GetModel", { name: "models/digits" })).to.deep.equal(made);
+    expect(await own.running.registry.unary("GetModel", { name: "models/digits" })).to.deep.equal(made);
   });
 
   it("are refused when the id is taken", async () => {
@@ -48,7 +37,7 @@ describe("models of the registry", () => {
 
   it("are not found by a name that is none, with the names of those that exist", async () => {
     for (let index = 10; index < 25; index++) await create(`m${index}`);
-    const fault = await faultOf(running.registry.unary("GetModel", { name: "models/nothing" }));
+    const fault = await faultOf(own.running.registry.unary("GetModel", { name: "models/nothing" }));
     expect(fault).to.include({ code: status.NOT_FOUND, reason: "MODEL_NOT_FOUND" });
     expect(fault.message).to.contain("models/nothing").and.contain("m10").and.contain("m19");
     expect(fault.message).not.to.contain("m24");
@@ -57,38 +46,10 @@ describe("models of the registry", () => {
   it("are refused under a malformed name, and the next call works", async () => {
     await create("digits");
     for (const name of ["", "digits", "models/", "models/a/versions/1", "models/DIGITS"]) {
-      const fault = await faultOf(running.registry.unary("GetModel", { name }));
+      const fault = await faultOf(own.running.registry.unary("GetModel", { name }));
       expect(fault, name).to.include({ code: status.INVALID_ARGUMENT, reason: "REQUEST_INVALID" });
     }
-    expect((await running.registry.unary("GetModel", { name: "models/digits" })).name).to.equal("models/digits");
-  });
-
-  it("are listed page by page in the order of their names, each once", async () => {
-    const ids = ["b", "a", "c.1", "c-1", "d", "a1"];
-    for (const id of ids) await create(id);
-    const seen: string[] = [];
-    let pageToken = "";
-    do {
-      const page = await running.registry.unary("ListModels", { pageSize: 2, pageToken });
-      expect(page.models.length).to.be.at.most(2);
-      seen.push(...page.models.map(({ name }) => name));
-      pageToken = page.nextPageToken;
-    } while (pageToken !== "");
-    expect(seen).to.deep.equal(ids.map((id) => `models/${id}`).sort());
-  });
-
-  it("are listed 100 at a time where no page size is given", async () => {
-    for (let index = 0; index < 101; index++) await create(`m${index}`);
-    const page = await running.registry.unary("ListModels", {});
-    expect(page.models).to.have.length(100);
-    expect(page.nextPageToken).not.to.equal("");
-  });
-
-  it("are not listed with a page size out of bounds or a page token of someone else", async () => {
-    for (const request of [{ pageSize: -1 }, { pageSize: 1001 }, { pageToken: "nonsense" }, { pageToken: "MQ==" }]) {
-      const fault = await faultOf(running.registry.unary("ListModels", request));
-      expect(fault, JSON.stringify(request)).to.include({ code: status.INVALID_ARGUMENT, reason: "REQUEST_INVALID" });
-    }
+    expect((await own.running.registry.unary("GetModel", { name: "models/digits" })).name).to.equal("models/digits");
   });
 
   it("change only in the fields that the mask names", async () => {
@@ -97,39 +58,49 @@ describe("models of the registry", () => {
       model: { name: "models/digits", owner: "new", description: "ignored" },
       updateMask: { paths: ["owner"] },
     };
-    const updated = await running.registry.unary("UpdateModel", request);
+    const updated = await own.running.registry.unary("UpdateModel", request);
     expect(updated).to.deep.include({ owner: "new", description: "b", tags: { c: "d" } });
     expect(updated.etag).not.to.equal(made.etag);
     expect(updated.createTime).to.deep.equal(made.createTime);
-    expect(await running.registry.unary("GetModel", { name: "models/digits" })).to.deep.equal(updated);
+    expect(await own.running.registry.unary("GetModel", { name: "models/digits" })).to.deep.equal(updated);
   });
 
-  it("change in owner, description and tags where the mask is empty", async () => {
-    await create("digits", { owner: "a", description: "b", tags: { c: "d" } });
-    const updated = await running.registry.unary("UpdateModel", { model: { name: "models/digits", owner: "new" } });
+  it("change in owner, description, tags and compatibility where the mask is empty", async () => {
+    const compatibility = "COMPATIBILITY_MODE_NONE";
+    await create("digits", { owner: "a", description: "b", tags: { c: "d" }, compatibility });
+    const updated = await own.running.registry.unary("UpdateModel", { model: { name: "models/digits", owner: "new" } });
     expect(updated).to.deep.include({ owner: "new", description: "", tags: {} });
+    expect(updated.compatibility).to.equal("COMPATIBILITY_MODE_BACKWARD");
+  });
+
+  it("have one of the compatibility modes of the contract", async () => {
+    const made = await create("digits", { compatibility: "COMPATIBILITY_MODE_FULL_TRANSITIVE" });
+    expect(made.compatibility).to.equal("COMPATIBILITY_MODE_FULL_TRANSITIVE");
+    const fault = await faultOf(create("other", { compatibility: 99 }));
+    expect(fault).to.include({ code: status.INVALID_ARGUMENT, reason: "REQUEST_INVALID" });
+    expect(fault.message).to.contain("model.compatibility is 99");
   });
 
   it("do not change by a mask with an unknown field", async () => {
     await create("digits");
     const request = { model: { name: "models/digits" }, updateMask: { paths: ["owner", "etag"] } };
-    const fault = await faultOf(running.registry.unary("UpdateModel", request));
+    const fault = await faultOf(own.running.registry.unary("UpdateModel", request));
     expect(fault).to.include({ code: status.INVALID_ARGUMENT, reason: "REQUEST_INVALID" });
-    expect(fault.message).to.contain("etag").and.contain("owner, description, tags");
+    expect(fault.message).to.contain("etag").and.contain("owner, description, tags, compatibility");
   });
 
   it("do not change under an etag that is no longer current, and say the current one", async () => {
     const { etag } = await create("digits");
     const model = { name: "models/digits", owner: "first", etag };
-    const updated = await running.registry.unary("UpdateModel", { model });
-    const fault = await faultOf(running.registry.unary("UpdateModel", { model: { ...model, owner: "second" } }));
+    const updated = await own.running.registry.unary("UpdateModel", { model });
+    const fault = await faultOf(own.running.registry.unary("UpdateModel", { model: { ...model, owner: "second" } }));
     expect(fault).to.include({ code: status.ABORTED, reason: "ETAG_MISMATCH" });
     expect(fault.metadata.etag).to.equal(updated.etag);
-    expect((await running.registry.unary("GetModel", { name: "models/digits" })).owner).to.equal("first");
+    expect((await own.running.registry.unary("GetModel", { name: "models/digits" })).owner).to.equal("first");
   });
 
   it("are not found by an update of one that does not exist", async () => {
-    const fault = await faultOf(running.registry.unary("UpdateModel", { model: { name: "models/nothing" } }));
+    const fault = await faultOf(own.running.registry.unary("UpdateModel", { model: { name: "models/nothing" } }));
     expect(fault).to.include({ code: status.NOT_FOUND, reason: "MODEL_NOT_FOUND" });
   });
 
@@ -146,13 +117,13 @@ describe("models of the registry", () => {
       const fault = await faultOf(create("too-much", model));
       expect(fault, Object.keys(model)[0]).to.include({ code: status.INVALID_ARGUMENT, reason: "REQUEST_INVALID" });
     }
-    expect((await running.registry.unary("ListModels", {})).models).to.have.length(1);
+    expect((await own.running.registry.unary("ListModels", {})).models).to.have.length(1);
   });
 
   it("keep tags that are named like parts of JavaScript objects", async () => {
     const tags = { constructor: "a", toString: "b" };
     await create("digits", { tags });
-    const { tags: read } = await running.registry.unary("GetModel", { name: "models/digits" });
+    const { tags: read } = await own.running.registry.unary("GetModel", { name: "models/digits" });
     expect(Object.entries(read)).to.deep.equal(Object.entries(tags));
   });
 });

@@ -51,6 +51,7 @@ async function existing(name: string, { lineage, versions, artifacts }: LineageH
     if (!(await lineage.has(name))) await artifacts.get(sha256);
     return name;
   }
-  const { model, version } = parseVersionChoice(name);
-  return versionName(model, (await versions.get(model, version)).number);
+  const { model, version: choice } = parseVersionChoice(name);
+  const { version } = await versions.get(model, choice);
+  return versionName(model, version.number);
 }
