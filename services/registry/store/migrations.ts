@@ -68,6 +68,10 @@ export const migrations: readonly ((words: Words) => readonly string[])[] = [
       targets_json ${text} NOT NULL, mirrors_json ${text} NOT NULL, deleted ${integer} NOT NULL, forced ${integer} NOT NULL,
       time ${integer} NOT NULL, principal ${text} NOT NULL, reason ${text} NOT NULL, PRIMARY KEY (model, alias, revision)
     )${end}`,
+    `CREATE TABLE alias_routes (
+      model ${text} NOT NULL REFERENCES models (id), alias ${text} NOT NULL, revision ${integer} NOT NULL,
+      PRIMARY KEY (model, alias)
+    )${end}`,
     `CREATE TABLE serving_settings (
       model ${text} NOT NULL REFERENCES models (id), revision ${integer} NOT NULL, settings_json ${text} NOT NULL,
       etag ${text} NOT NULL, update_time ${integer} NOT NULL, principal ${text} NOT NULL, reason ${text} NOT NULL,
@@ -105,7 +109,7 @@ export const migrations: readonly ((words: Words) => readonly string[])[] = [
     "INSERT INTO counters (name, value) VALUES ('changes', 0)",
     `CREATE TABLE registries (id ${text} PRIMARY KEY, heartbeat_time ${integer} NOT NULL)${end}`,
     `CREATE TABLE nodes (
-      id ${text} PRIMARY KEY, registry ${text} NOT NULL, state_json ${text} NOT NULL, update_time ${integer} NOT NULL
+      id ${text} PRIMARY KEY, registry ${text} NOT NULL, revision ${integer} NOT NULL, state_json ${text} NOT NULL
     )${end}`,
     "CREATE INDEX nodes_by_registry ON nodes (registry)",
   ],

@@ -15,6 +15,7 @@ export interface Schema {
   aliases: AliasRow;
   alias_versions: AliasVersionRow;
   alias_revisions: AliasRevisionRow;
+  alias_routes: AliasRouteRow;
   serving_settings: ServingSettingsRow;
   artifacts: ArtifactRow;
   artifact_uses: ArtifactUseRow;
@@ -171,6 +172,13 @@ export interface AliasRevisionRow {
   reason: string;
 }
 
+/** The last revision of an alias whose targets were all ready at once: until the next one is, requests go there. */
+export interface AliasRouteRow {
+  model: string;
+  alias: string;
+  revision: number;
+}
+
 /** Every revision; the one with the highest number holds. */
 export interface ServingSettingsRow {
   model: string;
@@ -248,7 +256,7 @@ export interface CounterRow {
 /** A registry process that shares the database with others. */
 export interface RegistryRow {
   id: string;
-  /** When it last said that it lives. */
+  /** When it last said that it lives, by the database's clock. */
   heartbeat_time: number;
 }
 
@@ -256,6 +264,7 @@ export interface RegistryRow {
 export interface NodeRow {
   id: string;
   registry: string;
+  /** Another one for every state that its registry has written. */
+  revision: number;
   state_json: string;
-  update_time: number;
 }
