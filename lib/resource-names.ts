@@ -16,6 +16,7 @@ export type VersionChoice = { readonly number: number } | { readonly alias: stri
 export const modelName = (model: string) => `models/${model}`;
 export const versionName = (model: string, version: number) => `models/${model}/versions/${version}`;
 export const aliasName = (model: string, alias: string) => `models/${model}/aliases/${alias}`;
+export const servingSettingsName = (model: string) => `models/${model}/servingSettings`;
 export const artifactName = (sha256: string) => `artifacts/${sha256}`;
 export const jobName = (job: string) => `jobs/${job}`;
 export const nodeName = (node: string) => `nodes/${node}`;
@@ -69,6 +70,12 @@ export function parseAliasName(name: string, field = "name"): { readonly model: 
     "models/{model}/aliases/{alias}",
   );
   return { model: parseModelId(model, field), alias: parseAliasId(alias, field) };
+}
+
+/** The model of serving settings. */
+export function parseServingSettingsName(name: string, field = "name"): string {
+  const [, model] = matched(name, /^models\/([^/]*)\/servingSettings$/, field, "models/{model}/servingSettings");
+  return parseModelId(model, field);
 }
 
 /** The SHA-256 of an artifact, 64 lower-case hexadecimal digits. */

@@ -70,7 +70,10 @@ const relayed: readonly Reason[] = [
   "ARTIFACT_TOO_LARGE",
   "ARTIFACT_CORRUPT",
   "MODEL_NOT_FOUND",
+  "MODEL_DELETED",
   "VERSION_NOT_FOUND",
+  "VERSION_STATE",
+  "INCOMPATIBLE",
   "DISK_FULL",
 ];
 

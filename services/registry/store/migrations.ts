@@ -63,6 +63,10 @@ export const migrations: readonly ((words: Words) => readonly string[])[] = [
       FOREIGN KEY (model, alias) REFERENCES aliases (model, id), FOREIGN KEY (model, version) REFERENCES versions (model, number)
     )${end}`,
     "CREATE INDEX alias_versions_by_version ON alias_versions (model, version)",
+    `CREATE TABLE alias_past_targets (
+      model ${text} NOT NULL, alias ${text} NOT NULL, version ${integer} NOT NULL, PRIMARY KEY (model, alias, version),
+      FOREIGN KEY (model, version) REFERENCES versions (model, number)
+    )${end}`,
     `CREATE TABLE alias_revisions (
       model ${text} NOT NULL REFERENCES models (id), alias ${text} NOT NULL, revision ${integer} NOT NULL,
       targets_json ${text} NOT NULL, mirrors_json ${text} NOT NULL, deleted ${integer} NOT NULL, forced ${integer} NOT NULL,

@@ -14,6 +14,7 @@ export interface Schema {
   validations: ValidationRow;
   aliases: AliasRow;
   alias_versions: AliasVersionRow;
+  alias_past_targets: AliasVersionRow;
   alias_revisions: AliasRevisionRow;
   alias_routes: AliasRouteRow;
   serving_settings: ServingSettingsRow;
@@ -123,7 +124,7 @@ export interface VariantRow {
   state: VersionState;
   state_reason: string;
   create_time: number;
-  /** Which registry validates it, and until when nobody else may; null and 0 where none does. */
+  /** The claim of whoever validates it, and from when on it may be claimed by another one. */
   lease_holder: string | null;
   lease_time: number;
   /** How often somebody has begun to validate it. */
@@ -152,7 +153,10 @@ export interface AliasRow {
   reason: string;
 }
 
-/** For search: which versions an alias that exists targets or mirrors. */
+/**
+ * For search. `alias_versions`: which versions an alias that exists targets or mirrors. `alias_past_targets`: which ones it
+ * targets or has ever targeted, also where it is deleted.
+ */
 export interface AliasVersionRow {
   model: string;
   alias: string;
