@@ -13,6 +13,12 @@ export interface ModelProto {
   readonly graph?: GraphProto | null;
   readonly opsetImport?: readonly { readonly domain?: string; readonly version?: Int64 }[];
   readonly metadataProps?: readonly StringEntryProto[];
+  readonly functions?: readonly FunctionProto[];
+}
+
+/** An operator that the model brings along. */
+export interface FunctionProto {
+  readonly node?: readonly NodeProto[];
 }
 
 /** A 64-bit integer as protobuf.js gives it; {@link integerOf} makes it a number. */
@@ -52,6 +58,7 @@ export interface AttributeProto {
   readonly g?: GraphProto | null;
   readonly ints?: readonly Int64[];
   readonly floats?: readonly number[];
+  readonly graphs?: readonly GraphProto[];
 }
 
 /** `rawData` is little-endian and row-major; in a model that was read it aliases the file's bytes. */

@@ -3,6 +3,7 @@ import type { Settings } from "../../lib/env.ts";
 import { readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
 import { type ArtifactsConfig, readArtifactsConfig } from "./artifacts/artifacts-config.ts";
 import type { DatabaseConfig } from "./store/database.ts";
+import { readValidationConfig, type ValidationConfig } from "./validation/validation-config.ts";
 
 /** The registry's settings; its README says what each is for. */
 export interface RegistryConfig extends ServiceConfig {
@@ -13,6 +14,7 @@ export interface RegistryConfig extends ServiceConfig {
   /** Room for replies that are kept in memory, in bytes. */
   readonly replyBytesMax: number;
   readonly artifacts: ArtifactsConfig;
+  readonly validation: ValidationConfig;
   readonly control: ControlConfig;
 }
 
@@ -41,6 +43,7 @@ export function readRegistryConfig(settings: Settings): RegistryConfig {
     database: readDatabaseConfig(settings, folder),
     replyBytesMax: whole("REPLY_CACHE_BYTES_MAX", 64 * 1024 ** 2, 0, 1024 ** 4),
     artifacts: readArtifactsConfig(settings),
+    validation: readValidationConfig(settings),
     control: {
       heartbeatMs: whole("NODE_HEARTBEAT_MS", 1000, 50, 60_000),
       settleTimeoutMs: whole("SETTLE_TIMEOUT_MS", 10_000, 0, 600_000),

@@ -17,14 +17,24 @@ import { lineageHandlers } from "./handlers/lineage.ts";
 import { modelHandlers } from "./handlers/models.ts";
 import { nodeHandlers } from "./handlers/nodes.ts";
 import { upkeepHandlers } from "./handlers/upkeep.ts";
+import { versionHandlers } from "./handlers/versions.ts";
+import { Replies } from "./replies.ts";
 import { AliasStore } from "./store/aliases.ts";
+import type { OnStored } from "./store/artifacts.ts";
 import { ChangeStore } from "./store/changes.ts";
 import { Database } from "./store/database.ts";
 import { EntryStore } from "./store/entries.ts";
 import { HoldStore } from "./store/holds.ts";
 import { LineageStore } from "./store/lineage.ts";
 import { ModelStore } from "./store/models.ts";
+import { Registration } from "./store/registration.ts";
+import { ValidationQueue } from "./store/validation-queue.ts";
+import { ValidationStore } from "./store/validations.ts";
 import { VersionStore } from "./store/versions.ts";
+import { runtimeName } from "./validation/runtime-version.ts";
+import type { Place } from "./validation/scratch.ts";
+import { Settling } from "./validation/settling.ts";
+import { Validation } from "./validation/validation.ts";
 
 /** The registry: the catalogue and the control plane. */
 export class RegistryService implements Service {
@@ -41,15 +51,24 @@ export class RegistryService implements Service {
   }
 
   async start(): Promise<{ readonly port: number }> {
-    const { folder, artifacts: artifactsConfig, control: controlConfig } = this.#config;
+    const { folder, artifacts: artifactsConfig, validation: validationConfig, control: controlConfig } = this.#config;
     const [clock, log] = [this.#clock, this.#log];
     const database = await Database.open(this.#config.database, clock);
     this.#releases.push(() => database.close());
-    const versions = new VersionStore(database.query);
-    const onStored = async () => undefined;
+    const replies = new Replies(database, this.#config.replyBytesMax);
+    const versions = new VersionStore(database, clock);
+    const validations = new ValidationStore(runtimeName());
+    const { waitingMax } = validationConfig;
+    const registration = new Registration({ database, clock, validations, waitingMax });
+    const onStored: OnStored = (transaction, sha256) => registration.artifactArrived(transaction, sha256);
     const artifacts = new Artifacts({ config: artifactsConfig, folder, database, onStored, clock, log });
     this.#releases.push(() => artifacts.stop());
     await artifacts.start();
+    const queue = new ValidationQueue(database, clock, validations);
+    const place: Place = (sha256, path, signal) => artifacts.bytes.place(sha256, path, signal);
+    const validation = new Validation({ config: validationConfig, folder, database, queue, place, clock, log });
+    this.#releases.push(() => validation.stop());
+    await validation.start();
     const catalogueChanges = new CatalogueChanges();
     const control = new ControlPlane(controlConfig, new EntryStore(database.query), catalogueChanges, clock, log);
     this.#releases.push(() => control.stop());
@@ -58,6 +77,7 @@ export class RegistryService implements Service {
     const server = new RpcServer(this.#config, log);
     const calls = {
       ...modelHandlers(new ModelStore(database, clock)),
+      ...versionHandlers({ versions, registration, settling: new Settling(database), replies }),
       ...aliasHandlers(new AliasStore(database.query), catalogueChanges, clock),
       ...artifactHandlers(artifacts),
       ...upkeepHandlers(artifacts, clock),

@@ -1,120 +1,239 @@
-import type { Kysely, Transaction } from "kysely";
+import type { Kysely } from "kysely";
+import { expressionBuilder } from "kysely";
+import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
-import { artifactName, type VersionChoice, versionName } from "../../../lib/resource-names.ts";
+import { aliasName, type VersionChoice, versionName } from "../../../lib/resource-names.ts";
+import type { Database } from "./database.ts";
 import { namesOf } from "./existing-names.ts";
-import { missingModel, newModel } from "./models.ts";
-import type { Schema, VersionRow } from "./schema.ts";
+import { checkModel, lockedModel, staleEtag } from "./models.ts";
+import type { Schema, VersionState } from "./schema.ts";
+import type { Actor, CatalogueTransaction } from "./transaction.ts";
+import { afterRefusal } from "./variants.ts";
+import { type FullVersion, findVersion, listedColumns, saveVersion, withVariants } from "./version-rows.ts";
 
-/** A version before it has a number. */
-export type NewVersion = Omit<VersionRow, "number">;
+/** Which versions of a model are listed; what is given must all match. */
+export interface VersionFilters {
+  /** Empty means all but DELETED. */
+  readonly states: readonly VersionState[];
+  /** An empty value matches every value of the key. */
+  readonly tags: Readonly<Record<string, string>>;
+}
 
-/** The versions of the catalogue. None ever changes. */
+/** A change of the state of a version. */
+export interface StateChange {
+  readonly model: string;
+  readonly number: number;
+  readonly reason: string;
+  /** Empty, or the etag that the version must have. */
+  readonly etag: string;
+}
+
+/** The versions of the catalogue, from their registration on. */
 export class VersionStore {
-  readonly #query: Kysely<Schema>;
+  readonly #database: Database;
+  readonly #clock: Clock;
 
-  constructor(query: Kysely<Schema>) {
-    this.#query = query;
+  constructor(database: Database, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
   }
 
   /**
-   * Gives the version the next number of its model; or answers the version that the same request id made before.
-   * MODEL_NOT_FOUND unless `allowMissingModel`; REQUEST_INVALID where the request id belongs to another artifact.
+   * By number, or by alias: then the heaviest target, of equals the first. MODEL_NOT_FOUND, VERSION_NOT_FOUND and
+   * ALIAS_NOT_FOUND name what exists.
    */
-  create(version: NewVersion, allowMissingModel: boolean): Promise<VersionRow> {
-    return this.#query.transaction().execute(async (transaction) => {
-      const made = await madeBefore(transaction, version);
-      if (made !== undefined) return made;
-      if (allowMissingModel) {
-        const model = newModel(version.model, { owner: "", description: "", tags: {} }, version.create_time);
-        await transaction
-          .insertInto("models")
-          .values(model)
-          .onConflict((conflict) => conflict.doNothing())
-          .execute();
-      }
-      const counted = await transaction
-        .updateTable("models")
-        .set((row) => ({ next_version: row("next_version", "+", 1) }))
-        .where("id", "=", version.model)
-        .returning("next_version")
-        .executeTakeFirst();
-      if (counted === undefined) return missingModel(transaction, version.model);
-      const row = { ...version, number: counted.next_version - 1 };
-      await transaction.insertInto("versions").values(row).execute();
-      return row;
-    });
+  async get(model: string, choice: VersionChoice): Promise<FullVersion> {
+    const { query } = this.#database;
+    const number = "number" in choice ? choice.number : await heaviestTarget(query, model, choice.alias);
+    const full = number === undefined ? undefined : await findVersion(query, model, number);
+    return full ?? (await missingVersion(query, model, choice));
   }
 
-  /** By number or alias; MODEL_NOT_FOUND, VERSION_NOT_FOUND or ALIAS_NOT_FOUND name what exists. */
-  async get(model: string, choice: VersionChoice): Promise<VersionRow> {
-    const query = this.#query.selectFrom("versions").selectAll("versions").where("versions.model", "=", model);
-    const row =
-      "number" in choice
-        ? await query.where("number", "=", choice.number).executeTakeFirst()
-        : await query
-            .innerJoin("aliases", (join) =>
-              join.onRef("aliases.model", "=", "versions.model").onRef("aliases.version", "=", "versions.number"),
-            )
-            .where("aliases.id", "=", choice.alias)
-            .executeTakeFirst();
-    return row ?? (await this.missing(model, choice));
-  }
-
-  /** At most `count` versions of a model below the number `before`, newest first; MODEL_NOT_FOUND. */
-  async list(model: string, count: number, before: number | undefined): Promise<VersionRow[]> {
-    const rows = await this.#query
+  /** At most `count` versions of a model below the number `before`, newest first, without model cards; MODEL_NOT_FOUND. */
+  async list(
+    model: string,
+    { states, tags }: VersionFilters,
+    count: number,
+    before: number | undefined,
+  ): Promise<FullVersion[]> {
+    const { query } = this.#database;
+    const versions = await query
       .selectFrom("versions")
-      .selectAll()
+      .select(listedColumns)
       .where("model", "=", model)
-      .$if(before !== undefined, (query) => query.where("number", "<", before!))
+      .$if(before !== undefined, (rows) => rows.where("number", "<", before!))
+      .$if(states.length === 0, (rows) => rows.where("state", "!=", "DELETED"))
+      .$if(states.length > 0, (rows) => rows.where("state", "in", states))
+      .where(({ and, exists }) => and(Object.entries(tags).map((pair) => exists(taggedWith(pair)))))
       .orderBy("number", "desc")
       .limit(count)
       .execute();
-    if (rows.length === 0) await checkModel(this.#query, model);
-    return rows;
+    if (versions.length === 0) await checkModel(query, model);
+    return withVariants(query, model, versions);
   }
 
-  /** Throws what is missing, with the names of what exists. */
-  async missing(model: string, choice: VersionChoice): Promise<never> {
-    await checkModel(this.#query, model);
-    const numbers = await this.#query
-      .selectFrom("versions")
-      .select("number")
-      .where("model", "=", model)
-      .orderBy("number", "desc")
-      .limit(11)
-      .execute();
-    const aliases = await this.#query.selectFrom("aliases").select("id").where("model", "=", model).limit(11).execute();
-    const exist = `there are versions: ${namesOf(numbers.map((row) => row.number))}; aliases: ${namesOf(aliases.map((row) => row.id))}`;
-    const metadata = { model };
-    if ("number" in choice) {
-      throw new ServiceError("VERSION_NOT_FOUND", `there is no ${versionName(model, choice.number)}; ${exist}`, {
-        metadata,
+  /** Replaces the tags. VERSION_STATE where the version is deleted; ETAG_MISMATCH, and what `lockedVersion` throws. */
+  updateTags(
+    actor: Actor,
+    model: string,
+    number: number,
+    tags: Readonly<Record<string, string>>,
+    etag: string,
+  ): Promise<FullVersion> {
+    return this.#change(actor, async (transaction) => {
+      const before = await lockedVersion(transaction, model, number);
+      checkState(before, "other tags", ["UPLOADING", "VALIDATING", "READY", "REJECTED", "DEPRECATED"]);
+      checkVersionEtag(before, etag);
+      await transaction.query
+        .deleteFrom("version_tags")
+        .where("model", "=", model)
+        .where("number", "=", number)
+        .execute();
+      await insertVersionTags(transaction, model, number, tags);
+      return saveVersion(transaction, before, {
+        ...before,
+        version: { ...before.version, tags_json: JSON.stringify(tags) },
       });
-    }
-    throw new ServiceError("ALIAS_NOT_FOUND", `model ${model} has no alias ${choice.alias}; ${exist}`, { metadata });
+    });
+  }
+
+  /** READY to DEPRECATED; one that is so already stays as it is. VERSION_STATE, ETAG_MISMATCH, what `lockedVersion` throws. */
+  deprecate(actor: Actor, { model, number, reason, etag }: StateChange): Promise<FullVersion> {
+    return this.#change(actor, async (transaction) => {
+      const before = await lockedVersion(transaction, model, number);
+      if (before.version.state === "DEPRECATED") return before;
+      checkState(before, "deprecation", ["READY"]);
+      checkVersionEtag(before, etag);
+      const version = { ...before.version, state: "DEPRECATED", state_reason: reason } as const;
+      return saveVersion(transaction, before, { ...before, version });
+    });
+  }
+
+  /**
+   * DEPRECATED or REJECTED to DELETED; one that is so already stays as it is. VERSION_IN_USE where an alias leads to it or
+   * somebody holds it; VERSION_STATE, ETAG_MISMATCH, what `lockedVersion` throws.
+   */
+  delete(actor: Actor, { model, number, reason, etag }: StateChange): Promise<FullVersion> {
+    return this.#change(actor, async (transaction) => {
+      const before = await lockedVersion(transaction, model, number);
+      if (before.version.state === "DELETED") return before;
+      checkState(before, "deletion", ["DEPRECATED", "REJECTED"]);
+      checkVersionEtag(before, etag);
+      await checkUnused(transaction, model, number);
+      for (const table of ["artifact_uses", "version_samples"] as const) {
+        await transaction.query.deleteFrom(table).where("model", "=", model).where("number", "=", number).execute();
+      }
+      const { variants } = afterRefusal(before, () => true, "the version is deleted");
+      const version = { ...before.version, state: "DELETED", state_reason: reason } as const;
+      return saveVersion(transaction, before, { version, variants });
+    });
+  }
+
+  #change(actor: Actor, work: (transaction: CatalogueTransaction) => Promise<FullVersion>): Promise<FullVersion> {
+    return this.#database.change(actor, this.#clock.now(), work);
   }
 }
 
-/** Throws MODEL_NOT_FOUND if there is no such model. */
-export async function checkModel(query: Kysely<Schema>, model: string): Promise<void> {
-  const row = await query.selectFrom("models").select("id").where("id", "=", model).executeTakeFirst();
-  if (row === undefined) await missingModel(query, model);
+/** Locks the model of a version that is to be changed, and reads it. What `lockedModel` throws; VERSION_NOT_FOUND. */
+export async function lockedVersion(
+  transaction: CatalogueTransaction,
+  model: string,
+  number: number,
+): Promise<FullVersion> {
+  await lockedModel(transaction, model);
+  const full = await findVersion(transaction.query, model, number);
+  return full ?? (await missingVersion(transaction.query, model, { number }));
 }
 
-async function madeBefore(transaction: Transaction<Schema>, version: NewVersion): Promise<VersionRow | undefined> {
-  if (version.request_id === null) return undefined;
-  const made = await transaction
+/** Throws MODEL_NOT_FOUND, VERSION_NOT_FOUND or ALIAS_NOT_FOUND with the names of what exists. */
+export async function missingVersion(query: Kysely<Schema>, model: string, choice: VersionChoice): Promise<never> {
+  await checkModel(query, model);
+  const versions = await query
     .selectFrom("versions")
-    .selectAll()
-    .where("model", "=", version.model)
-    .where("request_id", "=", version.request_id)
+    .select("number")
+    .where("model", "=", model)
+    .where("state", "!=", "DELETED")
+    .orderBy("number", "desc")
+    .limit(11)
+    .execute();
+  const aliases = await query.selectFrom("aliases").select("id").where("model", "=", model).limit(11).execute();
+  const numbers = namesOf(versions.map((row) => row.number));
+  const exist = `there are versions: ${numbers}; aliases: ${namesOf(aliases.map((row) => row.id))}`;
+  const metadata = { model };
+  if ("number" in choice) {
+    const message = `there is no ${versionName(model, choice.number)}; ${exist}`;
+    throw new ServiceError("VERSION_NOT_FOUND", message, { metadata });
+  }
+  throw new ServiceError("ALIAS_NOT_FOUND", `model ${model} has no alias ${choice.alias}; ${exist}`, { metadata });
+}
+
+/** Throws VERSION_STATE where a version is in no state for something. */
+export function checkState({ version }: FullVersion, forWhat: string, needed: readonly VersionState[]): void {
+  const { model, number, state } = version;
+  if (needed.includes(state)) return;
+  const name = versionName(model, number);
+  const message = `${name} is ${state}; needed for ${forWhat}: ${needed.join(" or ")}`;
+  throw new ServiceError("VERSION_STATE", message, { metadata: { version: name, state } });
+}
+
+export async function insertVersionTags(
+  { query }: CatalogueTransaction,
+  model: string,
+  number: number,
+  tags: Readonly<Record<string, string>>,
+): Promise<void> {
+  const rows = Object.entries(tags).map(([key, value]) => ({ model, number, key, value }));
+  if (rows.length > 0) await query.insertInto("version_tags").values(rows).execute();
+}
+
+function checkVersionEtag({ version: { model, number, etag } }: FullVersion, seen: string): void {
+  if (seen !== "" && seen !== etag) throw staleEtag(versionName(model, number), seen, etag);
+}
+
+async function checkUnused({ query, timeMs }: CatalogueTransaction, model: string, number: number): Promise<void> {
+  const name = versionName(model, number);
+  const aliases = await query
+    .selectFrom("alias_versions")
+    .select("alias")
+    .where("model", "=", model)
+    .where("version", "=", number)
+    .orderBy("alias")
+    .limit(11)
+    .execute();
+  const holds = await query
+    .selectFrom("holds")
+    .select("holder")
+    .where("resource", "=", name)
+    .where("expire_time", ">", timeMs)
+    .orderBy("holder")
+    .limit(11)
+    .execute();
+  if (aliases.length === 0 && holds.length === 0) return;
+  const aliasNames = namesOf(aliases.map(({ alias }) => aliasName(model, alias)));
+  const holders = namesOf(holds.map(({ holder }) => holder));
+  const message = `${name} is in use; aliases that lead to it: ${aliasNames}; it is held by: ${holders}; needed: none of either`;
+  throw new ServiceError("VERSION_IN_USE", message, { metadata: { version: name } });
+}
+
+async function heaviestTarget(query: Kysely<Schema>, model: string, alias: string): Promise<number | undefined> {
+  const row = await query
+    .selectFrom("aliases")
+    .select("targets_json")
+    .where("model", "=", model)
+    .where("id", "=", alias)
     .executeTakeFirst();
-  if (made === undefined || made.sha256 === version.sha256) return made;
-  const message =
-    `request_id ${JSON.stringify(version.request_id)} made ${versionName(made.model, made.number)} ` +
-    `of ${artifactName(made.sha256)}; needed: the same artifact, or another request_id`;
-  throw new ServiceError("REQUEST_INVALID", message, {
-    metadata: { field: "request_id", version: versionName(made.model, made.number) },
-  });
+  const targets = JSON.parse(row?.targets_json ?? "[]") as { version: number; weight: number }[];
+  // Sorting is stable: of equals the first one stays the first.
+  return targets.sort((a, b) => b.weight - a.weight)[0]?.version;
+}
+
+/** Finds the tag of the version that the query around it is about. */
+function taggedWith([key, value]: readonly [string, string]) {
+  return expressionBuilder<Schema, "versions">()
+    .selectFrom("version_tags")
+    .select("version_tags.number")
+    .whereRef("version_tags.model", "=", "versions.model")
+    .whereRef("version_tags.number", "=", "versions.number")
+    .where("key", "=", key)
+    .$if(value !== "", (query) => query.where("value", "=", value));
 }

@@ -1,0 +1,46 @@
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { startThread } from "../../../lib/start-thread.ts";
+import type { GuardStart } from "./guard.ts";
+import type { ValidatorReply, ValidatorTask } from "./protocol.ts";
+import { Shortage, validate } from "./trial.ts";
+
+// The entry of a validator process: it validates one model after the other until its parent has gone. Arguments: the id of
+// the parent, and how many bytes it may hold.
+const [parentId, memoryBytesMax] = process.argv.slice(2).map(Number) as [number, number];
+let tasks = 0;
+
+process.on("disconnect", () => process.exit());
+// Where memory runs short, the system ends this process before any other.
+await writeFile("/proc/self/oom_score_adj", "1000").catch(() => undefined);
+const guard = startThread(new URL("./guard", import.meta.url), {
+  workerData: { parentId, memoryBytesMax } satisfies GuardStart,
+});
+await once(guard, "message");
+guard.unref();
+const startBytes = process.memoryUsage.rss();
+process.on("message", (task: ValidatorTask) => void answer(task));
+
+async function answer(task: ValidatorTask): Promise<void> {
+  const reply = await replyTo(task);
+  globalThis.gc?.();
+  const grownBytes = process.memoryUsage.rss() - startBytes;
+  const isLast = ++tasks >= tasksMax || grownBytes > grownBytesMax;
+  process.send?.({ ...reply, isLast } satisfies ValidatorReply, () => {
+    if (isLast) process.disconnect();
+  });
+}
+
+async function replyTo(task: ValidatorTask) {
+  try {
+    return { kind: "outcome", outcome: await validate(task, memoryBytesMax) } as const;
+  } catch (failure) {
+    // Anything else is a defect of ours, and ends the process.
+    if (!(failure instanceof Shortage)) throw failure;
+    return { kind: "prevented", detail: failure.message } as const;
+  }
+}
+
+/** A process that has done so much, or grown so far, makes room for a new one: what one model leaves behind does not add up. */
+const tasksMax = 100;
+const grownBytesMax = 256 * 1024 ** 2;

@@ -1,0 +1,20 @@
+import type { Tensor } from "../../../lib/tensor.ts";
+import type { Outcome } from "../store/validations.ts";
+
+/** What a validator process is told: one model to validate. It does one after the other. */
+export interface ValidatorTask {
+  /** The ONNX file; the files that it keeps its weights in lie beside it, at their locations. */
+  readonly path: string;
+  readonly locations: readonly string[];
+  /** What to run it on; null for zeros. */
+  readonly sample: readonly Tensor[] | null;
+}
+
+/** What a validator process says: one answer per task, the last of them with `isLast`, after which it ends. */
+export type ValidatorReply =
+  | { readonly kind: "outcome"; readonly outcome: Outcome; readonly isLast: boolean }
+  /** The machine was short of something; the same may succeed later. */
+  | { readonly kind: "prevented"; readonly detail: string; readonly isLast: boolean };
+
+/** The signal by which a validator process ends itself when it holds more memory than it may. */
+export const exceedingSignal = "SIGUSR2";

@@ -1,0 +1,158 @@
+import { readFile, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import { isCarried } from "../../../lib/onnx/carriers.ts";
+import { checkExternalFiles } from "../../../lib/onnx/external-data.ts";
+import { readModel } from "../../../lib/onnx/model.ts";
+import { newestOpset } from "../../../lib/onnx/newest-opset.ts";
+import { isShortage } from "../../../lib/onnx/shortage.ts";
+import type { Signature, Tensor } from "../../../lib/tensor.ts";
+import type { Outcome } from "../store/validations.ts";
+import { type FileFacts, factsOf, ownDomain } from "./model-facts.ts";
+import type { ValidatorTask } from "./protocol.ts";
+import { openSession } from "./runtime.ts";
+import { trialInputs } from "./trial-inputs.ts";
+
+/** The machine was short of something, which says nothing about the model. */
+export class Shortage extends Error {
+  override readonly name = "Shortage";
+}
+
+/**
+ * Reads an ONNX file, loads it, and runs it once. Blocks the process, for ever where the model does. `memoryBytesMax` is what the
+ * process may hold. Throws `Shortage`.
+ */
+export async function validate(task: ValidatorTask, memoryBytesMax: number): Promise<Outcome> {
+  try {
+    const facts = await readFacts(task);
+    await checkOpsets(facts);
+    const inputs = trialInputs(facts.signature, task.sample);
+    const { signature, operators, opsets, parameterCount } = facts;
+    const memoryBytes = Math.max(await runOnce(task, inputs, memoryBytesMax), await sizeOf(task));
+    return { kind: "accepted", facts: { signature, operators, opsets, parameterCount, memoryBytes } };
+  } catch (failure) {
+    if (!(failure instanceof ServiceError)) throw shortageOr(failure);
+    return { kind: "rejected", reason: shortened(failure.message) };
+  }
+}
+
+/** Holds the file for as long as it takes to read it. */
+async function readFacts({ path, locations }: ValidatorTask): Promise<FileFacts> {
+  const { size } = await stat(path);
+  if (size > onnxBytesMax) throw invalid(`its ONNX file has ${size} bytes; needed: at most ${onnxBytesMax}`);
+  const model = readModel(await readFile(path));
+  checkExternalFiles(model, locations);
+  const facts = factsOf(model);
+  const surplus = locations.find((location) => !facts.locations.includes(location));
+  if (surplus !== undefined) {
+    throw invalid(`external_files have ${JSON.stringify(surplus)}, where the ONNX file keeps nothing`);
+  }
+  checkCarried(facts.signature);
+  return facts;
+}
+
+/** A protobuf message is smaller than 2 GiB. Larger models keep weights outside of it. */
+const onnxBytesMax = 2 ** 31 - 1;
+
+function checkCarried({ inputs, outputs }: Signature): void {
+  const refused = [...inputs, ...outputs].find(({ dataType }) => !isCarried(dataType));
+  if (refused !== undefined) throw invalid(`'${refused.name}' is ${refused.dataType}, which the runtime cannot carry`);
+}
+
+async function checkOpsets({ opsets }: FileFacts): Promise<void> {
+  for (const [domain, version] of Object.entries(opsets)) {
+    const newest = await newestOf(domain);
+    if (version > newest) {
+      throw invalid(
+        `its operator set ${domain} is ${version}; needed: at most ${newest}, the newest that is supported`,
+      );
+    }
+  }
+}
+
+const newestByDomain = new Map<string, number>();
+
+async function newestOf(domain: string): Promise<number> {
+  const known = newestByDomain.get(domain);
+  if (known !== undefined) return known;
+  const newest = await newestOpset(domain === ownDomain ? "" : domain, async (model) => {
+    try {
+      await (await openSession(model)).release();
+      return true;
+    } catch (failure) {
+      if (isShortage(messageOf(failure))) throw failure;
+      return false;
+    }
+  });
+  newestByDomain.set(domain, newest);
+  return newest;
+}
+
+/** Answers by how many bytes the process has grown. */
+async function runOnce(task: ValidatorTask, inputs: readonly Tensor[], memoryBytesMax: number): Promise<number> {
+  const folder = dirname(task.path);
+  const fault = (failure: unknown, what: string) => {
+    // Where the files lie for the trial is nothing that a reason should tell.
+    const text = messageOf(failure).replaceAll(task.path, "the ONNX file").replaceAll(`${folder}/`, "").trim();
+    return faultOf(text, what, memoryBytesMax);
+  };
+  // What was needed to read the file is none of the model's memory.
+  await setImmediate();
+  globalThis.gc?.();
+  const before = process.memoryUsage.rss();
+  const session = await openSession(task.path).catch((failure: unknown) => {
+    throw fault(failure, "the runtime cannot load it");
+  });
+  try {
+    const loaded = process.memoryUsage.rss();
+    const on = task.sample === null ? "zeros, with 1 for every symbolic size (a sample may do better)" : "the sample";
+    await session.run(inputs).catch((failure: unknown) => {
+      throw fault(failure, `it cannot be run on ${on}`);
+    });
+    return Math.max(loaded, process.memoryUsage.rss()) - before;
+  } finally {
+    await session.release();
+  }
+}
+
+async function sizeOf({ path, locations }: ValidatorTask): Promise<number> {
+  let bytes = (await stat(path)).size;
+  for (const location of locations) bytes += (await stat(join(dirname(path), location))).size;
+  return bytes;
+}
+
+/** The runtime fails in one way for everything; its text tells whose fault it was. */
+function faultOf(text: string, what: string, memoryBytesMax: number): Error {
+  const requested = Number(/requested buffer of size (\d+)/.exec(text)?.[1] ?? 0);
+  if (isShortage(text) && requested <= memoryBytesMax) return new Shortage(text);
+  const operator = operatorIn(text);
+  return invalid(`${what}: ${operator === undefined ? "" : `operator ${operator} is not supported: `}${text}`);
+}
+
+/** The operator that the runtime does not have, or not for these types. */
+function operatorIn(text: string): string | undefined {
+  const match =
+    /No Op registered for (\S+) with/.exec(text) ??
+    /(\S+:\w+)\(-?\d+\) is not a registered function/.exec(text) ??
+    /Could not find an implementation for (\S+)\(/.exec(text);
+  return match?.[1]?.replace(":", "/");
+}
+
+/** What the system says when it is short of memory, files or space. */
+const shortages = new Set(["ENOMEM", "EAGAIN", "EMFILE", "ENFILE", "ENOSPC"]);
+
+function shortageOr(failure: unknown): unknown {
+  const isShort = isShortage(messageOf(failure)) || shortages.has((failure as NodeJS.ErrnoException).code ?? "");
+  return isShort ? new Shortage(messageOf(failure), { cause: failure }) : failure;
+}
+
+function invalid(message: string): ServiceError {
+  return new ServiceError("ARTIFACT_INVALID", message);
+}
+
+function shortened(reason: string): string {
+  return reason.length > reasonCharactersMax ? `${reason.slice(0, reasonCharactersMax)}…` : reason;
+}
+
+const reasonCharactersMax = 2000;

@@ -1,0 +1,84 @@
+import { join } from "node:path";
+import type { Clock } from "../../../lib/clock.ts";
+import type { Version } from "../../../lib/gen/amaas/registry/v1/Version.ts";
+import type { Log } from "../../../lib/log.ts";
+import type { Database } from "../store/database.ts";
+import type { Actor, Change } from "../store/transaction.ts";
+import type { ValidationQueue } from "../store/validation-queue.ts";
+import { Lane } from "./lane.ts";
+import { type Place, Scratch } from "./scratch.ts";
+import type { ValidationConfig } from "./validation-config.ts";
+
+/** What validation needs. */
+export interface ValidationParts {
+  readonly config: ValidationConfig;
+  /** The registry's own part of the data directory. */
+  readonly folder: string;
+  readonly database: Database;
+  readonly queue: ValidationQueue;
+  readonly place: Place;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Validates what waits for it, and gives up what has waited for too long. */
+export class Validation {
+  readonly #parts: ValidationParts;
+  readonly #scratch: Scratch;
+  readonly #lanes: readonly Lane[];
+  #unlisten: () => void = () => undefined;
+  #cancelExpiry: () => void = () => undefined;
+  #isStopped = false;
+
+  constructor(parts: ValidationParts) {
+    this.#parts = parts;
+    this.#scratch = new Scratch(join(parts.folder, "validation"), parts.place);
+    const laneParts = { ...parts, scratch: this.#scratch };
+    this.#lanes = Array.from({ length: parts.config.processes }, () => new Lane(laneParts));
+  }
+
+  async start(): Promise<void> {
+    const { database, queue } = this.#parts;
+    await this.#scratch.start();
+    await queue.start();
+    this.#unlisten = database.onCommit((changes) => {
+      if (changes === undefined || changes.some(isWork)) for (const lane of this.#lanes) lane.wake();
+    });
+    for (const lane of this.#lanes) lane.start();
+    this.#expireLater();
+  }
+
+  /** Gives back what it was at. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#unlisten();
+    this.#cancelExpiry();
+    await Promise.all(this.#lanes.map((lane) => lane.stop()));
+  }
+
+  #expireLater(): void {
+    const { config, queue, clock, log } = this.#parts;
+    if (this.#isStopped) return;
+    this.#cancelExpiry = clock.after(Math.min(expiryLookMs, config.ageMsMax), () => {
+      const reason = `it was not complete and validated within ${config.ageMsMax / 1000} s`;
+      queue
+        .expire(expiring, clock.now() - config.ageMsMax, reason)
+        .catch((failure: unknown) => {
+          if (!this.#isStopped) log.warn({ error: failure }, "what has waited too long is given up later");
+        })
+        .finally(() => this.#expireLater());
+    });
+  }
+}
+
+/** Whether a change has left something to validate. */
+function isWork({ kind, after }: Change): boolean {
+  if (kind === "ARTIFACT") return true;
+  if (kind !== "VERSION") return false;
+  return (after as Version | undefined)?.variants?.some(({ state }) => state === "VERSION_STATE_VALIDATING") ?? false;
+}
+
+const expiring: Actor = { principal: "registry", call: "ExpireVersion", requestId: "" };
+
+/** How often to look for what has waited too long, in milliseconds. */
+const expiryLookMs = 60_000;
