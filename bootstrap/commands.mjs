@@ -16,6 +16,7 @@ const commands = {
     return launch("node_modules/mocha/lib/cli/cli.js", args, ["--import", import.meta.resolve("tsx")]);
   },
   check,
+  bench: (args) => launch("dist/bench/main.js", args),
   build: async () => 0,
 };
 

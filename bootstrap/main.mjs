@@ -1,4 +1,4 @@
-// The entry of every command: `npm start`, `npm run demo`, `npm test`, `npm run check`. Nothing here or in node-version.mjs
+// The entry of every command: `npm start`, `npm test`, `npm run bench` and so on. Nothing here or in node-version.mjs
 // may need more than Node 12.17: whoever has an old Node should read a sentence, not a syntax error.
 import { nodeComplaint } from "./node-version.mjs";
 

@@ -8,7 +8,12 @@ const programs = sources.filter(({ path }) => !path.startsWith("test/"));
 
 /** Which files may import a package; every other one reaches it through them. */
 const doors: Readonly<Record<string, readonly RegExp[]>> = {
-  "@grpc/grpc-js": [/^lib\/rpc\//, /^services\/gateway\/(listener\.ts$|edge\/|forward\/)/, /^deploy\/probe\.mjs$/],
+  "@grpc/grpc-js": [
+    /^lib\/rpc\//,
+    /^services\/gateway\/(listener\.ts$|edge\/|forward\/)/,
+    /^deploy\/probe\.mjs$/,
+    /^bench\/registry\/load\/bare-server\.ts$/,
+  ],
   "@grpc/proto-loader": [/^lib\/rpc\//],
   "@grpc/reflection": [/^lib\/rpc\//],
   bullmq: [/^services\/trainer\/queue\//],
@@ -27,6 +32,7 @@ const pure = [
   /^lib\/(errors|random|resource-names|split|tensor)\.ts$/,
   /^services\/trainer\/graph\//,
   /^services\/gateway\/(model-ref|nearest-names|pick|routing|route-table)[^/]*\.ts$/,
+  /^services\/registry\/compatibility\//,
   /^services\/registry\/control\/(fleet-view|model-plan|placement|routes|serving-policy)\.ts$/,
   /^services\/inference\/tensors\//,
   /^services\/inference\/replicas\/(policy|resolve|model-table|request-queue)\.ts$/,
@@ -135,7 +141,7 @@ describe("the repository is tidy:", () => {
   });
 
   it("every room has a README", () => {
-    const rooms = ["lib", "supervisor", "bootstrap", "deploy", "protos", "test"]
+    const rooms = ["lib", "supervisor", "bootstrap", "deploy", "protos", "test", "bench"]
       .concat(foldersIn("services").map((name) => `services/${name}`))
       .concat(foldersIn("examples").map((name) => `examples/${name}`));
     expect(rooms.filter((room) => !isThere(`${room}/README.md`))).to.deep.equal([]);

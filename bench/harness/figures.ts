@@ -1,0 +1,110 @@
+/** One round: the figure, and its baseline measured right beside it. */
+export interface Run {
+  readonly value: number;
+  readonly baseline?: number;
+}
+
+/** What a figure, or its ratio to the baseline, must reach. */
+export interface Goal {
+  readonly of: "value" | "ratio";
+  readonly kind: "at least" | "at most";
+  readonly bound: number;
+}
+
+/** What a scenario has measured. */
+export interface Measured {
+  readonly metric: string;
+  readonly unit: string;
+  readonly runs: readonly Run[];
+  /** What the baseline is. */
+  readonly baselineOf?: string;
+  readonly goal?: Goal;
+  /** Why the goal is missed where it is, as far as that is known. */
+  readonly ifMissed?: string;
+}
+
+/** What is printed and kept of it. */
+export interface Row {
+  readonly metric: string;
+  /** The median of the rounds. */
+  readonly value: number;
+  readonly unit: string;
+  readonly baselineOf: string | null;
+  /** The median of the rounds. */
+  readonly baseline: number | null;
+  /** Value by baseline: the median of the rounds' ratios, so that what slows both down for a while does not count. */
+  readonly ratio: number | null;
+  readonly goal: string | null;
+  readonly met: boolean | null;
+  /** Why it is not met. */
+  readonly reason?: string;
+  readonly runs: readonly Run[];
+}
+
+export function rowOf({ metric, unit, runs, baselineOf, goal, ifMissed }: Measured): Row {
+  const value = median(runs.map((run) => run.value));
+  const pairs = runs.flatMap((run) => (run.baseline === undefined ? [] : [{ ...run, baseline: run.baseline }]));
+  const baseline = pairs.length === 0 ? null : median(pairs.map((run) => run.baseline));
+  const ratio = pairs.length === 0 ? null : median(pairs.map((run) => run.value / run.baseline));
+  const met = goal === undefined ? null : isMet(goal, goal.of === "value" ? value : ratio);
+  return {
+    metric,
+    value,
+    unit,
+    baselineOf: baselineOf ?? null,
+    baseline,
+    ratio,
+    goal: goal === undefined ? null : goalText(goal, unit),
+    met,
+    ...(met === false && { reason: ifMissed ?? "not known yet" }),
+    runs,
+  };
+}
+
+function isMet({ kind, bound }: Goal, seen: number | null): boolean {
+  if (seen === null || !Number.isFinite(seen)) return false;
+  return kind === "at least" ? seen >= bound : seen <= bound;
+}
+
+function goalText({ of, kind, bound }: Goal, unit: string): string {
+  const sign = kind === "at least" ? "≥" : "≤";
+  return of === "ratio" ? `ratio ${sign} ${bound}` : `${sign} ${bound} ${unit}`;
+}
+
+/** NaN where there are no values. */
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** The value that a share of all values is not above, between neighbours by their distance; NaN where there are no values. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const place = share * (sorted.length - 1);
+  const below = sorted[Math.floor(place)] ?? Number.NaN;
+  const above = sorted[Math.ceil(place)] ?? Number.NaN;
+  return below + (above - below) * (place - Math.floor(place));
+}
+
+/**
+ * Measures every subject once per round, in turn, every other round in the opposite order: what the machine does meanwhile hits
+ * all of them. Answers the figures of each subject in the order of the rounds. A round before the first warms up and is dropped.
+ */
+export async function inRounds<Subject extends string, Figure>(
+  rounds: number,
+  subjects: Readonly<Record<Subject, (round: number) => Promise<Figure>>>,
+): Promise<Record<Subject, Figure[]>> {
+  const names = Object.keys(subjects) as Subject[];
+  const figures = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Subject, Figure[]>;
+  for (let round = 0; round <= rounds; round++) {
+    for (const name of round % 2 === 0 ? names : names.toReversed()) {
+      const figure = await subjects[name](round);
+      if (round > 0) figures[name].push(figure);
+    }
+  }
+  return figures;
+}
+
+/** The rounds of a subject beside those of its baseline. */
+export function beside(values: readonly number[], baselines: readonly number[]): Run[] {
+  return values.map((value, round) => ({ value, baseline: baselines[round]! }));
+}

@@ -1,0 +1,41 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { expect } from "chai";
+import { benchesIn } from "../../bench/harness/benches.ts";
+
+const main = fileURLToPath(new URL("../../bench/main.ts", import.meta.url));
+const run = (...args: string[]) =>
+  spawnSync(process.execPath, ["--import", "tsx", main, ...args], { encoding: "utf8" });
+
+describe("npm run bench", () => {
+  it("lists what there is", () => {
+    const { status, stdout } = run();
+    expect({ status, stdout }).to.deep.equal({ status: 0, stdout: "npm run bench -- NAME runs one of: registry\n" });
+  });
+
+  it("refuses an unknown name, and says which there are", () => {
+    const { status, stderr, stdout } = run("regsitry");
+    expect({ status, stdout }).to.deep.equal({ status: 1, stdout: "" });
+    expect(stderr).to.equal('amaas: unknown bench "regsitry", needed: registry\n');
+  });
+
+  it("refuses an unknown scenario, and says which there are", () => {
+    const { status, stderr } = run("registry", "raeds");
+    expect(status).to.equal(1);
+    expect(stderr).to.match(/unknown scenario "raeds" of registry, needed: reads, /);
+  });
+
+  it("finds a bench in a file or in a folder with a main", () => {
+    const folder = mkdtempSync(join(tmpdir(), "amaas-test-"));
+    try {
+      for (const name of ["whole", "empty"]) mkdirSync(join(folder, name));
+      for (const file of ["main.ts", "single.ts", "whole/main.ts", "notes.md"]) writeFileSync(join(folder, file), "");
+      expect([...benchesIn(pathToFileURL(`${folder}/`)).keys()]).to.deep.equal(["single", "whole"]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});

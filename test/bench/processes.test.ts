@@ -1,0 +1,67 @@
+import { expect } from "chai";
+import { BenchProcess } from "../../bench/harness/bench-process.ts";
+import { cpuSeconds, residentOf } from "../../bench/harness/process-figures.ts";
+import type { Workplace } from "../../bench/harness/scenario.ts";
+import { rate } from "../../bench/harness/unary-load.ts";
+import { emptyPath } from "../../bench/registry/load/bare-server.ts";
+
+const bareServer = new URL("../../bench/registry/load/bare-server", import.meta.url);
+const unaryLoad = new URL("../../bench/harness/unary-load", import.meta.url);
+const load = { requests: [""], connections: 2, inFlightPerConnection: 4, durationMs: 200 };
+
+describe("a process of a bench", () => {
+  let place: Workplace;
+  let ends: (() => unknown)[];
+  let server: BenchProcess<typeof import("../../bench/registry/load/bare-server.ts")>;
+  beforeEach(() => {
+    ends = [];
+    place = {
+      folder: "",
+      env: { ...process.env, NODE_OPTIONS: "--import tsx" },
+      tell: () => undefined,
+      atEnd: (step) => ends.push(step),
+    };
+    server = new BenchProcess(bareServer, place);
+  });
+  afterEach(async () => {
+    for (const end of ends) await end();
+  });
+
+  it("answers calls of its functions", async () => {
+    expect(await server.call("listenEmpty")).to.be.within(1, 65_535);
+  });
+
+  it("hands on what a function throws", async () => {
+    const caller = new BenchProcess<typeof import("../../bench/harness/unary-load.ts")>(unaryLoad, place);
+    const failure = await caller.call("rate", { ...load, port: 1, path: emptyPath }).catch((thrown: Error) => thrown);
+    expect(failure).to.be.instanceOf(Error).with.property("message").that.contains("ECONNREFUSED");
+  });
+
+  it("ends with its scenario, and so do calls that it has not answered", async () => {
+    const unanswered = server.call("listenEmpty").catch((thrown: Error) => thrown);
+    await ends[0]!();
+    expect(await unanswered).to.be.instanceOf(Error);
+    expect(() => process.kill(server.pid, 0)).to.throw("ESRCH");
+  });
+
+  it("is known by its processor time and its memory", async function () {
+    if (process.platform !== "linux") this.skip();
+    await server.call("listenEmpty");
+    expect(await cpuSeconds(server.pid)).to.be.above(0);
+    const { nowBytes, peakBytes } = await residentOf(server.pid);
+    expect(nowBytes).to.be.within(1024 ** 2, peakBytes);
+  });
+
+  it("is called as fast as it answers, with every answer counted", async () => {
+    const port = await server.call("listenEmpty");
+    const { calls, seconds } = await rate({ ...load, port, path: emptyPath });
+    expect(calls).to.be.above(100);
+    expect(seconds).to.be.within(0.2, 5);
+  });
+
+  it("is not fast by refusing", async () => {
+    const port = await server.call("listenEmpty");
+    const failure = await rate({ ...load, port, path: "/bench.Bare/Unheard" }).catch((thrown: Error) => thrown);
+    expect(failure).to.be.instanceOf(Error).with.property("message", "a call was refused");
+  });
+});
