@@ -18,7 +18,7 @@ export interface PostgresServer {
   createDatabase(): Promise<string>;
   /** SIGKILL; settles when it is gone. */
   kill(): Promise<void>;
-  /** Starts it again on the same port. */
+  /** Starts it again on the same port, where it does not run. */
   start(): Promise<void>;
   /** Ends it and removes its folder. */
   stop(): Promise<void>;
@@ -38,15 +38,17 @@ export async function startPostgres(): Promise<PostgresServer> {
   const port = await freePort();
   let server: ChildProcess | undefined;
   const urlOf = (database: string) => `postgres://amaas@127.0.0.1:${port}/${database}`;
+  const isRunning = () => server !== undefined && server.exitCode === null && server.signalCode === null;
   const start = async () => {
+    if (isRunning()) return;
     const args = ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder, "-c", "max_connections=200"];
     server = spawn(join(binaries, "postgres"), args, { ...owner, stdio: "ignore" });
     await answering(urlOf("postgres"), server);
   };
   const end = async (signal: NodeJS.Signals) => {
-    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
-    const exited = once(server, "exit");
-    server.kill(signal);
+    if (!isRunning()) return;
+    const exited = once(server!, "exit");
+    server!.kill(signal);
     await exited;
   };
   await start();

@@ -22,7 +22,7 @@ describeOnEachStore("the lineage of the registry", (own) => {
       .replace(/^models\/(.*)\/versions\//, "$1/")
       .replace(dataset!, "dataset")
       .replace(otherDataset!, "other");
-  const longName = (name: string) => name.replace(/^([a-z]+)\/(\d+|default)$/, "models/$1/versions/$2");
+  const longName = (name: string) => name.replace(/^(base|tuned|small|lonely|m)\/(\d+)$/, "models/$1/versions/$2");
 
   async function lineage(name: string, request: object = {}) {
     const { nodes, edges, truncated } = await own.running.registry.unary("GetLineage", {

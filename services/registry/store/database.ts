@@ -3,7 +3,7 @@ import type { Clock } from "../../../lib/clock.ts";
 import { EmbeddedFile, embeddedWords } from "./embedded.ts";
 import { migrations, type Words } from "./migrations.ts";
 import { type Channel, Notifications } from "./notifications.ts";
-import { isContention, type PostgresConfig, PostgresServer, postgresWords } from "./postgres.ts";
+import { isContention, type PostgresConfig, PostgresServer, postgresWords, startFault } from "./postgres.ts";
 import type { Schema } from "./schema.ts";
 import { type Actor, CatalogueTransaction, type Change } from "./transaction.ts";
 
@@ -49,8 +49,8 @@ export class Database {
   }
 
   /**
-   * Opens the database and brings its tables up to date. Throws where another process has the embedded one open, and
-   * SERVICE_UNAVAILABLE where the server does not answer.
+   * Opens the database and brings its tables up to date. Throws where another process has the embedded one open, and where no
+   * server answers.
    */
   static async open(config: DatabaseConfig, clock: Clock): Promise<Database> {
     const database = new Database(config, clock);
@@ -59,7 +59,7 @@ export class Database {
       database.#sequence = await database.lastSequence();
     } catch (failure) {
       await database.close();
-      throw failure;
+      throw config.kind === "postgres" ? startFault(config, failure) : failure;
     }
     database.#notifications?.start();
     if (database.isShared) database.#pollLater();

@@ -25,8 +25,9 @@ export class PostgresServer {
     this.config = config;
     const { connectionsMax, timeoutMs } = config;
     this.#pool = new pg.Pool({ ...connectionOptions(config), max: connectionsMax, query_timeout: timeoutMs + 1000 });
-    // An idle connection that is lost is no news: the next statement opens another one.
+    // A connection that is lost between two statements is no news: the next statement says so, or opens another one.
     this.#pool.on("error", () => undefined);
+    this.#pool.on("connect", (client) => client.on("error", () => undefined));
   }
 
   dialect(): Dialect {
@@ -85,6 +86,14 @@ function guarded(client: pg.PoolClient): PostgresPoolClient {
 
 function throwFault(failure: unknown): never {
   throw faultOf(failure);
+}
+
+/** Where no server answers at the start, the setting is what its reader can act on. */
+export function startFault({ url }: PostgresConfig, failure: unknown): unknown {
+  if (!(failure instanceof ServiceError && failure.reason === "SERVICE_UNAVAILABLE")) return failure;
+  const { host, pathname } = new URL(url);
+  const message = `AMAAS_DATABASE_URL: no PostgreSQL answers at ${host}${pathname}: ${messageOf(failure.cause)}`;
+  return new Error(message, { cause: failure.cause });
 }
 
 /** Whether another attempt of the same transaction may succeed: it met others (serialization failure, deadlock). */
