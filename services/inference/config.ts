@@ -22,6 +22,8 @@ export interface InferenceConfig extends ServiceConfig {
   readonly queue: QueueBounds;
   /** Versions that may load at the same time. */
   readonly loadsMax: number;
+  /** Memory for replicas in bytes; 0 sets no bound. */
+  readonly memoryBudgetBytes: number;
 }
 
 /** Reads and checks every setting of the inference service. */
@@ -48,5 +50,6 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
       bytesMax: whole("QUEUE_BYTES_MAX", 256 * 1024 ** 2, 1024, 64 * 1024 ** 3),
     },
     loadsMax: whole("LOADS_MAX", 2, 1, 64),
+    memoryBudgetBytes: whole("MEMORY_BUDGET_BYTES", 0, 0, 1024 ** 5),
   };
 }

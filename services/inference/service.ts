@@ -1,4 +1,4 @@
-import { hostname } from "node:os";
+import { availableParallelism, hostname } from "node:os";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import type { ControlServiceDefinition } from "../../lib/gen/amaas/registry/v1/ControlService.ts";
@@ -12,19 +12,23 @@ import { suiteVersion } from "../../lib/suite-version.ts";
 import { ArtifactCache } from "./artifacts/artifact-cache.ts";
 import { registrySource } from "./artifacts/artifact-source.ts";
 import type { InferenceConfig } from "./config.ts";
-import type { Assignment } from "./control/assignment.ts";
+import { type Assignment, aspiredVersions } from "./control/assignment.ts";
 import { AssignmentFile } from "./control/assignment-file.ts";
 import { RegistryLink } from "./control/registry-link.ts";
-import { reportOf } from "./control/report.ts";
+import { type NodeFacts, reportOf } from "./control/report.ts";
 import { inferHandler } from "./handlers/infer.ts";
 import { modelHandlers } from "./handlers/model.ts";
 import { serverHandlers } from "./handlers/server.ts";
 import { derivedAddress, derivedNodeName } from "./node-identity.ts";
 import type { AspiredVersion } from "./replicas/aspired-version.ts";
 import { InstancePool } from "./replicas/instance-pool.ts";
+import { poolSettings } from "./replicas/pool-settings.ts";
 import { Replica } from "./replicas/replica.ts";
 import { ReplicaSet } from "./replicas/replica-set.ts";
 import { loadInstance } from "./replicas/verified-instance.ts";
+import { RequestCount } from "./request-count.ts";
+import { type RuntimeCapabilities, runtimeCapabilities } from "./worker/capabilities.ts";
+import { executionProviders } from "./worker/execution-providers.ts";
 import { type StartWorker, startWorker } from "./worker/worker-thread.ts";
 
 /** What a test may put in the place of the real thing. */
@@ -53,6 +57,8 @@ export class InferenceService implements Service {
   readonly #clock: Clock;
   readonly #startWorker: StartWorker;
   readonly #node: string;
+  readonly #requests = new RequestCount();
+  #runtime: RuntimeCapabilities | undefined;
   #parts: Parts | undefined;
   #state: State = "new";
   #address = "";
@@ -73,7 +79,7 @@ export class InferenceService implements Service {
     this.#parts = parts;
     const port = await parts.server.start();
     this.#address = advertisedAddress ?? derivedAddress(host, port, hostname());
-    await this.#resume(parts);
+    [this.#runtime] = await Promise.all([runtimeCapabilities(), this.#resume(parts)]);
     this.#state = "serving";
     parts.link.start();
     this.#log.info({ address: this.#address }, "serving");
@@ -109,17 +115,18 @@ export class InferenceService implements Service {
   async #resume({ assignmentFile, replicas }: Parts): Promise<void> {
     try {
       const assignment = await assignmentFile.load();
-      if (assignment !== undefined) replicas.aspire(assignment.versions);
+      if (assignment !== undefined) replicas.aspire(aspiredVersions(assignment));
     } catch (failure) {
       this.#log.error({ error: failure }, "the last assignment on disk cannot be read; waiting for the registry");
     }
   }
 
   #follow(assignment: Assignment, { assignmentFile, replicas }: Pick<Parts, "assignmentFile" | "replicas">): void {
+    const versions = aspiredVersions(assignment);
     assignmentFile.save(assignment).catch((failure: unknown) => {
       this.#log.error({ error: failure }, "the assignment could not be kept on disk");
     });
-    replicas.aspire(assignment.versions);
+    replicas.aspire(versions);
   }
 
   #createParts(): Parts {
@@ -171,15 +178,14 @@ export class InferenceService implements Service {
     return replicas;
   }
 
-  #createPool(aspired: AspiredVersion, artifacts: ArtifactCache): InstancePool {
-    const { instanceCount, intraOpThreads, queue } = this.#config;
-    const log = this.#log.child({ model: aspired.model, version: aspired.version });
-    const parts = { artifacts, startWorker: this.#startWorker, intraOpThreads, log };
+  #createPool({ model, version, content, settings }: AspiredVersion, artifacts: ArtifactCache): InstancePool {
+    const { executionProvider } = settings;
+    const log = this.#log.child({ model, version });
+    const parts = { artifacts, startWorker: this.#startWorker, log };
     return new InstancePool({
-      instanceCount,
-      queue,
+      ...poolSettings(settings, this.#config),
       restart: { firstMs: 50, maxMs: 30_000 },
-      startInstance: () => loadInstance(aspired, parts),
+      startInstance: (intraOpThreads) => loadInstance(content, { executionProvider, intraOpThreads }, parts),
       clock: this.#clock,
       random: Math.random,
       log,
@@ -189,17 +195,31 @@ export class InferenceService implements Service {
   #createLink(parts: Pick<Parts, "control" | "replicas" | "assignmentFile">): RegistryLink {
     return new RegistryLink({
       client: parts.control,
-      report: () => {
-        const draining = this.#state === "draining";
-        const facts = { node: this.#node, address: this.#address, memoryBytes: process.memoryUsage.rss(), draining };
-        return reportOf(facts, parts.replicas.table);
-      },
+      report: () => reportOf(this.#facts(), parts.replicas.table),
       onAssignment: (assignment) => this.#follow(assignment, parts),
       reconnect: { firstMs: 100, maxMs: 2000 },
       clock: this.#clock,
       random: Math.random,
       log: this.#log,
     });
+  }
+
+  #facts(): NodeFacts {
+    const { memoryBudgetBytes } = this.#config;
+    const { outstanding, answered } = this.#requests;
+    return {
+      node: this.#node,
+      address: this.#address,
+      capabilities: {
+        executionProviders: [...executionProviders],
+        ...this.#runtime,
+        memoryBudgetBytes,
+        cores: availableParallelism(),
+      },
+      memoryBytes: process.memoryUsage.rss(),
+      draining: this.#state === "draining",
+      load: { outstandingRequests: outstanding, answeredRequests: answered },
+    };
   }
 
   #createServer(replicas: ReplicaSet): RpcServer {
@@ -209,7 +229,7 @@ export class InferenceService implements Service {
     const handlers = {
       ...serverHandlers(facts),
       ...modelHandlers(replicas),
-      ModelInfer: inferHandler(replicas),
+      ModelInfer: inferHandler(replicas, this.#requests),
     };
     server.implement<GRPCInferenceServiceHandlers>("inference.GRPCInferenceService", handlers, quietMethods);
     return server;

@@ -2,6 +2,8 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { messageOf } from "../../lib/errors.ts";
+import { decodeMessage, encodeMessage } from "../../lib/rpc/protos.ts";
+import { type Assignment, aspiredVersions } from "../../services/inference/control/assignment.ts";
 import { AssignmentFile } from "../../services/inference/control/assignment-file.ts";
 import { emptyFolder } from "./running-node.ts";
 
@@ -15,9 +17,37 @@ describe("the assignment on disk", () => {
   });
   afterEach(() => folder.remove());
 
-  const assignment = (number: number) => ({
-    versions: [{ model: "digits", version: number, sha256: "ab".repeat(32), sizeBytes: 12, aliases: ["default"] }],
-  });
+  /** Everything that an assignment can say. */
+  const assignment = (number: number) =>
+    decodeMessage<Assignment>(
+      "control",
+      "amaas.registry.v1.ConnectNodeResponse",
+      encodeMessage("control", "amaas.registry.v1.ConnectNodeResponse", {
+        heartbeatIntervalMs: 500,
+        versions: [
+          {
+            version: `models/digits/versions/${number}`,
+            variant: "int8",
+            executionProviders: ["cuda", "cpu"],
+            modelFile: { artifact: `artifacts/${"ab".repeat(32)}`, sizeBytes: 12 },
+            externalFiles: [{ location: "w/a.bin", artifact: `artifacts/${"cd".repeat(32)}`, sizeBytes: 2 ** 40 }],
+            aliases: ["default"],
+            settings: {
+              versionPolicy: { specific: { versions: [1, 2] } },
+              instanceGroups: [
+                { count: 2, intraOpThreads: 3 },
+                { executionProvider: "cuda", count: 4 },
+                { executionProvider: "cpu", count: 1 },
+              ],
+              dynamicBatching: { maxBatchSize: 8, priorityQueuePolicies: { 1: { maxQueueSize: 3 } } },
+              warmUps: [{ kind: "KIND_RANDOM", rows: 2 }],
+              limits: { queueRequestsMax: 9, queueBytesMax: 2 ** 35 },
+              updateTime: { seconds: 12 },
+            },
+          },
+        ],
+      }),
+    );
 
   it("is what was saved last, also by another process", async () => {
     const file = new AssignmentFile(path);
@@ -30,9 +60,42 @@ describe("the assignment on disk", () => {
   it("is refused where it is not one", async () => {
     const file = new AssignmentFile(path);
     await file.save(assignment(1));
-    for (const text of ["", "{", "{}", '{"versions":[{"version":"models/../versions/1"}]}']) {
+    const version = '"version":"models/digits/versions/1"';
+    for (const text of [
+      "",
+      "{",
+      "{}",
+      "null",
+      '{"versions":5}',
+      '{"versions":[{"version":"models/../versions/1"}]}',
+      `{"versions":[{${version}}]}`,
+      `{"versions":[{${version},"modelFile":{"artifact":"artifacts/12"}}]}`,
+      `{"versions":[{${version},"modelFile":7}]}`,
+    ]) {
       await writeFile(path, text);
-      expect(await file.load().then(() => "accepted", messageOf)).not.to.equal("accepted");
+      const read = async () => aspiredVersions((await file.load())!);
+      expect(await read().then(() => "accepted", messageOf), text).not.to.equal("accepted");
     }
+  });
+
+  it("is a list of versions with all that a node needs to run them", () => {
+    expect(aspiredVersions(assignment(3))).to.deep.equal([
+      {
+        model: "digits",
+        version: 3,
+        content: {
+          variant: "int8",
+          modelFile: { sha256: "ab".repeat(32), sizeBytes: 12 },
+          externalFiles: [{ location: "w/a.bin", sha256: "cd".repeat(32), sizeBytes: 2 ** 40 }],
+        },
+        settings: {
+          executionProvider: "cpu",
+          sessionThreads: [3, 3, 0],
+          queueRequestsMax: 9,
+          queueBytesMax: 2 ** 35,
+        },
+        aliases: ["default"],
+      },
+    ]);
   });
 });

@@ -17,6 +17,7 @@ describe("the settings of an inference node", () => {
       instanceCount: 1,
       queue: { requestsMax: 512, bytesMax: 268435456 },
       loadsMax: 2,
+      memoryBudgetBytes: 0,
     });
     expect(read({ AMAAS_INFERENCE_INSTANCES: "64" }).intraOpThreads).to.equal(1);
   });
@@ -27,6 +28,7 @@ describe("the settings of an inference node", () => {
     ["AMAAS_INFERENCE_ADVERTISED_ADDRESS", "somewhere"],
     ["AMAAS_INFERENCE_INSTANCES", "0"],
     ["AMAAS_INFERENCE_QUEUE_REQUESTS_MAX", "many"],
+    ["AMAAS_INFERENCE_MEMORY_BUDGET_BYTES", "-1"],
     ["AMAAS_SERVER_NAME", "two words"],
   ]) {
     it(`refuse ${variable}=${value} with the name, the value and what is needed`, () => {

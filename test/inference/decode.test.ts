@@ -60,6 +60,17 @@ describe("a request becomes tensors:", () => {
     expect(inputs.map(({ name }) => name)).to.deep.equal(["INPUT1", "INPUT0"]);
   });
 
+  it("optional inputs may be left out", () => {
+    const signature = { ...simple, inputs: [simple.inputs[0], { ...simple.inputs[1], optional: true }] };
+    const names = (request: ModelInferRequest) =>
+      decodeRequest(received(request), signature).inputs.map(({ name }) => name);
+    expect(names(good)).to.deep.equal(["INPUT0", "INPUT1"]);
+    expect(names({ ...good, inputs: [input0], rawInputContents: [raw0] })).to.deep.equal(["INPUT0"]);
+    expect(fault({ ...good, inputs: [input1], rawInputContents: [raw1] }, signature).message).to.equal(
+      "expected 1 to 2 inputs but got 1 inputs for model 'simple'; missing: 'INPUT0'",
+    );
+  });
+
   it("all outputs are wanted where none is named, else the named ones in their order", () => {
     expect(decodeRequest(received(good), simple).outputNames).to.deep.equal(["OUTPUT0", "OUTPUT1"]);
     const outputs = [{ name: "OUTPUT1" }, { name: "OUTPUT0" }];

@@ -1,15 +1,31 @@
 import { createHash } from "node:crypto";
 import { ServiceError } from "../../lib/errors.ts";
+import type { AspiredVersion } from "../../lib/gen/amaas/registry/v1/AspiredVersion.ts";
 import type { ControlServiceHandlers } from "../../lib/gen/amaas/registry/v1/ControlService.ts";
 import type { Node__Output as Node } from "../../lib/gen/amaas/registry/v1/Node.ts";
 import type { RegistryServiceHandlers } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import { createLog } from "../../lib/log.ts";
 import { artifactName, parseArtifactName, versionName } from "../../lib/resource-names.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
-import type { AspiredVersion } from "../../services/inference/replicas/aspired-version.ts";
 
 const reportTimeoutMs = 30_000;
 const chunkBytes = 1024;
+
+/** A stored file. */
+export interface StoredFile {
+  readonly sha256: string;
+  readonly sizeBytes: number;
+}
+
+/** A version that nodes should hold, of one file unless there are external ones. */
+export interface AssignedVersion extends StoredFile, Pick<AspiredVersion, "settings"> {
+  readonly model: string;
+  readonly version: number;
+  readonly aliases: readonly string[];
+  readonly variant?: string;
+  readonly executionProviders?: readonly string[];
+  readonly externalFiles?: readonly (StoredFile & { readonly location: string })[];
+}
 
 /** As much of a registry as a node talks to, on a real socket. */
 export class FakeRegistry {
@@ -25,7 +41,7 @@ export class FakeRegistry {
   connectionCount = 0;
   readonly #artifacts = new Map<string, Uint8Array>();
   readonly #wakers = new Set<() => void>();
-  #assigned: readonly AspiredVersion[] | undefined;
+  #assigned: readonly AssignedVersion[] | undefined;
   #cutCount = 0;
   #server: RpcServer | undefined;
   #port = 0;
@@ -51,15 +67,15 @@ export class FakeRegistry {
     await this.#server?.stop();
   }
 
-  /** Keeps an ONNX file; `served` are the bytes that downloads get instead. */
-  store(bytes: Uint8Array, served = bytes): { readonly sha256: string; readonly sizeBytes: number } {
+  /** Keeps a file; `served` are the bytes that downloads get instead. */
+  store(bytes: Uint8Array, served = bytes): StoredFile {
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     this.#artifacts.set(sha256, served);
     return { sha256, sizeBytes: bytes.byteLength };
   }
 
   /** Tells every node, now and when it connects, what to hold. */
-  assign(...versions: AspiredVersion[]): void {
+  assign(...versions: AssignedVersion[]): void {
     this.#assigned = versions;
     this.#wake();
   }
@@ -97,7 +113,7 @@ export class FakeRegistry {
     });
     const wake = () => this.#wake();
     draining.addEventListener("abort", wake);
-    let sent: readonly AspiredVersion[] | undefined;
+    let sent: readonly AssignedVersion[] | undefined;
     while (open && cuts === this.#cutCount && !draining.aborted) {
       if (this.#assigned !== undefined && this.#assigned !== sent) {
         sent = this.#assigned;
@@ -150,11 +166,19 @@ export class FakeRegistry {
   }
 }
 
-function messageOf({ model, version, sha256, sizeBytes, aliases }: AspiredVersion) {
+function messageOf(assigned: AssignedVersion): AspiredVersion {
+  const { model, version, aliases, variant = "default", executionProviders = ["cpu"], settings = null } = assigned;
   return {
     version: versionName(model, version),
-    artifact: artifactName(sha256),
-    sizeBytes,
+    variant,
+    executionProviders: [...executionProviders],
+    modelFile: fileOf(assigned),
+    externalFiles: (assigned.externalFiles ?? []).map((file) => ({ ...fileOf(file), location: file.location })),
     aliases: [...aliases],
+    settings,
   };
+}
+
+function fileOf({ sha256, sizeBytes }: StoredFile) {
+  return { artifact: artifactName(sha256), sizeBytes };
 }

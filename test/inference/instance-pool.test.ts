@@ -14,7 +14,7 @@ describe("an instance pool", () => {
     clock = new ManualClock();
     instances = [];
     const pool = new InstancePool({
-      instanceCount: 1,
+      sessionThreads: [1],
       queue: { requestsMax: 2, bytesMax: 100 },
       restart: { firstMs: 100, maxMs: 1000 },
       startInstance: async () => instances[instances.push(new HandDrivenInstance()) - 1],
@@ -62,7 +62,7 @@ describe("an instance pool", () => {
   });
 
   it("runs as many jobs at the same time as it has instances", async () => {
-    const pool = await started({ instanceCount: 3 });
+    const pool = await started({ sessionThreads: [1, 1, 1] });
     for (const name of ["a", "b", "c", "d"]) send(pool, name);
     expect(instances.map(({ runs }) => runs)).to.deep.equal([["a"], ["b"], ["c"]]);
     await instances[1].finish();
@@ -157,7 +157,7 @@ describe("an instance pool", () => {
   });
 
   it("replaces an idle instance that dies, and never uses the dead one", async () => {
-    const pool = await started({ instanceCount: 2 });
+    const pool = await started({ sessionThreads: [1, 1] });
     await instances[0].die();
     const a = send(pool, "a");
     await instances[1].finish();
@@ -195,7 +195,7 @@ describe("an instance pool", () => {
   });
 
   it("finishes what it accepted before it stops its instances, and takes nothing more", async () => {
-    const pool = await started({ instanceCount: 2 });
+    const pool = await started({ sessionThreads: [1, 1] });
     const accepted = ["a", "b", "c"].map((name) => send(pool, name));
     const stopped = pool.stop();
     const refused = send(pool, "d");
@@ -214,7 +214,7 @@ describe("an instance pool", () => {
       if (startCount++ === 0) return first;
       throw new Error("no memory");
     };
-    const thrown = await started({ instanceCount: 2, startInstance }).catch(messageOf);
+    const thrown = await started({ sessionThreads: [1, 1], startInstance }).catch(messageOf);
     expect([thrown, first.stopCount]).to.deep.equal(["no memory", 1]);
   });
 
@@ -222,7 +222,7 @@ describe("an instance pool", () => {
     const starts: { resolve(instance: HandDrivenInstance): void; reject(failure: unknown): void }[] = [];
     const startInstance = () =>
       new Promise<HandDrivenInstance>((resolve, reject) => void starts.push({ resolve, reject }));
-    const thrown = started({ instanceCount: 4, startInstance }).catch(messageOf);
+    const thrown = started({ sessionThreads: [1, 1, 1, 1], startInstance }).catch(messageOf);
     const loaded = [0, 1, 2].map(() => new HandDrivenInstance());
     starts[0].resolve(loaded[0]);
     await settled();
@@ -242,7 +242,7 @@ describe("an instance pool", () => {
       areLost
         ? new Promise<HandDrivenInstance>((resolve) => void replacements.push(resolve))
         : Promise.resolve(instances[instances.push(new HandDrivenInstance()) - 1]);
-    const pool = await started({ instanceCount: 2, startInstance });
+    const pool = await started({ sessionThreads: [1, 1], startInstance });
     areLost = true;
     for (const instance of instances) await instance.die();
     clock.advance(1000);
@@ -267,7 +267,7 @@ describe("an instance pool", () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-        const pool = await started({ instanceCount: 2 });
+        const pool = await started({ sessionThreads: [1, 1] });
         const sent: ReturnType<typeof send>[] = [];
         for (const next of steps) {
           if (next.kind === "send")

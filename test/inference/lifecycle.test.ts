@@ -1,6 +1,8 @@
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
+import { env, InferenceSession } from "onnxruntime-node";
+import { readModel, writeModel } from "../../lib/onnx/model.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
 import type { InferenceConfig } from "../../services/inference/config.ts";
 import { FakeRegistry } from "./fake-registry.ts";
@@ -84,7 +86,7 @@ describe("the versions of an inference node", function () {
     await state(1, "STATE_READY");
     const { replicas } = await state(2, "STATE_FAILED");
     const { reason } = replicas.find((replica) => replica.version.endsWith("/2"))!;
-    expect(reason).to.match(new RegExp(`have SHA-256 [0-9a-f]{64}; needed: ${version.sha256}$`));
+    expect(reason).to.match(new RegExp(`have SHA-256 [0-9a-f]{64}; needed: \\d+ with ${version.sha256}$`));
     expect([await ask("1"), await ask("2")]).to.deep.equal([["1", 1, 1], "MODEL_NOT_READY"]);
     expect(await artifactsHere()).not.to.include(version.sha256);
   });
@@ -142,7 +144,15 @@ describe("the versions of an inference node", function () {
     expect(answer).to.deep.equal(["1", 1, 1]);
     await registry.start();
     const { replicas } = await registry.reported(() => true);
-    expect(replicas).to.deep.equal([{ version: "models/adding/versions/1", state: "STATE_READY", reason: "" }]);
+    expect(replicas).to.deep.equal([
+      {
+        version: "models/adding/versions/1",
+        state: "STATE_READY",
+        reason: "",
+        variant: "default",
+        executionProvider: "cpu",
+      },
+    ]);
   });
 
   it("follow the registry again after its stream broke", async () => {
@@ -167,20 +177,55 @@ describe("the versions of an inference node", function () {
     expect(registry.downloads.length).to.equal(2);
   }).timeout(10_000);
 
-  it("are reported at least once per heartbeat interval, with address and memory", async () => {
+  it("are reported at least once per heartbeat interval, with address, memory and load", async () => {
     registry.heartbeatIntervalMs = 50;
     await start();
     registry.assign(adding(1));
     await state(1, "STATE_READY");
+    for (let i = 0; i < 3; i++) await ask();
+    expect(await ask("7")).to.equal("VERSION_NOT_FOUND");
     const count = registry.reports.length;
     const report = await registry.reported(() => registry.reports.length >= count + 3);
     expect(report).to.deep.include({
       name: "nodes/node-1",
       address: node!.address,
-      executionProviders: ["cpu"],
       draining: false,
+      load: { outstandingRequests: 0, answeredRequests: 3 },
     });
     expect(report.memoryBytes).to.be.greaterThan(1e6);
+  });
+
+  it("are reported by a node that says what it can run, as its runtime does", async () => {
+    await start({ memoryBudgetBytes: 5_000_000 });
+    const { capabilities } = await registry.reported(() => true);
+    expect(capabilities).to.deep.include({ executionProviders: ["cpu"], memoryBudgetBytes: 5_000_000 });
+    expect(capabilities!.runtime).to.equal(`onnxruntime ${env.versions.node}`);
+    expect(capabilities!.cores).to.be.at.least(1);
+    expect(Object.keys(capabilities!.opsets)).to.have.members(["ai.onnx", "ai.onnx.ml"]);
+    const loads = async (opset: number) => {
+      const opsetImport = [{ domain: "", version: opset }];
+      const bytes = writeModel({ ...readModel(identityModel("FP32", [1])), opsetImport });
+      return InferenceSession.create(bytes, { logSeverityLevel: 4 }).then(
+        (session) => session.release().then(() => true),
+        () => false,
+      );
+    };
+    const newest = capabilities!.opsets["ai.onnx"];
+    expect([await loads(newest), await loads(newest + 1)]).to.deep.equal([true, false]);
+  });
+
+  it("run on an execution provider that the node offers; without one they fail with its name", async () => {
+    await start();
+    const version = { version: 1, ...registry.store(identityModel("UINT8", ["n"])), aliases: [] };
+    registry.assign(
+      { model: "best", ...version, executionProviders: ["cuda", "cpu"] },
+      { model: "none", ...version, executionProviders: ["tensorrt", "cuda"] },
+    );
+    const { replicas } = await registry.reportedState("models/none/versions/1", "STATE_FAILED");
+    expect(replicas.map(({ executionProvider }) => executionProvider)).to.include.members(["cpu", "tensorrt"]);
+    expect(replicas.find(({ state }) => state === "STATE_FAILED")!.reason).to.equal(
+      "the execution provider is 'tensorrt'; needed: one of cpu",
+    );
   });
 
   it("that are no model, or that the runtime cannot carry, fail with the reason", async () => {

@@ -1,7 +1,7 @@
 import { GraphBuilder } from "../../lib/onnx/builder.ts";
 import { modelOf } from "../../lib/onnx/export.ts";
 import type { Shape } from "../../lib/onnx/graph.ts";
-import { writeModel } from "../../lib/onnx/model.ts";
+import { readModel, writeModel } from "../../lib/onnx/model.ts";
 import { Random } from "../../lib/random.ts";
 import type { DataType } from "../../lib/tensor.ts";
 
@@ -62,4 +62,39 @@ export function lookupModel(): Uint8Array {
   const table = graph.initializer("table", "FP32", [3], Float32Array.of(10, 20, 30));
   graph.output("y", graph.gather(table, graph.input("x", "INT64", ["n"])));
   return writeModel(modelOf(graph.graph()));
+}
+
+/** `y` = `x` + `w` and `z` = `w`, FP32 [n, 2] and [2]; `w` has a default. */
+export function defaultingModel(defaults: readonly [number, number]): Uint8Array {
+  const graph = new GraphBuilder("defaulting");
+  const w = graph.initializer("w", "FP32", [2], Float32Array.from(defaults));
+  graph.output("y", graph.add(graph.input("x", "FP32", ["n", 2]), w));
+  graph.output("z", w);
+  const model = modelOf(graph.graph());
+  const { input = [] } = model.graph!;
+  const type = { tensorType: { elemType: 1, shape: { dim: [{ dimValue: 2 }] } } };
+  return writeModel({ ...model, graph: { ...model.graph, input: [...input, { name: "w", type }] } });
+}
+
+/** Where an initializer is kept. */
+export interface Place {
+  readonly location: string;
+  readonly offset?: number;
+}
+
+/** The same model with some of its initializers in other files, and these. */
+export function withExternalData(bytes: Uint8Array, places: Readonly<Record<string, Place>>) {
+  const model = readModel(bytes);
+  const files = new Map<string, Buffer>();
+  const initializer = model.graph!.initializer!.map(({ rawData, ...tensor }) => {
+    const place = places[tensor.name!];
+    if (place === undefined) return { rawData, ...tensor };
+    const { location, offset } = place;
+    const before = Buffer.concat([files.get(location) ?? Buffer.alloc(0), Buffer.alloc(offset ?? 0)]);
+    files.set(location, Buffer.concat([before.subarray(0, offset ?? 0), rawData!]));
+    const entries = { location, ...(offset !== undefined && { offset, length: rawData!.length }) };
+    const externalData = Object.entries(entries).map(([key, value]) => ({ key, value: String(value) }));
+    return { ...tensor, dataLocation: 1, externalData };
+  });
+  return { model: writeModel({ ...model, graph: { ...model.graph, initializer } }), files };
 }

@@ -3,14 +3,10 @@ import fc from "fast-check";
 import type { AspiredVersion } from "../../services/inference/replicas/aspired-version.ts";
 import { type HeldVersion, nextAction, nextRetryMs } from "../../services/inference/replicas/policy.ts";
 import type { ReplicaState } from "../../services/inference/replicas/replica.ts";
+import { aspiredVersion } from "./aspired.ts";
 
-const version = (model: string, number: number, sha256 = `${model}${number}`): AspiredVersion => ({
-  model,
-  version: number,
-  sha256,
-  sizeBytes: 1,
-  aliases: [],
-});
+const version = (model: string, number: number, details: Parameters<typeof aspiredVersion>[2] = {}) =>
+  aspiredVersion(model, number, details);
 const ready: ReplicaState = { kind: "ready", signature: { inputs: [], outputs: [] } };
 const loading: ReplicaState = { kind: "loading" };
 const unloading: ReplicaState = { kind: "unloading" };
@@ -59,13 +55,31 @@ describe("the policy of a node", () => {
     }
   });
 
-  it("unloads a version whose number now has other bytes, and loads these once it is gone", () => {
-    const replica = held(version("a", 1, "old"), ready);
-    const aspired = [version("a", 1, "new")];
+  it("unloads a version whose variant now has other bytes, and loads these once it is gone", () => {
+    const replica = held(version("a", 1, { sha256: "old" }), ready);
+    const aspired = [version("a", 1, { sha256: "new" })];
     expect(next(aspired, [replica])).to.deep.equal({ kind: "unload", replica });
     expect(next(aspired, [{ ...replica, state: unloading }])).to.equal(undefined);
     expect(next(aspired, [])).to.deep.equal({ kind: "load", aspired: aspired[0] });
   });
+
+  for (const [what, change] of [
+    ["in another variant", { variant: "int8", sha256: "smaller" }],
+    ["with other settings", { sessionThreads: [1, 1] }],
+  ] as const) {
+    it(`loads a version that is wanted ${what} beside the old one, which stays until the new one is ready`, () => {
+      const old = held(version("a", 1), ready);
+      const aspired = [version("a", 1, change), version("a", 2)];
+      expect(next(aspired, [old])).to.deep.equal({ kind: "load", aspired: aspired[0] });
+      const loadingBoth = [old, held(aspired[0], loading), held(aspired[1], loading)];
+      expect(next(aspired, loadingBoth)).to.equal(undefined);
+      expect(next(aspired, [old, held(aspired[0], failed(9)), held(aspired[1], ready)])).to.equal(undefined);
+      const replaced = [old, held(aspired[0], ready), held(aspired[1], loading)];
+      expect(next(aspired, replaced)).to.deep.equal({ kind: "unload", replica: old });
+      const gone = held(old.aspired, unloading);
+      expect(next(aspired, [gone, ...replaced.slice(1)])).to.equal(undefined);
+    });
+  }
 
   it("tries a failed version again when its time has come, after what was never tried", () => {
     const aspired = [version("a", 1), version("b", 1)];
@@ -80,7 +94,11 @@ describe("the policy of a node", () => {
 
   it("comes to rest with exactly the assigned versions, from anywhere, when every load succeeds", () => {
     const versions = fc.uniqueArray(
-      fc.record({ model: fc.constantFrom("a", "b"), number: fc.integer({ min: 1, max: 4 }) }),
+      fc.record({
+        model: fc.constantFrom("a", "b"),
+        number: fc.integer({ min: 1, max: 4 }),
+        sessionThreads: fc.constantFrom([], [1, 1]),
+      }),
       {
         selector: ({ model, number }) => `${model}${number}`,
       },
@@ -88,8 +106,10 @@ describe("the policy of a node", () => {
     const states = fc.constantFrom(ready, loading, unloading, failed(0));
     fc.assert(
       fc.property(versions, versions, fc.array(states, { minLength: 8, maxLength: 8 }), (wanted, found, drawn) => {
-        const aspired = wanted.map(({ model, number }) => version(model, number));
-        let replicas = found.map(({ model, number }, index) => held(version(model, number), drawn[index]));
+        const aspired = wanted.map(({ model, number, ...details }) => version(model, number, details));
+        let replicas = found.map(({ model, number, ...details }, index) =>
+          held(version(model, number, details), drawn[index]),
+        );
         for (let turn = 0; turn < 50; turn++) {
           const action = nextAction({ nowMs: 0, loadsMax: 2, aspired, held: replicas });
           if (action?.kind === "load") replicas.push(held(action.aspired, loading));
@@ -102,7 +122,7 @@ describe("the policy of a node", () => {
               .map((replica) => (replica.state.kind === "loading" ? { ...replica, state: ready } : replica));
           }
         }
-        const names = (list: readonly AspiredVersion[]) => list.map(({ sha256 }) => sha256).sort();
+        const names = (list: readonly AspiredVersion[]) => list.map((entry) => JSON.stringify(entry)).sort();
         expect(names(replicas.map((replica) => replica.aspired))).to.deep.equal(names(aspired));
         expect(replicas.every(({ state }) => state.kind === "ready")).to.equal(true);
       }),

@@ -4,9 +4,10 @@ import { createLog } from "../../lib/log.ts";
 import type { InstancePool } from "../../services/inference/replicas/instance-pool.ts";
 import { Replica } from "../../services/inference/replicas/replica.ts";
 import { ManualClock } from "../manual-clock.ts";
+import { aspiredVersion } from "./aspired.ts";
 
 const signature = { inputs: [], outputs: [] };
-const aspired = { model: "digits", version: 3, sha256: "ab", sizeBytes: 1, aliases: [] };
+const aspired = aspiredVersion("digits", 3);
 
 describe("a replica", () => {
   /** Each load takes the next outcome: a fault, or "loaded". */

@@ -9,14 +9,9 @@ import { modelTable, stateOf } from "../../services/inference/replicas/model-tab
 import { Replica } from "../../services/inference/replicas/replica.ts";
 import { readyVersion, resolveVersion } from "../../services/inference/replicas/resolve.ts";
 import { ManualClock } from "../manual-clock.ts";
+import { aspiredVersion } from "./aspired.ts";
 
-const version = (model: string, number: number, ...aliases: string[]): AspiredVersion => ({
-  model,
-  version: number,
-  sha256: `${model}${number}`,
-  sizeBytes: 1,
-  aliases,
-});
+const version = (model: string, number: number, ...aliases: string[]) => aspiredVersion(model, number, { aliases });
 
 /** A replica that was loaded, or that failed to with a reason. */
 const replicaOf = async (aspired: AspiredVersion, failure?: string): Promise<Replica> => {
@@ -77,6 +72,19 @@ describe("the version that a call means", () => {
     const models = modelTable([version("digits", 2)], [await replicaOf(version("digits", 1))]);
     expect(readyVersion(models, "digits", "1").version).to.equal(1);
     expect(readyVersion(models, "digits", "").version).to.equal(1);
+  });
+
+  it("is the ready one of two while it is exchanged, and the new one where neither is", async () => {
+    const [old, next] = [version("digits", 1), aspiredVersion("digits", 1, { variant: "int8" })];
+    const ready = await replicaOf(old);
+    const failed = await replicaOf(next, "no memory");
+    expect(resolveVersion(modelTable([next], [ready, failed]), "digits", "1")).to.include({
+      variant: "default",
+      replica: ready,
+    });
+    const broken = modelTable([next], [await replicaOf(old, "gone"), failed]);
+    expect(resolveVersion(broken, "digits", "1")).to.include({ variant: "int8", replica: failed });
+    expect(resolveVersion(modelTable([next], []), "digits", "1")).to.include({ variant: "int8", replica: undefined });
   });
 
   it("of an unknown model is NOT_FOUND and names the models", async () => {

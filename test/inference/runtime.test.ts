@@ -4,9 +4,10 @@ import { isShortage } from "../../services/inference/worker/shortage.ts";
 import { expandingModel } from "./models.ts";
 
 describe("the runtime", () => {
+  const options = { executionProvider: "cpu", intraOpThreads: 1, externalData: [] };
   let session: Session;
   before(async () => {
-    session = await openSession(expandingModel(), 1);
+    session = await openSession(expandingModel(), options);
   });
   after(() => session.release());
 
@@ -26,8 +27,18 @@ describe("the runtime", () => {
   });
 
   it("blames the bytes where they are no model", async () => {
-    const fault = await openSession(Buffer.from("not a model"), 1).catch((thrown) => thrown);
+    const fault = await openSession(Buffer.from("not a model"), options).catch((thrown) => thrown);
     expect(fault).to.include({ reason: "ARTIFACT_INVALID" });
+  });
+
+  it("refuses execution providers that the node does not offer", async () => {
+    const fault = await openSession(expandingModel(), { ...options, executionProvider: "cuda" }).catch(
+      (thrown) => thrown,
+    );
+    expect(fault).to.include({
+      reason: "ARTIFACT_INVALID",
+      message: "the execution provider is 'cuda'; needed: one of cpu",
+    });
   });
 
   it("is known to be short of something by what it says", () => {

@@ -1,7 +1,6 @@
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import { artifactName, parseArtifactName, parseVersionName, versionName } from "../../../lib/resource-names.ts";
-import type { AspiredVersion } from "../replicas/aspired-version.ts";
+import { decodeMessage, encodeMessage } from "../../../lib/rpc/protos.ts";
 import type { Assignment } from "./assignment.ts";
 
 /** The last assignment on disk, with which a node starts where the registry is away. */
@@ -22,13 +21,15 @@ export class AssignmentFile {
       if ((failure as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw failure;
     }
-    const { versions } = JSON.parse(text) as { versions: StoredVersion[] };
-    return { versions: versions.map(restored) };
+    const stored = JSON.parse(text);
+    if (!Array.isArray(stored?.versions)) throw new Error("the file has no list of versions");
+    // Through the wire format, so that what the file lacks has its default.
+    return decodeMessage<Assignment>("control", messageType, encodeMessage("control", messageType, stored));
   }
 
   /** Replaces the file in one step; calls take effect in their order. */
-  save({ versions }: Assignment): Promise<void> {
-    const text = JSON.stringify({ versions: versions.map(stored) }, null, 1);
+  save(assignment: Assignment): Promise<void> {
+    const text = JSON.stringify(assignment, null, 1);
     const saved = this.#saving.then(() => this.#write(text));
     this.#saving = saved.catch(() => undefined);
     return saved;
@@ -48,18 +49,4 @@ export class AssignmentFile {
   }
 }
 
-/** A version as the file has it. */
-interface StoredVersion {
-  readonly version: string;
-  readonly artifact: string;
-  readonly sizeBytes: number;
-  readonly aliases: readonly string[];
-}
-
-function stored({ model, version, sha256, sizeBytes, aliases }: AspiredVersion): StoredVersion {
-  return { version: versionName(model, version), artifact: artifactName(sha256), sizeBytes, aliases };
-}
-
-function restored({ version, artifact, sizeBytes, aliases }: StoredVersion): AspiredVersion {
-  return { ...parseVersionName(version), sha256: parseArtifactName(artifact), sizeBytes, aliases };
-}
+const messageType = "amaas.registry.v1.ConnectNodeResponse";

@@ -1,21 +1,51 @@
+import { ServiceError } from "../../../lib/errors.ts";
+import type { AspiredFile__Output as AspiredFile } from "../../../lib/gen/amaas/registry/v1/AspiredFile.ts";
+import type { AspiredVersion__Output as AspiredVersionMessage } from "../../../lib/gen/amaas/registry/v1/AspiredVersion.ts";
 import type { ConnectNodeResponse__Output } from "../../../lib/gen/amaas/registry/v1/ConnectNodeResponse.ts";
 import { parseArtifactName, parseVersionName } from "../../../lib/resource-names.ts";
-import type { AspiredVersion } from "../replicas/aspired-version.ts";
+import type { ArtifactReference } from "../artifacts/artifact-cache.ts";
+import type { AspiredVersion, ReplicaSettings } from "../replicas/aspired-version.ts";
+import { executionProviders } from "../worker/execution-providers.ts";
 
 /** What the registry wants this node to hold. */
-export interface Assignment {
-  /** In the order in which they should be loaded. */
-  readonly versions: readonly AspiredVersion[];
+export type Assignment = ConnectNodeResponse__Output;
+
+/**
+ * The versions of an assignment, in the order in which they should be loaded. Throws REQUEST_INVALID that says which name is
+ * malformed.
+ */
+export function aspiredVersions({ versions }: Assignment): readonly AspiredVersion[] {
+  return versions.map((message) => ({
+    ...parseVersionName(message.version, "versions.version"),
+    content: {
+      variant: message.variant,
+      modelFile: fileOf(message.modelFile, "versions.model_file"),
+      externalFiles: message.externalFiles.map((file) => ({
+        location: file.location,
+        ...fileOf(file, "versions.external_files"),
+      })),
+    },
+    settings: settingsOf(message),
+    aliases: message.aliases,
+  }));
 }
 
-/** Reads an assignment. Throws REQUEST_INVALID that says which name is malformed. */
-export function assignmentOf({ versions }: ConnectNodeResponse__Output): Assignment {
+function fileOf(file: AspiredFile | null, field: string): ArtifactReference {
+  if (file === null) throw new ServiceError("REQUEST_INVALID", `${field} is not set; needed: a file`);
+  return { sha256: parseArtifactName(file.artifact, `${field}.artifact`), sizeBytes: file.sizeBytes };
+}
+
+function settingsOf({ executionProviders: wanted, settings }: AspiredVersionMessage): ReplicaSettings {
+  // A provider that the node does not have is kept, so that loading fails with its name.
+  const [first = executionProviders[0]] = wanted;
+  const provider = wanted.find((name) => executionProviders.includes(name)) ?? first;
+  const groups = (settings?.instanceGroups ?? []).filter(({ executionProvider }) =>
+    ["", provider].includes(executionProvider),
+  );
   return {
-    versions: versions.map(({ version, artifact, sizeBytes, aliases }) => ({
-      ...parseVersionName(version, "versions.version"),
-      sha256: parseArtifactName(artifact, "versions.artifact"),
-      sizeBytes,
-      aliases,
-    })),
+    executionProvider: provider,
+    sessionThreads: groups.flatMap(({ count, intraOpThreads }) => Array<number>(count).fill(intraOpThreads)),
+    queueRequestsMax: settings?.limits?.queueRequestsMax ?? 0,
+    queueBytesMax: settings?.limits?.queueBytesMax ?? 0,
   };
 }

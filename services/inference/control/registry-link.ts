@@ -6,13 +6,14 @@ import type { Log } from "../../../lib/log.ts";
 import type { Duplex, RpcClient } from "../../../lib/rpc/client.ts";
 import { remoteFaultOf } from "../../../lib/rpc/status.ts";
 import { type BackOff, backOffMs } from "../back-off.ts";
-import { type Assignment, assignmentOf } from "./assignment.ts";
+import type { Assignment } from "./assignment.ts";
 
 /** What a link is made of. */
 export interface RegistryLinkOptions {
   readonly client: RpcClient<ControlServiceDefinition>;
   /** The node's state now. */
   readonly report: () => Node;
+  /** May throw where it cannot be read. */
   readonly onAssignment: (assignment: Assignment) => void;
   /** Waits before a lost registry is tried again. */
   readonly reconnect: BackOff;
@@ -101,7 +102,7 @@ export class RegistryLink {
     this.#heartbeatMs = Math.min(heartbeatMsMax, Math.max(heartbeatMsMin, wantedMs));
     this.#scheduleHeartbeat();
     try {
-      onAssignment(assignmentOf(reply));
+      onAssignment(reply);
     } catch (failure) {
       log.error({ error: failure }, "the registry sent an assignment that cannot be read; it is ignored");
     }

@@ -1,4 +1,6 @@
 import type { Node } from "../../../lib/gen/amaas/registry/v1/Node.ts";
+import type { NodeCapabilities } from "../../../lib/gen/amaas/registry/v1/NodeCapabilities.ts";
+import type { NodeLoad } from "../../../lib/gen/amaas/registry/v1/NodeLoad.ts";
 import type { Replica } from "../../../lib/gen/amaas/registry/v1/Replica.ts";
 import { nodeName, versionName } from "../../../lib/resource-names.ts";
 import { type ModelTable, stateOf, type VersionEntry } from "../replicas/model-table.ts";
@@ -9,33 +11,29 @@ export interface NodeFacts {
   readonly node: string;
   /** Where gateways reach it, "host:port". */
   readonly address: string;
+  readonly capabilities: NodeCapabilities;
   /** Resident memory of the process in bytes. */
   readonly memoryBytes: number;
   readonly draining: boolean;
+  readonly load: NodeLoad;
 }
 
 /** The whole state of the node as the registry wants it. */
-export function reportOf({ node, address, memoryBytes, draining }: NodeFacts, table: ModelTable): Node {
+export function reportOf({ node, ...facts }: NodeFacts, table: ModelTable): Node {
   const versions = [...table.values()].flatMap((entry) => [...entry.versions.values()]);
-  return {
-    name: nodeName(node),
-    address,
-    executionProviders: ["cpu"],
-    memoryBytes,
-    draining,
-    replicas: versions.map(replicaOf),
-  };
+  return { name: nodeName(node), ...facts, replicas: versions.map(replicaOf) };
 }
 
 function replicaOf(entry: VersionEntry): Replica {
-  const version = versionName(entry.model, entry.version);
+  const { variant, executionProvider } = entry;
+  const replica = { version: versionName(entry.model, entry.version), variant, executionProvider };
   const state = stateOf(entry);
   switch (state.kind) {
     case "ready":
-      return { version, state: "STATE_READY" };
+      return { ...replica, state: "STATE_READY" };
     case "failed":
-      return { version, state: "STATE_FAILED", reason: state.reason };
+      return { ...replica, state: "STATE_FAILED", reason: state.reason };
     default:
-      return { version, state: "STATE_LOADING" };
+      return { ...replica, state: "STATE_LOADING" };
   }
 }

@@ -3,17 +3,21 @@ import type { ModelInferResponse as Response } from "../../../lib/gen/inference/
 import type { UnaryHandler } from "../../../lib/rpc/handlers.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import { readyVersion } from "../replicas/resolve.ts";
+import type { RequestCount } from "../request-count.ts";
 import { decodeRequest } from "../tensors/decode.ts";
 import { encodeResponse } from "../tensors/encode.ts";
 import { versionReference } from "./version-reference.ts";
 
 /** ModelInfer: the life of a request on this node. */
-export function inferHandler(replicas: Pick<ReplicaSet, "table">): UnaryHandler<Request, Response> {
+export function inferHandler(
+  replicas: Pick<ReplicaSet, "table">,
+  requests: RequestCount,
+): UnaryHandler<Request, Response> {
   return async (request, call) => {
     const reference = versionReference(request.modelVersion, call);
     const { replica, version, signature } = readyVersion(replicas.table, request.modelName, reference);
     const job = decodeRequest(request, signature);
-    const outputs = await replica.run(job, call);
+    const outputs = await requests.during(() => replica.run(job, call));
     return encodeResponse(request, version, outputs);
   };
 }

@@ -1,21 +1,59 @@
+import { isDeepStrictEqual } from "node:util";
+import type { ArtifactReference } from "../artifacts/artifact-cache.ts";
+
 /** One version that the node should hold. */
 export interface AspiredVersion {
   /** The id of the model. */
   readonly model: string;
   /** The number. */
   readonly version: number;
-  /** The SHA-256 of the ONNX file, in lower-case hexadecimal digits. */
-  readonly sha256: string;
-  /** The size of the ONNX file in bytes. */
-  readonly sizeBytes: number;
+  readonly content: VersionContent;
+  readonly settings: ReplicaSettings;
   /** The ids of the aliases that point at the version. */
   readonly aliases: readonly string[];
 }
 
-/** Whether two descriptions mean the same version with the same bytes. */
-export function isSameVersion(
-  a: Pick<AspiredVersion, "model" | "version" | "sha256">,
-  b: Pick<AspiredVersion, "model" | "version" | "sha256">,
-): boolean {
-  return a.model === b.model && a.version === b.version && a.sha256 === b.sha256;
+/** What is loaded. */
+export interface VersionContent {
+  /** The id of the variant. */
+  readonly variant: string;
+  /** The ONNX file. */
+  readonly modelFile: ArtifactReference;
+  /** The files that it keeps its weights in. */
+  readonly externalFiles: readonly ExternalFile[];
+}
+
+/** A file beside the ONNX file. */
+export interface ExternalFile extends ArtifactReference {
+  /** Its path as the ONNX file has it. */
+  readonly location: string;
+}
+
+/** How a version is run; 0 means as the node is set. */
+export interface ReplicaSettings {
+  readonly executionProvider: string;
+  /** Threads of the runtime inside one operator, for each session; empty for sessions as the node is set. */
+  readonly sessionThreads: readonly number[];
+  readonly queueRequestsMax: number;
+  readonly queueBytesMax: number;
+}
+
+/** Whether two descriptions mean the same version with the same content, run in the same way. */
+export function isSameVersion(a: AspiredVersion, b: AspiredVersion): boolean {
+  return isSameNumber(a, b) && isDeepStrictEqual(a.content, b.content) && isDeepStrictEqual(a.settings, b.settings);
+}
+
+/** Whether two descriptions mean the same version of the same model. */
+export function isSameNumber(a: AspiredVersion, b: AspiredVersion): boolean {
+  return a.model === b.model && a.version === b.version;
+}
+
+/** Whether two descriptions give one variant other bytes. Variants never change, so the catalogue was made anew in between. */
+export function contradict(a: AspiredVersion, b: AspiredVersion): boolean {
+  return isSameNumber(a, b) && a.content.variant === b.content.variant && !isDeepStrictEqual(a.content, b.content);
+}
+
+/** Every file of a version. */
+export function filesOf({ modelFile, externalFiles }: VersionContent): readonly ArtifactReference[] {
+  return [modelFile, ...externalFiles];
 }

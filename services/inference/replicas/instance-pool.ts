@@ -10,13 +10,13 @@ import { type QueueBounds, RequestQueue } from "./request-queue.ts";
 
 /** What a pool is made of. */
 export interface PoolOptions {
-  /** Sessions of the same model. */
-  readonly instanceCount: number;
+  /** Threads of the runtime inside one operator, for each session of the model; at least one. */
+  readonly sessionThreads: readonly number[];
   readonly queue: QueueBounds;
   /** Waits before a lost instance is replaced. */
   readonly restart: BackOff;
   /** Loads one more instance. */
-  readonly startInstance: () => Promise<Instance>;
+  readonly startInstance: (intraOpThreads: number) => Promise<Instance>;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -46,11 +46,12 @@ export class InstancePool {
    * being loaded any longer and all that were are stopped.
    */
   async start(): Promise<Signature> {
-    const { instanceCount, startInstance } = this.#options;
+    const { sessionThreads, startInstance } = this.#options;
+    const [threads, ...rest] = sessionThreads;
     try {
-      const first = await startInstance();
-      await this.#add(first);
-      const others = Array.from({ length: instanceCount - 1 }, async () => this.#add(await startInstance()));
+      const first = await startInstance(threads);
+      await this.#add(first, threads);
+      const others = rest.map(async (other) => this.#add(await startInstance(other), other));
       const failed = (await Promise.allSettled(others)).find((outcome) => outcome.status === "rejected");
       if (failed !== undefined) throw failed.reason;
       return first.signature;
@@ -108,11 +109,11 @@ export class InstancePool {
   }
 
   /** What is loaded only after the stop began is stopped here: nobody else knows of it. */
-  async #add(instance: Instance): Promise<void> {
+  async #add(instance: Instance, threads: number): Promise<void> {
     if (this.#stopping) return instance.stop();
     this.#live.add(instance);
     this.#idle.push(instance);
-    void instance.ended.then((why) => this.#lose(instance, why));
+    void instance.ended.then((why) => this.#lose(instance, threads, why));
     this.#dispatch();
   }
 
@@ -141,7 +142,7 @@ export class InstancePool {
     this.#dispatch();
   }
 
-  #lose(instance: Instance, why: string): void {
+  #lose(instance: Instance, threads: number, why: string): void {
     this.#live.delete(instance);
     const index = this.#idle.indexOf(instance);
     if (index >= 0) this.#idle.splice(index, 1);
@@ -151,26 +152,26 @@ export class InstancePool {
       return;
     }
     this.#options.log.error({ why }, "a session was lost and will be replaced");
-    this.#replaceLater();
+    this.#replaceLater(threads);
   }
 
-  #replaceLater(): void {
+  #replaceLater(threads: number): void {
     const { clock, restart, random } = this.#options;
     this.#failureCount++;
     clock.after(backOffMs(this.#failureCount, restart, random()), () => {
-      const replacing = this.#replace().finally(() => this.#replacing.delete(replacing));
+      const replacing = this.#replace(threads).finally(() => this.#replacing.delete(replacing));
       this.#replacing.add(replacing);
     });
   }
 
-  async #replace(): Promise<void> {
+  async #replace(threads: number): Promise<void> {
     if (this.#stopping) return;
     try {
-      await this.#add(await this.#options.startInstance());
+      await this.#add(await this.#options.startInstance(threads), threads);
     } catch (failure) {
       this.#options.log.error({ why: messageOf(failure) }, "a lost session could not be replaced yet");
       if (this.#live.size === 0) this.#rejectQueue(sessionsLost());
-      if (!this.#stopping) this.#replaceLater();
+      if (!this.#stopping) this.#replaceLater(threads);
     }
   }
 

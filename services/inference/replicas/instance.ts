@@ -1,6 +1,6 @@
 import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
-import type { ThreadReply, ThreadStart } from "../worker/thread-protocol.ts";
+import type { ThreadFault, ThreadReply, ThreadStart } from "../worker/thread-protocol.ts";
 import type { StartWorker, WorkerThread } from "../worker/worker-thread.ts";
 
 /** One session in a thread of its own. It runs one job at a time. */
@@ -80,13 +80,13 @@ class ThreadInstance implements Instance {
         resolve(this);
         return;
       case "refused":
-        reject(new ServiceError(reply.reason, reply.message));
+        reject(faultOf(reply));
         return;
       case "ran":
         this.#taken(reply.runId).resolve(reply.outputs);
         return;
       case "failed":
-        this.#taken(reply.runId).reject(new ServiceError(reply.reason, reply.message));
+        this.#taken(reply.runId).reject(faultOf(reply));
     }
   }
 
@@ -104,6 +104,10 @@ class ThreadInstance implements Instance {
     this.#pending.clear();
     return this.#end;
   }
+}
+
+function faultOf({ reason, message, metadata }: ThreadFault): ServiceError {
+  return new ServiceError(reason, message, { metadata });
 }
 
 function workerLost(why: string): ServiceError {

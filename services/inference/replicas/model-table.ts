@@ -16,6 +16,9 @@ export interface ModelEntry {
 export interface VersionEntry {
   readonly model: string;
   readonly version: number;
+  /** The id of the variant that is held, or will be. */
+  readonly variant: string;
+  readonly executionProvider: string;
   /** Absent until its turn to load has come. */
   readonly replica: Replica | undefined;
 }
@@ -25,7 +28,13 @@ export function modelTable(aspired: readonly AspiredVersion[], held: readonly Re
   const staying = held.filter(({ state }) => state.kind !== "unloading");
   const known = [...aspired, ...staying.map((replica) => replica.aspired)];
   const models = [...new Set(known.map(({ model }) => model))].sort();
-  return new Map(models.map((model) => [model, entryOf(model, aspired, known, staying)]));
+  return new Map(
+    models.map((model) => {
+      const isOfModel = (version: AspiredVersion) => version.model === model;
+      const replicas = staying.filter((replica) => isOfModel(replica.aspired));
+      return [model, entryOf(aspired.filter(isOfModel), replicas)];
+    }),
+  );
 }
 
 /** How far a version is; what waits for its turn counts as loading. */
@@ -33,25 +42,21 @@ export function stateOf({ replica }: VersionEntry): ReplicaState {
   return replica?.state ?? { kind: "loading" };
 }
 
-function entryOf(
-  model: string,
-  aspired: readonly AspiredVersion[],
-  known: readonly AspiredVersion[],
-  held: readonly Replica[],
-): ModelEntry {
-  const numbers = known.filter((version) => version.model === model).map(({ version }) => version);
-  const replicaOf = (number: number) =>
-    held.find((replica) => replica.aspired.model === model && replica.aspired.version === number);
+function entryOf(aspired: readonly AspiredVersion[], held: readonly Replica[]): ModelEntry {
+  const numbers = [...aspired, ...held.map((replica) => replica.aspired)].map(({ version }) => version);
   return {
     versions: new Map(
-      [...new Set(numbers)]
-        .sort((a, b) => a - b)
-        .map((version) => [version, { model, version, replica: replicaOf(version) }]),
+      [...new Set(numbers)].sort((a, b) => a - b).map((number) => [number, versionEntry(number, aspired, held)]),
     ),
-    aliases: new Map(
-      aspired
-        .filter((version) => version.model === model)
-        .flatMap(({ aliases, version }) => aliases.map((alias) => [alias, version] as const)),
-    ),
+    aliases: new Map(aspired.flatMap(({ aliases, version }) => aliases.map((alias) => [alias, version] as const))),
   };
+}
+
+/** A version may be held twice while it is exchanged: the one that is ready counts. */
+function versionEntry(number: number, aspired: readonly AspiredVersion[], held: readonly Replica[]): VersionEntry {
+  const replicas = held.filter((replica) => replica.aspired.version === number);
+  const replica = replicas.find(({ state }) => state.kind === "ready") ?? replicas.at(-1);
+  const { model, version, content, settings } =
+    replica?.aspired ?? aspired.find((wanted) => wanted.version === number)!;
+  return { model, version, variant: content.variant, executionProvider: settings.executionProvider, replica };
 }

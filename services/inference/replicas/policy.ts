@@ -1,4 +1,4 @@
-import { type AspiredVersion, isSameVersion } from "./aspired-version.ts";
+import { type AspiredVersion, contradict, isSameNumber, isSameVersion } from "./aspired-version.ts";
 import type { ReplicaState } from "./replica.ts";
 
 /** A replica as the policy sees it. */
@@ -26,14 +26,15 @@ export type PolicyAction<Held> =
 /**
  * What to do next, if anything: first unload what is no longer wanted, then load what is missing, then try again what
  * failed. A ready version that is no longer aspired stays while an aspired version of its model is not ready, so that a
- * model is never without a version because of an exchange.
+ * model is never without a version because of an exchange; one that is aspired in another variant, or with other settings,
+ * stays until it is ready as that.
  */
 export function nextAction<Held extends HeldVersion>(snapshot: PolicySnapshot<Held>): PolicyAction<Held> | undefined {
   const { aspired, held, loadsMax, nowMs } = snapshot;
   const surplus = held.find((replica) => isSurplus(replica, snapshot));
   if (surplus !== undefined) return { kind: "unload", replica: surplus };
   if (held.filter(({ state }) => state.kind === "loading").length >= loadsMax) return undefined;
-  const missing = aspired.find((version) => !held.some((replica) => isSameNumber(replica.aspired, version)));
+  const missing = aspired.find((version) => !held.some((replica) => isInPlace(replica.aspired, version)));
   if (missing !== undefined) return { kind: "load", aspired: missing };
   const failed = held.find(({ state }) => state.kind === "failed" && state.retryAtMs <= nowMs);
   return failed && { kind: "retry", replica: failed };
@@ -44,17 +45,18 @@ export function nextRetryMs(held: readonly HeldVersion[]): number {
   return Math.min(...held.map(({ state }) => (state.kind === "failed" ? state.retryAtMs : Infinity)));
 }
 
-function isSurplus(replica: HeldVersion, { aspired, held }: PolicySnapshot<HeldVersion>): boolean {
-  if (replica.state.kind === "unloading") return false;
-  if (aspired.some((version) => isSameVersion(version, replica.aspired))) return false;
-  // The same number with other bytes must not be served any longer: the catalogue was made anew.
-  if (replica.state.kind !== "ready" || aspired.some((version) => isSameNumber(version, replica.aspired))) return true;
-  const successors = aspired.filter(({ model }) => model === replica.aspired.model);
-  return successors.every((version) =>
-    held.some(({ aspired: other, state }) => isSameVersion(other, version) && state.kind === "ready"),
-  );
+function isSurplus({ aspired: own, state }: HeldVersion, { aspired, held }: PolicySnapshot<HeldVersion>): boolean {
+  if (state.kind === "unloading") return false;
+  if (aspired.some((version) => isSameVersion(version, own))) return false;
+  if (state.kind !== "ready" || aspired.some((version) => contradict(version, own))) return true;
+  const isReady = (version: AspiredVersion) =>
+    held.some((other) => isSameVersion(other.aspired, version) && other.state.kind === "ready");
+  const again = aspired.find((version) => isSameNumber(version, own));
+  if (again !== undefined) return isReady(again);
+  return aspired.filter(({ model }) => model === own.model).every(isReady);
 }
 
-function isSameNumber(a: AspiredVersion, b: AspiredVersion): boolean {
-  return a.model === b.model && a.version === b.version;
+/** Whether a held version is the wanted one, or has to be gone before that is loaded. */
+function isInPlace(held: AspiredVersion, wanted: AspiredVersion): boolean {
+  return isSameVersion(held, wanted) || contradict(held, wanted);
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../lib/clock.ts";
-import type { AspiredVersion } from "./aspired-version.ts";
+import { type AspiredVersion, filesOf } from "./aspired-version.ts";
 import { type ModelTable, modelTable } from "./model-table.ts";
 import { nextAction, nextRetryMs } from "./policy.ts";
 import type { Replica } from "./replica.ts";
@@ -35,7 +35,7 @@ export class ReplicaSet {
   /** The digests of the artifacts that loads may still need. */
   get neededArtifacts(): ReadonlySet<string> {
     const held = [...this.#held].filter(({ state }) => state.kind !== "unloading").map(({ aspired }) => aspired);
-    return new Set([...this.#aspired, ...held].map(({ sha256 }) => sha256));
+    return new Set([...this.#aspired, ...held].flatMap(({ content }) => filesOf(content)).map(({ sha256 }) => sha256));
   }
 
   /** Makes these the versions to hold, in the order in which they should be loaded. */

@@ -12,7 +12,7 @@ import { quoted, quotedList, tensorFault } from "./tensor-fault.ts";
 
 /** What a session is asked to do. */
 export interface InferenceJob {
-  /** One tensor per input of the signature. Their bytes are copies, each in a buffer of its own that may be transferred. */
+  /** One tensor per input that the request gives. Their bytes are copies, each in a buffer of its own that may be transferred. */
   readonly inputs: readonly Tensor[];
   /** The outputs that are wanted, in the order of the response. */
   readonly outputNames: readonly string[];
@@ -43,21 +43,23 @@ export function decodeRequest(request: Request, signature: Signature): Inference
   return { inputs, outputNames: wantedOutputs(request, signature, model), inputBytes };
 }
 
-/** Every input of the signature is there once, and nothing else. */
+/** Every input of the signature that is not optional is there, none twice, and nothing else. */
 function checkNames(request: Request, { inputs }: Signature, model: string): void {
-  const needed = new Set(inputs.map(({ name }) => name));
+  const known = new Set(inputs.map(({ name }) => name));
   const given = new Set<string>();
   for (const { name } of request.inputs) {
-    if (!needed.has(name)) {
-      throw tensorFault(`unexpected input ${quoted(name)} for model ${model}; its inputs: ${quotedList([...needed])}`);
+    if (!known.has(name)) {
+      throw tensorFault(`unexpected input ${quoted(name)} for model ${model}; its inputs: ${quotedList([...known])}`);
     }
     if (given.has(name)) throw tensorFault(`input ${quoted(name)} already exists in request for model ${model}`);
     given.add(name);
   }
-  const missing = [...needed].filter((name) => !given.has(name));
+  const needed = inputs.filter(({ optional }) => !optional).map(({ name }) => name);
+  const missing = needed.filter((name) => !given.has(name));
   if (missing.length === 0) return;
+  const range = needed.length === known.size ? `${known.size} inputs` : `${needed.length} to ${known.size} inputs`;
   throw tensorFault(
-    `expected ${needed.size} inputs but got ${given.size} inputs for model ${model}; missing: ${quotedList(missing)}`,
+    `expected ${range} but got ${given.size} inputs for model ${model}; missing: ${quotedList(missing)}`,
   );
 }
 

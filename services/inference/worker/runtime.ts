@@ -1,8 +1,21 @@
-import { InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
+import { env, InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
 import { assert, messageOf, type Reason, ServiceError } from "../../../lib/errors.ts";
 import type { DataType, Tensor } from "../../../lib/tensor.ts";
 import { joinedByteStrings, textsOf } from "../tensors/byte-strings.ts";
+import { executionProviders } from "./execution-providers.ts";
 import { isShortage } from "./shortage.ts";
+
+/** What runs the models, and its version. */
+export const runtimeName = `onnxruntime ${env.versions.node}`;
+
+/** How a session is made. */
+export interface SessionOptions {
+  readonly executionProvider: string;
+  /** Threads of the runtime inside one operator. */
+  readonly intraOpThreads: number;
+  /** The files that the ONNX file keeps its weights in, by their paths in it. They are copied. */
+  readonly externalData: readonly { readonly path: string; readonly data: Uint8Array }[];
+}
 
 /** One model in native memory. Calls block the thread. */
 export interface Session {
@@ -18,12 +31,18 @@ export interface Session {
 }
 
 /**
- * Loads an ONNX model on the CPU. Throws ARTIFACT_INVALID with the runtime's own text, and INTERNAL where the machine was
- * short of memory or threads.
+ * Loads an ONNX model. Throws ARTIFACT_INVALID with the runtime's own text, or where the execution provider is not offered
+ * here, and INTERNAL where the machine was short of memory or threads.
  */
-export async function openSession(model: Uint8Array, intraOpThreads: number): Promise<Session> {
+export async function openSession(model: Uint8Array, options: SessionOptions): Promise<Session> {
+  const { executionProvider, intraOpThreads, externalData } = options;
+  if (!executionProviders.includes(executionProvider)) {
+    const message = `the execution provider is '${executionProvider}'; needed: one of ${executionProviders.join(", ")}`;
+    throw new ServiceError("ARTIFACT_INVALID", message);
+  }
   const session = await InferenceSession.create(model, {
-    executionProviders: ["cpu"],
+    executionProviders: [executionProvider],
+    externalData,
     intraOpNumThreads: intraOpThreads,
     interOpNumThreads: 1,
     // A refused request is the caller's to know; the runtime would also print it.

@@ -4,11 +4,26 @@ import type { Signature, Tensor } from "../../../lib/tensor.ts";
 /** What a thread is started with. */
 export interface ThreadStart {
   /** The ONNX file. */
-  readonly path: string;
-  /** The SHA-256 that the bytes of the file must have, in lower-case hexadecimal digits. */
-  readonly sha256: string;
+  readonly modelFile: ThreadFile;
+  /** The files that it keeps its weights in. */
+  readonly externalFiles: readonly ThreadExternalFile[];
+  readonly executionProvider: string;
   /** Threads of the runtime inside one operator. */
   readonly intraOpThreads: number;
+}
+
+/** A file that a thread reads. */
+export interface ThreadFile {
+  readonly path: string;
+  /** The SHA-256 that its bytes must have, in lower-case hexadecimal digits. */
+  readonly sha256: string;
+  readonly sizeBytes: number;
+}
+
+/** A file beside the ONNX file. */
+export interface ThreadExternalFile extends ThreadFile {
+  /** Its path as the ONNX file has it. */
+  readonly location: string;
 }
 
 /** What a thread is told. It does one thing after the other, in order. */
@@ -26,7 +41,14 @@ export type ThreadRequest =
 /** What a thread says: `loaded` or `refused` once, then one answer per `run`. */
 export type ThreadReply =
   | { readonly kind: "loaded"; readonly signature: Signature }
-  | { readonly kind: "refused"; readonly reason: Reason; readonly message: string }
+  | ({ readonly kind: "refused" } & ThreadFault)
   /** In the order of `outputNames`; their buffers are transferred. */
   | { readonly kind: "ran"; readonly runId: number; readonly outputs: readonly Tensor[] }
-  | { readonly kind: "failed"; readonly runId: number; readonly reason: Reason; readonly message: string };
+  | ({ readonly kind: "failed"; readonly runId: number } & ThreadFault);
+
+/** A `ServiceError` on its way between threads. */
+export interface ThreadFault {
+  readonly reason: Reason;
+  readonly message: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,24 @@
+import type { ReplicaSettings } from "./aspired-version.ts";
+import type { PoolOptions } from "./instance-pool.ts";
+import type { QueueBounds } from "./request-queue.ts";
+
+/** How a node runs every replica that is not set otherwise. */
+export interface NodeSettings {
+  /** Sessions per replica. */
+  readonly instanceCount: number;
+  /** Threads of the runtime inside one operator, per session. */
+  readonly intraOpThreads: number;
+  readonly queue: QueueBounds;
+}
+
+/** How a replica is run: as it is set, and otherwise as the node is. */
+export function poolSettings(
+  { sessionThreads, queueRequestsMax, queueBytesMax }: ReplicaSettings,
+  { instanceCount, intraOpThreads, queue }: NodeSettings,
+): Pick<PoolOptions, "sessionThreads" | "queue"> {
+  const sessions = sessionThreads.length > 0 ? sessionThreads : Array<number>(instanceCount).fill(0);
+  return {
+    sessionThreads: sessions.map((threads) => threads || intraOpThreads),
+    queue: { requestsMax: queueRequestsMax || queue.requestsMax, bytesMax: queueBytesMax || queue.bytesMax },
+  };
+}

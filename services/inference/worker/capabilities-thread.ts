@@ -1,0 +1,24 @@
+import { parentPort } from "node:worker_threads";
+import { assert } from "../../../lib/errors.ts";
+import type { RuntimeCapabilities } from "./capabilities.ts";
+import { executionProviders } from "./execution-providers.ts";
+import { newestOpset } from "./newest-opset.ts";
+import { openSession, runtimeName } from "./runtime.ts";
+
+// The entry of a thread that says once what the runtime can do, and ends.
+assert(parentPort !== null, "this file is run as a thread");
+
+const options = { executionProvider: executionProviders[0], intraOpThreads: 1, externalData: [] };
+const opsets = { "ai.onnx": await newestOpset("", loads), "ai.onnx.ml": await newestOpset("ai.onnx.ml", loads) };
+const capabilities: RuntimeCapabilities = { runtime: runtimeName, opsets };
+parentPort.postMessage(capabilities);
+
+async function loads(model: Uint8Array): Promise<boolean> {
+  try {
+    const session = await openSession(model, options);
+    await session.release();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,70 @@
+import { ServiceError } from "../../../lib/errors.ts";
+import { defaultsModel, defaultsOf, withoutDefaults } from "../../../lib/onnx/defaults.ts";
+import { checkExternalFiles } from "../../../lib/onnx/external-data.ts";
+import { type ModelProto, readModel, writeModel } from "../../../lib/onnx/model.ts";
+import { signatureOf } from "../../../lib/onnx/signature.ts";
+import type { Signature, Tensor } from "../../../lib/tensor.ts";
+import { isCarried, openSession, type Session, type SessionOptions } from "./runtime.ts";
+import type { ThreadStart } from "./thread-protocol.ts";
+import { readVerified } from "./verified-file.ts";
+
+/** A model that can be run. */
+export interface LoadedModel {
+  readonly signature: Signature;
+  readonly session: Session;
+}
+
+/**
+ * Loads a model. Its session is made of the very bytes whose digests were checked, and of nothing else: where the ONNX file
+ * names a file that was not given, the runtime would read it from the disk.
+ */
+export async function loadModel(start: ThreadStart): Promise<LoadedModel> {
+  const { modelFile, externalFiles, executionProvider, intraOpThreads } = start;
+  const bytes = await readVerified(modelFile);
+  const model = readModel(bytes);
+  checkExternalFiles(
+    model,
+    externalFiles.map(({ location }) => location),
+  );
+  const signature = signatureOf(model);
+  checkCarried(signature);
+  const externalData: { path: string; data: Uint8Array }[] = [];
+  for (const file of externalFiles) externalData.push({ path: file.location, data: await readVerified(file) });
+  const options = { executionProvider, intraOpThreads, externalData };
+  if (defaultsOf(model).length === 0) return { signature, session: await openSession(bytes, options) };
+  return { signature, session: await openWithDefaults(model, options) };
+}
+
+/** The runtime's binding ignores values for inputs that have a default; so the model loses its defaults, and each run adds them. */
+async function openWithDefaults(model: ModelProto, options: SessionOptions): Promise<Session> {
+  const defaults = await defaultTensors(model, options);
+  const session = await openSession(writeModel(withoutDefaults(model)), options);
+  return {
+    run: (inputs, outputNames) => {
+      const given = new Set(inputs.map(({ name }) => name));
+      return session.run([...inputs, ...defaults.filter(({ name }) => !given.has(name))], outputNames);
+    },
+    release: () => session.release(),
+  };
+}
+
+async function defaultTensors(model: ModelProto, options: SessionOptions): Promise<readonly Tensor[]> {
+  const session = await openSession(writeModel(defaultsModel(model)), options);
+  try {
+    return await session.run(
+      [],
+      defaultsOf(model).map(({ name = "" }) => name),
+    );
+  } finally {
+    await session.release();
+  }
+}
+
+function checkCarried({ inputs, outputs }: Signature): void {
+  const refused = [...inputs, ...outputs].find(({ dataType }) => !isCarried(dataType));
+  if (refused === undefined) return;
+  throw new ServiceError(
+    "ARTIFACT_INVALID",
+    `'${refused.name}' is ${refused.dataType}, which the runtime cannot carry`,
+  );
+}

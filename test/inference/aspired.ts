@@ -1,0 +1,21 @@
+import type { AspiredVersion } from "../../services/inference/replicas/aspired-version.ts";
+
+/** What a test may say of a version besides its model and number. */
+interface Details {
+  readonly sha256?: string;
+  readonly variant?: string;
+  readonly sessionThreads?: readonly number[];
+  readonly aliases?: readonly string[];
+}
+
+/** A version that a node should hold, of one small file, run as the node is set. */
+export function aspiredVersion(model: string, version: number, details: Details = {}): AspiredVersion {
+  const { sha256 = `${model}${version}`, variant = "default", sessionThreads = [], aliases = [] } = details;
+  return {
+    model,
+    version,
+    content: { variant, modelFile: { sha256, sizeBytes: 1 }, externalFiles: [] },
+    settings: { executionProvider: "cpu", sessionThreads, queueRequestsMax: 0, queueBytesMax: 0 },
+    aliases,
+  };
+}

@@ -1,0 +1,149 @@
+import { expect } from "chai";
+import type { ServingSettings } from "../../lib/gen/amaas/registry/v1/ServingSettings.ts";
+import { remoteFaultOf } from "../../lib/rpc/status.ts";
+import { startThread } from "../../lib/start-thread.ts";
+import { poolSettings } from "../../services/inference/replicas/pool-settings.ts";
+import type { ThreadStart } from "../../services/inference/worker/thread-protocol.ts";
+import type { StartWorker, WorkerThread } from "../../services/inference/worker/worker-thread.ts";
+import { type AssignedVersion, FakeRegistry, type StoredFile } from "./fake-registry.ts";
+import { identityModel } from "./models.ts";
+import { gateIndex, orders, runCountIndex } from "./obedient-thread.ts";
+import { emptyFolder, type RunningNode, startNode } from "./running-node.ts";
+
+describe("the settings of a version", function () {
+  this.timeout(60_000);
+  let registry: FakeRegistry;
+  let folder: Awaited<ReturnType<typeof emptyFolder>>;
+  let node: RunningNode;
+  let bytes: StoredFile;
+  let shared: Int32Array;
+  /** What every thread was started with, and how many have ended. */
+  let threads: ThreadStart[];
+  let endedCount: number;
+
+  beforeEach(async () => {
+    registry = new FakeRegistry();
+    await registry.start();
+    bytes = registry.store(identityModel("UINT8", ["n"]));
+    folder = await emptyFolder();
+    shared = new Int32Array(new SharedArrayBuffer(8));
+    threads = [];
+    endedCount = 0;
+    const startWorker: StartWorker = (threadStart) => {
+      threads.push(threadStart);
+      const options = { workerData: { ...threadStart, shared } };
+      const thread = startThread(new URL("./obedient-thread", import.meta.url), options);
+      thread.once("exit", () => endedCount++);
+      return thread as WorkerThread;
+    };
+    const queue = { requestsMax: 2, bytesMax: 1000 };
+    node = await startNode(folder.path, registry.address, { queue, intraOpThreads: 3 }, { startWorker });
+    await assigned();
+  });
+  afterEach(async () => {
+    openGate();
+    await node.stop();
+    await registry.stop();
+    await folder.remove();
+  });
+
+  /** Assigns the model; answers how its threads were started, once these are the only ones and it is ready. */
+  const assigned = async (change: Partial<AssignedVersion> = {}, sessionCount = 1) => {
+    const before = threads.length;
+    registry.assign({ model: "echo", version: 1, ...bytes, aliases: [], ...change });
+    await registry.reported(
+      ({ replicas }) =>
+        threads.length === before + sessionCount && endedCount === before && replicas[0].state === "STATE_READY",
+    );
+    return threads.slice(before);
+  };
+  const openGate = () => {
+    Atomics.store(shared, gateIndex, 1);
+    Atomics.notify(shared, gateIndex);
+  };
+  const send = async (order: number): Promise<string> => {
+    const inputs = [{ name: "x", datatype: "UINT8", shape: [2] }];
+    const request = { modelName: "echo", inputs, rawInputContents: [Buffer.from([order, 42])] };
+    return node.client.unary("ModelInfer", request, { timeoutMs: 10_000 }).then(
+      () => "answer",
+      (thrown) => remoteFaultOf(thrown).reason ?? "no reason",
+    );
+  };
+
+  it("are those of the node where nobody has set anything", () => {
+    expect(threads.map(({ intraOpThreads, executionProvider }) => [intraOpThreads, executionProvider])).to.deep.equal([
+      [3, "cpu"],
+    ]);
+  });
+
+  it("decide on sessions and their threads, also of a version that serves, without a request refused", async () => {
+    let goOn = true;
+    const outcomes = new Set<string>();
+    const traffic = (async () => {
+      while (goOn) outcomes.add(await send(orders.none));
+    })();
+    const instanceGroups = [
+      { executionProvider: "cpu", count: 2, intraOpThreads: 1 },
+      { executionProvider: "cuda", count: 5 },
+      { count: 1 },
+    ];
+    const changed = await assigned({ settings: { instanceGroups } }, 3);
+    expect(changed.map(({ intraOpThreads }) => intraOpThreads)).to.deep.equal([1, 1, 3]);
+    const again = await assigned({ settings: { revision: 9 } });
+    expect(again.map(({ intraOpThreads }) => intraOpThreads)).to.deep.equal([3]);
+    goOn = false;
+    await traffic;
+    expect([...outcomes]).to.deep.equal(["answer"]);
+  });
+
+  it("decide on how many requests may wait", async () => {
+    const limits: ServingSettings["limits"] = { queueRequestsMax: 4 };
+    await assigned({ settings: { limits } });
+    const running = send(orders.waitAtGate);
+    while (Atomics.load(shared, runCountIndex) < 1) await new Promise((resolve) => setTimeout(resolve, 1));
+    const waiting = Array.from({ length: 5 }, () => send(orders.none));
+    const refused = await Promise.race(waiting);
+    openGate();
+    expect([refused, (await Promise.all([running, ...waiting])).sort()]).to.deep.equal([
+      "QUEUE_FULL",
+      ["QUEUE_FULL", ...Array(5).fill("answer")],
+    ]);
+  });
+
+  it("that a node does not apply change nothing", async () => {
+    const settings = { revision: 2, dynamicBatching: { maxBatchSize: 8 }, warmUps: [{ rows: 3 }] };
+    registry.assign(
+      { model: "echo", version: 1, ...bytes, aliases: [], settings },
+      { model: "other", version: 1, ...registry.store(identityModel("INT8", ["n"])), aliases: [] },
+    );
+    await registry.reportedState("models/other/versions/1", "STATE_READY");
+    expect(threads.length).to.equal(2);
+  });
+
+  it("and its variant are exchanged while it serves", async () => {
+    let goOn = true;
+    const outcomes = new Set<string>();
+    const traffic = (async () => {
+      while (goOn) outcomes.add(await send(orders.none));
+    })();
+    await assigned({ variant: "other", ...registry.store(identityModel("UINT8", ["m"])) });
+    goOn = false;
+    await traffic;
+    expect([...outcomes]).to.deep.equal(["answer"]);
+    expect(registry.reports.at(-1)!.replicas.map(({ variant }) => variant)).to.deep.equal(["other"]);
+  });
+});
+
+describe("a replica's pool", () => {
+  const node = { instanceCount: 2, intraOpThreads: 4, queue: { requestsMax: 10, bytesMax: 100 } };
+  const unset = { executionProvider: "cpu", sessionThreads: [], queueRequestsMax: 0, queueBytesMax: 0 };
+
+  it("is set as the node is, and where the version is set, as that", () => {
+    expect(poolSettings(unset, node)).to.deep.equal({ sessionThreads: [4, 4], queue: node.queue });
+    const set = { ...unset, sessionThreads: [1, 0, 2], queueBytesMax: 7 };
+    expect(poolSettings(set, node)).to.deep.equal({
+      sessionThreads: [1, 4, 2],
+      queue: { requestsMax: 10, bytesMax: 7 },
+    });
+  });
+});
