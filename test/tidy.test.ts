@@ -24,7 +24,7 @@ const doors: Readonly<Record<string, readonly RegExp[]>> = {
 };
 
 /** Packages that exactly one file of each of these rooms imports. */
-const singleDoors = { "onnxruntime-node": ["services/inference/", "services/trainer/"] };
+const singleDoors = { "onnxruntime-node": ["services/inference/", "services/registry/", "services/trainer/"] };
 
 /** Code that only computes: no I/O, no timers, no gRPC; time arrives as a `Clock`. */
 const pure = [
@@ -33,6 +33,7 @@ const pure = [
   /^services\/trainer\/graph\//,
   /^services\/gateway\/(model-ref|nearest-names|pick|routing|route-table)[^/]*\.ts$/,
   /^services\/registry\/compatibility\//,
+  /^services\/registry\/validation\/(model-facts|sample|trial-inputs)\.ts$/,
   /^services\/registry\/control\/(fleet-view|model-plan|placement|routes|serving-policy)\.ts$/,
   /^services\/inference\/tensors\//,
   /^services\/inference\/replicas\/(policy|resolve|model-table|request-queue)\.ts$/,

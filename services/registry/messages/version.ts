@@ -29,8 +29,7 @@ export function versionMessage(row: VersionRow, variants: readonly VariantRow[])
   };
 }
 
-/** A signature as the contract has it. */
-export function signatureMessage({ inputs, outputs }: Signature): SignatureMessage {
+function signatureMessage({ inputs, outputs }: Signature): SignatureMessage {
   return { inputs: inputs.map(tensorMessage), outputs: outputs.map(tensorMessage) };
 }
 

@@ -62,7 +62,7 @@ export function newVariantRow(
 }
 
 /** The digests of all files of a variant, the ONNX file first. */
-export function filesOf({ sha256, external_files_json }: VariantRow): string[] {
+function filesOf({ sha256, external_files_json }: VariantRow): string[] {
   const externalFiles = JSON.parse(external_files_json) as ExternalFile[];
   return [sha256, ...externalFiles.map((file) => file.sha256)];
 }

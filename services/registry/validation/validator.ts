@@ -70,29 +70,29 @@ export class Validator {
 class RunningProcess {
   /** Settles with how it has ended. */
   readonly ended: Promise<Verdict>;
-  readonly #process: ChildProcess;
+  readonly #child: ChildProcess;
   #isOver = false;
   #lastWords = "";
   #answered: (reply: ValidatorReply) => void = () => undefined;
 
   constructor(memoryBytesMax: number) {
-    this.#process = startProcess(new URL("./main", import.meta.url), [String(process.pid), String(memoryBytesMax)], {
+    this.#child = startProcess(new URL("./main", import.meta.url), [String(process.pid), String(memoryBytesMax)], {
       execArgv: ["--expose-gc"],
       // Nothing of ours: no passwords. What is freed goes back to the system, so that growth can be measured.
       env: { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "0", MALLOC_MMAP_THRESHOLD_: "65536" },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       serialization: "advanced",
     });
-    this.#process.stderr?.on("data", (text) => {
+    this.#child.stderr?.on("data", (text) => {
       this.#lastWords = `${this.#lastWords}${text}`.slice(-lastWordsCharactersMax);
     });
-    this.#process.on("message", (reply: ValidatorReply) => {
+    this.#child.on("message", (reply: ValidatorReply) => {
       this.#isOver = reply.isLast;
       this.#answered(reply);
     });
     this.ended = new Promise((settle) => {
-      this.#process.on("error", (failure) => settle({ kind: "prevented", detail: failure.message }));
-      this.#process.once("close", (code, signal) => settle(this.#ending(code, signal, memoryBytesMax)));
+      this.#child.on("error", (failure) => settle({ kind: "prevented", detail: failure.message }));
+      this.#child.once("close", (code, signal) => settle(this.#ending(code, signal, memoryBytesMax)));
     }).then((verdict) => {
       this.#isOver = true;
       return verdict as Verdict;
@@ -108,14 +108,14 @@ class RunningProcess {
     const answer = new Promise<Verdict>((settle) => {
       this.#answered = settle;
       // Where it cannot be sent, the process is gone.
-      this.#process.send(task, () => undefined);
+      this.#child.send(task, () => undefined);
     });
     return Promise.race([answer, this.ended]);
   }
 
   kill(): void {
     this.#isOver = true;
-    this.#process.kill("SIGKILL");
+    this.#child.kill("SIGKILL");
   }
 
   #ending(code: number | null, signal: string | null, memoryBytesMax: number): Verdict {

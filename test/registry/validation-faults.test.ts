@@ -1,0 +1,195 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { status } from "@grpc/grpc-js";
+import { expect } from "chai";
+import { artifactName } from "../../lib/resource-names.ts";
+import { ManualClock } from "../manual-clock.ts";
+import { Inbox } from "./inbox.ts";
+import { addingModel, linearModel } from "./onnx-files.ts";
+import { endlessModel, hungryModel, slowModel } from "./raw-models.ts";
+import {
+  emptyFolder,
+  faultOf,
+  publish,
+  type RunningRegistry,
+  sha256Of,
+  startRegistry,
+  upload,
+} from "./running-registry.ts";
+import { nextValidator, processGone, validatorsOf } from "./validator-processes.ts";
+
+describe("validation survives", () => {
+  let folder: Awaited<ReturnType<typeof emptyFolder>>;
+  let running: RunningRegistry | undefined;
+
+  beforeEach(async () => {
+    folder = await emptyFolder();
+  });
+
+  afterEach(async () => {
+    await running?.stop();
+    running = undefined;
+    expect(await validatorsOf()).to.deep.equal([]);
+    await folder.remove();
+  });
+
+  async function start(settings: Readonly<Record<string, string>> = {}, clock?: ManualClock): Promise<RunningRegistry> {
+    running = await startRegistry(folder.path, settings, clock);
+    return running;
+  }
+
+  /** Registers a model that is not waited for; gives the changes of it from then on. */
+  async function begin({ registry }: RunningRegistry, bytes: Uint8Array, requestId = "") {
+    const artifact = await upload(registry, bytes);
+    const request = { parent: "models/m", version: { variants: [{ artifact }] }, allowMissingModel: true, requestId };
+    const { name } = await registry.unary("CreateVersion", { ...request, noWait: true });
+    const changes = new Inbox(registry.serverStream("WatchCatalogue", { resource: name }));
+    const becomes = (state: string) =>
+      changes.until(
+        state,
+        () =>
+          changes.messages.map(({ after }) => after?.version).find((version) => version?.state === state) ?? undefined,
+      );
+    return { name, request, becomes };
+  }
+
+  it("models that do not end, and the next one is validated", async () => {
+    const { registry } = await start({ AMAAS_VALIDATION_TIMEOUT_MS: "1500" });
+    const fault = await faultOf(publish(registry, "m", endlessModel()));
+    expect(fault).to.include({ code: status.INVALID_ARGUMENT, reason: "ARTIFACT_INVALID" });
+    expect(fault.message).to.contain("it took longer than 1.5 s");
+    expect(await validatorsOf()).to.deep.equal([]);
+    const after = await begin(running!, linearModel());
+    await after.becomes("VERSION_STATE_READY");
+  });
+
+  it("models that fill the memory, and the next one is validated", async () => {
+    const { registry } = await start({ AMAAS_VALIDATION_MEMORY_BYTES_MAX: String(512 * 1024 ** 2) });
+    const filling = await faultOf(publish(registry, "m", hungryModel(2n ** 27n - 1n)));
+    expect(filling.message).to.contain(`it needed more than ${512 * 1024 ** 2} bytes of memory`);
+    const asking = await faultOf(publish(registry, "m", hungryModel(2n ** 42n)));
+    expect(asking.message).to.contain("requested buffer of size 17592186044416");
+    expect(await publish(registry, "m", linearModel())).to.include({ state: "VERSION_STATE_READY" });
+  });
+
+  it("a validator that is killed once: the model is tried again", async () => {
+    const { becomes } = await begin(await start(), slowModel());
+    process.kill(await nextValidator(), "SIGKILL");
+    const ready = await becomes("VERSION_STATE_READY");
+    expect(ready).to.include({ stateReason: "" });
+  });
+
+  it("a validator that dies of a model each time: the model is rejected", async () => {
+    const { becomes } = await begin(await start(), endlessModel());
+    const first = await nextValidator();
+    process.kill(first, "SIGKILL");
+    process.kill(await nextValidator([first]), "SIGKILL");
+    expect((await becomes("VERSION_STATE_REJECTED")).stateReason).to.equal("the runtime crashed: SIGKILL");
+    await publish(running!.registry, "m", linearModel());
+  });
+
+  it("a stop in the midst, and goes on after the start", async () => {
+    const { request } = await begin(await start(), endlessModel(), "r");
+    const validator = await nextValidator();
+    const waiting = faultOf(running!.registry.unary("CreateVersion", request, { timeoutMs: 10_000 }));
+    await running!.registry.unary("GetVersion", { name: "models/m/versions/1" });
+    const stopped = running!.stop();
+    const fault = await waiting;
+    expect(fault).to.include({ code: status.UNAVAILABLE, reason: "DRAINING" });
+    expect(fault.metadata).to.deep.equal({ version: "models/m/versions/1" });
+    await stopped;
+    await processGone(validator);
+    const { registry } = await start({ AMAAS_VALIDATION_TIMEOUT_MS: "1500" });
+    expect(await registry.unary("GetVersion", { name: "models/m/versions/1" })).to.include({
+      state: "VERSION_STATE_VALIDATING",
+    });
+    expect(await readdir(join(folder.path, "registry", "validation"))).to.have.length.at.most(1);
+    const again = await faultOf(registry.unary("CreateVersion", request, { timeoutMs: 10_000 }));
+    expect(again.message).to.contain("it took longer than 1.5 s");
+  });
+
+  it("changed bytes: nobody blames the model, and it is validated once they are uploaded again", async () => {
+    const { registry } = await start();
+    const bytes = linearModel();
+    const artifact = await upload(registry, bytes);
+    const path = await pathOf(bytes);
+    await writeFile(path, Buffer.alloc(bytes.length));
+    const request = {
+      parent: "models/m",
+      version: { variants: [{ artifact }] },
+      allowMissingModel: true,
+      requestId: "r",
+    };
+    const fault = await faultOf(registry.unary("CreateVersion", request, { timeoutMs: 10_000 }));
+    expect(fault).to.include({ code: status.DATA_LOSS, reason: "ARTIFACT_CORRUPT" });
+    expect(fault.metadata).to.deep.equal({ sha256: sha256Of(bytes), version: "models/m/versions/1" });
+    expect(await faultOf(registry.unary("CreateVersion", request))).to.deep.equal(fault);
+    const other = await faultOf(registry.unary("CreateVersion", { ...request, requestId: "s" }));
+    expect(other).to.include({ code: status.DATA_LOSS, reason: "ARTIFACT_CORRUPT" });
+    await upload(registry, bytes);
+    const made = await registry.unary("CreateVersion", request, { timeoutMs: 10_000 });
+    expect(made).to.include({ name: "models/m/versions/1", state: "VERSION_STATE_READY" });
+  });
+
+  it("bytes that cannot be read now: nobody blames anybody, and it is tried again", async () => {
+    const { registry } = await start();
+    const bytes = linearModel();
+    await upload(registry, bytes);
+    const path = await pathOf(bytes);
+    await rename(path, `${path}.aside`);
+    await mkdir(path);
+    const { becomes } = await begin(running!, bytes);
+    await rm(path, { recursive: true });
+    await rename(`${path}.aside`, path);
+    await becomes("VERSION_STATE_READY");
+  });
+
+  it("a machine that is short of memory, a bounded number of times", async function () {
+    // Where the system promises everybody everything, no machine is ever short.
+    if ((await readFile("/proc/sys/vm/overcommit_memory", "utf8")).trim() === "1") this.skip();
+    const settings = { AMAAS_VALIDATION_MEMORY_BYTES_MAX: String(1024 ** 4), AMAAS_VALIDATION_ATTEMPTS_MAX: "2" };
+    const { registry } = await start(settings);
+    const fault = await faultOf(publish(registry, "m", hungryModel(2n ** 37n)));
+    expect(fault.message).to.contain("too short of memory or threads for it 2 times");
+  });
+
+  it("more work than it has room for, and known content needs none", async () => {
+    const { registry } = await start({ AMAAS_VALIDATIONS_WAITING_MAX: "2" });
+    await publish(registry, "m", linearModel());
+    const models = [endlessModel(), addingModel(1)];
+    for (const model of models) await begin(running!, model);
+    const fault = await faultOf(publish(registry, "m", addingModel(2)));
+    expect(fault).to.include({ code: status.RESOURCE_EXHAUSTED, reason: "QUEUE_FULL" });
+    expect(await publish(registry, "m", linearModel())).to.include({ state: "VERSION_STATE_READY" });
+  });
+
+  it("uploads that never come: after a time, the version is rejected", async () => {
+    const clock = new ManualClock();
+    const { registry } = await start({ AMAAS_VERSION_INCOMPLETE_AGE_MAX_MS: "100000" }, clock);
+    const artifact = artifactName(sha256Of(addingModel(3)));
+    const request = { parent: "models/m", version: { variants: [{ artifact }] }, allowMissingModel: true };
+    const { name } = await registry.unary("CreateVersion", { ...request, allowMissingArtifacts: true });
+    const changes = new Inbox(registry.serverStream("WatchCatalogue", { resource: name }));
+    await changes.until("creation", () => changes.messages.length === 1);
+    clock.advance(60_000);
+    await registry.unary("CreateVersion", { ...request, allowMissingArtifacts: true });
+    clock.advance(60_000);
+    const rejected = await changes.until("refusal", () => changes.messages[1]);
+    expect(rejected).to.include({ principal: "registry", call: "ExpireVersion" });
+    expect(rejected.after!.version).to.include({
+      state: "VERSION_STATE_REJECTED",
+      stateReason: "it was not complete and validated within 100 s",
+    });
+    expect(await registry.unary("GetVersion", { name: "models/m/versions/2" })).to.include({
+      state: "VERSION_STATE_UPLOADING",
+    });
+  });
+
+  /** Where the registry keeps the bytes of an artifact. */
+  async function pathOf(bytes: Uint8Array): Promise<string> {
+    const sha256 = sha256Of(bytes);
+    const shelf = join(folder.path, "registry", "artifacts", sha256.slice(0, 2));
+    const name = (await readdir(shelf)).find((entry) => entry.startsWith(sha256));
+    return join(shelf, name!);
+  }
+});
