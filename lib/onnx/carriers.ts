@@ -1,4 +1,5 @@
-import type { DataType } from "../tensor.ts";
+import { ServiceError } from "../errors.ts";
+import type { DataType, Signature } from "../tensor.ts";
 
 /** The runtime's name of each data type, and the array that it wants; strings and what it cannot carry have none. */
 export const carriers = {
@@ -18,7 +19,10 @@ export const carriers = {
   BF16: undefined,
 } as const satisfies Record<DataType, { readonly type: string; readonly array: unknown } | undefined>;
 
-/** Whether the runtime takes and gives tensors of a data type. */
-export function isCarried(dataType: DataType): boolean {
-  return carriers[dataType] !== undefined;
+/** Throws ARTIFACT_INVALID that names the input or output which the runtime cannot take or give. */
+export function checkCarried({ inputs, outputs }: Signature): void {
+  const refused = [...inputs, ...outputs].find(({ dataType }) => carriers[dataType] === undefined);
+  if (refused === undefined) return;
+  const message = `'${refused.name}' is ${refused.dataType}, which the runtime cannot carry`;
+  throw new ServiceError("ARTIFACT_INVALID", message);
 }

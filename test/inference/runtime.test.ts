@@ -1,6 +1,6 @@
 import { expect } from "chai";
+import { isShortage } from "../../lib/onnx/shortage.ts";
 import { openSession, type Session } from "../../services/inference/worker/runtime.ts";
-import { isShortage } from "../../services/inference/worker/shortage.ts";
 import { expandingModel } from "./models.ts";
 
 describe("the runtime", () => {

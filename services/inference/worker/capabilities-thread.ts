@@ -1,8 +1,8 @@
 import { parentPort } from "node:worker_threads";
 import { assert } from "../../../lib/errors.ts";
+import { newestOpset } from "../../../lib/onnx/newest-opset.ts";
 import type { RuntimeCapabilities } from "./capabilities.ts";
 import { executionProviders } from "./execution-providers.ts";
-import { newestOpset } from "./newest-opset.ts";
 import { openSession, runtimeName } from "./runtime.ts";
 
 // The entry of a thread that says once what the runtime can do, and ends.

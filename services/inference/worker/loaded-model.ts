@@ -1,10 +1,10 @@
-import { ServiceError } from "../../../lib/errors.ts";
+import { checkCarried } from "../../../lib/onnx/carriers.ts";
 import { defaultsModel, defaultsOf, withoutDefaults } from "../../../lib/onnx/defaults.ts";
 import { checkExternalFiles } from "../../../lib/onnx/external-data.ts";
 import { type ModelProto, readModel, writeModel } from "../../../lib/onnx/model.ts";
 import { signatureOf } from "../../../lib/onnx/signature.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
-import { isCarried, openSession, type Session, type SessionOptions } from "./runtime.ts";
+import { openSession, type Session, type SessionOptions } from "./runtime.ts";
 import type { ThreadStart } from "./thread-protocol.ts";
 import { readVerified } from "./verified-file.ts";
 
@@ -58,13 +58,4 @@ async function defaultTensors(model: ModelProto, options: SessionOptions): Promi
   } finally {
     await session.release();
   }
-}
-
-function checkCarried({ inputs, outputs }: Signature): void {
-  const refused = [...inputs, ...outputs].find(({ dataType }) => !isCarried(dataType));
-  if (refused === undefined) return;
-  throw new ServiceError(
-    "ARTIFACT_INVALID",
-    `'${refused.name}' is ${refused.dataType}, which the runtime cannot carry`,
-  );
 }

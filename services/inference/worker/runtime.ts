@@ -1,9 +1,10 @@
 import { env, InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
 import { assert, messageOf, type Reason, ServiceError } from "../../../lib/errors.ts";
+import { carriers } from "../../../lib/onnx/carriers.ts";
+import { isShortage } from "../../../lib/onnx/shortage.ts";
 import type { DataType, Tensor } from "../../../lib/tensor.ts";
 import { joinedByteStrings, textsOf } from "../tensors/byte-strings.ts";
 import { executionProviders } from "./execution-providers.ts";
-import { isShortage } from "./shortage.ts";
 
 /** What runs the models, and its version. */
 export const runtimeName = `onnxruntime ${env.versions.node}`;
@@ -70,29 +71,6 @@ function faultOf(cause: unknown, reason: Reason, what: string): ServiceError {
   return isShortage(text)
     ? new ServiceError("INTERNAL", `the node is short of memory or threads: ${text}`, { cause })
     : new ServiceError(reason, `${what}: ${text}`, { cause });
-}
-
-/** The runtime's name of each data type, and the array that it wants; strings and what it cannot carry have none. */
-const carriers = {
-  BOOL: { type: "bool", array: Uint8Array },
-  UINT8: { type: "uint8", array: Uint8Array },
-  UINT16: { type: "uint16", array: Uint16Array },
-  UINT32: { type: "uint32", array: Uint32Array },
-  UINT64: { type: "uint64", array: BigUint64Array },
-  INT8: { type: "int8", array: Int8Array },
-  INT16: { type: "int16", array: Int16Array },
-  INT32: { type: "int32", array: Int32Array },
-  INT64: { type: "int64", array: BigInt64Array },
-  FP16: { type: "float16", array: Uint16Array },
-  FP32: { type: "float32", array: Float32Array },
-  FP64: { type: "float64", array: Float64Array },
-  BYTES: { type: "string", array: undefined },
-  BF16: undefined,
-} as const satisfies Record<DataType, { readonly type: RuntimeTensor.Type; readonly array: unknown } | undefined>;
-
-/** Whether the runtime takes and gives tensors of a data type. */
-export function isCarried(dataType: DataType): boolean {
-  return carriers[dataType] !== undefined;
 }
 
 const dataTypeOf = new Map(

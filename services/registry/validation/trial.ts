@@ -2,12 +2,12 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
-import { isCarried } from "../../../lib/onnx/carriers.ts";
+import { checkCarried } from "../../../lib/onnx/carriers.ts";
 import { checkExternalFiles } from "../../../lib/onnx/external-data.ts";
 import { readModel } from "../../../lib/onnx/model.ts";
 import { newestOpset } from "../../../lib/onnx/newest-opset.ts";
 import { isShortage } from "../../../lib/onnx/shortage.ts";
-import type { Signature, Tensor } from "../../../lib/tensor.ts";
+import type { Tensor } from "../../../lib/tensor.ts";
 import type { Outcome } from "../store/validations.ts";
 import { type FileFacts, factsOf, ownDomain } from "./model-facts.ts";
 import type { ValidatorTask } from "./protocol.ts";
@@ -54,11 +54,6 @@ async function readFacts({ path, locations }: ValidatorTask): Promise<FileFacts>
 
 /** A protobuf message is smaller than 2 GiB. Larger models keep weights outside of it. */
 const onnxBytesMax = 2 ** 31 - 1;
-
-function checkCarried({ inputs, outputs }: Signature): void {
-  const refused = [...inputs, ...outputs].find(({ dataType }) => !isCarried(dataType));
-  if (refused !== undefined) throw invalid(`'${refused.name}' is ${refused.dataType}, which the runtime cannot carry`);
-}
 
 async function checkOpsets({ opsets }: FileFacts): Promise<void> {
   for (const [domain, version] of Object.entries(opsets)) {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { integerOf, readModel } from "../../lib/onnx/model.ts";
-import { newestOpset } from "../../services/inference/worker/newest-opset.ts";
+import { newestOpset } from "../../lib/onnx/newest-opset.ts";
 
 describe("the newest operator set", () => {
   /** A runtime that loads versions up to `newest`, and what it was asked for. */
