@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import { versionName } from "../../../lib/resource-names.ts";
@@ -172,7 +172,7 @@ export class Registration {
     const { count } = await query
       .selectFrom("variants")
       .select(({ fn }) => fn.countAll<number>().as("count"))
-      .where("state", "=", "VALIDATING")
+      .where("state", "=", sql.lit("VALIDATING" as const))
       .executeTakeFirstOrThrow();
     if (count < waitingMax) return;
     const message = `${count} variants wait for their validation; needed: less than ${waitingMax}`;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { expressionBuilder } from "kysely";
+import { expressionBuilder, sql } from "kysely";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Database } from "./database.ts";
 import type { Schema, VariantRow } from "./schema.ts";
@@ -48,7 +48,7 @@ export class ValidationQueue {
     await query
       .updateTable("variants")
       .set({ lease_holder: null, lease_time: this.#clock.now() })
-      .where("state", "=", "VALIDATING")
+      .where("state", "=", validating)
       .execute();
   }
 
@@ -59,7 +59,7 @@ export class ValidationQueue {
     const next = query
       .selectFrom("variants as due")
       .select(["due.model", "due.number", "due.id"])
-      .where("due.state", "=", "VALIDATING")
+      .where("due.state", "=", validating)
       .where("due.lease_time", "<=", now)
       // The others are measured by the primary.
       .where(({ or, eb, exists }) => or([eb("due.position", "=", 0), exists(readyPrimary())]))
@@ -82,7 +82,7 @@ export class ValidationQueue {
     const { numUpdatedRows } = await this.#database.query
       .updateTable("variants")
       .set({ lease_time: this.#clock.now() + leaseMs })
-      .where("state", "=", "VALIDATING")
+      .where("state", "=", validating)
       .where("lease_holder", "=", lease)
       .executeTakeFirstOrThrow();
     return numUpdatedRows > 0n;
@@ -97,7 +97,7 @@ export class ValidationQueue {
         lease_time: this.#clock.now() + delayMs,
         attempts: eb("attempts", "-", counts ? 0 : 1),
       }))
-      .where("state", "=", "VALIDATING")
+      .where("state", "=", validating)
       .where("lease_holder", "=", lease)
       .execute();
   }
@@ -128,15 +128,17 @@ export class ValidationQueue {
   /** Gives up the variants that came before a time and are not validated yet. */
   async expire(actor: Actor, sinceMs: number, reason: string): Promise<void> {
     const isExpired = ({ create_time }: Pick<VariantRow, "create_time">) => create_time < sinceMs;
-    const expired = await this.#database.query
-      .selectFrom("variants")
-      .select(["model", "number"])
-      .distinct()
-      .where("state", "in", ["UPLOADING", "VALIDATING"])
-      .where("create_time", "<", sinceMs)
-      .limit(expiredMax)
-      .execute();
-    for (const { model, number } of expired) {
+    const { query } = this.#database;
+    const old = (state: typeof validating | typeof uploading) =>
+      query
+        .selectFrom("variants")
+        .select(["model", "number"])
+        .distinct()
+        .where("state", "=", state)
+        .where("create_time", "<", sinceMs)
+        .limit(expiredMax)
+        .execute();
+    for (const { model, number } of [...(await old(uploading)), ...(await old(validating))]) {
       await this.#change(actor, async (transaction) => {
         await transaction.lockModel(model);
         const before = await findVersion(transaction.query, model, number);
@@ -150,7 +152,11 @@ export class ValidationQueue {
   }
 }
 
-/** Most versions that are given up at once. */
+/** Written into the statements, so that the databases see that their indexes of these few variants will do. */
+const validating = sql.lit("VALIDATING" as const);
+const uploading = sql.lit("UPLOADING" as const);
+
+/** Most versions of a state that are given up at once. */
 const expiredMax = 100;
 
 function claimOf(row: VariantRow, sampleJson: string | null): Claim {
