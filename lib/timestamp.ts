@@ -14,3 +14,9 @@ export function timeMsOf({ seconds, nanos }: { readonly seconds: number; readonl
 export function durationMsOf({ seconds, nanos }: { readonly seconds: number; readonly nanos: number }): number {
   return seconds * 1000 + nanos / 1e6;
 }
+
+/** `google.protobuf.Duration` of milliseconds. */
+export function durationOf(durationMs: number): { seconds: number; nanos: number } {
+  const seconds = Math.floor(durationMs / 1000);
+  return { seconds, nanos: Math.round((durationMs - seconds * 1000) * 1e6) };
+}

@@ -5,6 +5,7 @@ import type { Version } from "../../lib/gen/amaas/registry/v1/Version.ts";
 import { aliasName, artifactName, modelName, parseVersionName } from "../../lib/resource-names.ts";
 import type { RpcClient, RpcOptions } from "../../lib/rpc/client.ts";
 import { relayedFault } from "../../lib/rpc/status.ts";
+import { durationOf } from "../../lib/timestamp.ts";
 
 /** How a call to the registry is made on behalf of a request. */
 export type OnBehalf = Pick<RpcOptions, "requestId" | "signal" | "deadlineMs">;
@@ -18,6 +19,9 @@ export interface NewVersion {
   /** The same id gives the same version, however often it is sent. */
   readonly idempotencyKey: string;
 }
+
+/** Who the trainer says that it is, for the registry's log of changes. */
+const asTrainer = { "amaas-principal": "trainer" };
 
 /** The registry as the trainer needs it. Its faults are relayed; where it can't be reached: SERVICE_UNAVAILABLE. */
 export class Catalogue {
@@ -48,7 +52,7 @@ export class Catalogue {
       for await (const { chunk } of this.#registry.serverStream(
         "DownloadArtifact",
         { name: artifactName(sha256) },
-        onBehalf,
+        { ...onBehalf, metadata: asTrainer },
       )) {
         hash.update(chunk);
         yield chunk;
@@ -61,26 +65,44 @@ export class Catalogue {
     throw new ServiceError("ARTIFACT_CORRUPT", `the bytes of ${artifactName(sha256)} have the SHA-256 ${seen}`);
   }
 
+  /** Keeps an artifact from being collected for a while, from now on; asking again prolongs it. */
+  async hold(resource: string, holder: string, durationMs: number, onBehalf: OnBehalf): Promise<void> {
+    const request = { resource, holder, duration: durationOf(durationMs) };
+    await this.#reaching(() => this.#registry.unary("HoldResource", request, this.#limited(onBehalf)));
+  }
+
+  /** Ends a hold before its time; nothing happens where there is none. */
+  async release(resource: string, holder: string, onBehalf: OnBehalf): Promise<void> {
+    await this.#reaching(() => this.#registry.unary("ReleaseHold", { resource, holder }, this.#limited(onBehalf)));
+  }
+
   /**
    * Stores the model's bytes and registers them; answers the name of the version. Where the key has made a version of other
-   * bytes before, on a machine that rounds otherwise, that one stands.
+   * bytes before, on a machine that rounds otherwise, that one stands. Throws ARTIFACT_INVALID where the registry rejects the
+   * version.
    */
   async register(version: NewVersion, onBehalf: OnBehalf): Promise<string> {
     const sha256 = createHash("sha256").update(version.bytes).digest("hex");
     const upload = partsOf(version.bytes, sha256);
     const timeoutMs = this.#timeoutMs + (version.bytes.byteLength / 1024 ** 2) * 1000;
-    await this.#reaching(() => this.#registry.clientStream("UploadArtifact", upload, { ...onBehalf, timeoutMs }));
+    await this.#reaching(() =>
+      this.#registry.clientStream("UploadArtifact", upload, { ...this.#limited(onBehalf), timeoutMs }),
+    );
     const request = {
       parent: modelName(version.model),
-      version: { artifact: artifactName(sha256), metrics: version.metrics, lineage: version.lineage },
+      version: {
+        variants: [{ artifact: artifactName(sha256) }],
+        metrics: version.metrics,
+        lineage: version.lineage,
+      },
       requestId: version.idempotencyKey,
       allowMissingModel: true,
     };
     try {
       return (await this.#reaching(() => this.#registry.unary("CreateVersion", request, this.#limited(onBehalf)))).name;
     } catch (failure) {
-      const made = failure instanceof ServiceError ? failure.metadata.version : undefined;
-      if (made === undefined) throw failure;
+      const { field, version: made } = failure instanceof ServiceError ? failure.metadata : {};
+      if (field !== "request_id" || made === undefined) throw failure;
       return made;
     }
   }
@@ -88,12 +110,16 @@ export class Catalogue {
   /** Points an alias at a version, and makes the alias if there is none. */
   async moveAlias(alias: string, version: string, onBehalf: OnBehalf): Promise<void> {
     const { model, version: number } = parseVersionName(version);
-    const request = { alias: { name: aliasName(model, alias), version: number }, allowMissing: true };
+    const request = {
+      alias: { name: aliasName(model, alias), targets: [{ version: number }] },
+      allowMissing: true,
+      reason: "its training has ended",
+    };
     await this.#reaching(() => this.#registry.unary("UpdateAlias", request, this.#limited(onBehalf)));
   }
 
   #limited(onBehalf: OnBehalf): RpcOptions {
-    return { ...onBehalf, timeoutMs: this.#timeoutMs };
+    return { ...onBehalf, timeoutMs: this.#timeoutMs, metadata: asTrainer };
   }
 
   async #reaching<Reply>(call: () => Promise<Reply>): Promise<Reply> {

@@ -10,6 +10,8 @@ export interface TrainerConfig extends ServiceConfig {
   readonly redisUrl: string;
   readonly queue: QueueConfig;
   readonly datasetBytesMax: number;
+  /** How long the registry keeps the dataset of a job that nothing more is heard of, in milliseconds. */
+  readonly datasetHoldMs: number;
   /** Threads of the runtime inside one operator. */
   readonly threadCount: number;
   readonly registryTimeoutMs: number;
@@ -49,7 +51,10 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
       retryDelayMs: whole("RETRY_DELAY_MS", 1000, 10, 3_600_000),
     },
     datasetBytesMax: whole("DATASET_BYTES_MAX", 1024 ** 3, 1, 64 * 1024 ** 3),
+    datasetHoldMs: whole("DATASET_HOLD_MS", 7 * dayMs, 1000, 30 * dayMs),
     threadCount: whole("THREADS", Math.min(availableParallelism(), threadCountMax), 1, threadCountMax),
     registryTimeoutMs: whole("REGISTRY_TIMEOUT_MS", 30_000, 100, 3_600_000),
   };
 }
+
+const dayMs = 24 * 60 * 60 * 1000;

@@ -7,6 +7,7 @@ import { RpcClient } from "../../lib/rpc/client.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 import { Catalogue } from "./catalogue.ts";
 import type { TrainerConfig } from "./config.ts";
+import { DatasetHolds } from "./dataset-holds.ts";
 import { jobHandlers } from "./handlers/jobs.ts";
 import { runPipeline } from "./pipeline.ts";
 import { JobChanges } from "./queue/job-changes.ts";
@@ -31,6 +32,7 @@ export class TrainerService implements Service {
 
   async start(): Promise<{ readonly port: number }> {
     const { queue: bounds, threadCount, registryAddress, registryTimeoutMs, datasetBytesMax } = this.#config;
+    const clock = this.#clock;
     const [commands, blocking, subscriber] = [
       await this.#redis("commands"),
       await this.#redis("blocking"),
@@ -39,11 +41,13 @@ export class TrainerService implements Service {
     const registry = new RpcClient<RegistryServiceDefinition>("amaas.registry.v1.RegistryService", registryAddress);
     this.#releases.push(() => registry.close());
     const catalogue = new Catalogue(registry, registryTimeoutMs, datasetBytesMax);
+    const holds = new DatasetHolds({ catalogue, holdMs: this.#config.datasetHoldMs, clock });
+    this.#releases.push(() => holds.stop());
 
-    const store = new JobStore(commands, bounds, this.#clock);
-    const changes = new JobChanges(subscriber, this.#clock);
+    const store = new JobStore(commands, bounds, clock);
+    const changes = new JobChanges(subscriber, clock);
     await changes.start();
-    const queue = new JobQueue(commands, bounds, store, this.#clock, this.#log);
+    const queue = new JobQueue(commands, bounds, store, clock, this.#log);
     this.#releases.push(() => queue.stop());
     await queue.start();
 
@@ -52,15 +56,17 @@ export class TrainerService implements Service {
       config: bounds,
       store,
       changes,
-      process: (job, signal, log) => runPipeline({ catalogue, store, threadCount, bounds }, job, signal, log),
-      clock: this.#clock,
+      process: (job, signal, log) =>
+        holds.during(job, signal, log, () => runPipeline({ catalogue, store, threadCount, bounds }, job, signal, log)),
+      onEnd: (job) => holds.release(job, this.#log),
+      clock,
       log: this.#log,
     });
     this.#releases.push(() => worker.stop());
     const server = new RpcServer(this.#config, this.#log);
     server.implement<TrainerServiceHandlers>(
       "amaas.trainer.v1.TrainerService",
-      jobHandlers({ store, queue, changes, catalogue, threadCount }),
+      jobHandlers({ store, queue, changes, catalogue, holds, threadCount }),
     );
     this.#releases.push(() => server.stop());
     const port = await server.start();

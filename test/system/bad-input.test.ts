@@ -85,7 +85,7 @@ describe("bad input at the gateway", function () {
   ] as const) {
     it(`refuses to register ${what} as a version`, async () => {
       const artifact = await upload(suite.registry, bytes);
-      const request = { parent: "models/broken", version: { artifact }, allowMissingModel: true };
+      const request = { parent: "models/broken", version: { variants: [{ artifact }] }, allowMissingModel: true };
       const refused = await fault(suite.registry.unary("CreateVersion", request));
       expect(refused).to.include({ code: status.INVALID_ARGUMENT, reason: "ARTIFACT_INVALID" });
       expect((await fault(suite.registry.unary("GetModel", { name: "models/broken" }))).code).to.equal(

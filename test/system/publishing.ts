@@ -18,9 +18,10 @@ export async function publish(
   bytes: Buffer,
 ): Promise<string> {
   const artifact = await upload(registry, bytes);
-  const request = { parent: modelName(model), version: { artifact }, allowMissingModel: true };
+  const request = { parent: modelName(model), version: { variants: [{ artifact }] }, allowMissingModel: true };
   const { name } = await registry.unary("CreateVersion", request, { timeoutMs: 10_000 });
-  const alias = { name: `${modelName(model)}/aliases/default`, version: Number(name.split("/").at(-1)) };
+  const targets = [{ version: Number(name.split("/").at(-1)) }];
+  const alias = { name: `${modelName(model)}/aliases/default`, targets };
   await registry.unary("UpdateAlias", { alias, allowMissing: true }, { timeoutMs: 10_000 });
   return name;
 }

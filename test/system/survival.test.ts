@@ -55,7 +55,7 @@ describe("a suite whose every process is killed", function () {
     const csv = Array.from({ length: 64 }, (_, i) => `${i % 8},${i >> 3},${(i % 8) * 2 - (i >> 3)}`).join("\n");
     const dataset = await upload(suite.registry, Buffer.from(csv));
     expect((await run({ ...spec, dataset })).state).to.equal("STATE_SUCCEEDED");
-    const alias = { name: "models/line/aliases/first", version: 1 };
+    const alias = { name: "models/line/aliases/first", targets: [{ version: 1 }] };
     await suite.registry.unary("UpdateAlias", { alias, allowMissing: true });
     expect((await run({ ...spec, dataset, seed: 2 })).version).to.equal("models/line/versions/2");
     const cancelled = await suite.trainer.unary("CreateJob", {

@@ -4,7 +4,8 @@ import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
 import { jobName, parseJobName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { Catalogue } from "../catalogue.ts";
-import type { JobState } from "../jobs/job.ts";
+import type { DatasetHolds } from "../dataset-holds.ts";
+import { type JobState, jobStates } from "../jobs/job.ts";
 import { jobMessage } from "../jobs/job-message.ts";
 import { checkSpec } from "../jobs/train-spec.ts";
 import type { JobChanges } from "../queue/job-changes.ts";
@@ -18,19 +19,25 @@ export interface JobHandlerParts {
   readonly queue: JobQueue;
   readonly changes: JobChanges;
   readonly catalogue: Catalogue;
+  readonly holds: DatasetHolds;
   readonly threadCount: number;
 }
 
 /** The calls of `amaas.trainer.v1.TrainerService`. */
 export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHandlers> {
-  const { store, queue, catalogue, threadCount } = parts;
+  const { store, queue, catalogue, holds, threadCount } = parts;
   return {
     CreateJob: async ({ job, requestId }, call) => {
       if (requestId.length > requestIdLengthMax) throw requestIdTooLong(requestId.length);
       const spec = checkSpec(job?.train, threadCount);
       await catalogue.checkDataset(spec.datasetSha256, call);
       const created = await store.create({ spec: job!.train!, requestId: call.requestId }, requestId);
-      // Stored is accepted: a job that cannot be queued now is queued by the next recovery.
+      if (jobStates[created.state].ended) return jobMessage(created);
+      // Stored is accepted: a job that cannot hold its dataset now does so when it begins, ...
+      await holds
+        .hold(created, call.signal)
+        .catch((failure) => call.log.warn({ error: messageOf(failure) }, "held later"));
+      // ... and one that cannot be queued now is queued by the next recovery.
       await queue.add(created.id).catch((failure) => call.log.warn({ error: messageOf(failure) }, "queued later"));
       return jobMessage(created);
     },
@@ -50,12 +57,13 @@ export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHand
       return watchJob(parts, parseJobName(name), afterSequence, call);
     },
 
-    CancelJob: async ({ name }) => {
+    CancelJob: async ({ name }, call) => {
       const id = parseJobName(name);
       const cancelled = await store.move(id, ["PENDING", "RUNNING"], "CANCELLED");
       const job = await store.get(id);
       if (!cancelled && job.state !== "CANCELLED") throw tooLate(id, job.state);
       await queue.remove(id);
+      holds.release(job, call.log);
       return jobMessage(job);
     },
   };

@@ -21,6 +21,8 @@ export interface JobWorkerParts {
   readonly store: JobStore;
   readonly changes: JobChanges;
   readonly process: JobProcessor;
+  /** Called when a job has ended that this worker had, however it ended; perhaps more than once. */
+  readonly onEnd: (job: Job) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -99,12 +101,24 @@ export class JobWorker {
     } finally {
       unwatch();
       this.#running.delete(id);
+      await this.#tellIfEnded(id);
     }
   }
 
+  async #tellIfEnded(id: string): Promise<void> {
+    const ended = await this.#ended(id);
+    if (ended !== undefined) this.#parts.onEnd(ended);
+  }
+
   async #abortIfEnded(id: string, over: AbortController): Promise<void> {
+    const ended = await this.#ended(id);
+    if (ended !== undefined) over.abort(new ServiceError("CANCELLED", `the job is ${ended.state}`));
+  }
+
+  /** The job if it is known to have ended. */
+  async #ended(id: string): Promise<Job | undefined> {
     const job = await this.#parts.store.get(id).catch(() => undefined);
-    if (job && jobStates[job.state].ended) over.abort(new ServiceError("CANCELLED", `the job is ${job.state}`));
+    return job && jobStates[job.state].ended ? job : undefined;
   }
 
   async #fail(delivery: Delivery, failure: unknown, log: Log): Promise<void> {
@@ -126,6 +140,7 @@ export class JobWorker {
     await this.#end(delivery.id!, "FAILED", { error: { reason: "WORKER_LOST", message } }).catch((error) =>
       this.#parts.log.error({ job: delivery.id, error }, "the failure could not be recorded"),
     );
+    await this.#tellIfEnded(delivery.id!);
   }
 
   #end(id: string, state: JobState, change: JobChange): Promise<boolean> {

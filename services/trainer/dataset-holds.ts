@@ -1,0 +1,72 @@
+import type { Clock } from "../../lib/clock.ts";
+import { messageOf } from "../../lib/errors.ts";
+import type { Log } from "../../lib/log.ts";
+import { jobName } from "../../lib/resource-names.ts";
+import type { Catalogue } from "./catalogue.ts";
+import type { Job } from "./jobs/job.ts";
+
+/** What holds are made of. */
+export interface DatasetHoldsParts {
+  readonly catalogue: Pick<Catalogue, "hold" | "release">;
+  /** How long a hold lasts that nobody prolongs, in milliseconds. */
+  readonly holdMs: number;
+  readonly clock: Clock;
+}
+
+/** As much of a job as its hold needs. */
+export type HoldingJob = Pick<Job, "id" | "spec" | "requestId">;
+
+/** Keeps the datasets of jobs from being collected, in the name of each job, until it has ended. */
+export class DatasetHolds {
+  readonly #parts: DatasetHoldsParts;
+  readonly #releasing = new Set<Promise<void>>();
+
+  constructor(parts: DatasetHoldsParts) {
+    this.#parts = parts;
+  }
+
+  /** Holds the dataset of a job, or prolongs its hold. Rejects with the registry's fault. */
+  hold({ id, spec, requestId }: HoldingJob, signal?: AbortSignal): Promise<void> {
+    return this.#parts.catalogue.hold(spec.dataset, jobName(id), this.#parts.holdMs, { requestId, signal });
+  }
+
+  /** Holds the dataset of a job as long as `work` goes on, and for a while after. Rejects as `hold` and `work` do. */
+  async during<Result>(job: HoldingJob, signal: AbortSignal, log: Log, work: () => Promise<Result>): Promise<Result> {
+    await this.hold(job, signal);
+    let cancel = () => {};
+    let isOver = false;
+    const prolongLater = () => {
+      cancel = this.#parts.clock.after(Math.min(prolongMsMax, this.#parts.holdMs / 3), () => {
+        this.hold(job, signal)
+          .catch((failure) => log.warn({ error: messageOf(failure) }, "the dataset's hold could not be prolonged yet"))
+          .finally(() => isOver || prolongLater());
+      });
+    };
+    prolongLater();
+    try {
+      return await work();
+    } finally {
+      isOver = true;
+      cancel();
+    }
+  }
+
+  /** Ends the hold of a job in the background. Where the registry is away, the hold expires by itself. */
+  release({ id, spec, requestId }: HoldingJob, log: Log): void {
+    const releasing = this.#parts.catalogue
+      .release(spec.dataset, jobName(id), { requestId, deadlineMs: this.#parts.clock.now() + releaseMsMax })
+      .catch((failure) => log.warn({ error: messageOf(failure) }, "the dataset stays held until its hold expires"))
+      .finally(() => this.#releasing.delete(releasing));
+    this.#releasing.add(releasing);
+  }
+
+  /** Settles once no release is under way. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#releasing);
+  }
+}
+
+/** How often holds are prolonged at least, in milliseconds. */
+const prolongMsMax = 60 * 60 * 1000;
+/** How long a release may take, in milliseconds. */
+const releaseMsMax = 2000;
