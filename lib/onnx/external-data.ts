@@ -38,11 +38,6 @@ export function checkExternalFiles(model: ModelProto, given: Iterable<string>): 
   }
 }
 
-/** Refuses a model that keeps tensors in any other file, as `checkExternalFiles` does. */
-export function refuseExternalData(model: ModelProto): void {
-  checkExternalFiles(model, []);
-}
-
 /**
  * Whether a text may be the location of an external file: a path below the folder of the ONNX file, which no system takes for
  * anything else, in the one spelling that it has.

@@ -21,7 +21,6 @@ describe("the gateway, for one message each way,", () => {
     const [first, second] = nodes.map(({ address }) => address) as [string, string];
     registry = await new FakeRegistry([
       routeOf("digits", { 1: [first], 2: [second], 3: "it is loading" }, { default: 2, stable: 1, next: 3 }),
-      routeOf("split", { 1: [first], 2: [second], 3: "it is loading" }, { default: { 1: 3, 2: 1, 3: 96 } }),
       routeOf("both", { 1: [first, second] }, { default: 1 }),
       routeOf("half", { 1: [nowhere, second] }, { default: 1 }),
       routeOf("gone", { 1: [nowhere] }, { default: 1 }),
@@ -178,18 +177,6 @@ describe("the gateway, for one message each way,", () => {
       reason: "MODEL_NOT_READY",
       message: "version 3 of model 'digits' is not ready on any node: it is loading",
     });
-  });
-
-  it("splits an alias over its ready targets by weight, and marks each answer with its version", async () => {
-    clearCalls();
-    const replies = await Promise.all(Array.from({ length: 400 }, () => infer("split")));
-    const served = replies.map(({ metadata }) => metadata.get("amaas-version")[0]);
-    const counts = nodes.map(({ calls }) => calls.length);
-    expect(counts).to.deep.equal(["1", "2"].map((version) => served.filter((seen) => seen === version).length));
-    // Six standard deviations of a binomial count.
-    expect(Math.abs(counts[1]! - 100)).to.be.below(6 * Math.sqrt(400 * (3 / 16)));
-    const ready = await gateway.infer("ModelReady", { name: "split" });
-    expect(ready.message).not.to.deep.equal(Buffer.from([8, 0]));
   });
 
   it("says ready=false of such a version, asks the node about others, and NOT_FOUND of what does not exist", async () => {
