@@ -83,9 +83,9 @@ export function endlessModel(): Uint8Array {
   return countingModel(2n ** 62n);
 }
 
-/** A model that adds one to its input for about a second. */
+/** A model that adds one to its input for some seconds. */
 export function slowModel(): Uint8Array {
-  return countingModel(500_000n);
+  return countingModel(2_000_000n);
 }
 
 function countingModel(trips: bigint): Uint8Array {

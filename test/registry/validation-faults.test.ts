@@ -16,7 +16,7 @@ import {
   startRegistry,
   upload,
 } from "./running-registry.ts";
-import { nextValidator, processGone, validatorsOf } from "./validator-processes.ts";
+import { busyValidator, nextValidator, processGone, validatorsOf } from "./validator-processes.ts";
 
 describe("validation survives", () => {
   let folder: Awaited<ReturnType<typeof emptyFolder>>;
@@ -72,18 +72,41 @@ describe("validation survives", () => {
     expect(await publish(registry, "m", linearModel())).to.include({ state: "VERSION_STATE_READY" });
   });
 
-  it("a validator that is killed once: the model is tried again", async () => {
-    const { becomes } = await begin(await start(), slowModel());
-    process.kill(await nextValidator(), "SIGKILL");
-    const ready = await becomes("VERSION_STATE_READY");
-    expect(ready).to.include({ stateReason: "" });
+  for (const [when, victim] of [
+    ["as soon as it has started", nextValidator],
+    ["in the midst of a model", busyValidator],
+  ] as const) {
+    it(`a validator that is killed ${when}: the model is tried again`, async () => {
+      const { becomes } = await begin(await start(), slowModel());
+      process.kill(await victim(), "SIGKILL");
+      expect(await becomes("VERSION_STATE_READY")).to.include({ stateReason: "" });
+    });
+  }
+
+  it("a validator that is killed while it has nothing to do, which the next model does not notice", async () => {
+    const { registry } = await start();
+    await publish(registry, "m", linearModel());
+    const [idle] = await validatorsOf();
+    process.kill(idle!, "SIGKILL");
+    await processGone(idle!);
+    expect(await publish(registry, "m", addingModel(4))).to.include({ state: "VERSION_STATE_READY" });
+  });
+
+  it("times without work: the process is given back, and started again when it is needed", async () => {
+    const clock = new ManualClock();
+    const { registry } = await start({}, clock);
+    await publish(registry, "m", linearModel());
+    const [idle] = await validatorsOf();
+    clock.advance(61_000);
+    await processGone(idle!);
+    expect(await publish(registry, "m", addingModel(5))).to.include({ state: "VERSION_STATE_READY" });
   });
 
   it("a validator that dies of a model each time: the model is rejected", async () => {
     const { becomes } = await begin(await start(), endlessModel());
-    const first = await nextValidator();
+    const first = await busyValidator();
     process.kill(first, "SIGKILL");
-    process.kill(await nextValidator([first]), "SIGKILL");
+    process.kill(await busyValidator([first]), "SIGKILL");
     expect((await becomes("VERSION_STATE_REJECTED")).stateReason).to.equal("the runtime crashed: SIGKILL");
     await publish(running!.registry, "m", linearModel());
   });

@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
 
-const waitMsMax = 10_000;
+const waitMsMax = 20_000;
 
 /** The ids of the validator processes of a registry that runs in a process. */
 export async function validatorsOf(parentId: number = process.pid): Promise<number[]> {
@@ -9,27 +10,54 @@ export async function validatorsOf(parentId: number = process.pid): Promise<numb
   return found.filter((id) => id !== undefined);
 }
 
-/** The id of a validator process that is none of these, once there is one. */
-export async function nextValidator(known: readonly number[] = []): Promise<number> {
-  for (const endMs = Date.now() + waitMsMax; Date.now() < endMs; ) {
-    const next = (await validatorsOf()).find((id) => !known.includes(id));
-    if (next !== undefined) return next;
-  }
-  throw new Error("no validator process was started");
+/** The id of a validator process that is none of these, once there is one, of a registry that runs in a process. */
+export function nextValidator(known: readonly number[] = [], parentId: number = process.pid): Promise<number> {
+  return eventually("a validator process", async () =>
+    (await validatorsOf(parentId)).find((id) => !known.includes(id)),
+  );
+}
+
+/** The same, once it has worked for a second: then it has started, and is in the midst of a model. */
+export function busyValidator(known: readonly number[] = []): Promise<number> {
+  return eventually("a validator at work", async () => {
+    for (const id of await validatorsOf()) if (!known.includes(id) && (await workedMs(id)) > 1000) return id;
+    return undefined;
+  });
 }
 
 /** Settles when no process has this id any more. */
 export async function processGone(id: number): Promise<void> {
-  for (const endMs = Date.now() + waitMsMax; Date.now() < endMs; ) {
-    const stat = await readFile(`/proc/${id}/stat`, "latin1").catch(() => undefined);
+  await eventually(`the end of process ${id}`, async () => {
+    const stat = await statOf(id);
     // One that nobody has asked how it ended is a zombie.
-    if (stat === undefined || / Z /.test(stat)) return;
+    return stat === undefined || stat[0] === "Z" || undefined;
+  });
+}
+
+async function eventually<Answer>(what: string, ask: () => Promise<Answer | undefined>): Promise<Answer> {
+  for (const endMs = Date.now() + waitMsMax; Date.now() < endMs; await setTimeout(10)) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
   }
-  throw new Error(`process ${id} still runs`);
+  throw new Error(`no ${what} within ${waitMsMax / 1000} s`);
+}
+
+/** The time that the processor has given a process. */
+async function workedMs(id: number): Promise<number> {
+  const stat = await statOf(id);
+  const ticksPerSecond = 100;
+  return stat === undefined ? 0 : ((Number(stat[11]) + Number(stat[12])) / ticksPerSecond) * 1000;
+}
+
+/** The fields of proc(5)'s stat behind the name, from the state on; undefined where there is no such process. */
+async function statOf(id: number): Promise<string[] | undefined> {
+  const stat = await readFile(`/proc/${id}/stat`, "latin1").catch(() => undefined);
+  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 async function isValidatorOf(id: number, parentId: number): Promise<boolean> {
-  const read = (name: string) => readFile(`/proc/${id}/${name}`, "latin1").catch(() => "");
-  if (!(await read("cmdline")).includes("registry/validation/main")) return false;
-  return new RegExp(`^\\d+ \\(.*\\) [^Z] ${parentId} `).test(await read("stat"));
+  const command = await readFile(`/proc/${id}/cmdline`, "latin1").catch(() => "");
+  if (!command.includes("registry/validation/main")) return false;
+  const [state, parent] = (await statOf(id)) ?? [];
+  return state !== "Z" && parent === String(parentId);
 }

@@ -3,7 +3,13 @@ import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1
 import type { Version } from "../../../lib/gen/amaas/registry/v1/Version.ts";
 import type { VersionState__Output } from "../../../lib/gen/amaas/registry/v1/VersionState.ts";
 import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
-import { parseModelName, parseVersionChoice, parseVersionName, versionName } from "../../../lib/resource-names.ts";
+import {
+  parseModelName,
+  parseVersionChoice,
+  parseVersionName,
+  versionName,
+  versionNumber,
+} from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import { versionMessage } from "../messages/version.ts";
 import type { Replies } from "../replies.ts";
@@ -59,9 +65,8 @@ export function versionHandlers({
       const model = parseModelName(parent, "parent");
       checkPairs("tags", tags, { countMax: 8, keyCharactersMax: 128, valueCharactersMax: 1024 });
       const size = pageSizeOf(pageSize);
-      const key = pageKeyOf(pageToken, { parent, states, tags });
-      const filters = { states: states.map(stateOf), tags };
-      const found = await versions.list(model, filters, size + 1, key === undefined ? undefined : Number(key));
+      const before = numberIn(pageToken, { parent, states, tags });
+      const found = await versions.list(model, { states: states.map(stateOf), tags }, size + 1, before);
       const page = found.slice(0, size);
       const last = String(page.at(-1)?.version.number);
       return {
@@ -91,6 +96,14 @@ export function versionHandlers({
       return replyTo(noWait ? added : await settling.settled(added, asked.id, call), asked.id);
     },
   };
+}
+
+/** The version behind which a page begins; undefined for the first page. */
+function numberIn(pageToken: string, filters: object): number | undefined {
+  const key = pageKeyOf(pageToken, filters);
+  const number = versionNumber(key ?? "");
+  if (key !== undefined && number === undefined) throw invalid("page_token", pageToken, "one from a page of versions");
+  return number;
 }
 
 interface StateRequest {

@@ -31,6 +31,7 @@ export class Lane {
   readonly #parts: LaneParts;
   readonly #validator: Validator;
   readonly #stopping = new AbortController();
+  #lastWorkMs = 0;
   #isWoken = false;
   #endSleep: () => void = () => undefined;
   #running: Promise<void> | undefined;
@@ -65,13 +66,19 @@ export class Lane {
       try {
         const claim = await queue.claim(leaseMs);
         if (claim !== undefined) await this.#work(claim);
-        else if (!this.#isWoken) await this.#sleep();
+        else if (!this.#isWoken) await this.#idle();
       } catch (failure) {
         log.warn({ error: failure }, "validation has to wait");
         this.#isWoken = false;
         await this.#sleep();
       }
     }
+  }
+
+  async #idle(): Promise<void> {
+    // What it holds may be of use to others.
+    if (this.#parts.clock.now() - this.#lastWorkMs > idleMsMax) await this.#validator.stop();
+    await this.#sleep();
   }
 
   async #sleep(): Promise<void> {
@@ -95,6 +102,7 @@ export class Lane {
       conclusion = await this.#conclusionOf(claim, AbortSignal.any([stopping, lost.signal]));
     } finally {
       endRenewal();
+      this.#lastWorkMs = this.#parts.clock.now();
     }
     if (lost.signal.aborted) return;
     if (stopping.aborted) return queue.release(claim, 0, false);
@@ -125,7 +133,7 @@ export class Lane {
         const task = { path, locations, sample: sampleJson === null ? null : sampleTensors(sampleJson) };
         let verdict = await this.#validator.validate(task, signal);
         // The machine may have been short of memory.
-        if (verdict.kind === "crashed") verdict = await this.#validator.validate(task, signal);
+        if (verdict.kind === "crashed" && !signal.aborted) verdict = await this.#validator.validate(task, signal);
         return this.#conclusionFrom(verdict, attempts);
       } finally {
         await remove();
@@ -138,9 +146,9 @@ export class Lane {
 
   #conclusionFrom(verdict: Verdict, attempts: number): Conclusion {
     if (verdict.kind === "outcome") return { kind: "final", outcome: verdict.outcome, isKept: true };
-    if (verdict.kind === "crashed") return rejected(`the runtime crashed: ${verdict.detail}`);
-    if (verdict.kind === "exceeded") return rejected(verdict.reason);
     const { detail } = verdict;
+    if (verdict.kind === "crashed") return rejected(`the runtime crashed: ${detail}`);
+    if (verdict.kind === "exceeded") return rejected(detail);
     if (attempts >= this.#parts.config.attemptsMax) {
       return rejected(`the machine was too short of memory or threads for it ${attempts} times: ${detail}`);
     }
@@ -184,6 +192,8 @@ const validating: Actor = { principal: "registry", call: "ValidateVersion", requ
 const leaseMs = 15_000;
 /** How often to look for something to do where nobody says that there is, in milliseconds. */
 const lookMs = 1000;
+/** How long a process without work stays, in milliseconds. */
+const idleMsMax = 60_000;
 /** How long to wait after what was none of the model's, and at most, in milliseconds. */
 const retryDelayMs = 1000;
 const retryDelayMsMax = 60_000;

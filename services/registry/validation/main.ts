@@ -20,15 +20,14 @@ await once(guard, "message");
 guard.unref();
 const startBytes = process.memoryUsage.rss();
 process.on("message", (task: ValidatorTask) => void answer(task));
+say({ kind: "ready" });
 
 async function answer(task: ValidatorTask): Promise<void> {
   const reply = await replyTo(task);
   globalThis.gc?.();
   const grownBytes = process.memoryUsage.rss() - startBytes;
-  const isLast = ++tasks >= tasksMax || grownBytes > grownBytesMax;
-  process.send?.({ ...reply, isLast } satisfies ValidatorReply, () => {
-    if (isLast) process.disconnect();
-  });
+  const isWorn = ++tasks >= tasksMax || grownBytes > grownBytesMax;
+  say({ ...reply, isWorn });
 }
 
 async function replyTo(task: ValidatorTask) {
@@ -41,6 +40,10 @@ async function replyTo(task: ValidatorTask) {
   }
 }
 
-/** A process that has done so much, or grown so far, makes room for a new one: what one model leaves behind does not add up. */
+function say(reply: ValidatorReply): void {
+  process.send?.(reply);
+}
+
+/** A process that has done so much, or grown so far, is worn: what models leave behind does not add up. */
 const tasksMax = 100;
 const grownBytesMax = 256 * 1024 ** 2;

@@ -10,11 +10,12 @@ export interface ValidatorTask {
   readonly sample: readonly Tensor[] | null;
 }
 
-/** What a validator process says: one answer per task, the last of them with `isLast`, after which it ends. */
+/** What a validator process says: `ready` once, then one answer per task; where it `isWorn`, it is to be replaced. */
 export type ValidatorReply =
-  | { readonly kind: "outcome"; readonly outcome: Outcome; readonly isLast: boolean }
+  | { readonly kind: "ready" }
+  | { readonly kind: "outcome"; readonly outcome: Outcome; readonly isWorn: boolean }
   /** The machine was short of something; the same may succeed later. */
-  | { readonly kind: "prevented"; readonly detail: string; readonly isLast: boolean };
+  | { readonly kind: "prevented"; readonly detail: string; readonly isWorn: boolean };
 
 /** The signal by which a validator process ends itself when it holds more memory than it may. */
 export const exceedingSignal = "SIGUSR2";

@@ -12,10 +12,12 @@ export interface ValidatorLimits {
 }
 
 /** What came of handing a model to a validator process. */
-export type Verdict =
-  | { readonly kind: "outcome"; readonly outcome: Outcome }
+export type Verdict = { readonly kind: "outcome"; readonly outcome: Outcome } | Ending;
+
+/** Why there is no outcome. */
+type Ending =
   /** The model took more than it may. */
-  | { readonly kind: "exceeded"; readonly reason: string }
+  | { readonly kind: "exceeded"; readonly detail: string }
   /** The process ended. */
   | { readonly kind: "crashed"; readonly detail: string }
   /** The machine was short of something. */
@@ -37,24 +39,44 @@ export class Validator {
 
   /** To be called again only once it has settled. The signal ends it: then the answer is of no use. */
   async validate(task: ValidatorTask, signal: AbortSignal): Promise<Verdict> {
-    const { timeoutMs } = this.#limits;
-    const running = this.#running ?? new RunningProcess(this.#limits.memoryBytesMax);
+    const { timeoutMs, memoryBytesMax } = this.#limits;
+    // It may have died since the last one.
+    if (this.#running?.isOver) this.#running = undefined;
+    const running = this.#running ?? new RunningProcess(memoryBytesMax);
     this.#running = running;
+    const kill = () => running.kill();
+    signal.addEventListener("abort", kill);
+    if (signal.aborted) kill();
+    try {
+      const start = await this.#within(startMsMax, running, running.ready);
+      // What goes wrong before it has begun is none of the model's fault.
+      if (start === "too slow") return { kind: "prevented", detail: `no validator in ${startMsMax / 1000} s` };
+      if (start !== undefined) return { kind: "prevented", detail: `the validator did not start: ${start.detail}` };
+      const verdict = await this.#within(timeoutMs, running, running.ask(task));
+      if (verdict !== "too slow") return verdict;
+      return { kind: "exceeded", detail: `it took longer than ${timeoutMs / 1000} s` };
+    } finally {
+      signal.removeEventListener("abort", kill);
+      if (running.isOver) await this.stop();
+    }
+  }
+
+  /** What a process comes to, or how it ends; it is killed where that takes too long. */
+  async #within<Answer>(
+    timeoutMs: number,
+    running: RunningProcess,
+    answer: Promise<Answer>,
+  ): Promise<Answer | Ending | "too slow"> {
     let isTooSlow = false;
     const cancel = this.#clock.after(timeoutMs, () => {
       isTooSlow = true;
       running.kill();
     });
-    const kill = () => running.kill();
-    signal.addEventListener("abort", kill);
-    if (signal.aborted) kill();
     try {
-      const verdict = await running.ask(task);
-      return isTooSlow ? { kind: "exceeded", reason: `it took longer than ${timeoutMs / 1000} s` } : verdict;
+      const first = await Promise.race([answer, running.ended]);
+      return isTooSlow ? "too slow" : first;
     } finally {
       cancel();
-      signal.removeEventListener("abort", kill);
-      if (running.isOver) this.#running = undefined;
     }
   }
 
@@ -66,14 +88,19 @@ export class Validator {
   }
 }
 
+/** How long a process may take to start, in milliseconds. */
+const startMsMax = 60_000;
+
 /** One process, until it ends. */
 class RunningProcess {
+  /** Settles once it takes tasks. */
+  readonly ready: Promise<undefined>;
   /** Settles with how it has ended. */
-  readonly ended: Promise<Verdict>;
+  readonly ended: Promise<Ending>;
   readonly #child: ChildProcess;
   #isOver = false;
   #lastWords = "";
-  #answered: (reply: ValidatorReply) => void = () => undefined;
+  #answered: (verdict: Verdict) => void = () => undefined;
 
   constructor(memoryBytesMax: number) {
     this.#child = startProcess(new URL("./main", import.meta.url), [String(process.pid), String(memoryBytesMax)], {
@@ -86,16 +113,19 @@ class RunningProcess {
     this.#child.stderr?.on("data", (text) => {
       this.#lastWords = `${this.#lastWords}${text}`.slice(-lastWordsCharactersMax);
     });
-    this.#child.on("message", (reply: ValidatorReply) => {
-      this.#isOver = reply.isLast;
-      this.#answered(reply);
+    this.ready = new Promise((settle) => {
+      this.#child.on("message", (reply: ValidatorReply) => {
+        if (reply.kind === "ready") return settle(undefined);
+        if (reply.isWorn) this.kill();
+        this.#answered(reply);
+      });
     });
-    this.ended = new Promise((settle) => {
+    this.ended = new Promise<Ending>((settle) => {
       this.#child.on("error", (failure) => settle({ kind: "prevented", detail: failure.message }));
       this.#child.once("close", (code, signal) => settle(this.#ending(code, signal, memoryBytesMax)));
-    }).then((verdict) => {
+    }).then((ending) => {
       this.#isOver = true;
-      return verdict as Verdict;
+      return ending;
     });
   }
 
@@ -104,13 +134,13 @@ class RunningProcess {
     return this.#isOver;
   }
 
+  /** Settles only where it does not end before. */
   ask(task: ValidatorTask): Promise<Verdict> {
-    const answer = new Promise<Verdict>((settle) => {
+    return new Promise((settle) => {
       this.#answered = settle;
       // Where it cannot be sent, the process is gone.
       this.#child.send(task, () => undefined);
     });
-    return Promise.race([answer, this.ended]);
   }
 
   kill(): void {
@@ -118,9 +148,9 @@ class RunningProcess {
     this.#child.kill("SIGKILL");
   }
 
-  #ending(code: number | null, signal: string | null, memoryBytesMax: number): Verdict {
+  #ending(code: number | null, signal: string | null, memoryBytesMax: number): Ending {
     if (signal === exceedingSignal) {
-      return { kind: "exceeded", reason: `it needed more than ${memoryBytesMax} bytes of memory` };
+      return { kind: "exceeded", detail: `it needed more than ${memoryBytesMax} bytes of memory` };
     }
     const words = this.#lastWords.trim().split("\n").slice(-linesMax).join(" ");
     return { kind: "crashed", detail: `${signal ?? `exit code ${code}`}${words && `: ${words}`}` };
