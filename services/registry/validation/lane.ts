@@ -139,7 +139,7 @@ export class Lane {
         await remove();
       }
     } catch (failure) {
-      // Its files cannot be had.
+      // Its files cannot be had, or no validator.
       return { kind: "later", detail: messageOf(failure), delayMs: retryDelayMs, counts: false };
     }
   }

@@ -37,7 +37,10 @@ export class Validator {
     this.#clock = clock;
   }
 
-  /** To be called again only once it has settled. The signal ends it: then the answer is of no use. */
+  /**
+   * To be called again only once it has settled. The signal ends it: then the answer is of no use. Throws where the process does
+   * not start, which is none of the model's fault.
+   */
   async validate(task: ValidatorTask, signal: AbortSignal): Promise<Verdict> {
     const { timeoutMs, memoryBytesMax } = this.#limits;
     // It may have died since the last one.
@@ -49,9 +52,8 @@ export class Validator {
     if (signal.aborted) kill();
     try {
       const start = await this.#within(startMsMax, running, running.ready);
-      // What goes wrong before it has begun is none of the model's fault.
-      if (start === "too slow") return { kind: "prevented", detail: `no validator in ${startMsMax / 1000} s` };
-      if (start !== undefined) return { kind: "prevented", detail: `the validator did not start: ${start.detail}` };
+      if (start === "too slow") throw new Error(`the validator did not start within ${startMsMax / 1000} s`);
+      if (start !== undefined) throw new Error(`the validator did not start: ${start.detail}`);
       const verdict = await this.#within(timeoutMs, running, running.ask(task));
       if (verdict !== "too slow") return verdict;
       return { kind: "exceeded", detail: `it took longer than ${timeoutMs / 1000} s` };
