@@ -45,7 +45,7 @@ export function readRegistryConfig(settings: Settings): RegistryConfig {
     artifacts: readArtifactsConfig(settings),
     validation: readValidationConfig(settings),
     control: {
-      heartbeatMs: whole("NODE_HEARTBEAT_MS", 1000, 50, 60_000),
+      heartbeatMs: whole("NODE_HEARTBEAT_MS", 800, 50, 60_000),
       settleTimeoutMs: whole("SETTLE_TIMEOUT_MS", 10_000, 0, 600_000),
       replicasPerVersion: whole("REPLICAS_PER_VERSION", 2, 1, 1000),
       newestVersionsServed: whole("NEWEST_VERSIONS_SERVED", 4, 0, 1000),

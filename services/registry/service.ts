@@ -6,7 +6,6 @@ import type { Service } from "../../lib/process.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 import { Artifacts } from "./artifacts/artifacts.ts";
 import type { RegistryConfig } from "./config.ts";
-import { CatalogueChanges } from "./control/catalogue-changes.ts";
 import { ControlPlane } from "./control/control-plane.ts";
 import { aliasHandlers } from "./handlers/aliases.ts";
 import { artifactHandlers } from "./handlers/artifacts.ts";
@@ -23,7 +22,6 @@ import { AliasStore } from "./store/aliases.ts";
 import type { OnStored } from "./store/artifacts.ts";
 import { ChangeStore } from "./store/changes.ts";
 import { Database } from "./store/database.ts";
-import { EntryStore } from "./store/entries.ts";
 import { HoldStore } from "./store/holds.ts";
 import { LineageStore } from "./store/lineage.ts";
 import { ModelStore } from "./store/models.ts";
@@ -69,8 +67,7 @@ export class RegistryService implements Service {
     const validation = new Validation({ config: validationConfig, folder, database, queue, place, clock, log });
     this.#releases.push(() => validation.stop());
     await validation.start();
-    const catalogueChanges = new CatalogueChanges();
-    const control = new ControlPlane(controlConfig, new EntryStore(database.query), catalogueChanges, clock, log);
+    const control = new ControlPlane({ config: controlConfig, database, clock, log });
     this.#releases.push(() => control.stop());
     await control.start();
 
@@ -78,7 +75,7 @@ export class RegistryService implements Service {
     const calls = {
       ...modelHandlers(new ModelStore(database, clock)),
       ...versionHandlers({ versions, registration, settling: new Settling(database), replies }),
-      ...aliasHandlers(new AliasStore(database.query), catalogueChanges, clock),
+      ...aliasHandlers(new AliasStore(database, clock, () => control.capabilities)),
       ...artifactHandlers(artifacts),
       ...upkeepHandlers(artifacts, clock),
       ...holdHandlers(new HoldStore(database, clock)),

@@ -7,7 +7,7 @@ describe("the registry's settings", () => {
     const { port, artifacts, control } = readRegistryConfig(new Settings({}));
     expect({ port, ...control }).to.deep.equal({
       port: 8101,
-      heartbeatMs: 1000,
+      heartbeatMs: 800,
       settleTimeoutMs: 10_000,
       replicasPerVersion: 2,
       newestVersionsServed: 4,

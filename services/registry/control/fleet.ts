@@ -1,65 +1,94 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import { NodeSession } from "./node-session.ts";
-import { changedModels, type NodeState } from "./node-state.ts";
+import type { NodeState } from "./node-state.ts";
 
-/** What of the fleet has changed: which nodes there are, or what one of them holds. */
-export type FleetChange =
-  | { readonly kind: "members" }
-  | { readonly kind: "replicas"; readonly models: ReadonlySet<string> };
+/** Hears that a node's state has become another one; undefined stands for a node that is not there. */
+export type NodeListener = (before: NodeState | undefined, after: NodeState | undefined) => void;
 
-/** The nodes that are connected and report. */
+/** All nodes that report: those that are connected here, and those that other registries on the same database know. */
 export class Fleet {
-  readonly #byId = new Map<string, NodeSession>();
   readonly #heartbeatMs: number;
   readonly #clock: Clock;
-  readonly #onChange: (change: FleetChange) => void;
-  #sessions: readonly NodeSession[] = [];
+  readonly #onChange: NodeListener;
+  readonly #sessions = new Map<string, NodeSession>();
+  #others: ReadonlyMap<string, NodeState> = new Map();
 
-  constructor(heartbeatMs: number, clock: Clock, onChange: (change: FleetChange) => void) {
+  constructor(heartbeatMs: number, clock: Clock, onChange: NodeListener) {
     this.#heartbeatMs = heartbeatMs;
     this.#clock = clock;
     this.#onChange = onChange;
   }
 
-  /** In the order of their names. */
-  get sessions(): readonly NodeSession[] {
+  /** Of the nodes that are connected here, by their ids. */
+  get sessions(): ReadonlyMap<string, NodeSession> {
     return this.#sessions;
+  }
+
+  /** In the order of their names. */
+  get nodes(): readonly NodeState[] {
+    const ids = new Set([...this.#sessions.keys(), ...this.#others.keys()]);
+    return [...ids].sort().map((id) => this.#state(id)!);
   }
 
   /** A node's first report; its session replaces an older one of the same name. */
   join(state: NodeState): NodeSession {
-    const older = this.#byId.get(state.id);
+    const { id } = state;
+    const older = this.#sessions.get(id);
     older?.cancelTimeout();
-    older?.end(lost(`another node named ${state.id} has connected`));
+    older?.end(lost(`another node named ${id} has connected`));
     const session = new NodeSession(state);
-    this.#byId.set(state.id, session);
     this.#expectReport(session);
-    this.#changeMembers();
+    this.#change(id, () => this.#sessions.set(id, session));
     return session;
   }
 
   /** A further report, under the same name; a session that has ended says nothing more. */
   report(session: NodeSession, state: NodeState): void {
     if (!this.#isMember(session)) return;
-    const before = session.state;
-    session.state = state;
     this.#expectReport(session);
-    if (before.draining !== state.draining || before.address !== state.address) this.#changeMembers();
-    const models = changedModels(before, state);
-    if (models.size > 0) this.#onChange({ kind: "replicas", models });
+    this.#change(state.id, () => {
+      session.state = state;
+    });
   }
 
   /** The node's stream has ended. */
   leave(session: NodeSession): void {
     session.cancelTimeout();
-    if (!this.#isMember(session)) return;
-    this.#byId.delete(session.state.id);
-    this.#changeMembers();
+    const { id } = session.state;
+    if (this.#isMember(session)) this.#change(id, () => this.#sessions.delete(id));
+  }
+
+  /** The node has connected to another registry. */
+  giveUp(session: NodeSession): void {
+    this.leave(session);
+    session.end(lost("the node has connected to another registry"));
+  }
+
+  /** Replaces the nodes of other registries; a node that is connected here is not theirs. */
+  setOthers(others: ReadonlyMap<string, NodeState>): void {
+    const ids = new Set([...this.#others.keys(), ...others.keys()]);
+    const before = new Map([...ids].map((id) => [id, this.#state(id)]));
+    this.#others = others;
+    for (const id of ids) this.#changed(before.get(id), this.#state(id));
+  }
+
+  #state(id: string): NodeState | undefined {
+    return this.#sessions.get(id)?.state ?? this.#others.get(id);
+  }
+
+  #change(id: string, act: () => void): void {
+    const before = this.#state(id);
+    act();
+    this.#changed(before, this.#state(id));
+  }
+
+  #changed(before: NodeState | undefined, after: NodeState | undefined): void {
+    if (before !== after) this.#onChange(before, after);
   }
 
   #isMember(session: NodeSession): boolean {
-    return this.#byId.get(session.state.id) === session;
+    return this.#sessions.get(session.state.id) === session;
   }
 
   /**
@@ -74,15 +103,10 @@ export class Fleet {
       session.end(lost(`no report for ${heartbeatsMissedMax * this.#heartbeatMs} ms`));
     });
   }
-
-  #changeMembers(): void {
-    this.#sessions = [...this.#byId.values()].sort((a, b) => (a.state.id < b.state.id ? -1 : 1));
-    this.#onChange({ kind: "members" });
-  }
 }
 
 /** A node counts as gone after this many heartbeats without a report. */
-const heartbeatsMissedMax = 3;
+export const heartbeatsMissedMax = 3;
 
 function lost(why: string): ServiceError {
   return new ServiceError("SERVICE_UNAVAILABLE", `the node's session has ended: ${why}`);

@@ -1,61 +1,169 @@
 import { versionName } from "../../../lib/resource-names.ts";
-import type { ModelEntry } from "../store/entries.ts";
-import type { FleetView } from "./fleet-view.ts";
-import { placement } from "./placement.ts";
-import { aliasTargets, type ModelRoute } from "./routes.ts";
-import { servedVersions } from "./serving-policy.ts";
-
-/** One version that a node should hold. */
-export interface Assigned {
-  readonly version: string;
-  readonly sha256: string;
-  readonly sizeBytes: number;
-  /** The ids of the aliases that point at it. */
-  readonly aliases: readonly string[];
-}
+import type { AliasAim, ModelEntry, ReachedAlias, SettingsEntry, VersionEntry } from "../store/entries.ts";
+import { type Fit, fitOf, heldFit, memoryOf } from "./fit.ts";
+import type { FleetIndex, Holding, Member } from "./fleet-index.ts";
+import type { Demand, Place } from "./placement.ts";
+import { unreadyReason } from "./reasons.ts";
+import { hashOf } from "./rendezvous.ts";
+import { aimOf, isAnswered, type ModelRoute } from "./routes.ts";
+import { isServable, type Priority, type ServedVersion, servedVersions } from "./serving-policy.ts";
 
 export interface PlanPolicy {
   readonly replicasPerVersion: number;
   readonly newestVersionsServed: number;
 }
 
-/** What should hold of one model: which nodes hold which version, and where requests go. */
+/** What of the fleet a plan depends on. */
+export interface PlanFleet {
+  readonly index: FleetIndex;
+  /** Whether nodes may still be coming back after a start of the registry: every version stays where it is. */
+  readonly isReunion: boolean;
+}
+
+/** What should be held of one model, before it has places. */
+export interface ModelDemand {
+  readonly entry: ModelEntry;
+  /** Where aliases lead, by id. */
+  readonly aims: ReadonlyMap<string, AliasAim>;
+  /** Aliases that have reached where they point just now. */
+  readonly reached: readonly ReachedAlias[];
+  /** In the order of loading. */
+  readonly demands: readonly Demand[];
+}
+
+/** One version that a node should hold. */
+export interface Assigned {
+  /** Its name. */
+  readonly version: string;
+  readonly priority: Priority;
+  readonly fit: Fit;
+  /** The ids of the aliases that point at it. */
+  readonly aliases: readonly string[];
+  readonly settings: SettingsEntry | undefined;
+}
+
+/** What should hold of one model: what each node is to hold, in the order of loading, and where requests go. */
 export interface ModelPlan {
-  readonly placed: readonly { readonly assigned: Assigned; readonly nodes: ReadonlySet<string> }[];
+  readonly assigned: ReadonlyMap<string, readonly Assigned[]>;
   readonly route: ModelRoute;
 }
 
 /**
- * Plans one model. While nodes come back after a start of the registry, they keep what they hold of the catalogue. `previous`
- * is its route so far: what an alias still leads to stays loaded, and a replica that is to be unloaded is out of the route in
- * the same plan.
+ * What should be held of a model: what its aliases point at, what they still lead to, and what its version policy names. While
+ * nodes come back after a start of the registry they keep what they hold of it.
+ */
+export function modelDemand(entry: ModelEntry, fleet: PlanFleet, policy: PlanPolicy): ModelDemand {
+  const { id: model, aliases } = entry;
+  const isReady = (version: number) =>
+    fleet.index.holdingsOf(versionName(model, version)).some(({ replica }) => replica.state === "READY");
+  const aims = new Map<string, AliasAim>();
+  const reached: ReachedAlias[] = [];
+  const needed: AliasAim[] = [];
+  for (const [alias, known] of aliases) {
+    const { present, reached: before } = known;
+    const aim = aimOf(known, isReady);
+    aims.set(alias, aim);
+    needed.push(present);
+    if (before?.revision === present.revision) continue;
+    if (aim === present && isAnswered(present, isReady)) reached.push({ model, alias, revision: present.revision });
+    else if (before !== undefined) needed.push(before);
+  }
+  const served = servedVersions(entry, needed, policy.newestVersionsServed);
+  const demands = fleet.isReunion ? reunionDemands(entry, served, fleet) : served.map(demandOf);
+  return { entry, aims, reached, demands };
+
+  function demandOf({ version, priority }: ServedVersion): Demand {
+    const count = entry.settings?.values.replicas || policy.replicasPerVersion;
+    const holdings = fleet.index.holdingsOf(versionName(model, version.number));
+    return newDemand({ entry, version, priority, count, holdings });
+  }
+}
+
+/** Every version stays where it is, in whatever state, and whether it is served or not. */
+function reunionDemands(entry: ModelEntry, served: readonly ServedVersion[], { index }: PlanFleet): readonly Demand[] {
+  const settings = entry.settings?.values ?? {};
+  const servedNumbers = new Set(served.map(({ version }) => version.number));
+  const others = entry.versions.filter((version) => isServable(version) && !servedNumbers.has(version.number));
+  const all = [...served, ...others.map((version): ServedVersion => ({ version, priority: 2 }))];
+  return all.flatMap(({ version, priority }) => {
+    const holdings = index.holdingsOf(versionName(entry.id, version.number));
+    if (holdings.length === 0 && !servedNumbers.has(version.number)) return [];
+    const demand = newDemand({ entry, version, priority, count: holdings.length, holdings });
+    const fitOn = (member: Member) => {
+      const holding = holdings.find((one) => one.member === member);
+      return holding && (heldFit(version, settings, holding.replica) ?? demand.fitOn(member));
+    };
+    return [{ ...demand, fitOn }];
+  });
+}
+
+interface DemandParts {
+  readonly entry: ModelEntry;
+  readonly version: VersionEntry;
+  readonly priority: Priority;
+  readonly count: number;
+  readonly holdings: readonly Holding[];
+}
+
+function newDemand({ entry, version, priority, count, holdings }: DemandParts): Demand {
+  const name = versionName(entry.id, version.number);
+  const settings = entry.settings?.values ?? {};
+  // Nodes of one kind get the same.
+  const fits = new Map<number, Fit | undefined>();
+  const fitOn = ({ kind, capabilities }: Member) => {
+    if (!fits.has(kind)) fits.set(kind, fitOf(version, settings, capabilities));
+    return fits.get(kind);
+  };
+  const readyOn = holdings.flatMap(({ member, replica }) => {
+    const fit = fitOn(member) ?? heldFit(version, settings, replica);
+    return replica.state === "READY" && fit !== undefined ? [{ member, fit }] : [];
+  });
+  const bytesMin = Math.min(...version.variants.map((variant) => memoryOf(variant, settings)));
+  return { version: name, hash: hashOf(name), priority, count, bytesMin, fitOn, readyOn };
+}
+
+/**
+ * The plan of a model whose demands have got these places. A replica that is to be unloaded is out of the route in the same plan.
  */
 export function modelPlan(
-  entry: ModelEntry,
-  fleet: FleetView,
-  policy: PlanPolicy,
-  previous: ModelRoute | undefined,
+  { entry, aims, demands }: ModelDemand,
+  places: readonly (readonly Place[])[],
+  fleet: PlanFleet,
 ): ModelPlan {
-  const { id: model, versions, aliases } = entry;
-  const isReady = (version: number) => fleet.readyOn(versionName(model, version)).length > 0;
-  const targets = aliasTargets(aliases, isReady, previous);
-  const held = fleet.isReunion
-    ? versions.filter(({ number }) => fleet.holdersOf(versionName(model, number)).length > 0)
-    : [];
-  const needed = new Set([...aliases.values(), ...targets.values(), ...held.map(({ number }) => number)]);
-  const placed = servedVersions(entry, needed, policy.newestVersionsServed).map(({ number, sha256, sizeBytes }) => {
-    const version = versionName(model, number);
-    const pointing = [...aliases].filter(([, target]) => target === number).map(([alias]) => alias);
-    const assigned = { version, sha256, sizeBytes, aliases: pointing.sort() };
-    if (fleet.isReunion) return { assigned, nodes: new Set(fleet.holdersOf(version)) };
-    const readyOn = fleet.readyOn(version).map(({ id }) => id);
-    return { assigned, nodes: placement({ key: version, readyOn }, fleet.ids, policy.replicasPerVersion) };
+  const placesOf = new Map(demands.map(({ version }, index) => [version, places[index]]));
+  const versions = entry.versions.map((version) => {
+    const name = versionName(entry.id, version.number);
+    const meant = placesOf.get(name);
+    const holdings = fleet.index.holdingsOf(name);
+    const ready = holdings.filter(
+      ({ member, replica }) => replica.state === "READY" && meant?.some((place) => place.member === member),
+    );
+    const addresses = ready.map(({ member }) => member.address).sort();
+    const unready = {
+      entry,
+      version,
+      places: meant,
+      holdings,
+      members: fleet.index.members,
+      isReunion: fleet.isReunion,
+    };
+    return { version: version.number, addresses, reason: addresses.length > 0 ? "" : unreadyReason(unready) };
   });
-  const nodesOf = new Map(placed.map(({ assigned, nodes }) => [assigned.version, nodes]));
-  const route = versions.map(({ number }) => {
-    const version = versionName(model, number);
-    const kept = fleet.readyOn(version).filter(({ id }) => nodesOf.get(version)?.has(id));
-    return { version: number, addresses: kept.map(({ address }) => address).sort() };
-  });
-  return { placed, route: { model, versions: route, aliases: targets } };
+  return { assigned: assignedOf(entry, demands, places), route: { model: entry.id, versions, aliases: aims } };
+}
+
+function assignedOf(entry: ModelEntry, demands: readonly Demand[], places: readonly (readonly Place[])[]) {
+  const assigned = new Map<string, Assigned[]>();
+  for (const [index, { version, priority }] of demands.entries()) {
+    const pointing = [...entry.aliases].filter(([, { present }]) =>
+      present.targets.some((target) => versionName(entry.id, target.version) === version),
+    );
+    const aliases = pointing.map(([alias]) => alias).sort();
+    for (const { member, fit } of places[index]) {
+      const list = assigned.get(member.id) ?? [];
+      list.push({ version, priority, fit, aliases, settings: entry.settings });
+      assigned.set(member.id, list);
+    }
+  }
+  return assigned;
 }

@@ -10,7 +10,6 @@ export class NodeSession {
   readonly #wakeup = new Wakeup();
   readonly #ended = new AbortController();
   #assignment: readonly Assigned[] | undefined;
-  #told: string | undefined;
 
   constructor(state: NodeState) {
     this.state = state;
@@ -26,21 +25,17 @@ export class NodeSession {
     return this.#assignment;
   }
 
-  /** Tells the node what to hold; saying the same again sends nothing. */
+  /** Tells the node what to hold; the same array again sends nothing. */
   assign(assignment: readonly Assigned[]): void {
+    if (assignment === this.#assignment) return;
     this.#assignment = assignment;
     this.#wakeup.wake();
   }
 
-  /** Waits for an assignment that differs from the last one; throws the signal's reason once it aborts. */
+  /** Waits for the next assignment; throws the signal's reason once it aborts. */
   async nextAssignment(signal: AbortSignal): Promise<readonly Assigned[]> {
-    for (;;) {
-      await this.#wakeup.next(signal);
-      const text = JSON.stringify(this.#assignment);
-      if (this.#assignment === undefined || text === this.#told) continue;
-      this.#told = text;
-      return this.#assignment;
-    }
+    await this.#wakeup.next(signal);
+    return this.#assignment!;
   }
 
   end(reason: unknown): void {

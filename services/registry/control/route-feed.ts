@@ -1,48 +1,92 @@
 import type { ModelRoute, RouteChange } from "./routes.ts";
 import { Wakeup } from "./wakeup.ts";
 
+/** A change of the route table, and its number, which is higher than those of all changes before. */
+export interface RouteStep {
+  readonly sequence: number;
+  readonly change: RouteChange;
+}
+
+/** How a follower begins, as of a number: with the whole table, or with what it knows already. */
+export type Beginning =
+  | { readonly kind: "snapshot"; readonly sequence: number; readonly routes: readonly ModelRoute[] }
+  | { readonly kind: "resumed"; readonly sequence: number };
+
 /** The route table, and everyone who follows it. */
 export class RouteFeed {
-  readonly #routes = new Map<string, ModelRoute>();
+  /** Names the line of numbers. */
+  readonly epoch: string;
+  readonly #removalsMax: number;
+  /** The last step of each model, ascending by number; models that are gone among them. */
+  readonly #last = new Map<string, RouteStep>();
   readonly #followers = new Set<Follower>();
+  #sequence = 0;
+  /** The models that are gone, in the order in which they went. */
+  readonly #removed = new Set<string>();
+  /** What was removed up to this number is forgotten. */
+  #forgottenSequence = 0;
 
-  get(model: string): ModelRoute | undefined {
-    return this.#routes.get(model);
+  /** At most `removalsMax` models that are gone are remembered. */
+  constructor(epoch: string, removalsMax = 10_000) {
+    this.epoch = epoch;
+    this.#removalsMax = removalsMax;
   }
 
   /** Replaces a model's route, or removes it. */
   publish(change: RouteChange): void {
     const model = change.kind === "changed" ? change.route.model : change.model;
-    if (change.kind === "changed") this.#routes.set(model, change.route);
-    else this.#routes.delete(model);
-    for (const follower of this.#followers) follower.add(model, change);
+    const step = { sequence: ++this.#sequence, change };
+    this.#last.delete(model);
+    this.#last.set(model, step);
+    this.#removed.delete(model);
+    if (change.kind === "removed") this.#removed.add(model);
+    if (this.#removed.size > this.#removalsMax) this.#forgetRemoval();
+    for (const follower of this.#followers) follower.add(model, step);
   }
 
-  /** The whole table, and then its changes; close the follower in the end. */
-  follow(): { readonly snapshot: readonly ModelRoute[]; readonly follower: Follower } {
+  /**
+   * Goes on behind a number of this epoch where that is possible, and begins with the whole table otherwise. Close the follower
+   * in the end.
+   */
+  follow(epoch: string, afterSequence: number): { readonly beginning: Beginning; readonly follower: Follower } {
     const follower = new Follower((closed) => this.#followers.delete(closed));
     this.#followers.add(follower);
-    return { snapshot: [...this.#routes.values()], follower };
+    const isKnown = afterSequence >= this.#forgottenSequence && afterSequence <= this.#sequence;
+    if (epoch === this.epoch && isKnown) {
+      for (const [model, step] of this.#last) if (step.sequence > afterSequence) follower.add(model, step);
+      return { beginning: { kind: "resumed", sequence: afterSequence }, follower };
+    }
+    const routes = [...this.#last.values()].flatMap(({ change }) => (change.kind === "changed" ? [change.route] : []));
+    return { beginning: { kind: "snapshot", sequence: this.#sequence, routes }, follower };
+  }
+
+  #forgetRemoval(): void {
+    const [model] = this.#removed;
+    this.#forgottenSequence = this.#last.get(model)!.sequence;
+    this.#removed.delete(model);
+    this.#last.delete(model);
   }
 }
 
-/** The changes that one follower has not taken yet: the last one of each model, so that a slow follower stays bounded. */
+/** The steps that one follower has not taken yet: the last one of each model, so that a slow follower stays bounded. */
 export class Follower {
   readonly #onClose: (follower: Follower) => void;
   readonly #wakeup = new Wakeup();
-  #pending = new Map<string, RouteChange>();
+  #pending = new Map<string, RouteStep>();
 
   constructor(onClose: (follower: Follower) => void) {
     this.#onClose = onClose;
   }
 
-  add(model: string, change: RouteChange): void {
-    this.#pending.set(model, change);
+  add(model: string, step: RouteStep): void {
+    // Behind all others, so that the numbers grow.
+    this.#pending.delete(model);
+    this.#pending.set(model, step);
     this.#wakeup.wake();
   }
 
-  /** Waits until there are changes and takes them; throws the signal's reason. */
-  async take(signal: AbortSignal): Promise<readonly RouteChange[]> {
+  /** Waits until there are steps and takes them, ascending by number; throws the signal's reason. */
+  async take(signal: AbortSignal): Promise<readonly RouteStep[]> {
     while (this.#pending.size === 0) await this.#wakeup.next(signal);
     const taken = [...this.#pending.values()];
     this.#pending = new Map();

@@ -1,15 +1,20 @@
+import type { AliasAim, AliasEntry } from "../store/entries.ts";
+
 /** Where one model's versions are ready. */
 export interface ModelRoute {
   readonly model: string;
-  /** Every version of the catalogue; `addresses` is empty where none is ready. Both ascending. */
+  /** Every version that is not deleted, ascending. */
   readonly versions: readonly VersionRoute[];
-  /** Versions by alias id, ascending by id. */
-  readonly aliases: ReadonlyMap<string, number>;
+  /** Where aliases lead, by id, ascending. */
+  readonly aliases: ReadonlyMap<string, AliasAim>;
 }
 
 export interface VersionRoute {
   readonly version: number;
+  /** Where it is ready, ascending. */
   readonly addresses: readonly string[];
+  /** Why it is ready nowhere; empty where it is, or is not meant to be. */
+  readonly reason: string;
 }
 
 /** One step from a route table to the next. */
@@ -18,40 +23,44 @@ export type RouteChange =
   | { readonly kind: "removed"; readonly model: string };
 
 /**
- * Where the aliases of a model lead. One that was moved to a version that is ready nowhere keeps its old target for as
- * long as that one is ready somewhere: a move never costs a request.
+ * Where an alias leads. One that was moved leads where it led before until all of its new targets are ready somewhere: fewer of
+ * them would get requests that are meant for the others. It does not wait where none of the old ones is ready either. So a move
+ * never costs a request.
  */
-export function aliasTargets(
-  wanted: ReadonlyMap<string, number>,
-  isReady: (version: number) => boolean,
-  previous: ModelRoute | undefined,
-): ReadonlyMap<string, number> {
-  const target = (alias: string, version: number) => {
-    const before = previous?.aliases.get(alias);
-    return before !== undefined && !isReady(version) && isReady(before) ? before : version;
-  };
-  const targets = [...wanted].map(([alias, version]) => [alias, target(alias, version)] as const);
-  return new Map(targets.sort(([a], [b]) => (a < b ? -1 : 1)));
+export function aimOf({ present, reached }: AliasEntry, isReady: (version: number) => boolean): AliasAim {
+  if (reached === undefined || present.targets.every(({ version }) => isReady(version))) return present;
+  return isAnswered(reached, isReady) ? reached : present;
 }
 
-/** What leads from one table to another, each keyed by model. */
+/** Whether one of the targets is ready somewhere. */
+export function isAnswered({ targets }: AliasAim, isReady: (version: number) => boolean): boolean {
+  return targets.some(({ version }) => isReady(version));
+}
+
+/** What leads from one route of a model to another. */
 export function changeOf(before: ModelRoute | undefined, after: ModelRoute | undefined): RouteChange | undefined {
-  if (after !== undefined) return sameRoute(before, after) ? undefined : { kind: "changed", route: after };
+  if (after !== undefined) return isSameRoute(before, after) ? undefined : { kind: "changed", route: after };
   return before && { kind: "removed", model: before.model };
 }
 
-function sameRoute(a: ModelRoute | undefined, b: ModelRoute): boolean {
+function isSameRoute(a: ModelRoute | undefined, b: ModelRoute): boolean {
   if (a === undefined || a.versions.length !== b.versions.length || a.aliases.size !== b.aliases.size) return false;
   return (
-    a.versions.every((route, index) => sameVersion(route, b.versions[index])) &&
-    [...a.aliases].every(([alias, version]) => b.aliases.get(alias) === version)
+    a.versions.every((route, index) => isSameVersion(route, b.versions[index])) &&
+    [...a.aliases].every(([alias, aim]) => isSameAim(aim, b.aliases.get(alias)))
   );
 }
 
-function sameVersion(a: VersionRoute, b: VersionRoute): boolean {
+function isSameVersion(a: VersionRoute, b: VersionRoute): boolean {
   return (
     a.version === b.version &&
+    a.reason === b.reason &&
     a.addresses.length === b.addresses.length &&
     a.addresses.every((address, index) => address === b.addresses[index])
   );
+}
+
+/** Of one alias the revision says everything. */
+function isSameAim(a: AliasAim, b: AliasAim | undefined): boolean {
+  return b !== undefined && a.revision === b.revision;
 }

@@ -1,15 +1,14 @@
 import type { ControlServiceHandlers } from "../../../lib/gen/amaas/registry/v1/ControlService.ts";
-import type { ModelRoute as ModelRouteMessage } from "../../../lib/gen/amaas/registry/v1/ModelRoute.ts";
-import type { WatchRoutesResponse } from "../../../lib/gen/amaas/registry/v1/WatchRoutesResponse.ts";
-import { artifactName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
-import type { Assigned } from "../control/model-plan.ts";
-import type { ModelRoute, RouteChange } from "../control/routes.ts";
+import { assignmentMessage } from "../messages/assignment.ts";
+import { RouteMessages } from "../messages/route.ts";
 import { nodeStateOf } from "./node-report.ts";
+import { checkText } from "./requests.ts";
 
 /** The streams of nodes and gateways. */
 export function controlHandlers(control: ControlPlane, heartbeatMs: number): Handlers<ControlServiceHandlers> {
+  const messages = new RouteMessages(control.routes.epoch);
   return {
     ConnectNode: async function* (requests, call) {
       const reports = requests[Symbol.asyncIterator]();
@@ -30,23 +29,22 @@ export function controlHandlers(control: ControlPlane, heartbeatMs: number): Han
       } catch (failure) {
         if (failure !== streamEnded) throw failure;
       } finally {
-        control.fleet.leave(session);
+        // It is the registry that goes: the node has the time of some heartbeats to connect to another one.
+        if (!call.draining.aborted) control.fleet.leave(session);
         call.log.info({ node: session.state.id }, "node disconnected");
       }
     },
 
-    WatchRoutes: async function* ({ gateway }, call) {
+    WatchRoutes: async function* ({ gateway, epoch, afterSequence }, call) {
+      checkText("gateway", gateway, 256);
       const over = AbortSignal.any([call.signal, call.draining]);
       await Promise.race([control.settled, aborted(over)]);
       over.throwIfAborted();
-      const { snapshot, follower } = control.routes.follow();
-      call.log.info({ gateway, models: snapshot.length }, "gateway follows the routes");
-      let sequence = 1;
+      const { beginning, follower } = control.routes.follow(epoch, afterSequence);
+      call.log.info({ gateway, begins: beginning.kind, sequence: beginning.sequence }, "gateway follows the routes");
       try {
-        yield { sequence, snapshot: { models: snapshot.map(routeMessage) } };
-        for (;;) {
-          for (const change of await follower.take(over)) yield changeMessage(change, ++sequence);
-        }
+        yield messages.ofBeginning(beginning);
+        for (;;) for (const step of await follower.take(over)) yield messages.ofStep(step);
       } finally {
         follower.close();
       }
@@ -62,28 +60,4 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
-}
-
-function assignmentMessage(assignment: readonly Assigned[], heartbeatIntervalMs: number) {
-  const versions = assignment.map(({ version, sha256, sizeBytes, aliases }) => ({
-    version,
-    artifact: artifactName(sha256),
-    sizeBytes,
-    aliases: [...aliases],
-  }));
-  return { versions, heartbeatIntervalMs };
-}
-
-function routeMessage({ model, versions, aliases }: ModelRoute): ModelRouteMessage {
-  return {
-    model,
-    versions: versions.map(({ version, addresses }) => ({ version, addresses: [...addresses] })),
-    aliases: Object.fromEntries(aliases),
-  };
-}
-
-function changeMessage(change: RouteChange, sequence: number): WatchRoutesResponse {
-  return change.kind === "changed"
-    ? { sequence, changed: routeMessage(change.route) }
-    : { sequence, removed: change.model };
 }

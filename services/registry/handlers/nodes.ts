@@ -12,22 +12,20 @@ export function nodeHandlers(fleet: Fleet): Pick<Handlers<RegistryServiceHandler
     ListNodes: ({ pageSize, pageToken }) => {
       const size = pageSizeOf(pageSize);
       const after = pageKeyOf(pageToken);
-      const found = fleet.sessions.map(({ state }) => state).filter(({ id }) => after === undefined || id > after);
+      const found = fleet.nodes.filter(({ id }) => after === undefined || id > after);
       const page = found.slice(0, size);
       return { nodes: page.map(nodeMessage), nextPageToken: found.length > size ? pageTokenOf(page[size - 1].id) : "" };
     },
   };
 }
 
-function nodeMessage({ id, replicas, executionProviders, ...rest }: NodeState): Node {
+function nodeMessage({ id, capabilities, replicas, ...state }: NodeState): Node {
   return {
-    ...rest,
+    ...state,
     name: nodeName(id),
-    executionProviders: [...executionProviders],
-    replicas: [...replicas].map(([version, { state, reason }]) => ({
-      version,
-      state: `STATE_${state}` as const,
-      reason,
-    })),
+    capabilities: { ...capabilities, executionProviders: [...capabilities.executionProviders] },
+    replicas: [...replicas].map(([version, { state: word, reason, variant, executionProvider }]) => {
+      return { version, state: `STATE_${word}` as const, reason, variant, executionProvider };
+    }),
   };
 }

@@ -176,7 +176,7 @@ export interface AliasRevisionRow {
   reason: string;
 }
 
-/** The last revision of an alias whose targets were all ready at once: until the next one is, requests go there. */
+/** Where an alias led when last one of its targets was ready: requests go there until a later revision is ready. */
 export interface AliasRouteRow {
   model: string;
   alias: string;
