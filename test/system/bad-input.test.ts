@@ -83,14 +83,22 @@ describe("bad input at the gateway", function () {
     ["random bytes", randomBytes(5000)],
     ["half a model", doublingModel().subarray(0, 40)],
   ] as const) {
-    it(`refuses to register ${what} as a version`, async () => {
+    it(`refuses to register ${what} as a version, keeps the reason, and never serves it`, async () => {
       const artifact = await upload(suite.registry, bytes);
       const request = { parent: "models/broken", version: { variants: [{ artifact }] }, allowMissingModel: true };
       const refused = await fault(suite.registry.unary("CreateVersion", request));
       expect(refused).to.include({ code: status.INVALID_ARGUMENT, reason: "ARTIFACT_INVALID" });
-      expect((await fault(suite.registry.unary("GetModel", { name: "models/broken" }))).code).to.equal(
-        status.NOT_FOUND,
+      const version = await suite.registry.unary("GetVersion", { name: refused.metadata.version });
+      expect(version.state).to.equal("VERSION_STATE_REJECTED");
+      expect(refused.message).to.contain(version.stateReason);
+      const unserved = await fault(
+        infer({ ...good, modelName: "broken", modelVersion: version.name.split("/").at(-1) }),
       );
+      expect(unserved.reason, unserved.message).to.be.oneOf([
+        "MODEL_NOT_FOUND",
+        "VERSION_NOT_FOUND",
+        "MODEL_NOT_READY",
+      ]);
     });
   }
 });

@@ -63,7 +63,12 @@ describe("the main job", function () {
   it("carries one request id through gateway, trainer and registry", async () => {
     const { jobs } = await suite.trainer.unary("ListJobs", {}, { requestId: "find-me-everywhere" });
     expect(jobs).to.have.length(1);
-    await suite.registry.unary("ListModels", {}, { requestId: "find-me-everywhere" });
+    const model = { name: "models/digits", owner: "tests" };
+    await suite.registry.unary(
+      "UpdateModel",
+      { model, updateMask: { paths: ["owner"] } },
+      { requestId: "find-me-everywhere" },
+    );
     const { readFile } = await import("node:fs/promises");
     for (const service of ["gateway", "trainer", "registry"]) {
       expect(await readFile(`${suite.folder}/logs/${service}.log`, "utf8"), service).to.contain("find-me-everywhere");
