@@ -4,7 +4,7 @@ import type { VersionPolicy__Output } from "../../lib/gen/amaas/registry/v1/Vers
 import type { NodeState, ReplicaState } from "../../services/registry/control/node-state.ts";
 import { Planner } from "../../services/registry/control/planner.ts";
 import type { ModelRoute } from "../../services/registry/control/routes.ts";
-import type { ModelEntry, ReachedAlias } from "../../services/registry/store/entries.ts";
+import type { AliasAim, ModelEntry, ReachedAlias } from "../../services/registry/store/entries.ts";
 import { aimAt, entryOf, nodeOf, obedient, variantOf, versionOf } from "./plan-inputs.ts";
 
 const policy = { replicasPerVersion: 2, newestVersionsServed: 2 };
@@ -315,5 +315,35 @@ describe("the plan of all models", () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  it("says what memory a version wants that has no place for want of it, and gives it one once there is some", () => {
+    const gigabytes = (count: number) => ({ capabilities: { memoryBudgetBytes: count * 1024 ** 3 } });
+    const large = versionOf(1, { variants: [variantOf({ sizeBytes: 3 * 1024 ** 3 })] });
+    const aliases = { default: { present: aimAt(1), reached: undefined } };
+    const entries = ["a", "b"].map((id) => entryOf([large], aliases, { id }));
+    const plan = settled(entries, [nodeOf("n1", {}, gigabytes(4))]);
+    expect(plan.routes.get("a")!.versions[0].addresses).to.deep.equal(["n1:1"]);
+    expect(plan.routes.get("b")!.versions[0]).to.deep.include({
+      addresses: [],
+      reason: "no node has 3.0 GiB of memory free",
+    });
+    plan.setEntry("a", undefined);
+    plan.plan();
+    plan.settle();
+    expect(plan.routes.get("b")!.versions[0].addresses).to.deep.equal(["n1:1"]);
+  });
+
+  it("tells nodes to load targets of aliases first, then mirrors, then what else is served", () => {
+    const aliased = (present: AliasAim) => ({ default: { present, reached: present } });
+    const entries = [entryOf(4, {}, { id: "a" }), entryOf(3, aliased(aimAt(1, 1, [2])), { id: "b" })];
+    const plan = settled(entries, [nodeOf("n1")]);
+    expect(plan.planner.assignmentOf("n1").map(({ version }) => version)).to.deep.equal([
+      "models/b/versions/1",
+      "models/b/versions/2",
+      "models/a/versions/4",
+      "models/a/versions/3",
+      "models/b/versions/3",
+    ]);
   });
 });

@@ -1,25 +1,31 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { RouteFeed } from "../../services/registry/control/route-feed.ts";
-import { aliasTargets, changeOf, type ModelRoute, type RouteChange } from "../../services/registry/control/routes.ts";
+import { RouteFeed, type RouteStep } from "../../services/registry/control/route-feed.ts";
+import { changeOf, type ModelRoute, type RouteChange } from "../../services/registry/control/routes.ts";
+import { aimAt } from "./plan-inputs.ts";
 
 type Table = ReadonlyMap<string, ModelRoute>;
 
+const never = new AbortController().signal;
 const addresses = fc.uniqueArray(fc.constantFrom("n1:1", "n2:1", "n3:1")).map((list) => list.sort());
 const versionRoutes = fc
-  .array(addresses, { maxLength: 3 })
-  .map((list) => list.map((held, index) => ({ version: index + 1, addresses: held })));
+  .array(fc.record({ addresses, reason: fc.constantFrom("", "it is loading on n1") }), { maxLength: 3 })
+  .map((list) => list.map((held, index) => ({ version: index + 1, ...held })));
 const aliases = fc
   .uniqueArray(fc.tuple(fc.constantFrom("canary", "default"), fc.integer({ min: 1, max: 3 })), {
     selector: ([alias]) => alias,
   })
-  .map((pairs) => new Map(pairs));
+  .map((pairs) => new Map(pairs.map(([alias, revision]) => [alias, aimAt(revision, revision)])));
 const routes = fc
   .tuple(fc.constantFrom("a", "b", "c", "d"), versionRoutes, aliases)
   .map(([model, versions, targets]): ModelRoute => ({ model, versions, aliases: targets }));
 const tables: fc.Arbitrary<Table> = fc
   .uniqueArray(routes, { selector: ({ model }) => model })
   .map((list) => new Map(list.map((route) => [route.model, route])));
+
+const routeOf = (model: string, version = 1): ModelRoute => {
+  return { model, versions: [{ version, addresses: [], reason: "" }], aliases: new Map() };
+};
 
 /** What leads from one table to another. */
 function changesBetween(before: Table, after: Table): RouteChange[] {
@@ -34,6 +40,47 @@ function applied(table: Table, changes: readonly RouteChange[]): Table {
     else next.delete(change.model);
   }
   return next;
+}
+
+/** A gateway: knows a table as of a number, takes steps, and connects again from where it was. */
+class Gateway {
+  table: Table = new Map();
+  readonly begun: string[] = [];
+  readonly #feed: RouteFeed;
+  #epoch = "";
+  #sequence = 0;
+  #follower: ReturnType<RouteFeed["follow"]>["follower"];
+
+  constructor(feed: RouteFeed) {
+    this.#feed = feed;
+    this.#follower = this.connect();
+  }
+
+  connect() {
+    this.#follower?.close();
+    const { beginning, follower } = this.#feed.follow(this.#epoch, this.#sequence);
+    this.begun.push(beginning.kind);
+    if (beginning.kind === "snapshot") this.table = new Map(beginning.routes.map((route) => [route.model, route]));
+    else expect(beginning.sequence).to.equal(this.#sequence);
+    this.#epoch = this.#feed.epoch;
+    this.#sequence = beginning.sequence;
+    this.#follower = follower;
+    return follower;
+  }
+
+  async take(): Promise<void> {
+    const isIdle = Symbol("nothing to take");
+    const idle = AbortSignal.abort(isIdle);
+    const none = (failure: unknown): readonly RouteStep[] => {
+      expect(failure).to.equal(isIdle);
+      return [];
+    };
+    for (const { sequence, change } of await this.#follower.take(idle).catch(none)) {
+      expect(sequence).to.be.above(this.#sequence);
+      this.#sequence = sequence;
+      this.table = applied(this.table, [change]);
+    }
+  }
 }
 
 describe("routes", () => {
@@ -53,56 +100,71 @@ describe("routes", () => {
     );
   });
 
-  it("reach whoever follows them, whatever was published and whenever it was taken", async () => {
-    const step = fc.oneof({ weight: 3, arbitrary: tables }, { weight: 1, arbitrary: fc.constant("take" as const) });
+  it("reach whoever follows them by growing numbers, whatever was published, and whenever it was taken or followed anew", async () => {
+    const step = fc.oneof(
+      { weight: 3, arbitrary: tables },
+      { weight: 1, arbitrary: fc.constantFrom("take" as const, "connect" as const) },
+    );
+    const removalsMax = fc.integer({ min: 0, max: 3 });
     await fc.assert(
-      fc.asyncProperty(tables, fc.array(step, { maxLength: 12 }), async (first, steps) => {
-        const feed = new RouteFeed();
+      fc.asyncProperty(tables, removalsMax, fc.array(step, { maxLength: 12 }), async (first, max, steps) => {
+        const feed = new RouteFeed("epoch", max);
         let published: Table = new Map();
         const publish = (table: Table) => {
           for (const change of changesBetween(published, table)) feed.publish(change);
           published = table;
         };
         publish(first);
-        const { snapshot, follower } = feed.follow();
-        let seen: Table = new Map(snapshot.map((route) => [route.model, route]));
-        const never = new AbortController().signal;
-        const take = async () => {
-          seen = applied(seen, await follower.take(never));
-        };
-        let isBehind = false;
+        const gateway = new Gateway(feed);
         for (const next of steps) {
-          if (next === "take") {
-            if (isBehind) await take();
-            isBehind = false;
-          } else {
-            isBehind ||= changesBetween(published, next).length > 0;
-            publish(next);
-          }
+          if (next === "take") await gateway.take();
+          else if (next === "connect") gateway.connect();
+          else publish(next);
         }
-        if (isBehind) await take();
-        expect(seen).to.deep.equal(published);
+        await gateway.take();
+        expect(gateway.table).to.deep.equal(published);
       }),
     );
   });
 
-  it("that a slow follower has not taken are at most one change per model", async () => {
-    const feed = new RouteFeed();
-    const { follower } = feed.follow();
-    for (let version = 1; version <= 1000; version++) {
-      feed.publish({
-        kind: "changed",
-        route: { model: "m", versions: [{ version, addresses: [] }], aliases: new Map() },
-      });
+  it("go on where a follower was, with nothing that it has seen, and begin anew in another epoch or ahead of the numbers", async () => {
+    const feed = new RouteFeed("now");
+    for (const model of ["a", "b", "c"]) feed.publish({ kind: "changed", route: routeOf(model) });
+    feed.publish({ kind: "removed", model: "a" });
+    const { beginning, follower } = feed.follow("now", 2);
+    expect(beginning).to.deep.equal({ kind: "resumed", sequence: 2 });
+    const missed = await follower.take(never);
+    expect(missed.map(({ sequence, change }) => [sequence, change.kind])).to.deep.equal([
+      [3, "changed"],
+      [4, "removed"],
+    ]);
+    for (const [epoch, after] of [["before", 2] as const, ["", 0] as const, ["now", 5] as const]) {
+      expect(feed.follow(epoch, after).beginning).to.deep.include({ kind: "snapshot", sequence: 4 });
     }
-    const [change, ...more] = await follower.take(new AbortController().signal);
-    expect(change).to.deep.include({ kind: "changed" });
-    expect(more).to.deep.equal([]);
+    expect(feed.follow("now", 4).beginning.kind).to.equal("resumed");
+  });
+
+  it("forget models that have been gone for long, and whoever may not have heard of them begins anew", () => {
+    const feed = new RouteFeed("now", 2);
+    for (const model of ["a", "b", "c"]) {
+      feed.publish({ kind: "changed", route: routeOf(model) });
+      feed.publish({ kind: "removed", model });
+    }
+    expect(feed.follow("now", 1).beginning).to.deep.equal({ kind: "snapshot", sequence: 6, routes: [] });
+    expect(feed.follow("now", 2).beginning.kind).to.equal("resumed");
+  });
+
+  it("that a slow follower has not taken are at most one change per model, the last one", async () => {
+    const feed = new RouteFeed("now");
+    const { follower } = feed.follow("", 0);
+    for (let version = 1; version <= 1000; version++) feed.publish({ kind: "changed", route: routeOf("m", version) });
+    const steps = await follower.take(never);
+    expect(steps).to.deep.equal([{ sequence: 1000, change: { kind: "changed", route: routeOf("m", 1000) } }]);
   });
 
   it("no longer reach a follower that has closed, and a waiting one ends with its signal", async () => {
-    const feed = new RouteFeed();
-    const { follower } = feed.follow();
+    const feed = new RouteFeed("now");
+    const { follower } = feed.follow("", 0);
     const left = new AbortController();
     const waiting = follower.take(left.signal);
     left.abort(new Error("left"));
@@ -113,21 +175,5 @@ describe("routes", () => {
     const none = follower.take(later.signal);
     later.abort(new Error("nothing came"));
     expect(await none.catch((failure: Error) => failure.message)).to.equal("nothing came");
-  });
-});
-
-describe("targets of aliases", () => {
-  const previous: ModelRoute = { model: "m", versions: [], aliases: new Map([["default", 1]]) };
-  const targets = (wanted: number, ready: readonly number[], before?: ModelRoute) =>
-    aliasTargets(new Map([["default", wanted]]), (version) => ready.includes(version), before).get("default");
-
-  it("stay where they were until the new version is ready", () => {
-    expect(targets(2, [1], previous)).to.equal(1);
-    expect(targets(2, [1, 2], previous)).to.equal(2);
-  });
-
-  it("move at once where the old version is not ready either, or where there was none", () => {
-    expect(targets(2, [], previous)).to.equal(2);
-    expect(targets(2, [1], undefined)).to.equal(2);
   });
 });

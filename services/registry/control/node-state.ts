@@ -61,5 +61,10 @@ export function changedReplicas(before: NodeState, after: NodeState): ReadonlySe
 }
 
 function isSameReplica(a: ReplicaState, b: ReplicaState | undefined): boolean {
-  return a.state === b?.state && a.reason === b.reason && a.variant === b.variant;
+  return (
+    a.state === b?.state &&
+    a.reason === b.reason &&
+    a.variant === b.variant &&
+    a.executionProvider === b.executionProvider
+  );
 }

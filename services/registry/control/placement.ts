@@ -136,16 +136,17 @@ class Draft {
     return true;
   }
 
-  /** Keeps what it moves from, the anchor first, as far as there is room. */
+  /** Keeps what it moves from, as far as there is room. */
   keep(): void {
     const anchor = this.#anchor;
-    if (anchor !== undefined) this.#memory.giveBack(anchor);
     const left = leftBehind(this.#wish.demand, this.chosen);
-    const inOrder = [...left.filter((place) => place === anchor), ...left.filter((place) => place !== anchor)];
-    this.kept = inOrder.filter((place) => {
-      const isKept = this.#memory.hasRoom(place);
-      if (isKept) this.#memory.take(place);
-      return isKept;
+    if (anchor !== undefined && !left.includes(anchor)) this.#memory.giveBack(anchor);
+    this.kept = left.filter((place) => {
+      // The anchor has its room already.
+      if (place === anchor) return true;
+      const hasRoom = this.#memory.hasRoom(place);
+      if (hasRoom) this.#memory.take(place);
+      return hasRoom;
     });
   }
 
