@@ -34,8 +34,9 @@ export class FleetStore {
     const beat = { id: this.#registry, heartbeat_time: databaseTimeMs };
     // The rows are those before the beat.
     return this.#database.query
-      .with("beat", ({ insertInto }) =>
-        insertInto("registries")
+      .with("beat", (query) =>
+        query
+          .insertInto("registries")
           .values(beat)
           .onConflict((conflict) =>
             conflict.column("id").doUpdateSet(({ ref }) => ({ heartbeat_time: ref("excluded.heartbeat_time") })),
