@@ -1,0 +1,2 @@
+/** Whether `dist/` holds other programs than the sources say. */
+export function buildIsStale(): boolean;
