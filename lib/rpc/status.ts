@@ -46,19 +46,22 @@ export function remoteFaultOf(thrown: unknown): RemoteFault {
 
 /**
  * Says again, to our own caller, what another service said. Of the faults whose reason does not mean the same here, those of a
- * service that is away become SERVICE_UNAVAILABLE and all others INTERNAL. Our services always give a reason: without one the
+ * service that is away or has no room become SERVICE_UNAVAILABLE and all others INTERNAL. Our services always give a reason: without one the
  * connection spoke.
  */
 export function relayedFault(thrown: unknown): ServiceError {
   if (thrown instanceof ServiceError) return thrown;
   const fault = remoteFaultOf(thrown);
-  const isAway = fault.reason === undefined ? !lasting.has(fault.code) : passing.has(fault.code);
+  const isAway = fault.reason === undefined ? !lasting.has(fault.code) : isPassing(fault);
   const known = relayed.find((reason) => reason === fault.reason) ?? (isAway ? "SERVICE_UNAVAILABLE" : "INTERNAL");
   return new ServiceError(known, fault.message, { metadata: fault.metadata, cause: thrown });
 }
 
 /** With a reason: worth another attempt. */
-const passing = new Set([status.UNAVAILABLE, status.DEADLINE_EXCEEDED]);
+function isPassing({ code, reason }: RemoteFault): boolean {
+  return code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED || reason === "QUEUE_FULL";
+}
+
 /** Without a reason: not worth another attempt, such as a message above the limit. */
 const lasting = new Set([status.RESOURCE_EXHAUSTED, status.UNIMPLEMENTED, status.INVALID_ARGUMENT]);
 
