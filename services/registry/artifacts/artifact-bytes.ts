@@ -8,7 +8,7 @@ import { type ArtifactStore, checkStored, corrupt } from "../store/artifacts.ts"
 import type { GarbageStore } from "../store/garbage.ts";
 import type { ArtifactRow } from "../store/schema.ts";
 import type { Actor } from "../store/transaction.ts";
-import { type ByteStore, BytesGone, newLocation } from "./byte-store.ts";
+import { type ByteStore, BytesGone, newLocation, oneRoom } from "./byte-store.ts";
 import type { Announced } from "./spool.ts";
 
 /** What the bytes of artifacts need. */
@@ -57,13 +57,13 @@ export class ArtifactBytes {
    * The bytes of an artifact from an offset to the end. What is read from the beginning is verified: at the end it throws
    * ARTIFACT_CORRUPT, also where bytes are missing. ARTIFACT_COLLECTING where it went or was stored anew meanwhile.
    */
-  async *read(row: ArtifactRow, offset: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+  async *read(row: ArtifactRow, offset: number, signal: AbortSignal, room = oneRoom()): AsyncGenerator<Buffer> {
     const { sha256, location, size_bytes } = row;
     if (offset > 0 && offset === size_bytes) return;
     const hash = offset === 0 ? createHash("sha256") : undefined;
     let position = offset;
     try {
-      for await (const chunk of this.#parts.store.read(location, offset, signal)) {
+      for await (const chunk of this.#parts.store.read(location, offset, signal, room)) {
         hash?.update(chunk);
         position += chunk.length;
         yield chunk;

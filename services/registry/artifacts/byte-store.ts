@@ -11,8 +11,8 @@ export interface ByteStore {
   put(path: string, location: string, signal: AbortSignal): Promise<void>;
   /** How many bytes there are; undefined where there are none. */
   sizeOf(location: string): Promise<number | undefined>;
-  /** The bytes from an offset to the end, in chunks that the reader may keep. Throws `BytesGone`, SERVICE_UNAVAILABLE. */
-  read(location: string, offset: number, signal: AbortSignal): AsyncGenerator<Buffer>;
+  /** The bytes from an offset to the end, in rooms of the reader. Throws `BytesGone`, SERVICE_UNAVAILABLE. */
+  read(location: string, offset: number, signal: AbortSignal, room: Room): AsyncGenerator<Buffer>;
   /** Makes the bytes appear as a local file without copying them; false where that is impossible. Throws `BytesGone`. */
   link(location: string, path: string): Promise<boolean>;
   /** Everything that is stored, in pages. What has no location for its name belongs to others and is left out. */
@@ -49,8 +49,20 @@ export function sha256Of(location: string): string | undefined {
   return sha256?.slice(0, 2) === folder ? sha256 : undefined;
 }
 
-/** How many bytes a reader gets at once. */
-export const readBytes = 256 * 1024;
+/**
+ * Gives a reader's room for the next chunk, `chunkBytes` long; the chunk is its beginning. It is asked for once per chunk, when
+ * the reader has had the chunk before.
+ */
+export type Room = () => Buffer;
+
+/** How many bytes a reader gets at once, at most. */
+export const chunkBytes = 256 * 1024;
+
+/** Room for a reader that keeps no chunk. */
+export function oneRoom(): Room {
+  const room = Buffer.allocUnsafeSlow(chunkBytes);
+  return () => room;
+}
 
 /** Most entries of a page of a listing. */
 export const listedMax = 1000;

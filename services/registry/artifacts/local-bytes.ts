@@ -1,6 +1,14 @@
 import { link, mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type ByteStore, BytesGone, listedMax, readBytes, type StoredBytes, sha256Of } from "./byte-store.ts";
+import {
+  type ByteStore,
+  BytesGone,
+  chunkBytes,
+  listedMax,
+  type Room,
+  type StoredBytes,
+  sha256Of,
+} from "./byte-store.ts";
 
 /** Bytes as files of a folder. A file under its name is complete and on disk, always. */
 export class LocalBytes implements ByteStore {
@@ -31,14 +39,14 @@ export class LocalBytes implements ByteStore {
     return found?.size;
   }
 
-  async *read(location: string, offset: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+  async *read(location: string, offset: number, signal: AbortSignal, room: Room): AsyncGenerator<Buffer> {
     const file = await open(this.#pathOf(location)).catch(undefinedWhereGone);
     if (file === undefined) throw new BytesGone(location);
     try {
       for (let position = offset; ; ) {
         signal.throwIfAborted();
-        const chunk = Buffer.allocUnsafeSlow(readBytes);
-        const { bytesRead } = await file.read(chunk, 0, readBytes, position).catch(throwWhereUnreadable);
+        const chunk = room();
+        const { bytesRead } = await file.read(chunk, 0, chunkBytes, position).catch(throwWhereUnreadable);
         if (bytesRead === 0) return;
         yield chunk.subarray(0, bytesRead);
         position += bytesRead;

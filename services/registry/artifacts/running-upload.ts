@@ -1,16 +1,18 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import { artifactName } from "../../../lib/resource-names.ts";
+import type { Spool } from "./spool.ts";
 
 /** One upload while it runs: how far it is, and how to end it. */
 export class RunningUpload {
   readonly sha256: string;
-  /** How many bytes of the artifact are written. */
-  bytes: number;
+  /** What it is written to; undefined until that is open. */
+  spool: Spool | undefined;
   /** Aborted when the caller has gone, when another upload takes over, and when nothing has come for too long. */
   readonly signal: AbortSignal;
   /** Settles when its file is nobody's or kept. */
   readonly ended: Promise<void>;
+  readonly #offset: number;
   readonly #idleMsMax: number;
   readonly #clock: Clock;
   readonly #ending = new AbortController();
@@ -18,13 +20,18 @@ export class RunningUpload {
 
   constructor(sha256: string, offset: number, caller: AbortSignal, idleMsMax: number, clock: Clock) {
     this.sha256 = sha256;
-    this.bytes = offset;
+    this.#offset = offset;
     this.signal = AbortSignal.any([caller, this.#ending.signal]);
     this.#idleMsMax = idleMsMax;
     this.#clock = clock;
     this.ended = new Promise((resolve) => {
       this.#settle = resolve;
     });
+  }
+
+  /** How many bytes of the artifact are written. */
+  get bytes(): number {
+    return this.spool?.bytes ?? this.#offset;
   }
 
   /** Makes it fail with a fault. */

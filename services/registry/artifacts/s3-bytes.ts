@@ -1,9 +1,16 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import type { Readable } from "node:stream";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
-import { type ByteStore, BytesGone, listedMax, readBytes, type StoredBytes, sha256Of } from "./byte-store.ts";
+import {
+  type ByteStore,
+  BytesGone,
+  chunkBytes,
+  listedMax,
+  type Room,
+  type StoredBytes,
+  sha256Of,
+} from "./byte-store.ts";
 
 /** A bucket of an S3-compatible server, and how to talk to it. */
 export interface S3Config {
@@ -91,11 +98,11 @@ export class S3Bytes implements ByteStore {
     }
   }
 
-  async *read(location: string, offset: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+  async *read(location: string, offset: number, signal: AbortSignal, room: Room): AsyncGenerator<Buffer> {
     let position = offset;
     for (let failures = 0; ; ) {
       try {
-        for await (const chunk of this.#attempt(location, position, signal)) {
+        for await (const chunk of this.#attempt(location, position, signal, room)) {
           yield chunk;
           position += chunk.length;
           failures = 0;
@@ -156,21 +163,24 @@ export class S3Bytes implements ByteStore {
   }
 
   /** One request; its small pieces are put together. */
-  async *#attempt(location: string, position: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+  async *#attempt(location: string, position: number, signal: AbortSignal, room: Room): AsyncGenerator<Buffer> {
     const range = position === 0 ? {} : { Range: `bytes=${position}-` };
     const command = new this.#sdk.GetObjectCommand({ ...this.#object(location), ...range });
     const { Body } = await this.#client.send(command, { abortSignal: signal });
-    let pieces: Buffer[] = [];
-    let bytes = 0;
-    for await (const piece of Body as Readable) {
-      pieces.push(piece);
-      bytes += piece.length;
-      if (bytes < readBytes) continue;
-      yield Buffer.concat(pieces, bytes);
-      pieces = [];
-      bytes = 0;
+    let chunk = room();
+    let length = 0;
+    for await (const piece of Body as AsyncIterable<Buffer>) {
+      for (let begin = 0; begin < piece.length; ) {
+        const copied = piece.copy(chunk, length, begin, begin + chunkBytes - length);
+        begin += copied;
+        length += copied;
+        if (length < chunkBytes) continue;
+        yield chunk;
+        chunk = room();
+        length = 0;
+      }
     }
-    if (bytes > 0) yield Buffer.concat(pieces, bytes);
+    if (length > 0) yield chunk.subarray(0, length);
   }
 
   #object(location: string): { readonly Bucket: string; readonly Key: string } {

@@ -14,6 +14,7 @@ export class Spool {
   readonly #file: FileHandle;
   readonly #hash = createHash("sha256");
   #bytes = 0;
+  #writing: Promise<void> = Promise.resolve();
 
   private constructor(path: string, file: FileHandle) {
     this.path = path;
@@ -41,17 +42,22 @@ export class Spool {
     return this.#bytes;
   }
 
-  /** Settles once the bytes are written; they may be reused then. */
+  /** Settles once more bytes are welcome; those of the call before are written then, and its failure is thrown. */
   async append(chunk: Uint8Array): Promise<void> {
-    const writing = writeAll(this.#file, chunk, this.#bytes);
-    // Meanwhile: the file is written by another thread.
+    // While the chunk before is written by another thread.
     this.#hash.update(chunk);
-    await writing;
-    this.#bytes += chunk.byteLength;
+    await this.#writing;
+    this.#writing = this.#write(chunk);
+    // Thrown by whoever awaits it next.
+    this.#writing.catch(() => undefined);
   }
 
-  /** Throws UPLOAD_INCOMPLETE or ARTIFACT_DIGEST_MISMATCH where the bytes are not what was announced. To be called once. */
-  prove({ sha256, sizeBytes }: Announced): void {
+  /**
+   * Settles once all bytes are written. Throws where that failed, and UPLOAD_INCOMPLETE or ARTIFACT_DIGEST_MISMATCH where they
+   * are not what was announced. To be called once.
+   */
+  async prove({ sha256, sizeBytes }: Announced): Promise<void> {
+    await this.#writing;
     if (this.#bytes < sizeBytes) throw incomplete(this.#bytes, sizeBytes);
     const seen = this.#hash.digest("hex");
     if (seen === sha256) return;
@@ -59,9 +65,18 @@ export class Spool {
     throw new ServiceError("ARTIFACT_DIGEST_MISMATCH", message, { metadata: { announced: sha256, seen } });
   }
 
-  /** Nothing happens the second time. */
-  close(): Promise<void> {
-    return this.#file.close();
+  /** Waits for what is being written. Nothing happens the second time. */
+  async close(): Promise<void> {
+    await this.#writing.catch(() => undefined);
+    await this.#file.close();
+  }
+
+  async #write(chunk: Uint8Array): Promise<void> {
+    for (let begin = 0; begin < chunk.byteLength; ) {
+      const { bytesWritten } = await this.#file.write(chunk, begin, chunk.byteLength - begin, this.#bytes);
+      begin += bytesWritten;
+      this.#bytes += bytesWritten;
+    }
   }
 
   async #hashAgain(bytes: number, signal: AbortSignal): Promise<void> {
@@ -82,10 +97,4 @@ const rereadBytes = 1024 ** 2;
 function incomplete(bytes: number, sizeBytes: number): ServiceError {
   const message = `header.size_bytes announced ${sizeBytes} bytes, only ${bytes} arrived; go on from there`;
   return new ServiceError("UPLOAD_INCOMPLETE", message, { metadata: { committed_bytes: String(bytes) } });
-}
-
-async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
-  for (let begin = 0; begin < chunk.byteLength; ) {
-    begin += (await file.write(chunk, begin, chunk.byteLength - begin, position + begin)).bytesWritten;
-  }
 }

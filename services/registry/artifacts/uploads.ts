@@ -92,6 +92,7 @@ export class Uploads {
     try {
       const spool =
         offset === 0 ? await this.#newSpool(announced) : await this.#resumed(announced, offset, upload.signal);
+      upload.spool = spool;
       return await this.#receiveInto(spool, incoming, upload, use);
     } catch (failure) {
       throw isFullDisk(failure) ? diskFull(announced, failure) : failure;
@@ -121,18 +122,19 @@ export class Uploads {
 
   async #receiveInto<Result>(
     spool: Spool,
-    { announced, chunks }: Incoming,
+    { announced, offset, chunks }: Incoming,
     upload: RunningUpload,
     use: UseOfFile<Result>,
   ): Promise<Result> {
     const { path } = spool;
     try {
+      let arrived = offset;
       for await (const chunk of upload.arriving(chunks)) {
-        if (spool.bytes + chunk.byteLength > announced.sizeBytes) throw tooMany(announced.sizeBytes);
+        arrived += chunk.byteLength;
+        if (arrived > announced.sizeBytes) throw tooMany(announced.sizeBytes);
         await spool.append(chunk);
-        upload.bytes = spool.bytes;
       }
-      spool.prove(announced);
+      await spool.prove(announced);
       await spool.close();
       const result = await use(path, upload.signal);
       await rm(path, { force: true });

@@ -1,10 +1,13 @@
 import { ServiceError } from "../../../lib/errors.ts";
+import type { DownloadArtifactResponse } from "../../../lib/gen/amaas/registry/v1/DownloadArtifactResponse.ts";
 import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { UploadArtifactRequest__Output } from "../../../lib/gen/amaas/registry/v1/UploadArtifactRequest.ts";
 import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
 import { parseArtifactName } from "../../../lib/resource-names.ts";
+import { BytesRoom } from "../../../lib/rpc/encoded.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { Artifacts } from "../artifacts/artifacts.ts";
+import { chunkBytes } from "../artifacts/byte-store.ts";
 import type { Announced } from "../artifacts/spool.ts";
 import { artifactMessage } from "../messages/artifact.ts";
 import { checkStored } from "../store/artifacts.ts";
@@ -65,7 +68,12 @@ export function artifactHandlers({
       if (!(offset >= 0 && offset <= row.size_bytes)) {
         throw invalid("offset", offset, `0 to ${row.size_bytes}, the artifact's size`);
       }
-      for await (const chunk of bytes.read(row, offset, call.signal)) yield { chunk };
+      let reply!: BytesRoom<DownloadArtifactResponse>;
+      const room = () => {
+        reply = new BytesRoom(chunkField, chunkBytes);
+        return reply.content;
+      };
+      for await (const chunk of bytes.read(row, offset, call.signal, room)) yield reply.message(chunk.length);
     },
   };
 }
@@ -106,3 +114,6 @@ async function* chunksOf(parts: AsyncIterator<UploadArtifactRequest__Output>): A
 
 /** Largest chunk of an upload, in bytes. */
 const chunkBytesMax = 4 * 1024 * 1024;
+
+/** The number of `DownloadArtifactResponse.chunk`, the message's only field. */
+const chunkField = 1;
