@@ -20,11 +20,17 @@ export class ConnectedNode {
     this.replies = new Inbox(stream.replies);
   }
 
-  /** Reports; the address is the node's name with port 1. */
+  /** Reports a node that runs on the CPU; its address is its name with port 1. */
   async report(held: Held = {}, changes: Node = {}): Promise<void> {
     const replicas = Object.entries(held).map(([short, state]) => ({ version: longName(short), state }));
-    const node = { name: `nodes/${this.#id}`, address: `${this.#id}:1`, replicas, ...changes };
+    const capabilities = { executionProviders: ["cpu"] };
+    const node = { name: `nodes/${this.#id}`, address: `${this.#id}:1`, capabilities, replicas, ...changes };
     await this.#stream.write({ node } as never);
+  }
+
+  /** Reports everything that it was told to hold last as ready. */
+  async obey(): Promise<void> {
+    await this.report(Object.fromEntries((this.assigned ?? []).map((short) => [short, "STATE_READY" as const])));
   }
 
   /** What the last assignment says, sorted; undefined before there was one. */

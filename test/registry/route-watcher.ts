@@ -1,32 +1,62 @@
+import type { AliasRoute__Output } from "../../lib/gen/amaas/registry/v1/AliasRoute.ts";
 import type { ControlServiceDefinition } from "../../lib/gen/amaas/registry/v1/ControlService.ts";
 import type { ModelRoute__Output } from "../../lib/gen/amaas/registry/v1/ModelRoute.ts";
 import type { WatchRoutesResponse__Output } from "../../lib/gen/amaas/registry/v1/WatchRoutesResponse.ts";
 import type { RpcClient } from "../../lib/rpc/client.ts";
 import { Inbox } from "./inbox.ts";
 
-/** Addresses by the short name of the version, such as "digits/1", and versions by alias, such as "digits@default". */
-export type Routes = Readonly<Record<string, readonly string[] | number>>;
+/**
+ * Addresses by the short name of the version, such as "digits/1", and versions by alias, such as "digits@default": one by its
+ * number, several with their weights, mirrors with their shares, as in "1×99 2×1 ~3×0.5".
+ */
+export type Routes = Readonly<Record<string, readonly string[] | number | string>>;
 
-/** A gateway as the registry sees it: follows the routes. */
+/** What a gateway has applied last. */
+interface Position {
+  readonly epoch: string;
+  readonly sequence: number;
+}
+
+/** A gateway as the registry sees it: follows the routes, from where it was or from a snapshot. */
 export class RouteWatcher {
   readonly steps: Inbox<WatchRoutesResponse__Output>;
   readonly #left = new AbortController();
+  readonly #models: ReadonlyMap<string, ModelRoute__Output>;
 
-  constructor(control: RpcClient<ControlServiceDefinition>) {
-    const options = { signal: this.#left.signal };
-    this.steps = new Inbox(control.serverStream("WatchRoutes", { gateway: "test" }, options));
+  constructor(control: RpcClient<ControlServiceDefinition>, before?: RouteWatcher) {
+    const { epoch, sequence } = before?.position ?? { epoch: "", sequence: 0 };
+    const request = { gateway: "test", epoch, afterSequence: sequence };
+    this.#models = before?.models ?? new Map();
+    this.steps = new Inbox(control.serverStream("WatchRoutes", request, { signal: this.#left.signal }));
   }
 
-  /** What the steps so far add up to; undefined before the snapshot. */
-  get routes(): Routes | undefined {
-    const models = new Map<string, ModelRoute__Output>();
+  /** Undefined before the first step. */
+  get position(): Position | undefined {
+    return this.steps.messages.at(-1);
+  }
+
+  /** What the steps so far add up to, by model. */
+  get models(): ReadonlyMap<string, ModelRoute__Output> {
+    const models = new Map(this.#models);
     for (const { snapshot, changed, removed } of this.steps.messages) {
+      if (snapshot) models.clear();
       for (const route of snapshot?.models ?? []) models.set(route.model, route);
       if (changed) models.set(changed.model, changed);
       if (removed) models.delete(removed);
     }
+    return models;
+  }
+
+  /** The models in short; undefined before the first step. */
+  get routes(): Routes | undefined {
     if (this.steps.messages.length === 0) return undefined;
-    return Object.assign({}, ...[...models.values()].map(flat));
+    return Object.assign({}, ...[...this.models.values()].map(flat));
+  }
+
+  /** Why a version, such as "digits/1", is ready nowhere. */
+  reason(short: string): string | undefined {
+    const [model, version] = short.split("/");
+    return this.models.get(model!)?.versions.find((route) => route.version === Number(version))?.reason;
   }
 
   /** Settles once the routes are exactly these. */
@@ -42,8 +72,14 @@ export class RouteWatcher {
 
 function flat({ model, versions, aliases }: ModelRoute__Output): Routes {
   const addresses = versions.map(({ version, addresses: held }) => [`${model}/${version}`, held]);
-  const targets = Object.entries(aliases).map(([alias, version]) => [`${model}@${alias}`, version]);
-  return Object.fromEntries([...addresses, ...targets]);
+  const aims = Object.entries(aliases).map(([alias, aim]) => [`${model}@${alias}`, aimText(aim)]);
+  return Object.fromEntries([...addresses, ...aims]);
+}
+
+function aimText({ targets, mirrors }: AliasRoute__Output): number | string {
+  if (targets.length === 1 && mirrors.length === 0) return targets[0]!.version;
+  const parts = targets.map(({ version, weight }) => `${version}×${weight}`);
+  return [...parts, ...mirrors.map(({ version, share }) => `~${version}×${share}`)].join(" ");
 }
 
 function textOf(routes: Routes | undefined): string {
