@@ -1,21 +1,30 @@
-import type { Clock } from "../../../lib/clock.ts";
-import type { Alias } from "../../../lib/gen/amaas/registry/v1/Alias.ts";
+import type { Alias__Output } from "../../../lib/gen/amaas/registry/v1/Alias.ts";
+import type { AliasMirror__Output } from "../../../lib/gen/amaas/registry/v1/AliasMirror.ts";
+import type { AliasTarget__Output } from "../../../lib/gen/amaas/registry/v1/AliasTarget.ts";
 import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1/RegistryService.ts";
+import type { Version } from "../../../lib/gen/amaas/registry/v1/Version.ts";
 import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
-import { aliasName, parseAliasName, parseModelName } from "../../../lib/resource-names.ts";
+import { parseAliasName, parseModelName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
-import { timestampOf } from "../../../lib/timestamp.ts";
-import type { CatalogueChanges } from "../control/catalogue-changes.ts";
+import { aliasMessage, aliasRevisionMessage } from "../messages/alias.ts";
+import { versionMessage } from "../messages/version.ts";
+import type { Aim } from "../store/alias-gate.ts";
 import type { AliasStore } from "../store/aliases.ts";
-import type { AliasRow } from "../store/schema.ts";
-import { invalid } from "./requests.ts";
+import type { FullVersion } from "../store/version-rows.ts";
+import { actorOf } from "./actor.ts";
+import { checkReason, checkRevision, checkVersionNumbers, invalid, pageNumberOf } from "./requests.ts";
+
+type Calls =
+  | "GetAlias"
+  | "ListAliases"
+  | "UpdateAlias"
+  | "DeleteAlias"
+  | "ResolveAlias"
+  | "ListAliasRevisions"
+  | "RollbackAlias";
 
 /** The calls about aliases. */
-export function aliasHandlers(
-  aliases: AliasStore,
-  changes: CatalogueChanges,
-  clock: Clock,
-): Pick<Handlers<RegistryServiceHandlers>, "GetAlias" | "ListAliases" | "UpdateAlias" | "DeleteAlias"> {
+export function aliasHandlers(aliases: AliasStore): Pick<Handlers<RegistryServiceHandlers>, Calls> {
   return {
     GetAlias: async ({ name }) => {
       const { model, alias } = parseAliasName(name);
@@ -24,38 +33,100 @@ export function aliasHandlers(
 
     ListAliases: async ({ parent, pageSize, pageToken }) => {
       const size = pageSizeOf(pageSize);
-      const found = await aliases.list(parseModelName(parent, "parent"), size + 1, pageKeyOf(pageToken));
+      const model = parseModelName(parent, "parent");
+      const found = await aliases.list(model, size + 1, pageKeyOf(pageToken, { parent }));
       const page = found.slice(0, size);
       return {
         aliases: page.map(aliasMessage),
-        nextPageToken: found.length > size ? pageTokenOf(page[size - 1].id) : "",
+        nextPageToken: found.length > size ? pageTokenOf(page[size - 1].id, { parent }) : "",
       };
     },
 
-    UpdateAlias: async ({ alias, allowMissing }) => {
+    UpdateAlias: async ({ alias, reason, ...options }, call) => {
       const { model, alias: id } = parseAliasName(alias?.name ?? "", "alias.name");
-      const version = alias?.version ?? 0;
-      if (!(Number.isSafeInteger(version) && version >= 1))
-        throw invalid("alias.version", version, "a version number from 1");
-      const row = await aliases.move({ model, id, version, etag: alias?.etag ?? "", allowMissing }, clock.now());
-      changes.changed(model);
-      return aliasMessage(row);
+      checkFree(id);
+      checkReason(reason);
+      const change = { model, id, etag: alias!.etag, reason, aim: aimOf(alias!), ...options };
+      return aliasMessage(await aliases.move(actorOf(call, "UpdateAlias"), change));
     },
 
-    DeleteAlias: async ({ name, etag }) => {
-      const { model, alias } = parseAliasName(name);
-      await aliases.remove(model, alias, etag);
-      changes.changed(model);
+    DeleteAlias: async ({ name, ...change }, call) => {
+      const { model, alias: id } = parseAliasName(name);
+      checkReason(change.reason);
+      await aliases.remove(actorOf(call, "DeleteAlias"), { model, id, ...change });
       return {};
+    },
+
+    ResolveAlias: async ({ name }) => {
+      const { model, alias: id } = parseAliasName(name);
+      const { alias, targets, mirrors } = await aliases.resolve(model, id);
+      return { alias: aliasMessage(alias), targets: targets.map(messageOf), mirrors: mirrors.map(messageOf) };
+    },
+
+    ListAliasRevisions: async ({ name, pageSize, pageToken }) => {
+      const size = pageSizeOf(pageSize);
+      const { model, alias: id } = parseAliasName(name);
+      const found = await aliases.revisions(model, id, size + 1, pageNumberOf(pageToken, { name }));
+      const page = found.slice(0, size);
+      return {
+        revisions: page.map(aliasRevisionMessage),
+        nextPageToken: found.length > size ? pageTokenOf(String(page[size - 1].revision), { name }) : "",
+      };
+    },
+
+    RollbackAlias: async ({ name, ...change }, call) => {
+      const { model, alias: id } = parseAliasName(name);
+      checkReason(change.reason);
+      checkRevision(change.revision);
+      return aliasMessage(await aliases.rollback(actorOf(call, "RollbackAlias"), { model, id, ...change }));
     },
   };
 }
 
-function aliasMessage(row: AliasRow): Alias {
-  return {
-    name: aliasName(row.model, row.id),
-    version: row.version,
-    updateTime: timestampOf(row.update_time),
-    etag: row.etag,
-  };
+/** Words that could be mistaken for a choice of versions. */
+const reserved = ["latest", "newest", "all", "any", "none"];
+
+function checkFree(alias: string): void {
+  if (!reserved.includes(alias)) return;
+  throw invalid("alias.name", `the alias ${alias}`, `an alias that is not reserved, as are ${reserved.join(", ")}`);
+}
+
+const targetsMax = 16;
+const mirrorsMax = 8;
+const weightMax = 1_000_000;
+
+function aimOf({ targets, mirrors }: Alias__Output): Aim {
+  if (targets.length < 1 || targets.length > targetsMax) {
+    throw invalid("alias.targets", `${targets.length} versions`, `1 to ${targetsMax} versions`);
+  }
+  if (mirrors.length > mirrorsMax) {
+    throw invalid("alias.mirrors", `${mirrors.length} versions`, `at most ${mirrorsMax} versions`);
+  }
+  checkVersionNumbers(
+    "alias.targets",
+    targets.map(({ version }) => version),
+    ".version",
+  );
+  checkVersionNumbers(
+    "alias.mirrors",
+    mirrors.map(({ version }) => version),
+    ".version",
+  );
+  return { targets: targets.map(targetOf), mirrors: mirrors.map(mirrorOf) };
+}
+
+function targetOf({ version, weight }: AliasTarget__Output, index: number) {
+  const field = `alias.targets[${index}].weight`;
+  if (!(weight >= 0 && weight <= weightMax)) throw invalid(field, weight, `1 to ${weightMax}, or 0 for 1`);
+  return { version, weight: weight || 1 };
+}
+
+function mirrorOf({ version, share }: AliasMirror__Output, index: number) {
+  const field = `alias.mirrors[${index}].share`;
+  if (!(share >= 0 && share <= 1)) throw invalid(field, share, "above 0 and up to 1, or 0 for 1");
+  return { version, share: share || 1 };
+}
+
+function messageOf({ version, variants }: FullVersion): Version {
+  return versionMessage(version, variants);
 }

@@ -1,4 +1,6 @@
 import { ServiceError } from "../../../lib/errors.ts";
+import { pageKeyOf } from "../../../lib/paging.ts";
+import { versionNumber } from "../../../lib/resource-names.ts";
 
 /** Refuses a request; names the field, the value seen and the value needed. */
 export function invalid(field: string, seen: unknown, needed: string): ServiceError {
@@ -11,6 +13,33 @@ export function checkText(field: string, text: string, charactersMax: number): v
     throw invalid(field, `${text.length} characters long`, `at most ${charactersMax} characters`);
   }
   if (text.includes("\0")) throw invalid(field, "a text with the character NUL", "a text without");
+}
+
+/** Throws REQUEST_INVALID for why something is done, as the history is to have it, if that is too long. */
+export function checkReason(reason: string): void {
+  checkText("reason", reason, 1024);
+}
+
+/** Throws REQUEST_INVALID for what numbers no revision, and is not 0 for the one before. */
+export function checkRevision(revision: number): void {
+  if (!(Number.isSafeInteger(revision) && revision >= 0)) {
+    throw invalid("revision", revision, "the number of a revision, or 0 for the one before");
+  }
+}
+
+/** Throws REQUEST_INVALID for what numbers no version, and for what numbers one twice. */
+export function checkVersionNumbers(field: string, versions: readonly number[], suffix = ""): void {
+  for (const [index, version] of versions.entries()) {
+    const path = `${field}[${index}]${suffix}`;
+    if (!(Number.isSafeInteger(version) && version >= 1)) throw invalid(path, version, "a version number from 1");
+    if (versions.indexOf(version) < index) throw invalid(path, `${version} once more`, "each version once");
+  }
+}
+
+/** The number behind which a page begins, in descending order; undefined for the first page. */
+export function pageNumberOf(pageToken: string, filters: object): number | undefined {
+  const key = pageKeyOf(pageToken, filters);
+  return key === undefined ? undefined : versionNumber(key);
 }
 
 /**

@@ -1,74 +1,158 @@
-import { randomUUID } from "node:crypto";
 import type { Kysely } from "kysely";
+import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import { aliasName } from "../../../lib/resource-names.ts";
-import { staleEtag } from "./models.ts";
-import type { AliasRow, Schema } from "./schema.ts";
-import { checkModel, VersionStore } from "./versions.ts";
+import type { ComparedVersion } from "../compatibility/comparison.ts";
+import type { FleetCapabilities } from "../control/fleet-capabilities.ts";
+import { type Aim, numbersOf, targetNumbers } from "./alias-gate.ts";
+import { aimOf, moveAlias, removeAlias } from "./alias-moves.ts";
+import { comparedVersions, everTargeted } from "./compared-versions.ts";
+import type { Database } from "./database.ts";
+import { namesOf } from "./existing-names.ts";
+import { checkModel, lockedModel, staleEtag } from "./models.ts";
+import type { AliasRevisionRow, AliasRow, Schema } from "./schema.ts";
+import type { Actor, CatalogueTransaction } from "./transaction.ts";
+import { type FullVersion, findVersions } from "./version-rows.ts";
+import { missingVersion } from "./versions.ts";
 
-/** Where an alias is to point. */
-export interface AliasMove {
+/** A change of an alias. */
+export interface AliasChange {
   readonly model: string;
   readonly id: string;
-  readonly version: number;
   /** Empty, or the etag that the alias must have. */
   readonly etag: string;
-  readonly allowMissing: boolean;
+  readonly reason: string;
 }
 
-/** The aliases of the catalogue. */
-export class AliasStore {
-  readonly #query: Kysely<Schema>;
+/** Where an alias is to lead. */
+export interface AliasMove extends AliasChange {
+  readonly aim: Aim;
+  /** Makes the alias where there is none. */
+  readonly allowMissing: boolean;
+  readonly force: boolean;
+}
 
-  constructor(query: Kysely<Schema>) {
-    this.#query = query;
+/** Where an alias is to go back to. */
+export interface AliasRollback extends AliasChange {
+  readonly revision: number;
+  readonly force: boolean;
+}
+
+/** An alias together with what it leads to, as of one moment; the versions in its order, without their model cards. */
+export interface ResolvedAlias {
+  readonly alias: AliasRow;
+  readonly targets: readonly FullVersion[];
+  readonly mirrors: readonly FullVersion[];
+}
+
+/** The aliases of the catalogue, and everything that they have ever pointed at. */
+export class AliasStore {
+  readonly #database: Database;
+  readonly #clock: Clock;
+  readonly #fleet: () => FleetCapabilities;
+
+  constructor(database: Database, clock: Clock, fleet: () => FleetCapabilities) {
+    this.#database = database;
+    this.#clock = clock;
+    this.#fleet = fleet;
   }
 
   /** MODEL_NOT_FOUND, ALIAS_NOT_FOUND. */
-  async get(model: string, id: string): Promise<AliasRow> {
-    return (await find(this.#query, model, id)) ?? (await new VersionStore(this.#query).missing(model, { alias: id }));
+  get(model: string, id: string): Promise<AliasRow> {
+    return existing(this.#database.query, model, id);
   }
 
   /** At most `count` aliases of a model behind the id `after`, in the order of their ids; MODEL_NOT_FOUND. */
-  async list(model: string, count: number, after: string | undefined): Promise<AliasRow[]> {
-    const rows = await this.#query
+  async list(model: string, count: number, after = ""): Promise<AliasRow[]> {
+    const { query } = this.#database;
+    const rows = await query
       .selectFrom("aliases")
       .selectAll()
       .where("model", "=", model)
-      .$if(after !== undefined, (query) => query.where("id", ">", after!))
+      .where("id", ">", after)
       .orderBy("id")
       .limit(count)
       .execute();
-    if (rows.length === 0) await checkModel(this.#query, model);
+    if (rows.length === 0) await checkModel(query, model);
     return rows;
   }
 
-  /** Points an alias at an existing version; VERSION_NOT_FOUND, ALIAS_NOT_FOUND, ETAG_MISMATCH. */
-  move({ model, id, version, etag, allowMissing }: AliasMove, timeMs: number): Promise<AliasRow> {
-    return this.#query.transaction().execute(async (transaction) => {
-      const versions = new VersionStore(transaction);
-      await versions.get(model, { number: version });
-      const known = await find(transaction, model, id);
-      if (known === undefined && !allowMissing) return versions.missing(model, { alias: id });
-      checkEtag(model, id, etag, known);
-      const row = { model, id, version, update_time: timeMs, etag: randomUUID() };
-      await transaction
-        .insertInto("aliases")
-        .values(row)
-        .onConflict((conflict) => conflict.columns(["model", "id"]).doUpdateSet(row))
-        .execute();
-      return row;
+  /** MODEL_NOT_FOUND, ALIAS_NOT_FOUND. */
+  resolve(model: string, id: string): Promise<ResolvedAlias> {
+    return this.#database.query
+      .transaction()
+      .setIsolationLevel("repeatable read")
+      .execute(async (snapshot) => {
+        const alias = await existing(snapshot, model, id);
+        const { targets, mirrors } = aimOf(alias);
+        const found = await findVersions(snapshot, model, numbersOf({ targets, mirrors }));
+        const versions = new Map(found.map((full) => [full.version.number, full]));
+        const inOrder = (list: readonly { version: number }[]) => list.map(({ version }) => versions.get(version)!);
+        return { alias, targets: inOrder(targets), mirrors: inOrder(mirrors) };
+      });
+  }
+
+  /**
+   * At most `count` revisions of an alias below the number `before`, newest first, also where it is deleted. MODEL_NOT_FOUND,
+   * ALIAS_NOT_FOUND where there never was one.
+   */
+  async revisions(model: string, alias: string, count: number, before = Infinity): Promise<AliasRevisionRow[]> {
+    const { query } = this.#database;
+    const rows = await revisionsOf(query, model, alias)
+      .$if(before !== Infinity, (rows) => rows.where("revision", "<", before))
+      .limit(count)
+      .execute();
+    return rows.length === 0 && before === Infinity ? missingVersion(query, model, { alias }) : rows;
+  }
+
+  /** What an alias points at, or has ever pointed at, as far as it can be compared; nothing where there is no alias. */
+  async pointedAt(model: string, id: string, everPointedAt: boolean): Promise<readonly ComparedVersion[]> {
+    const { query } = this.#database;
+    if (everPointedAt) return everTargeted(query, model, id);
+    const present = await find(query, model, id);
+    return present === undefined ? [] : comparedVersions(query, model, targetNumbers(aimOf(present)));
+  }
+
+  /**
+   * Points an alias at versions. ALIAS_NOT_FOUND unless it may be made; ETAG_MISMATCH; what `lockedModel` and `moveAlias` throw.
+   */
+  move(actor: Actor, { model: modelId, id, etag, aim, allowMissing, ...options }: AliasMove): Promise<AliasRow> {
+    return this.#change(actor, async (transaction) => {
+      const model = await lockedModel(transaction, modelId);
+      const present = allowMissing
+        ? await find(transaction.query, modelId, id)
+        : await existing(transaction.query, modelId, id);
+      checkEtag(modelId, id, etag, present);
+      return moveAlias(transaction, { model, id, present }, aim, options, this.#fleet());
     });
   }
 
-  /** ALIAS_NOT_FOUND, ETAG_MISMATCH. */
-  remove(model: string, id: string, etag: string): Promise<void> {
-    return this.#query.transaction().execute(async (transaction) => {
-      const known = await find(transaction, model, id);
-      if (known === undefined) return new VersionStore(transaction).missing(model, { alias: id });
-      checkEtag(model, id, etag, known);
-      await transaction.deleteFrom("aliases").where("model", "=", model).where("id", "=", id).execute();
+  /**
+   * Points an alias at what it pointed at in one of its revisions; 0 means the last one before the present. Also one that is
+   * deleted. ALIAS_NOT_FOUND where there never was one; REVISION_NOT_FOUND names those there are; otherwise like `move`.
+   */
+  rollback(actor: Actor, { model: modelId, id, etag, revision, ...options }: AliasRollback): Promise<AliasRow> {
+    return this.#change(actor, async (transaction) => {
+      const model = await lockedModel(transaction, modelId);
+      const present = await find(transaction.query, modelId, id);
+      checkEtag(modelId, id, etag, present);
+      const target = await pastAim(transaction.query, modelId, id, revision, present?.revision);
+      return moveAlias(transaction, { model, id, present }, target, options, this.#fleet());
     });
+  }
+
+  /** Removes an alias; its history stays. ALIAS_NOT_FOUND, ETAG_MISMATCH, what `lockedModel` throws. */
+  remove(actor: Actor, { model, id, etag, reason }: AliasChange): Promise<void> {
+    return this.#change(actor, async (transaction) => {
+      await lockedModel(transaction, model);
+      const present = await existing(transaction.query, model, id);
+      checkEtag(model, id, etag, present);
+      await removeAlias(transaction, present, reason);
+    });
+  }
+
+  #change<Result>(actor: Actor, work: (transaction: CatalogueTransaction) => Promise<Result>): Promise<Result> {
+    return this.#database.change(actor, this.#clock.now(), work);
   }
 }
 
@@ -76,10 +160,46 @@ function find(query: Kysely<Schema>, model: string, id: string): Promise<AliasRo
   return query.selectFrom("aliases").selectAll().where("model", "=", model).where("id", "=", id).executeTakeFirst();
 }
 
-function checkEtag(model: string, id: string, seen: string, known: AliasRow | undefined): void {
-  if (seen === "" || seen === known?.etag) return;
-  if (known !== undefined) throw staleEtag(aliasName(model, id), seen, known.etag);
+async function existing(query: Kysely<Schema>, model: string, id: string): Promise<AliasRow> {
+  return (await find(query, model, id)) ?? (await missingVersion(query, model, { alias: id }));
+}
+
+function checkEtag(model: string, id: string, seen: string, present: AliasRow | undefined): void {
+  if (seen === "" || seen === present?.etag) return;
+  if (present !== undefined) throw staleEtag(aliasName(model, id), seen, present.etag);
   throw new ServiceError("ETAG_MISMATCH", `${aliasName(model, id)} does not exist; needed: no etag`, {
     metadata: { etag: "" },
   });
+}
+
+/** Newest first. */
+function revisionsOf(query: Kysely<Schema>, model: string, alias: string) {
+  return query
+    .selectFrom("alias_revisions")
+    .selectAll()
+    .where("model", "=", model)
+    .where("alias", "=", alias)
+    .orderBy("revision", "desc");
+}
+
+async function pastAim(
+  query: Kysely<Schema>,
+  model: string,
+  alias: string,
+  revision: number,
+  present = Infinity,
+): Promise<Aim> {
+  // Those that are removals point at nothing.
+  const past = revisionsOf(query, model, alias).where("deleted", "=", 0).limit(11);
+  const row = await past
+    .$if(revision > 0, (rows) => rows.where("revision", "=", revision))
+    .$if(revision === 0 && present !== Infinity, (rows) => rows.where("revision", "<", present))
+    .executeTakeFirst();
+  if (row !== undefined) return aimOf(row);
+  const others = await past.execute();
+  if (others.length === 0) return missingVersion(query, model, { alias });
+  const asked = revision > 0 ? `revision ${revision} that points at anything` : `revision before ${present}`;
+  const exist = namesOf(others.map((other) => other.revision));
+  const message = `${aliasName(model, alias)} has no ${asked}; there are: ${exist}`;
+  throw new ServiceError("REVISION_NOT_FOUND", message, { metadata: { alias: aliasName(model, alias) } });
 }
