@@ -10,11 +10,13 @@ import { ControlPlane } from "./control/control-plane.ts";
 import { aliasHandlers } from "./handlers/aliases.ts";
 import { artifactHandlers } from "./handlers/artifacts.ts";
 import { changeHandlers } from "./handlers/changes.ts";
+import { compatibilityHandlers } from "./handlers/compatibility.ts";
 import { controlHandlers } from "./handlers/control.ts";
 import { holdHandlers } from "./handlers/holds.ts";
 import { lineageHandlers } from "./handlers/lineage.ts";
 import { modelHandlers } from "./handlers/models.ts";
 import { nodeHandlers } from "./handlers/nodes.ts";
+import { servingHandlers } from "./handlers/serving.ts";
 import { upkeepHandlers } from "./handlers/upkeep.ts";
 import { versionHandlers } from "./handlers/versions.ts";
 import { Replies } from "./replies.ts";
@@ -26,6 +28,7 @@ import { HoldStore } from "./store/holds.ts";
 import { LineageStore } from "./store/lineage.ts";
 import { ModelStore } from "./store/models.ts";
 import { Registration } from "./store/registration.ts";
+import { ServingSettingsStore } from "./store/serving-settings.ts";
 import { ValidationQueue } from "./store/validation-queue.ts";
 import { ValidationStore } from "./store/validations.ts";
 import { VersionStore } from "./store/versions.ts";
@@ -71,11 +74,16 @@ export class RegistryService implements Service {
     this.#releases.push(() => control.stop());
     await control.start();
 
+    const models = new ModelStore(database, clock);
+    const fleet = () => control.capabilities;
+    const aliases = new AliasStore(database, clock, fleet);
     const server = new RpcServer(this.#config, log);
     const calls = {
-      ...modelHandlers(new ModelStore(database, clock)),
+      ...modelHandlers(models),
       ...versionHandlers({ versions, registration, settling: new Settling(database), replies }),
-      ...aliasHandlers(new AliasStore(database, clock, () => control.capabilities)),
+      ...aliasHandlers(aliases),
+      ...compatibilityHandlers({ models, versions, aliases, fleet }),
+      ...servingHandlers(new ServingSettingsStore(database, clock)),
       ...artifactHandlers(artifacts),
       ...upkeepHandlers(artifacts, clock),
       ...holdHandlers(new HoldStore(database, clock)),

@@ -1,0 +1,114 @@
+import type { DynamicBatching__Output } from "../../../lib/gen/amaas/registry/v1/DynamicBatching.ts";
+import type { InstanceGroup__Output } from "../../../lib/gen/amaas/registry/v1/InstanceGroup.ts";
+import type { Limits__Output } from "../../../lib/gen/amaas/registry/v1/Limits.ts";
+import type { QueuePolicy__Output } from "../../../lib/gen/amaas/registry/v1/QueuePolicy.ts";
+import type { ServingSettings__Output } from "../../../lib/gen/amaas/registry/v1/ServingSettings.ts";
+import type { VersionPolicy__Output } from "../../../lib/gen/amaas/registry/v1/VersionPolicy.ts";
+import type { WarmUp__Output } from "../../../lib/gen/amaas/registry/v1/WarmUp.ts";
+import type { SettingsValues } from "../store/serving-settings.ts";
+import { checkText, checkVersionNumbers, invalid, wordOf } from "./requests.ts";
+
+/** What a request wants to be set. Throws REQUEST_INVALID with the path of the field that is beyond its bounds. */
+export function settingsValuesOf(wanted: ServingSettings__Output): SettingsValues {
+  const { versionPolicy, replicas, memoryBytes, executionProviders, precisions, instanceGroups } = wanted;
+  const { dynamicBatching, warmUps, limits } = wanted;
+  whole("settings.replicas", replicas, 0, 1000);
+  whole("settings.memory_bytes", memoryBytes, 0, Number.MAX_SAFE_INTEGER);
+  checkWords("settings.execution_providers", executionProviders);
+  checkWords("settings.precisions", precisions);
+  atMost("settings.instance_groups", instanceGroups, 16).forEach(checkGroup);
+  if (dynamicBatching) checkBatching(dynamicBatching);
+  atMost("settings.warm_ups", warmUps, 16).forEach(checkWarmUp);
+  if (limits) checkLimits(limits);
+  const policy = versionPolicy && policyOf(versionPolicy);
+  return {
+    versionPolicy: policy,
+    replicas,
+    memoryBytes,
+    executionProviders,
+    precisions,
+    instanceGroups,
+    dynamicBatching,
+    warmUps,
+    limits,
+  };
+}
+
+function policyOf({ choice, latest, specific }: VersionPolicy__Output): VersionPolicy__Output | null {
+  const field = "settings.version_policy";
+  if (choice === "latest") whole(`${field}.latest`, latest!, 0, 1000);
+  if (choice === "specific") {
+    checkVersionNumbers(`${field}.specific.versions`, atMost(`${field}.specific.versions`, specific!.versions, 1000));
+  }
+  if (choice === undefined) return null;
+  return choice === "latest" ? { latest } : choice === "all" ? { all: {} } : { specific };
+}
+
+function checkGroup({ executionProvider, count, intraOpThreads }: InstanceGroup__Output, index: number): void {
+  const field = `settings.instance_groups[${index}]`;
+  checkText(`${field}.execution_provider`, executionProvider, 64);
+  whole(`${field}.count`, count, 1, 64);
+  whole(`${field}.intra_op_threads`, intraOpThreads, 0, 1024);
+}
+
+function checkBatching(batching: DynamicBatching__Output): void {
+  const field = "settings.dynamic_batching";
+  const { maxBatchSize, preferredBatchSizes, maxQueueDelayMicroseconds, priorityLevels, defaultPriorityLevel } =
+    batching;
+  whole(`${field}.max_batch_size`, maxBatchSize, 0, 65_536);
+  for (const [index, size] of atMost(`${field}.preferred_batch_sizes`, preferredBatchSizes, 64).entries()) {
+    const min = index === 0 ? 1 : preferredBatchSizes[index - 1]! + 1;
+    whole(`${field}.preferred_batch_sizes[${index}]`, size, min, maxBatchSize || 65_536);
+  }
+  whole(`${field}.max_queue_delay_microseconds`, maxQueueDelayMicroseconds, 0, 60_000_000);
+  whole(`${field}.priority_levels`, priorityLevels, 0, 64);
+  const isPrioritised = priorityLevels > 0;
+  whole(`${field}.default_priority_level`, defaultPriorityLevel, isPrioritised ? 1 : 0, priorityLevels);
+  if (batching.defaultQueuePolicy) checkQueuePolicy(`${field}.default_queue_policy`, batching.defaultQueuePolicy);
+  for (const [priority, policy] of Object.entries(batching.priorityQueuePolicies)) {
+    const path = `${field}.priority_queue_policies[${priority}]`;
+    if (!(Number(priority) >= 1 && Number(priority) <= priorityLevels)) {
+      throw invalid(path, "the policy of a priority that there is not", `priorities from 1 to ${priorityLevels}`);
+    }
+    checkQueuePolicy(path, policy);
+  }
+}
+
+function checkQueuePolicy(field: string, policy: QueuePolicy__Output): void {
+  wordOf(`${field}.timeout_action`, policy.timeoutAction, "TIMEOUT_ACTION_");
+  whole(`${field}.default_timeout_microseconds`, policy.defaultTimeoutMicroseconds, 0, 86_400_000_000);
+  whole(`${field}.max_queue_size`, policy.maxQueueSize, 0, 1_000_000);
+}
+
+function checkWarmUp({ kind, rows, count }: WarmUp__Output, index: number): void {
+  const field = `settings.warm_ups[${index}]`;
+  wordOf(`${field}.kind`, kind, "KIND_");
+  whole(`${field}.rows`, rows, 0, 65_536);
+  whole(`${field}.count`, count, 0, 1000);
+}
+
+function checkLimits(limits: Limits__Output): void {
+  whole("settings.limits.queue_requests_max", limits.queueRequestsMax, 0, 1_000_000);
+  whole("settings.limits.queue_rows_max", limits.queueRowsMax, 0, 1_000_000_000);
+  whole("settings.limits.queue_bytes_max", limits.queueBytesMax, 0, 1024 ** 4);
+  whole("settings.limits.default_timeout_ms", limits.defaultTimeoutMs, 0, 86_400_000);
+}
+
+/** Names of providers and precisions: at most 16, each once. */
+function checkWords(field: string, words: readonly string[]): void {
+  for (const [index, word] of atMost(field, words, 16).entries()) {
+    if (!/^[a-z0-9_-]{1,64}$/.test(word)) {
+      throw invalid(`${field}[${index}]`, JSON.stringify(word.slice(0, 100)), "1 to 64 of a-z, 0-9, '_' and '-'");
+    }
+    if (words.indexOf(word) < index) throw invalid(`${field}[${index}]`, `${word} once more`, "each one once");
+  }
+}
+
+function atMost<Value>(field: string, list: readonly Value[], countMax: number): readonly Value[] {
+  if (list.length <= countMax) return list;
+  throw invalid(field, `${list.length} entries`, `at most ${countMax} entries`);
+}
+
+function whole(field: string, seen: number, min: number, max: number): void {
+  if (!(Number.isSafeInteger(seen) && seen >= min && seen <= max)) throw invalid(field, seen, `${min} to ${max}`);
+}
