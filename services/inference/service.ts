@@ -80,7 +80,8 @@ export class InferenceService implements Service {
     const port = await parts.server.start();
     this.#address = advertisedAddress ?? derivedAddress(host, port, hostname());
     [this.#runtime] = await Promise.all([runtimeCapabilities(), this.#resume(parts)]);
-    this.#state = "serving";
+    // A stop may have come meanwhile.
+    if (this.#stopped === undefined) this.#state = "serving";
     parts.link.start();
     this.#log.info({ address: this.#address }, "serving");
     return { port };
