@@ -6,7 +6,7 @@ import type { ServingSettings__Output } from "../../../lib/gen/amaas/registry/v1
 import type { VersionPolicy__Output } from "../../../lib/gen/amaas/registry/v1/VersionPolicy.ts";
 import type { WarmUp__Output } from "../../../lib/gen/amaas/registry/v1/WarmUp.ts";
 import type { SettingsValues } from "../store/serving-settings.ts";
-import { checkText, checkVersionNumbers, invalid, wordOf } from "./requests.ts";
+import { checkVersionNumbers, invalid, wordOf } from "./requests.ts";
 
 /** What a request wants to be set. Throws REQUEST_INVALID with the path of the field that is beyond its bounds. */
 export function settingsValuesOf(wanted: ServingSettings__Output): SettingsValues {
@@ -46,7 +46,7 @@ function policyOf({ choice, latest, specific }: VersionPolicy__Output): VersionP
 
 function checkGroup({ executionProvider, count, intraOpThreads }: InstanceGroup__Output, index: number): void {
   const field = `settings.instance_groups[${index}]`;
-  checkText(`${field}.execution_provider`, executionProvider, 64);
+  if (executionProvider !== "") checkWord(`${field}.execution_provider`, executionProvider);
   whole(`${field}.count`, count, 1, 64);
   whole(`${field}.intra_op_threads`, intraOpThreads, 0, 1024);
 }
@@ -68,7 +68,7 @@ function checkBatching(batching: DynamicBatching__Output): void {
   for (const [priority, policy] of Object.entries(batching.priorityQueuePolicies)) {
     const path = `${field}.priority_queue_policies[${priority}]`;
     if (!(Number(priority) >= 1 && Number(priority) <= priorityLevels)) {
-      throw invalid(path, "the policy of a priority that there is not", `priorities from 1 to ${priorityLevels}`);
+      throw invalid(path, "of no priority", `a priority from 1 to priority_levels, which is ${priorityLevels}`);
     }
     checkQueuePolicy(path, policy);
   }
@@ -97,11 +97,14 @@ function checkLimits(limits: Limits__Output): void {
 /** Names of providers and precisions: at most 16, each once. */
 function checkWords(field: string, words: readonly string[]): void {
   for (const [index, word] of atMost(field, words, 16).entries()) {
-    if (!/^[a-z0-9_-]{1,64}$/.test(word)) {
-      throw invalid(`${field}[${index}]`, JSON.stringify(word.slice(0, 100)), "1 to 64 of a-z, 0-9, '_' and '-'");
-    }
+    checkWord(`${field}[${index}]`, word);
     if (words.indexOf(word) < index) throw invalid(`${field}[${index}]`, `${word} once more`, "each one once");
   }
+}
+
+function checkWord(field: string, word: string): void {
+  if (/^[a-z0-9_-]{1,64}$/.test(word)) return;
+  throw invalid(field, JSON.stringify(word.slice(0, 100)), "1 to 64 of a-z, 0-9, '_' and '-'");
 }
 
 function atMost<Value>(field: string, list: readonly Value[], countMax: number): readonly Value[] {

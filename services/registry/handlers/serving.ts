@@ -1,8 +1,8 @@
 import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import { pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
-import { parseServingSettingsName, servingSettingsName } from "../../../lib/resource-names.ts";
+import { parseServingSettingsName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
-import { servingSettingsMessage } from "../messages/serving.ts";
+import { servingSettingsMessage, unsetServingSettingsMessage } from "../messages/serving.ts";
 import type { ServingSettingsStore } from "../store/serving-settings.ts";
 import { actorOf } from "./actor.ts";
 import { checkReason, checkRevision, pageNumberOf } from "./requests.ts";
@@ -20,7 +20,7 @@ export function servingHandlers(settings: ServingSettingsStore): Pick<Handlers<R
     GetServingSettings: async ({ name }) => {
       const model = parseServingSettingsName(name);
       const row = await settings.get(model);
-      return row === undefined ? { name: servingSettingsName(model) } : servingSettingsMessage(row);
+      return row === undefined ? unsetServingSettingsMessage(model) : servingSettingsMessage(row);
     },
 
     UpdateServingSettings: async ({ settings: wanted, reason }, call) => {

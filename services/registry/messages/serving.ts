@@ -3,6 +3,14 @@ import { servingSettingsName } from "../../../lib/resource-names.ts";
 import { timestampOf } from "../../../lib/timestamp.ts";
 import type { ServingSettingsRow } from "../store/schema.ts";
 
+/** The etag of settings that nobody has set, so that the first one to set them can be sure of that. */
+export const unsetEtag = "unset";
+
+/** Settings that nobody has set, as the contract has them. */
+export function unsetServingSettingsMessage(model: string): ServingSettings {
+  return { name: servingSettingsName(model), etag: unsetEtag };
+}
+
 /** Serving settings as the contract has them. */
 export function servingSettingsMessage(row: ServingSettingsRow): ServingSettings {
   return {

@@ -4,7 +4,7 @@ import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import type { ServingSettings } from "../../../lib/gen/amaas/registry/v1/ServingSettings.ts";
 import { servingSettingsName, versionName } from "../../../lib/resource-names.ts";
-import { servingSettingsMessage } from "../messages/serving.ts";
+import { servingSettingsMessage, unsetEtag } from "../messages/serving.ts";
 import type { Database } from "./database.ts";
 import { namesOf } from "./existing-names.ts";
 import { checkModel, lockedModel, staleEtag } from "./models.ts";
@@ -86,7 +86,8 @@ export class ServingSettingsStore {
     return this.#database.change(actor, this.#clock.now(), async (transaction) => {
       await lockedModel(transaction, model);
       const present = await newest(transaction.query, model);
-      if (etag !== "" && etag !== present?.etag) throw staleEtag(servingSettingsName(model), etag, present?.etag ?? "");
+      const current = present?.etag ?? unsetEtag;
+      if (etag !== "" && etag !== current) throw staleEtag(servingSettingsName(model), etag, current);
       const settings_json = await next(transaction, present);
       if (settings_json === present?.settings_json) return present;
       const row: ServingSettingsRow = {
