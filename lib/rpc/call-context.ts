@@ -5,6 +5,9 @@ import type { Log } from "../log.ts";
 /** The metadata key whose value is the same in every log line that one request causes, in every service. */
 export const requestIdKey = "x-request-id";
 
+/** The key that says who makes a call, as callers claim it. */
+export const principalKey = "amaas-principal";
+
 /** The key that carries the version a gateway resolved, a number: to the node, where it wins, and back to the caller. */
 export const versionKey = "amaas-version";
 

@@ -3,6 +3,7 @@ import { ServiceError } from "../../lib/errors.ts";
 import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { Version } from "../../lib/gen/amaas/registry/v1/Version.ts";
 import { aliasName, artifactName, modelName, parseVersionName } from "../../lib/resource-names.ts";
+import { principalKey } from "../../lib/rpc/call-context.ts";
 import type { RpcClient, RpcOptions } from "../../lib/rpc/client.ts";
 import { relayedFault } from "../../lib/rpc/status.ts";
 import { durationOf } from "../../lib/timestamp.ts";
@@ -21,7 +22,7 @@ export interface NewVersion {
 }
 
 /** Who the trainer says that it is, for the registry's log of changes. */
-const asTrainer = { "amaas-principal": "trainer" };
+const asTrainer = { [principalKey]: "trainer" };
 
 /** The registry as the trainer needs it. Its faults are relayed; where it can't be reached: SERVICE_UNAVAILABLE. */
 export class Catalogue {

@@ -7,7 +7,7 @@ import { artifactName } from "../../../lib/resource-names.ts";
 import { type ArtifactStore, checkStored, corrupt } from "../store/artifacts.ts";
 import type { GarbageStore } from "../store/garbage.ts";
 import type { ArtifactRow } from "../store/schema.ts";
-import type { Actor } from "../store/transaction.ts";
+import { type Actor, ownActor } from "../store/transaction.ts";
 import { type ByteStore, BytesGone, newLocation, oneRoom } from "./byte-store.ts";
 import type { Announced } from "./spool.ts";
 
@@ -119,7 +119,7 @@ export class ArtifactBytes {
 }
 
 /** Who finds out that bytes are not what they should be. */
-const verifier: Actor = { principal: "registry", call: "VerifyArtifact", requestId: "" };
+const verifier = ownActor("VerifyArtifact");
 
 const never = new AbortController().signal;
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../lib/clock.ts";
 import type { Log } from "../../../lib/log.ts";
-import type { Actor } from "../store/transaction.ts";
+import { ownActor } from "../store/transaction.ts";
 import type { Collector } from "./collector.ts";
 import type { Scrubber } from "./scrubber.ts";
 
@@ -95,8 +95,8 @@ export class Upkeep {
   }
 }
 
-const collecting: Actor = { principal: "registry", call: "CollectGarbage", requestId: "" };
-const scrubbing: Actor = { principal: "registry", call: "ScrubArtifacts", requestId: "" };
+const collecting = ownActor("CollectGarbage");
+const scrubbing = ownActor("ScrubArtifacts");
 
 /** How often to look at most, in milliseconds. */
 const lookMs = 60_000;

@@ -9,6 +9,14 @@ export interface Actor {
   readonly requestId: string;
 }
 
+/** Who acts where the registry acts by itself; no caller may have this name. */
+export const registryPrincipal = "registry";
+
+/** What the registry does by itself, under a name such as "ValidateVersion". */
+export function ownActor(call: string): Actor {
+  return { principal: registryPrincipal, call, requestId: "" };
+}
+
 /** One resource that a transaction has changed. */
 export interface Change {
   readonly kind: ResourceKind;

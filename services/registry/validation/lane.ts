@@ -2,7 +2,7 @@ import type { Clock } from "../../../lib/clock.ts";
 import { messageOf } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import { versionName } from "../../../lib/resource-names.ts";
-import type { Actor } from "../store/transaction.ts";
+import { ownActor } from "../store/transaction.ts";
 import type { Claim, ValidationQueue } from "../store/validation-queue.ts";
 import type { Outcome } from "../store/validations.ts";
 import { sampleTensors } from "./sample.ts";
@@ -186,7 +186,7 @@ function rejected(reason: string): Conclusion {
   return { kind: "final", outcome: { kind: "rejected", reason }, isKept: false };
 }
 
-const validating: Actor = { principal: "registry", call: "ValidateVersion", requestId: "" };
+const validating = ownActor("ValidateVersion");
 
 /** After how long others may take up what a dead registry was at, in milliseconds. */
 const leaseMs = 15_000;

@@ -3,7 +3,7 @@ import type { Clock } from "../../../lib/clock.ts";
 import type { Version } from "../../../lib/gen/amaas/registry/v1/Version.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { Database } from "../store/database.ts";
-import type { Actor, Change } from "../store/transaction.ts";
+import { type Change, ownActor } from "../store/transaction.ts";
 import type { ValidationQueue } from "../store/validation-queue.ts";
 import { Lane } from "./lane.ts";
 import { type Place, Scratch } from "./scratch.ts";
@@ -78,7 +78,7 @@ function isWork({ kind, after }: Change): boolean {
   return (after as Version | undefined)?.variants?.some(({ state }) => state === "VERSION_STATE_VALIDATING") ?? false;
 }
 
-const expiring: Actor = { principal: "registry", call: "ExpireVersion", requestId: "" };
+const expiring = ownActor("ExpireVersion");
 
 /** How often to look for what has waited too long, in milliseconds. */
 const expiryLookMs = 60_000;
