@@ -2,8 +2,11 @@ import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
 import { type PostgresServer, startPostgres } from "../postgres.ts";
+import { ConnectedNode } from "./connected-node.ts";
 import { Inbox } from "./inbox.ts";
-import { emptyFolder, faultOf, type RunningRegistry, startRegistry } from "./running-registry.ts";
+import { addingModel } from "./onnx-files.ts";
+import { RouteWatcher } from "./route-watcher.ts";
+import { emptyFolder, faultOf, point, publish, type RunningRegistry, startRegistry } from "./running-registry.ts";
 
 /** How long a call may take to say that the database is away, and how long it may take to notice that it is back. */
 const atOnceMs = 500;
@@ -92,6 +95,30 @@ describe("a registry whose PostgreSQL is killed", () => {
     await inbox.until("the change after the outage", () => inbox.messages.at(-1)?.resource === "models/after");
     expect(inbox.messages.map(({ sequence }) => sequence)).to.deep.equal([1, 2]);
     left.abort();
+  });
+
+  it("lets gateways and nodes go on when it is back", async function () {
+    this.timeout(60_000);
+    for (const addend of [1, 2]) await publish(running.registry, "kept", addingModel(addend));
+    await point(running.registry, "kept", "default", 1);
+    const node = new ConnectedNode(running.control, "n1");
+    await node.report();
+    await node.isAssigned("kept/1", "kept/2");
+    await node.obey();
+    const watcher = new RouteWatcher(running.control);
+    const versions = { "kept/1": ["n1:1"], "kept/2": ["n1:1"] };
+    await watcher.are({ ...versions, "kept@default": 1 });
+    const reports = setInterval(() => void node.obey(), 500);
+    await kill();
+    await restart();
+    await point(running.registry, "kept", "default", 2);
+    await watcher.are({ ...versions, "kept@default": 2 });
+    clearInterval(reports);
+    // The same streams as before, and nobody was told that a replica is gone.
+    expect(watcher.steps.messages.filter(({ snapshot }) => snapshot)).to.have.length(1);
+    expect(watcher.steps.messages.every((step) => !step.removed)).to.equal(true);
+    watcher.leave();
+    node.cut();
   });
 
   it("has lost nothing that it acknowledged", async function () {
