@@ -16,7 +16,7 @@ import { holdHandlers } from "./handlers/holds.ts";
 import { lineageHandlers } from "./handlers/lineage.ts";
 import { modelHandlers } from "./handlers/models.ts";
 import { nodeHandlers } from "./handlers/nodes.ts";
-import { servingHandlers, servingHandlers } from "./handlers/serving.ts";
+import { servingHandlers } from "./handlers/serving.ts";
 import { upkeepHandlers } from "./handlers/upkeep.ts";
 import { versionHandlers } from "./handlers/versions.ts";
 import { Replies } from "./replies.ts";
@@ -28,7 +28,7 @@ import { HoldStore } from "./store/holds.ts";
 import { LineageStore } from "./store/lineage.ts";
 import { ModelStore } from "./store/models.ts";
 import { Registration } from "./store/registration.ts";
-import { ServingSettingsStore, ServingSettingsStore } from "./store/serving-settings.ts";
+import { ServingSettingsStore } from "./store/serving-settings.ts";
 import { ValidationQueue } from "./store/validation-queue.ts";
 import { ValidationStore } from "./store/validations.ts";
 import { VersionStore } from "./store/versions.ts";
@@ -83,7 +83,6 @@ export class RegistryService implements Service {
       ...versionHandlers({ versions, registration, settling: new Settling(database), replies }),
       ...aliasHandlers(aliases),
       ...compatibilityHandlers({ models, versions, aliases, fleet }),
-      ...servingHandlers(new ServingSettingsStore(database, clock)),
       ...servingHandlers(new ServingSettingsStore(database, clock)),
       ...artifactHandlers(artifacts),
       ...upkeepHandlers(artifacts, clock),
