@@ -81,7 +81,7 @@ export class RegistryService implements Service {
     const calls = {
       ...modelHandlers(models),
       ...versionHandlers({ versions, registration, settling: new Settling(database), replies }),
-      ...aliasHandlers(aliases),
+      ...aliasHandlers(aliases, replies),
       ...compatibilityHandlers({ models, versions, aliases, fleet }),
       ...servingHandlers(new ServingSettingsStore(database, clock)),
       ...artifactHandlers(artifacts),

@@ -8,6 +8,7 @@ import { parseAliasName, parseModelName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import { aliasMessage, aliasRevisionMessage } from "../messages/alias.ts";
 import { versionMessage } from "../messages/version.ts";
+import type { Replies } from "../replies.ts";
 import type { Aim } from "../store/alias-gate.ts";
 import type { AliasStore } from "../store/aliases.ts";
 import type { FullVersion } from "../store/version-rows.ts";
@@ -24,7 +25,7 @@ type Calls =
   | "RollbackAlias";
 
 /** The calls about aliases. */
-export function aliasHandlers(aliases: AliasStore): Pick<Handlers<RegistryServiceHandlers>, Calls> {
+export function aliasHandlers(aliases: AliasStore, replies: Replies): Pick<Handlers<RegistryServiceHandlers>, Calls> {
   return {
     GetAlias: async ({ name }) => {
       const { model, alias } = parseAliasName(name);
@@ -57,10 +58,12 @@ export function aliasHandlers(aliases: AliasStore): Pick<Handlers<RegistryServic
       return {};
     },
 
-    ResolveAlias: async ({ name }) => {
+    ResolveAlias: ({ name }) => {
       const { model, alias: id } = parseAliasName(name);
-      const { alias, targets, mirrors } = await aliases.resolve(model, id);
-      return { alias: aliasMessage(alias), targets: targets.map(messageOf), mirrors: mirrors.map(messageOf) };
+      return replies.of("amaas.registry.v1.ResolveAliasResponse", name, async () => {
+        const { alias, targets, mirrors } = await aliases.resolve(model, id);
+        return { alias: aliasMessage(alias), targets: targets.map(messageOf), mirrors: mirrors.map(messageOf) };
+      });
     },
 
     ListAliasRevisions: async ({ name, pageSize, pageToken }) => {
