@@ -32,9 +32,14 @@ for (const store of catalogueStores) {
     const update = (settings: ServingSettings, reason = "") =>
       running.registry.unary("UpdateServingSettings", { settings, reason }, { metadata: { "amaas-principal": "ann" } });
 
-    it("are revision 0 where nobody has set anything", async () => {
+    it("are revision 0 where nobody has set anything, and are set for one of two writers that read that", async () => {
       const model = await newModel();
-      expect(await get(model.name)).to.include({ name: model.name, revision: 0, etag: "", replicas: 0 });
+      const unset = await get(model.name);
+      expect(unset).to.include({ name: model.name, revision: 0, replicas: 0 });
+      await update({ name: model.name, etag: unset.etag, replicas: 1 });
+      const fault = await faultOf(update({ name: model.name, etag: unset.etag, replicas: 2 }));
+      expect(fault).to.include({ code: status.ABORTED, reason: "ETAG_MISMATCH" });
+      expect(await faultOf(update({ ...(await newModel()), etag: "another" }))).to.include({ reason: "ETAG_MISMATCH" });
     });
 
     it("are answered as they were set, with who, when and why", async () => {
