@@ -29,7 +29,7 @@ describe("the registry's settings", () => {
       endpoint: "http://127.0.0.1:9000",
       region: "us-east-1",
       partBytes: 8_388_608,
-      partsInFlightMax: 4,
+      partsInFlightMax: 2,
       timeoutMs: 30_000,
       attemptsMax: 3,
     });

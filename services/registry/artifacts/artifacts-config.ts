@@ -67,7 +67,7 @@ function readByteStoreConfig(settings: Settings): ByteStoreConfig {
     endpoint: endpoint || undefined,
     region: region || undefined,
     partBytes: settings.integer("AMAAS_S3_PART_BYTES", { default: 8 * mib, min: 5 * mib, max: 512 * mib }),
-    partsInFlightMax: settings.integer("AMAAS_S3_PARTS_IN_FLIGHT_MAX", { default: 4, min: 1, max: 64 }),
+    partsInFlightMax: settings.integer("AMAAS_S3_PARTS_IN_FLIGHT_MAX", { default: 2, min: 1, max: 64 }),
     timeoutMs: settings.integer("AMAAS_S3_TIMEOUT_MS", { default: 30_000, min: 100, max: 600_000 }),
     attemptsMax: settings.integer("AMAAS_S3_ATTEMPTS_MAX", { default: 3, min: 1, max: 20 }),
   };
