@@ -1,5 +1,6 @@
-import { modelName, versionName } from "../../../lib/resource-names.ts";
+import { aliasName, modelName, servingSettingsName, versionName } from "../../../lib/resource-names.ts";
 import { aliasCalls } from "./aliases.ts";
+import { settingsCalls } from "./settings.ts";
 import { type ModelState, numbered, refuse, type State, shown, type VersionState } from "./state.ts";
 
 /** What becomes of a version with some artifact. */
@@ -25,6 +26,7 @@ export function callsInMemory(state: State, fates: ReadonlyMap<string, ArtifactF
     ...modelCalls(state),
     ...versionCalls(state, fates),
     ...aliasCalls(state),
+    ...settingsCalls(state),
     ...holdCalls(state, fates),
   };
 }
@@ -79,7 +81,7 @@ function modelCalls(state: State) {
 }
 
 function addModel(state: State, id: string, { owner, tags, compatibility }: ModelFields): ModelState {
-  const empty = { isDeleted: false, versions: [], aliases: new Map(), revisions: new Map() };
+  const empty = { isDeleted: false, versions: [], aliases: new Map(), revisions: new Map(), settings: [] };
   const model = { id, owner, tags, compatibility, ...empty };
   state.models.set(id, model);
   return model;
@@ -194,9 +196,10 @@ function holdCalls(state: State, fates: ReadonlyMap<string, ArtifactFate>) {
 
 /** The names of everything that there is. */
 export function namesIn(state: State): string[] {
-  return [...state.models.values()].flatMap(({ id, versions, aliases }) => [
+  return [...state.models.values()].flatMap(({ id, versions, aliases, settings }) => [
     modelName(id),
     ...versions.map(({ number }) => versionName(id, number)),
-    ...[...aliases.keys()].map((alias) => `${modelName(id)}/aliases/${alias}`),
+    ...[...aliases.keys()].map((alias) => aliasName(id, alias)),
+    ...(settings.length > 0 ? [servingSettingsName(id)] : []),
   ]);
 }

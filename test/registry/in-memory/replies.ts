@@ -4,6 +4,7 @@ import type { Hold__Output } from "../../../lib/gen/amaas/registry/v1/Hold.ts";
 import type { Model__Output } from "../../../lib/gen/amaas/registry/v1/Model.ts";
 import type { RegistryServiceDefinition } from "../../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { ResolveAliasResponse__Output } from "../../../lib/gen/amaas/registry/v1/ResolveAliasResponse.ts";
+import type { ServingSettings__Output } from "../../../lib/gen/amaas/registry/v1/ServingSettings.ts";
 import type { Version__Output } from "../../../lib/gen/amaas/registry/v1/Version.ts";
 import type { RpcClient } from "../../../lib/rpc/client.ts";
 
@@ -19,6 +20,9 @@ const alias = ({ name, targets, mirrors, revision, reason }: Alias__Output) => {
   return { name, targets, mirrors, revision, reason };
 };
 const revision = ({ time, principal, ...rest }: AliasRevision__Output) => rest;
+const settings = ({ name, revision, replicas, versionPolicy, reason }: ServingSettings__Output) => {
+  return { name, revision, replicas, versions: versionPolicy?.specific?.versions ?? [], reason };
+};
 const hold = ({ resource, holder }: Hold__Output) => ({ resource, holder });
 const resolved = (reply: ResolveAliasResponse__Output) => {
   return {
@@ -46,6 +50,9 @@ const shownBy: Readonly<Record<string, (reply: never) => object>> = {
   RollbackAlias: alias,
   DeleteAlias: nothing,
   ResolveAlias: resolved,
+  GetServingSettings: settings,
+  UpdateServingSettings: settings,
+  RollbackServingSettings: settings,
   HoldResource: hold,
   ReleaseHold: nothing,
 };
@@ -56,6 +63,7 @@ const lists: Readonly<Record<string, readonly [field: string, shown: (entry: nev
   ListVersions: ["versions", version],
   ListAliases: ["aliases", alias],
   ListAliasRevisions: ["revisions", revision],
+  ListServingSettingsRevisions: ["revisions", settings],
   ListHolds: ["holds", hold],
 };
 

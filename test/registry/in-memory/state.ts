@@ -13,6 +13,17 @@ export interface ModelState {
   readonly aliases: Map<string, AliasState>;
   /** By alias, oldest first. */
   readonly revisions: Map<string, RevisionState[]>;
+  /** Oldest first; the last one holds. */
+  readonly settings: SettingsState[];
+}
+
+/** How a model is served. */
+export interface SettingsState {
+  readonly revision: number;
+  readonly replicas: number;
+  /** Those that it names to be held. */
+  readonly versions: readonly number[];
+  readonly reason: string;
 }
 
 export interface VersionState {
@@ -79,8 +90,9 @@ export class State {
     return numbered(model, [...targets].sort((a, b) => b.weight - a.weight)[0]!.version);
   }
 
-  checkEtag(name: string, seen: string): void {
-    const current = this.etags.get(name) ?? "";
+  /** What is not there has the etag `absent`. */
+  checkEtag(name: string, seen: string, absent = ""): void {
+    const current = this.etags.get(name) ?? absent;
     if (seen !== "" && seen !== current) throw new Refusal("ETAG_MISMATCH", current);
   }
 }

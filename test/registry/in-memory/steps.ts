@@ -38,6 +38,9 @@ const mirrors = fc.uniqueArray(fc.record({ version: versionNumber, share: fc.con
   ...unique,
   maxLength: 1,
 });
+const settingsName = model.map((name) => `${name}/servingSettings`);
+const replicas = fc.integer({ min: 0, max: 2 });
+const versionPolicy = fc.option(fc.record({ specific: fc.record({ versions: fc.tuple(versionNumber) }) }));
 const held = fc.oneof(version, artifact);
 const holder = fc.constantFrom("jobs/@1", "jobs/@2");
 
@@ -108,6 +111,18 @@ const calls: readonly (readonly [weight: number, method: string, request: fc.Arb
     fc.record({ name: alias, etag, revision: fc.integer({ min: 0, max: 4 }), reason, force: seldom }),
   ],
   [2, "DeleteAlias", fc.record({ name: alias, etag, reason })],
+  [1, "GetServingSettings", fc.record({ name: settingsName })],
+  [1, "ListServingSettingsRevisions", fc.record({ name: settingsName })],
+  [
+    4,
+    "UpdateServingSettings",
+    fc.record({ settings: fc.record({ name: settingsName, etag, replicas, versionPolicy }), reason }),
+  ],
+  [
+    2,
+    "RollbackServingSettings",
+    fc.record({ name: settingsName, etag, revision: fc.integer({ min: 0, max: 3 }), reason }),
+  ],
   [3, "HoldResource", fc.record({ resource: held, holder, duration: fc.constant({ seconds: 3600 }) })],
   [2, "ReleaseHold", fc.record({ resource: held, holder })],
   [1, "ListHolds", fc.record({ resource: held })],
