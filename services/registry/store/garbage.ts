@@ -61,6 +61,7 @@ export class GarbageStore {
         .where("location", "in", locationsOf(rows))
         .returningAll()
         .execute();
+      gone.sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
       for (const row of gone) recordArtifact(transaction, row, undefined);
       return gone;
     });
