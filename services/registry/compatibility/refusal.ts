@@ -16,14 +16,16 @@ export function incompatibleFault(
   const details = breaking.slice(0, detailsMax).map((found, index): [string, string] => {
     return [`difference_${index + 1}`, `${comparedOf(found)}: ${found.kind} ${found.path}`];
   });
-  return new ServiceError("INCOMPATIBLE", `${begin}: ${[...shown, ...more, end].join("; ")}`, {
+  return new ServiceError("INCOMPATIBLE", `${begin}: ${[...shown, ...more, end].join(separator)}`, {
     metadata: { alias, mode, differences: String(count), ...Object.fromEntries(details) },
   });
 }
 
 /** Bounds of what an error may say. */
-const charactersMax = 700;
+const charactersMax = 650;
 const detailsMax = 8;
+
+const separator = "; ";
 
 /** One for each difference; says what is compared only where that changes. */
 function sentencesOf(breaking: readonly FoundDifference[]): readonly string[] {
@@ -42,7 +44,7 @@ function comparedOf({ version, against }: FoundDifference): string {
 function fitting(sentences: readonly string[], charactersMax: number): readonly string[] {
   let characters = 0;
   const tooMany = sentences.findIndex((sentence) => {
-    characters += sentence.length;
+    characters += sentence.length + separator.length;
     return characters > charactersMax;
   });
   return tooMany < 0 ? sentences : sentences.slice(0, Math.max(1, tooMany));

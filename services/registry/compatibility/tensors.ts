@@ -47,9 +47,9 @@ function shapeDifference(side: Side, before: TensorSpec, after: TensorSpec, chan
   const { kind, axis, relation } = change;
   const path = `${tensorPath(side, before)}.shape${axis === undefined ? "" : `[${axis}]`}`;
   const [oldValue, newValue] = [textOf(before, axis), textOf(after, axis)];
-  const what = axis === undefined ? "shape" : `size ${axis}`;
-  const seen = `${shortened(newValue)} instead of ${shortened(oldValue)}`;
-  const message = `${tensorLabel(side, before)} has ${what} ${seen}`;
+  const values = `${shortened(newValue)} instead of ${shortened(oldValue)}`;
+  const what = axis === undefined ? `the shape ${values}` : `size ${values} on axis ${axis}`;
+  const message = `${tensorLabel(side, before)} has ${what}`;
   return { kind, path, oldValue, newValue, message, ...breakageOf(side, relation) };
 }
 
