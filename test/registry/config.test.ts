@@ -4,9 +4,11 @@ import { readRegistryConfig } from "../../services/registry/config.ts";
 
 describe("the registry's settings", () => {
   it("have defaults that its README names", () => {
-    const { port, artifacts, control } = readRegistryConfig(new Settings({}));
-    expect({ port, ...control }).to.deep.equal({
+    const { port, folder, database, replyBytesMax, artifacts, control } = readRegistryConfig(new Settings({}));
+    expect(database).to.deep.equal({ kind: "embedded", folder });
+    expect({ port, replyBytesMax, ...control }).to.deep.equal({
       port: 8101,
+      replyBytesMax: 67_108_864,
       heartbeatMs: 800,
       settleTimeoutMs: 10_000,
       replicasPerVersion: 2,
@@ -18,6 +20,16 @@ describe("the registry's settings", () => {
       uploads: { countMax: 32, idleMsMax: 60_000, parts: { bytesMax: 68_719_476_736, ageMsMax: 86_400_000 } },
       upkeep: { collectIntervalMs: 0, graceMs: 86_400_000, scrubIntervalMs: 0, scrubBytesPerSecondMax: 268_435_456 },
     });
+  });
+
+  it("name a PostgreSQL by its address", () => {
+    const url = "postgres://amaas:secret@db:5432/catalogue";
+    const { database } = readRegistryConfig(new Settings({ AMAAS_DATABASE_URL: url }));
+    expect(database).to.deep.equal({ kind: "postgres", url, connectionsMax: 10, timeoutMs: 5000 });
+    for (const name of ["AMAAS_DATABASE_CONNECTIONS_MAX", "AMAAS_DATABASE_TIMEOUT_MS"]) {
+      const read = () => readRegistryConfig(new Settings({ AMAAS_DATABASE_URL: url, [name]: "1" }));
+      expect(read).to.throw(SettingError, name);
+    }
   });
 
   it("name a bucket, a prefix and a server by their addresses", () => {
@@ -51,6 +63,8 @@ describe("the registry's settings", () => {
 
   for (const [name, value] of [
     ["AMAAS_REGISTRY_PORT", "70000"],
+    ["AMAAS_DATABASE_URL", "mysql://db/catalogue"],
+    ["AMAAS_REPLY_CACHE_BYTES_MAX", "-1"],
     ["AMAAS_ARTIFACT_BYTES_MAX", "0"],
     ["AMAAS_ARTIFACT_STORE", "gs://bucket"],
     ["AMAAS_UPLOADS_MAX", "0"],

@@ -151,7 +151,7 @@ export async function checkModel(query: Kysely<Schema>, model: string): Promise<
 }
 
 /** Throws MODEL_NOT_FOUND with the names of models that exist. */
-export async function missingModel(query: Kysely<Schema>, id: string): Promise<never> {
+async function missingModel(query: Kysely<Schema>, id: string): Promise<never> {
   const rows = await query
     .selectFrom("models")
     .select("id")
