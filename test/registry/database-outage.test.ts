@@ -5,6 +5,7 @@ import { type PostgresServer, startPostgres } from "../postgres.ts";
 import { ConnectedNode } from "./connected-node.ts";
 import { Inbox } from "./inbox.ts";
 import { addingModel } from "./onnx-files.ts";
+import { committed, OpenUpload } from "./open-upload.ts";
 import { RouteWatcher } from "./route-watcher.ts";
 import { emptyFolder, faultOf, point, publish, type RunningRegistry, startRegistry } from "./running-registry.ts";
 
@@ -81,6 +82,20 @@ describe("a registry whose PostgreSQL is killed", () => {
     }
     await restart();
     await create("m");
+  });
+
+  it("needs no byte again of an upload that came to its end while it was away", async () => {
+    await create("kept");
+    const bytes = Buffer.alloc(1_000_000, 1);
+    const open = new OpenUpload(running.registry, bytes);
+    await open.send(500_000);
+    await kill();
+    expect(await faultOf(open.finish())).to.include({ reason: "SERVICE_UNAVAILABLE" });
+    await restart();
+    await committed(running.registry, open.name, bytes.length);
+    await new OpenUpload(running.registry, bytes, bytes.length).end();
+    const { state } = await running.registry.unary("GetArtifact", { name: open.name });
+    expect(state).to.equal("STATE_STORED");
   });
 
   it("lets a watch go on when it is back, without a gap", async () => {

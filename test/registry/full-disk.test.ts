@@ -5,7 +5,9 @@ import { promisify } from "node:util";
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import { type RemoteFault, remoteFaultOf } from "../../lib/rpc/status.ts";
+import { incoming } from "./byte-stores.ts";
 import { addingModel } from "./onnx-files.ts";
+import { committed, OpenUpload } from "./open-upload.ts";
 import { emptyFolder, faultOf, publish, type RunningRegistry, startRegistry, upload } from "./running-registry.ts";
 
 const run = promisify(execFile);
@@ -41,7 +43,40 @@ describe("a registry whose disk is full", () => {
     const { registry } = running!;
     const fault = await faultOf(upload(registry, Buffer.alloc(6_000_000)));
     expect(fault).to.include({ code: status.RESOURCE_EXHAUSTED, reason: "DISK_FULL" });
+    expect(await incoming(folder.path)).to.deep.equal([]);
     await upload(registry, Buffer.alloc(2_000_000));
+  });
+
+  it("refuses an upload that it had room for when it began, and takes it once there is room again", async () => {
+    const { registry } = running!;
+    const bytes = Buffer.alloc(2_000_000, 1);
+    const open = new OpenUpload(registry, bytes);
+    await open.send(1_000_000);
+    await fill();
+    const fault = await faultOf(open.finish());
+    expect(fault).to.include({ code: status.RESOURCE_EXHAUSTED, reason: "DISK_FULL" });
+    expect(await incoming(folder.path)).to.deep.equal([]);
+    await empty();
+    expect(await upload(registry, bytes)).to.equal(open.name);
+  });
+
+  it("lets what is left of broken uploads give way to an upload that needs the room", async () => {
+    const { registry } = running!;
+    const open = new OpenUpload(registry, Buffer.alloc(2_500_000, 1));
+    await open.send(2_000_000);
+    await open.leave();
+    while (await upload(registry, Buffer.alloc(2_000_000)).then(() => false, stillRuns));
+    expect(await registry.unary("QueryUpload", { name: open.name })).to.include({ committedBytes: 0 });
+  });
+
+  it("keeps what is left of broken uploads where removing it would not help", async () => {
+    const { registry } = running!;
+    const open = new OpenUpload(registry, Buffer.alloc(2_500_000, 1));
+    await open.send(1_000_000);
+    await open.leave();
+    const fault = await faultOf(upload(registry, Buffer.alloc(6_000_000)));
+    expect(fault).to.include({ reason: "DISK_FULL" });
+    await committed(registry, open.name, 1_000_000);
   });
 
   it("refuses changes with the reason, goes on reading, and goes on once there is room", async () => {
@@ -59,6 +94,11 @@ describe("a registry whose disk is full", () => {
     await publish(registry, "m", addingModel(1));
   });
 });
+
+/** Whether the upload before holds the disk: the registry hears a little later that its caller has left. */
+function stillRuns(failure: unknown): boolean {
+  return remoteFaultOf(failure).reason === "DISK_FULL";
+}
 
 /** What the first call says that fails: what the log has reserved already takes a few changes. */
 async function firstFault(change: (count: number) => Promise<unknown>): Promise<RemoteFault | undefined> {

@@ -86,20 +86,25 @@ export class UploadParts {
     if (part !== undefined) await rm(part.path, { force: true });
   }
 
-  /** Removes parts, the oldest first, until the disk has room for so many bytes; says whether it has. */
+  /** Removes parts, the oldest first, until the disk has room for so many bytes; false where that would not help. */
   async makeRoom(bytes: number): Promise<boolean> {
     for (;;) {
       const { bavail, bsize } = await statfs(this.#folder);
-      if (bavail * bsize >= bytes) return true;
+      const free = bavail * bsize;
+      if (free >= bytes) return true;
       const [oldest] = this.#parts.keys();
-      if (oldest === undefined) return false;
+      if (oldest === undefined || free + this.#bytes() < bytes) return false;
       await this.drop(oldest);
     }
   }
 
+  #bytes(): number {
+    return [...this.#parts.values()].reduce((sum, part) => sum + part.bytes, 0);
+  }
+
   async #sweep(): Promise<void> {
     this.#cancelSweep();
-    let bytes = [...this.#parts.values()].reduce((sum, part) => sum + part.bytes, 0);
+    let bytes = this.#bytes();
     for (const [sha256, part] of this.#parts) {
       const leftMs = part.timeMs + this.#config.ageMsMax - this.#clock.now();
       if (leftMs > 0 && bytes <= this.#config.bytesMax && this.#parts.size <= partsMax) {
