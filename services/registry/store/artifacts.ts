@@ -66,8 +66,7 @@ export class ArtifactStore {
 
   /**
    * Makes bytes those of the artifact, whether it is new, corrupt or being removed; where it is stored already, its own stay.
-   * Answers its row, and the location of the bytes that are not used from now on, if there are any. UPLOAD_SUPERSEDED where
-   * they have been there for so long that the collector may have taken them for orphans.
+  XX
    */
   async stored(actor: Actor, bytes: NewBytes): Promise<{ readonly row: ArtifactRow; readonly unused?: string }> {
     const { sha256, sizeBytes, location, writeTimeMs } = bytes;
@@ -178,9 +177,9 @@ export function recordArtifact(
 
 /**
  * How long it may take, in milliseconds, from the moment at which bytes begin to be written to the byte store until a row
- * names them. Bytes that no row names are older than this before the collector takes them, by more than clocks differ.
+ * names them. The collector leaves bytes that no row names for longer.
  */
-export const storeMsMax = 45 * 60_000;
+const storeMsMax = 45 * 60_000;
 
 /** Reads an artifact's row, and keeps everybody else waiting who changes or needs it. */
 async function changing(transaction: CatalogueTransaction, sha256: string): Promise<ArtifactRow | undefined> {
