@@ -8,6 +8,8 @@ const programs = sources.filter(({ path }) => !path.startsWith("test/"));
 
 /** Which files may import a package; every other one reaches it through them. */
 const doors: Readonly<Record<string, readonly RegExp[]>> = {
+  "@aws-sdk/client-s3": [/^services\/registry\/artifacts\/s3-bytes\.ts$/],
+  "@aws-sdk/lib-storage": [/^services\/registry\/artifacts\/s3-bytes\.ts$/],
   "@grpc/grpc-js": [
     /^lib\/rpc\//,
     /^services\/gateway\/(listener\.ts$|edge\/|forward\/)/,

@@ -1,4 +1,5 @@
 import type { Clock } from "../../../lib/clock.ts";
+import { storeMsMax } from "../store/artifacts.ts";
 import type { GarbageStore } from "../store/garbage.ts";
 import type { ArtifactRow } from "../store/schema.ts";
 import type { Actor } from "../store/transaction.ts";
@@ -112,8 +113,8 @@ export class Collector {
 /** How many artifacts are marked and removed at once. */
 const pageRows = 100;
 
-/**
- * Bytes that no row names may be on their way to one for as long as `storeMsMax`; clocks of registries and of the byte store
- * differ by less than the rest.
- */
-const orphanAgeMsMin = 60 * 60_000;
+/** By how much the clocks of registries and of the byte store differ at most; a request to S3 allows no more either. */
+const clockDifferenceMsMax = 15 * 60_000;
+
+/** Bytes that are younger may be about to get a row. */
+const orphanAgeMsMin = storeMsMax + clockDifferenceMsMax;

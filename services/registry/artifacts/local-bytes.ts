@@ -1,4 +1,4 @@
-import { link, mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { copyFile, link, mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
   type ByteStore,
@@ -14,7 +14,6 @@ import {
 export class LocalBytes implements ByteStore {
   readonly #folder: string;
 
-  /** Files to be stored have to lie on the same file system. */
   constructor(folder: string) {
     this.#folder = folder;
   }
@@ -29,8 +28,10 @@ export class LocalBytes implements ByteStore {
     await syncPath(path);
     const target = this.#pathOf(location);
     await makeFolder(dirname(target));
-    // Not every file system has links.
-    await link(path, target).catch(() => rename(path, target));
+    await link(path, target).catch((failure) => {
+      if (!unlinkable.has(codeOf(failure))) throw failure;
+      return copy(path, target);
+    });
     await syncPath(dirname(target));
   }
 
@@ -68,12 +69,9 @@ export class LocalBytes implements ByteStore {
   }
 
   async *list(): AsyncGenerator<readonly StoredBytes[]> {
-    for (const folder of (await readdir(this.#folder)).sort()) {
-      const names = await readdir(join(this.#folder, folder)).catch(() => []);
-      for (let begin = 0; begin < names.length; begin += listedMax) {
-        const page = names.slice(begin, begin + listedMax).map((name) => this.#storedAt(`${folder}/${name}`));
-        yield (await Promise.all(page)).filter((found) => found !== undefined);
-      }
+    for await (const names of this.#names()) {
+      const page = await Promise.all(names.map((name) => this.#storedAt(name)));
+      yield page.filter((found) => found !== undefined);
     }
   }
 
@@ -81,11 +79,30 @@ export class LocalBytes implements ByteStore {
     await rm(this.#pathOf(location), { force: true });
   }
 
-  async removeUnfinished(): Promise<number> {
-    return 0;
+  async removeUnfinished(beforeMs: number): Promise<number> {
+    let count = 0;
+    for await (const names of this.#names()) {
+      for (const name of names.filter((found) => found.endsWith(copySuffix))) {
+        const found = await stat(this.#pathOf(name)).catch(undefinedWhereGone);
+        if (found === undefined || found.mtimeMs >= beforeMs) continue;
+        await this.remove(name);
+        count++;
+      }
+    }
+    return count;
   }
 
   close(): void {}
+
+  /** The files of the folder's folders, in pages. */
+  async *#names(): AsyncGenerator<readonly string[]> {
+    for (const folder of (await readdir(this.#folder)).sort()) {
+      const names = await readdir(join(this.#folder, folder)).catch(() => []);
+      for (let begin = 0; begin < names.length; begin += listedMax) {
+        yield names.slice(begin, begin + listedMax).map((name) => `${folder}/${name}`);
+      }
+    }
+  }
 
   async #storedAt(location: string): Promise<StoredBytes | undefined> {
     const sha256 = sha256Of(location);
@@ -110,6 +127,22 @@ export async function makeFolder(folder: string): Promise<void> {
     if (made === first) return;
   }
 }
+
+/** Makes a complete file of the same bytes appear at once. */
+async function copy(path: string, target: string): Promise<void> {
+  const copied = target + copySuffix;
+  try {
+    await copyFile(path, copied);
+    await syncPath(copied);
+    await rename(copied, target);
+  } catch (failure) {
+    await rm(copied, { force: true });
+    throw failure;
+  }
+}
+
+/** Ends the names of copies that are not complete. */
+const copySuffix = ".partial";
 
 async function syncPath(path: string): Promise<void> {
   const handle = await open(path, "r");

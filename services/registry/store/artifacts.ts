@@ -66,7 +66,8 @@ export class ArtifactStore {
 
   /**
    * Makes bytes those of the artifact, whether it is new, corrupt or being removed; where it is stored already, its own stay.
-  XX
+   * Answers its row, and the location of the bytes that are not used from now on, if there are any. SERVICE_UNAVAILABLE where
+   * they have been there for so long that the collector may have taken them for orphans.
    */
   async stored(actor: Actor, bytes: NewBytes): Promise<{ readonly row: ArtifactRow; readonly unused?: string }> {
     const { sha256, sizeBytes, location, writeTimeMs } = bytes;
@@ -179,7 +180,7 @@ export function recordArtifact(
  * How long it may take, in milliseconds, from the moment at which bytes begin to be written to the byte store until a row
  * names them. The collector leaves bytes that no row names for longer.
  */
-const storeMsMax = 45 * 60_000;
+export const storeMsMax = 45 * 60_000;
 
 /** Reads an artifact's row, and keeps everybody else waiting who changes or needs it. */
 async function changing(transaction: CatalogueTransaction, sha256: string): Promise<ArtifactRow | undefined> {
