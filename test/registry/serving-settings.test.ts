@@ -127,7 +127,8 @@ for (const store of catalogueStores) {
       ["settings.replicas", { replicas: 1001 }],
       ["settings.memory_bytes", { memoryBytes: -1 }],
       ["settings.execution_providers[1]", { executionProviders: ["cpu", "cpu"] }],
-      ["settings.precisions[0]", { precisions: ["fp 16"] }],
+      ["settings.precisions[0]", { precisions: [""] }],
+      ["settings.precisions[1]", { precisions: ["int8", "x".repeat(65)] }],
       ["settings.instance_groups[0].count", { instanceGroups: [{ count: 0 }] }],
       [
         "settings.instance_groups[1].intra_op_threads",

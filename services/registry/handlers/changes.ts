@@ -1,15 +1,14 @@
 import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { ResourceKind__Output } from "../../../lib/gen/amaas/registry/v1/ResourceKind.ts";
 import type { Timestamp__Output } from "../../../lib/gen/google/protobuf/Timestamp.ts";
-import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
-import { versionNumber } from "../../../lib/resource-names.ts";
+import { pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import { timeMsOf } from "../../../lib/timestamp.ts";
 import { changeMessage } from "../messages/change.ts";
 import type { ChangeFilters } from "../store/changes.ts";
 import type { ResourceKind } from "../store/schema.ts";
 import { type CatalogueWatchParts, changesBehind } from "./catalogue-watch.ts";
-import { checkText, invalid, wordOf } from "./requests.ts";
+import { checkText, invalid, pageNumberOf, wordOf } from "./requests.ts";
 
 /** The calls about the log of changes. */
 export function changeHandlers(
@@ -22,7 +21,7 @@ export function changeHandlers(
       const [beginMs, endMs] = [timeOf("begin_time", beginTime), timeOf("end_time", endTime)];
       const boundTo = { ...filters, beginMs, endMs };
       const size = pageSizeOf(pageSize);
-      const behind = sequenceOf(pageToken, boundTo);
+      const behind = pageNumberOf(pageToken, boundTo);
       const range = await changes.during(beginMs, endMs);
       const behindLast = Math.min(range.behindLast, behind ?? Infinity);
       const { rows, rest } = await changes.newest(filters, { ...range, behindLast }, size, signal);
@@ -77,11 +76,3 @@ function timeOf(field: string, time: Timestamp__Output | null): number | undefin
 
 /** The end of the year 9999, which is the last that a Timestamp may say. */
 const timeMsMax = 253_402_300_799_000;
-
-/** The number behind which a page begins; undefined for the first page. */
-function sequenceOf(pageToken: string, filters: object): number | undefined {
-  const key = pageKeyOf(pageToken, filters);
-  const sequence = versionNumber(key ?? "");
-  if (key !== undefined && sequence === undefined) throw invalid("page_token", pageToken, "one from a page of changes");
-  return sequence;
-}

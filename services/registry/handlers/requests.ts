@@ -36,10 +36,12 @@ export function checkVersionNumbers(field: string, versions: readonly number[], 
   }
 }
 
-/** The number behind which a page begins, in descending order; undefined for the first page. */
+/** The number from 1 behind which a page of a list by numbers begins; undefined for the first page. Throws REQUEST_INVALID. */
 export function pageNumberOf(pageToken: string, filters: object): number | undefined {
   const key = pageKeyOf(pageToken, filters);
-  return key === undefined ? undefined : versionNumber(key);
+  const number = versionNumber(key ?? "");
+  if (key !== undefined && number === undefined) throw invalid("page_token", pageToken, "one from a page of this list");
+  return number;
 }
 
 /**

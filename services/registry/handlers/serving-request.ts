@@ -6,7 +6,7 @@ import type { ServingSettings__Output } from "../../../lib/gen/amaas/registry/v1
 import type { VersionPolicy__Output } from "../../../lib/gen/amaas/registry/v1/VersionPolicy.ts";
 import type { WarmUp__Output } from "../../../lib/gen/amaas/registry/v1/WarmUp.ts";
 import type { SettingsValues } from "../store/serving-settings.ts";
-import { checkVersionNumbers, invalid, wordOf } from "./requests.ts";
+import { checkText, checkVersionNumbers, invalid, wordOf } from "./requests.ts";
 
 /** What a request wants to be set. Throws REQUEST_INVALID with the path of the field that is beyond its bounds. */
 export function settingsValuesOf(wanted: ServingSettings__Output): SettingsValues {
@@ -46,7 +46,7 @@ function policyOf({ choice, latest, specific }: VersionPolicy__Output): VersionP
 
 function checkGroup({ executionProvider, count, intraOpThreads }: InstanceGroup__Output, index: number): void {
   const field = `settings.instance_groups[${index}]`;
-  if (executionProvider !== "") checkWord(`${field}.execution_provider`, executionProvider);
+  checkText(`${field}.execution_provider`, executionProvider, 64);
   whole(`${field}.count`, count, 1, 64);
   whole(`${field}.intra_op_threads`, intraOpThreads, 0, 1024);
 }
@@ -97,14 +97,10 @@ function checkLimits(limits: Limits__Output): void {
 /** Names of providers and precisions: at most 16, each once. */
 function checkWords(field: string, words: readonly string[]): void {
   for (const [index, word] of atMost(field, words, 16).entries()) {
-    checkWord(`${field}[${index}]`, word);
+    if (word === "") throw invalid(`${field}[${index}]`, "empty", "1 to 64 characters");
+    checkText(`${field}[${index}]`, word, 64);
     if (words.indexOf(word) < index) throw invalid(`${field}[${index}]`, `${word} once more`, "each one once");
   }
-}
-
-function checkWord(field: string, word: string): void {
-  if (/^[a-z0-9_-]{1,64}$/.test(word)) return;
-  throw invalid(field, JSON.stringify(word.slice(0, 100)), "1 to 64 of a-z, 0-9, '_' and '-'");
 }
 
 function atMost<Value>(field: string, list: readonly Value[], countMax: number): readonly Value[] {

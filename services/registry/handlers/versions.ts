@@ -2,14 +2,8 @@ import { ServiceError } from "../../../lib/errors.ts";
 import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { Version } from "../../../lib/gen/amaas/registry/v1/Version.ts";
 import type { VersionState__Output } from "../../../lib/gen/amaas/registry/v1/VersionState.ts";
-import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
-import {
-  parseModelName,
-  parseVersionChoice,
-  parseVersionName,
-  versionName,
-  versionNumber,
-} from "../../../lib/resource-names.ts";
+import { pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
+import { parseModelName, parseVersionChoice, parseVersionName, versionName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import { versionMessage } from "../messages/version.ts";
 import type { Replies } from "../replies.ts";
@@ -19,7 +13,7 @@ import type { FullVersion } from "../store/version-rows.ts";
 import type { VersionStore } from "../store/versions.ts";
 import type { Settling } from "../validation/settling.ts";
 import { actorOf } from "./actor.ts";
-import { checkPairs, checkText, invalid, wordOf } from "./requests.ts";
+import { checkPairs, checkReason, checkText, invalid, pageNumberOf, wordOf } from "./requests.ts";
 import { sampleJsonIn } from "./sample-request.ts";
 import { checkTags, newVariantOf, newVersionOf } from "./version-request.ts";
 
@@ -65,7 +59,7 @@ export function versionHandlers({
       const model = parseModelName(parent, "parent");
       checkPairs("tags", tags, { countMax: 8, keyCharactersMax: 128, valueCharactersMax: 1024 });
       const size = pageSizeOf(pageSize);
-      const before = numberIn(pageToken, { parent, states, tags });
+      const before = pageNumberOf(pageToken, { parent, states, tags });
       const found = await versions.list(model, { states: states.map(stateOf), tags }, size + 1, before);
       const page = found.slice(0, size);
       const last = String(page.at(-1)?.version.number);
@@ -98,14 +92,6 @@ export function versionHandlers({
   };
 }
 
-/** The version behind which a page begins; undefined for the first page. */
-function numberIn(pageToken: string, filters: object): number | undefined {
-  const key = pageKeyOf(pageToken, filters);
-  const number = versionNumber(key ?? "");
-  if (key !== undefined && number === undefined) throw invalid("page_token", pageToken, "one from a page of versions");
-  return number;
-}
-
 interface StateRequest {
   readonly name: string;
   readonly reason: string;
@@ -114,7 +100,7 @@ interface StateRequest {
 
 function stateChangeOf({ name, reason, etag }: StateRequest) {
   const { model, version: number } = parseVersionName(name);
-  checkText("reason", reason, 1024);
+  checkReason(reason);
   return { model, number, reason, etag };
 }
 
