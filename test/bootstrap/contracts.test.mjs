@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 
 const buf = join("node_modules", "@bufbuild", "buf", "bin", "buf");
-const contract = join("protos", "amaas", "registry", "v1", "registry.proto");
+const contract = join("protos", "amaas", "registry", "v1", "model.proto");
 
 describe("the check of contracts", () => {
   let folder;
