@@ -90,7 +90,10 @@ export async function publish(registry: RpcClient<RegistryServiceDefinition>, mo
 
 /** Points an alias at a version, whether it exists or not. */
 export function point(registry: RpcClient<RegistryServiceDefinition>, model: string, alias: string, version: number) {
-  const request = { alias: { name: `${modelName(model)}/aliases/${alias}`, targets: [{ version }] }, allowMissing: true };
+  const request = {
+    alias: { name: `${modelName(model)}/aliases/${alias}`, targets: [{ version }] },
+    allowMissing: true,
+  };
   return registry.unary("UpdateAlias", request, { timeoutMs: 10_000 });
 }
 
