@@ -81,7 +81,7 @@ export class ArtifactBytes {
    * Makes the bytes of an artifact appear as a local file, to be read only, and verifies them. ARTIFACT_NOT_FOUND,
    * ARTIFACT_CORRUPT, ARTIFACT_COLLECTING, SERVICE_UNAVAILABLE; there is no file then.
    */
-  async place(sha256: string, path: string, signal: AbortSignal = never): Promise<void> {
+  async place(sha256: string, path: string, signal: AbortSignal): Promise<void> {
     const row = checkStored(await this.#parts.artifacts.get(sha256));
     try {
       if (await this.#linked(row, path)) for await (const _ of this.read(row, 0, signal));
@@ -120,8 +120,6 @@ export class ArtifactBytes {
 
 /** Who finds out that bytes are not what they should be. */
 const verifier = ownActor("VerifyArtifact");
-
-const never = new AbortController().signal;
 
 /** What cannot be removed now is an orphan, and those are collected. */
 function leftToTheCollector(): void {}
