@@ -42,8 +42,13 @@ export async function startPostgres(): Promise<PostgresServer> {
   const start = async () => {
     if (isRunning()) return;
     const args = ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder, "-c", "max_connections=200"];
-    server = spawn(join(binaries, "postgres"), args, { ...owner, stdio: "ignore" });
-    await answering(urlOf("postgres"), server);
+    const url = urlOf("postgres");
+    // Processes of a server that was killed may keep its memory for a moment; the new one ends itself then.
+    for (const endMs = Date.now() + startMsMax; ; ) {
+      server = spawn(join(binaries, "postgres"), args, { ...owner, stdio: "ignore" });
+      if (await isAnswering(url, server)) return;
+      if (Date.now() > endMs) throw new Error(`no server answers at ${url}`);
+    }
   };
   const end = async (signal: NodeJS.Signals) => {
     if (!isRunning()) return;
@@ -105,12 +110,15 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function answering(url: string, server: ChildProcess): Promise<void> {
+/** Waits for as long as a server runs; false where it has ended. */
+async function isAnswering(url: string, server: ChildProcess): Promise<boolean> {
   for (const endMs = Date.now() + startMsMax; ; ) {
     try {
-      return await withClient(url, async () => undefined);
+      await withClient(url, async () => undefined);
+      return true;
     } catch (failure) {
-      if (server.exitCode !== null || Date.now() > endMs) throw failure;
+      if (Date.now() > endMs) throw failure;
+      if (server.exitCode !== null) return false;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
