@@ -4,7 +4,7 @@ import { ConnectedNode } from "./connected-node.ts";
 import { ControlledRegistry } from "./controlled-registry.ts";
 import { Inbox } from "./inbox.ts";
 import { addingModel } from "./onnx-files.ts";
-import { point, publish } from "./running-registry.ts";
+import { point, publish, upload } from "./running-registry.ts";
 
 describe("the control plane to nodes", () => {
   const control = new ControlledRegistry();
@@ -47,6 +47,45 @@ describe("the control plane to nodes", () => {
     expect(order).to.deep.equal(["1", "4", "3"]);
     await control.registry.unary("DeleteAlias", { name: "models/m/aliases/stable" });
     await node.isAssigned("m/3", "m/4");
+  });
+
+  it("gives each node the variant that fits it, on what the settings prefer, with the settings", async () => {
+    const { name } = await publish(control.registry, "m", addingModel(1));
+    const artifact = await upload(control.registry, addingModel(2));
+    const small = { id: "small", precision: "int8", executionProviders: ["webgpu", "cpu"], artifact };
+    await control.registry.unary("AddVariant", { name, variant: small });
+    const capabilities = { executionProviders: ["cpu", "webgpu"] };
+    const [plain, device] = [await control.connect("n1"), await control.connect("n2", {}, { capabilities })];
+    await Promise.all([plain, device].map((node) => node.isAssigned("m/1")));
+    const settings = { name: "models/m/servingSettings", precisions: ["int8"], executionProviders: ["webgpu", "cpu"] };
+    const { revision } = await control.registry.unary("UpdateServingSettings", { settings });
+    const aspired = (node: ConnectedNode) =>
+      node.replies.until("the small one", () => {
+        const [version] = node.replies.messages.at(-1)!.versions;
+        return version?.variant === "small" && version;
+      });
+    expect((await aspired(plain)).executionProviders).to.deep.equal(["cpu"]);
+    const { executionProviders, modelFile, settings: told } = await aspired(device);
+    expect(executionProviders).to.deep.equal(["webgpu", "cpu"]);
+    expect(modelFile?.artifact).to.equal(artifact);
+    expect(told).to.deep.include({ revision, precisions: ["int8"], executionProviders: ["webgpu", "cpu"] });
+  });
+
+  it("asks no node for more memory than it has, and says what has no place for want of it", async () => {
+    for (const model of ["a", "b"]) {
+      await publish(control.registry, model, addingModel(1));
+      const settings = { name: `models/${model}/servingSettings`, memoryBytes: 5 * 2 ** 20 };
+      await control.registry.unary("UpdateServingSettings", { settings });
+    }
+    const capabilities = { executionProviders: ["cpu"], memoryBudgetBytes: 8 * 2 ** 20 };
+    const node = await control.connect("n1", {}, { capabilities });
+    await node.isAssigned("a/1");
+    const watcher = control.watch();
+    const why = "no node has 5.0 MiB of memory free";
+    await watcher.steps.until(why, () => watcher.reason("b/1") === why);
+    await point(control.registry, "b", "default", 1);
+    await node.isAssigned("b/1");
+    await watcher.steps.until(why, () => watcher.reason("a/1") === why);
   });
 
   it("spreads replicas over the nodes and moves only what a node gains or loses", async () => {

@@ -79,6 +79,26 @@ describe("a registry that starts again", () => {
     while (one.assigned!.length + two.assigned!.length !== 2) await nodes();
   });
 
+  it("leads an alias where it led before, if that is where it was when its move did not get on", async () => {
+    const before = new ConnectedNode(running.control, "n1");
+    const watcher = new RouteWatcher(running.control);
+    await before.report(held);
+    await watcher.are({ "m/1": ["n1:1"], "m/2": ["n1:1"], "m@default": 1 });
+    await before.report({ "m/1": "STATE_READY", "m/2": "STATE_FAILED" });
+    await watcher.are({ "m/1": ["n1:1"], "m/2": [], "m@default": 1 });
+    await point(running.registry, "m", "default", 2);
+    await restart();
+    const after = new ConnectedNode(running.control, "n1");
+    await after.report({ "m/1": "STATE_READY", "m/2": "STATE_FAILED" });
+    await after.isAssigned("m/1", "m/2");
+    await reportLater(after, { "m/1": "STATE_READY", "m/2": "STATE_FAILED" });
+    clock.advance(1000);
+    const restarted = new RouteWatcher(running.control);
+    await restarted.are({ "m/1": ["n1:1"], "m/2": [], "m@default": 1 });
+    await after.report(held);
+    await restarted.are({ "m/1": ["n1:1"], "m/2": ["n1:1"], "m@default": 2 });
+  });
+
   it("does not wait for what could not be loaded", async () => {
     await restart();
     const watcher = new RouteWatcher(running.control);
