@@ -15,10 +15,13 @@ export function fleetDifferences(
   fleet: FleetCapabilities,
 ): readonly Difference[] {
   if (fleet.nodeCount === 0) return [];
-  const unsupported = Object.entries(opsets).filter(([domain, number]) => (fleet.opsets.get(domain) ?? 0) < number);
+  // Of operators that the model brings along itself no node says anything; the validation has run it with them.
+  const unsupported = Object.entries(opsets).filter(
+    ([domain, number]) => (fleet.opsets.get(domain) ?? number) < number,
+  );
   const differences = unsupported.sort(byDomain).map(([domain, number]): Difference => {
-    const newest = fleet.opsets.get(domain)?.toString() ?? "";
-    const message = `no connected node runs operator set ${number} of ${domain}; the newest that one runs is ${newest || "none"}`;
+    const newest = String(fleet.opsets.get(domain));
+    const message = `no connected node runs operator set ${number} of ${domain}; the newest that one runs is ${newest}`;
     const path = `opsets.${domain}`;
     return { kind: "OPSET_UNSUPPORTED", path, oldValue: newest, newValue: String(number), message, ...bothWays };
   });

@@ -57,9 +57,12 @@ function runsOpsets({ opsets }: VersionEntry, node: NodeCapabilities): boolean {
   return Object.entries(opsets).every(([domain, number]) => runs(domain, number)(node));
 }
 
-/** A node that says nothing of operator sets is believed to run all of them. */
+/**
+ * A node is believed to run the operators of every domain that it says nothing of: of those that models bring along themselves
+ * no node can know, and the validation has run the model with them.
+ */
 function runs(domain: string, number: number): (node: NodeCapabilities) => boolean {
-  return ({ opsets }) => Object.keys(opsets).length === 0 || (opsets[domain] ?? 0) >= number;
+  return ({ opsets }) => (opsets[domain] ?? number) >= number;
 }
 
 function byPrecision(variants: readonly VariantEntry[], precisions: readonly string[]): readonly VariantEntry[] {

@@ -78,15 +78,19 @@ describe("a fleet", () => {
     expect(kinds({ "ai.onnx": 7 })).to.deep.equal([]);
   });
 
-  it("does not fit newer or unknown operator sets, nor providers that no node has", () => {
-    expect(kinds({ "com.mine": 1, "ai.onnx": 22 }, ["cuda"], ["tensorrt"])).to.deep.equal([
+  it("does not fit newer operator sets, nor providers that no node has", () => {
+    expect(kinds({ "com.microsoft": 2, "ai.onnx": 22 }, ["cuda"], ["tensorrt"])).to.deep.equal([
       "OPSET_UNSUPPORTED opsets.ai.onnx",
-      "OPSET_UNSUPPORTED opsets.com.mine",
+      "OPSET_UNSUPPORTED opsets.com.microsoft",
       "DEVICE_UNSUPPORTED variants",
     ]);
     const [opset, device] = fleetDifferences({ opsets: { "ai.onnx": 22 }, executionProviders: [["cuda"]] }, fleet);
     expect(opset).to.include({ oldValue: "21", newValue: "22", breaksBackward: true, breaksForward: true });
     expect(device).to.include({ oldValue: "cpu, webgpu", newValue: "cuda", breaksBackward: true, breaksForward: true });
+  });
+
+  it("fits operators of domains that no node says anything of: the model may bring them along", () => {
+    expect(kinds({ "com.mine": 7 }, ["cpu"])).to.deep.equal([]);
   });
 
   it("fits everything while no node has said what it runs", () => {
