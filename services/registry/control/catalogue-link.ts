@@ -1,4 +1,4 @@
-import type { Clock } from "../../../lib/clock.ts";
+import { type Clock, systemClock } from "../../../lib/clock.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { Database } from "../store/database.ts";
 import { EntryStore, isPlannedBy, type ModelEntry, type ReachedAlias } from "../store/entries.ts";
@@ -26,6 +26,8 @@ export class CatalogueLink {
   #working: Promise<void> | undefined;
   #isAway = false;
   #isRunning = false;
+  #restMs = 0;
+  #endRest: () => void = () => undefined;
   #cancelRetry: () => void = () => undefined;
   #stopListening: () => void = () => undefined;
 
@@ -51,6 +53,7 @@ export class CatalogueLink {
     this.#isRunning = false;
     this.#stopListening();
     this.#cancelRetry();
+    this.#endRest();
     await this.#working;
   }
 
@@ -79,6 +82,7 @@ export class CatalogueLink {
         if (this.#mustLook) await this.#look();
         await this.#read();
         await this.#write();
+        await this.#rest();
       }
       this.#isAway = false;
     } catch (error) {
@@ -106,15 +110,32 @@ export class CatalogueLink {
   async #read(): Promise<void> {
     const models = [...this.#stale].slice(0, modelsPerRead);
     if (models.length === 0) return;
+    const begin = performance.now();
     // Before reading: a change during the read makes the model stale again.
     for (const model of models) this.#stale.delete(model);
     try {
       const entries = await this.#entries.entries(models);
       for (const model of models) this.#onEntry(model, entries.get(model));
+      this.#restMs = Math.min(restsPerRead * (performance.now() - begin), restMsMax);
     } catch (failure) {
       for (const model of models) this.#stale.add(model);
       throw failure;
     }
+  }
+
+  /** What changes meanwhile is read together: however fast versions come, reading them leaves time for what makes them. */
+  async #rest(): Promise<void> {
+    const restMs = this.#restMs;
+    this.#restMs = 0;
+    if (restMs < 1 || !this.#isRunning) return;
+    await new Promise<void>((resolve) => {
+      // By the machine's own time, whatever the plan is told: the rest is the machine's.
+      const cancel = systemClock.after(restMs, resolve);
+      this.#endRest = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   async #write(): Promise<void> {
@@ -124,6 +145,10 @@ export class CatalogueLink {
     for (const [name, one] of reached) if (this.#reached.get(name) === one) this.#reached.delete(name);
   }
 }
+
+/** How long to rest after reading, in multiples of what it took, and in milliseconds. */
+const restsPerRead = 4;
+const restMsMax = 200;
 
 /** Models of one query. */
 const modelsPerRead = 100;
