@@ -75,17 +75,21 @@ for (const store of catalogueStores) {
       expect(done.variants[0]).to.include({ state: "VERSION_STATE_READY", sizeBytes: done.sizeBytes });
     });
 
-    it("go from UPLOADING to READY at once where the content is known, whichever artifact comes last", async () => {
+    it("that wait for the same files all become READY when the last one arrives, whichever it is", async () => {
       const weights = Buffer.from(new Float32Array([2, addend++]).buffer);
       const bytes = externalModel("w.bin");
-      const known = { artifact: nameOf(bytes), externalFiles: [{ location: "w.bin", artifact: nameOf(weights) }] };
+      const variant = { artifact: nameOf(bytes), externalFiles: [{ location: "w.bin", artifact: nameOf(weights) }] };
       await upload(running.registry, bytes);
-      const waiting = { version: { variants: [known] }, allowMissingArtifacts: true };
-      for (let count = 0; count < 3; count++) await call(waiting);
+      const requests = [1, 2, 3].map((number) => ({
+        version: { variants: [variant] },
+        requestId: `r${number}`,
+        allowMissingArtifacts: true,
+      }));
+      for (const request of requests) expect(await call(request)).to.include({ state: "VERSION_STATE_UPLOADING" });
       await upload(running.registry, weights);
-      await call({ version: { variants: [known] } });
-      for (const number of [1, 2, 3, 4])
-        expect(await get(number), String(number)).to.include({ state: "VERSION_STATE_READY" });
+      // Whoever asks again waits for the outcome.
+      const ended = await Promise.all(requests.map(call));
+      expect(ended.map(({ state }) => state)).to.deep.equal(requests.map(() => "VERSION_STATE_READY"));
     });
 
     it("are answered as VALIDATING where the caller does not wait, and READY where it asks again and does", async () => {
