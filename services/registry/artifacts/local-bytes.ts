@@ -28,6 +28,8 @@ export class LocalBytes implements ByteStore {
     await syncPath(path);
     const target = this.#pathOf(location);
     await makeFolder(dirname(target));
+    // Another upload may have made it just now, and it is not on disk before its name is.
+    await syncPath(this.#folder);
     await link(path, target).catch((failure) => {
       if (!unlinkable.has(codeOf(failure))) throw failure;
       return copy(path, target);

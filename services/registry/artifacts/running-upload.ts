@@ -8,19 +8,19 @@ export class RunningUpload {
   readonly sha256: string;
   /** What it is written to; undefined until that is open. */
   spool: Spool | undefined;
+  /** The bytes of the part that it goes on behind, while that is opened. */
+  partBytes = 0;
   /** Aborted when the caller has gone, when another upload takes over, and when nothing has come for too long. */
   readonly signal: AbortSignal;
   /** Settles when its file is nobody's or kept. */
   readonly ended: Promise<void>;
-  readonly #offset: number;
   readonly #idleMsMax: number;
   readonly #clock: Clock;
   readonly #ending = new AbortController();
   #settle!: () => void;
 
-  constructor(sha256: string, offset: number, caller: AbortSignal, idleMsMax: number, clock: Clock) {
+  constructor(sha256: string, caller: AbortSignal, idleMsMax: number, clock: Clock) {
     this.sha256 = sha256;
-    this.#offset = offset;
     this.signal = AbortSignal.any([caller, this.#ending.signal]);
     this.#idleMsMax = idleMsMax;
     this.#clock = clock;
@@ -31,7 +31,7 @@ export class RunningUpload {
 
   /** How many bytes of the artifact are written. */
   get bytes(): number {
-    return this.spool?.bytes ?? this.#offset;
+    return this.spool?.bytes ?? this.partBytes;
   }
 
   /** Makes it fail with a fault. */

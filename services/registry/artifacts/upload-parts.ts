@@ -57,14 +57,13 @@ export class UploadParts {
     return this.#parts.get(sha256)?.bytes ?? 0;
   }
 
-  /** Hands over the part of a digest, whose file is the caller's from here on; undefined where it has another length. */
-  async take(sha256: string, bytes: number): Promise<UploadPart | undefined> {
+  /** Hands over the part of a digest at once, whose file is the caller's from here on; undefined where the file is gone. */
+  async take(sha256: string): Promise<UploadPart | undefined> {
     const part = this.#parts.get(sha256);
-    if (part?.bytes !== bytes) return undefined;
     this.#parts.delete(sha256);
-    // The byte store may have taken the file before its upload failed.
-    const found = await stat(part.path).catch(() => undefined);
-    return found === undefined ? undefined : part;
+    // Whoever looks after the disk may have removed it.
+    const found = part && (await stat(part.path).catch(() => undefined));
+    return found && part;
   }
 
   /** Keeps a part, unless a longer one is there; removes the other one, and whatever is beyond the bounds. */

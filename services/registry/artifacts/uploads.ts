@@ -58,10 +58,10 @@ export class Uploads {
     this.#parts.stop();
   }
 
-  /** How many bytes of a digest have arrived and are not stored yet: where another upload may go on. */
-  committedBytes(sha256: string): number {
-    const running = this.#runningOf(sha256).map((upload) => upload.bytes);
-    return Math.max(this.#parts.bytesOf(sha256), ...running);
+  /** How many bytes of a digest have arrived and are not stored yet: where another upload, or this one, may go on. */
+  committedBytes(sha256: string, upload?: RunningUpload): number {
+    const others = this.#runningOf(sha256).filter((running) => running !== upload);
+    return Math.max(this.#parts.bytesOf(sha256), ...others.map(({ bytes }) => bytes));
   }
 
   /**
@@ -87,11 +87,10 @@ export class Uploads {
       throw new ServiceError("QUEUE_FULL", `${countMax} uploads run, the limit`, { retryDelayMs: 1000 });
     }
     const { announced, offset, signal } = incoming;
-    const upload = new RunningUpload(announced.sha256, offset, signal, idleMsMax, this.#clock);
+    const upload = new RunningUpload(announced.sha256, signal, idleMsMax, this.#clock);
     this.#running.add(upload);
     try {
-      const spool =
-        offset === 0 ? await this.#newSpool(announced) : await this.#resumed(announced, offset, upload.signal);
+      const spool = offset === 0 ? await this.#newSpool(announced) : await this.#resumed(announced, offset, upload);
       upload.spool = spool;
       return await this.#receiveInto(spool, incoming, upload, use);
     } catch (failure) {
@@ -107,13 +106,15 @@ export class Uploads {
     return Spool.create(join(this.#folder, `${sha256}.${randomUUID()}`));
   }
 
-  async #resumed(announced: Announced, offset: number, signal: AbortSignal): Promise<Spool> {
+  async #resumed(announced: Announced, offset: number, upload: RunningUpload): Promise<Spool> {
     const { sha256, sizeBytes } = announced;
-    const part = await this.#parts.take(sha256, offset);
-    if (part === undefined) throw wrongOffset(sha256, offset, this.#parts.bytesOf(sha256));
+    if (this.#parts.bytesOf(sha256) !== offset) throw wrongOffset(sha256, offset, this.committedBytes(sha256));
+    upload.partBytes = offset;
+    const part = await this.#parts.take(sha256);
+    if (part === undefined) throw wrongOffset(sha256, offset, 0);
     try {
       if (!(await this.#parts.makeRoom(sizeBytes - offset))) throw diskFull(announced);
-      return await Spool.reopen(part.path, offset, signal);
+      return await Spool.reopen(part.path, offset, upload.signal);
     } catch (failure) {
       await this.#parts.keep(sha256, part);
       throw failure;
