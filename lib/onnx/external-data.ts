@@ -20,7 +20,8 @@ export function externalLocations(model: ModelProto): Map<string, string> {
       }
       if (!locations.has(location)) locations.set(location, part.name ?? "");
     }
-    for (const value of Object.values(part)) waiting.push(...partsIn(value));
+    // One by one: a list of parts may be longer than the arguments of a call.
+    for (const value of Object.values(part)) for (const inner of partsIn(value)) waiting.push(inner);
   }
   return locations;
 }
@@ -69,9 +70,11 @@ function refusal({ name = "" }: TensorProto, what: string, needed: string): Serv
   return new ServiceError("ARTIFACT_INVALID", `the tensor ${JSON.stringify(name)} ${what}; needed: ${needed}`);
 }
 
-/** The messages that a field holds; numbers, texts and bytes hold none. */
+/** The messages that a field holds; numbers, long ones too, texts and bytes hold none. */
 function partsIn(value: unknown): readonly object[] {
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return [];
   if (!Array.isArray(value)) return [value];
-  return typeof value[0] === "object" ? value.filter((entry) => entry !== null && !ArrayBuffer.isView(entry)) : [];
+  const [first] = value;
+  if (typeof first !== "object" || first === null || "unsigned" in first) return [];
+  return value.filter((entry) => !ArrayBuffer.isView(entry));
 }

@@ -31,6 +31,14 @@ const node = (attribute: object) => ({
 });
 
 describe("the external files of a model", () => {
+  it("are found in files of any size: long lists of numbers and of nodes are no parts, or many", () => {
+    const numbers = { name: "n", dims: [200_000], dataType: 7, int64Data: new Array(200_000).fill(1) };
+    const nodes = Array.from({ length: 130_000 }, () => ({ opType: "Identity", input: ["x"], output: ["y"] }));
+    expect([...externalLocations(model({ initializer: [numbers, outside], node: nodes })).keys()]).to.deep.equal([
+      "weights.bin",
+    ]);
+  });
+
   it("are those of its initializers, each with a tensor that is there", () => {
     const initializer = [at("weights/a.bin", "a"), inside, at("b.bin", "b"), at("weights/a.bin", "c")];
     expect([...externalLocations(model({ initializer })).keys()]).to.have.members(["weights/a.bin", "b.bin"]);

@@ -2,8 +2,10 @@ import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import { artifactName, versionName } from "../../lib/resource-names.ts";
 import { catalogueStores } from "./catalogue-stores.ts";
+import { ConnectedNode } from "./connected-node.ts";
 import { addingModel, linearModel } from "./onnx-files.ts";
 import { externalModel } from "./raw-models.ts";
+import { RouteWatcher } from "./route-watcher.ts";
 import {
   emptyFolder,
   faultOf,
@@ -187,6 +189,33 @@ for (const store of catalogueStores) {
       expect(await faultOf(remove(name))).to.include({ reason: "VERSION_IN_USE" });
       await running.registry.unary("ReleaseHold", hold);
       expect(await remove(name)).to.include({ state: "VERSION_STATE_DELETED" });
+    });
+
+    it("are not left for DELETED while requests of an alias that was moved still go to the version", async () => {
+      const first = await ready();
+      await point(running.registry, model, "default", 1);
+      const node = new ConnectedNode(running.control, `node-of-${model}`);
+      await node.report({ [`${model}/1`]: "STATE_READY" });
+      const watcher = new RouteWatcher(running.control);
+      const address = `node-of-${model}:1`;
+      const isReached = () => watcher.routes?.[`${model}/1`]?.toString() === address;
+      await watcher.steps.until("route to version 1", isReached);
+      // Content of its own, so that where the alias leads is written down long before this is answered.
+      const second = (await publish(running.registry, model, addingModel(addend++))).name;
+      const targets = [{ version: 2 }];
+      const alias = { name: `models/${model}/aliases/default`, targets };
+      await running.registry.unary("UpdateAlias", { alias, force: true });
+      await deprecate(first);
+      const fault = await faultOf(remove(first));
+      expect(fault).to.include({ code: status.FAILED_PRECONDITION, reason: "VERSION_IN_USE" });
+      expect(fault.message).to.contain(`models/${model}/aliases/default`);
+      await node.report({ [`${model}/1`]: "STATE_READY", [`${model}/2`]: "STATE_READY" });
+      await watcher.steps.until("route to version 2", () => watcher.routes?.[`${model}/2`]?.toString() === address);
+      const isGone = async () => (await remove(first).catch(() => undefined))?.state === "VERSION_STATE_DELETED";
+      for (const endMs = Date.now() + 10_000; !(await isGone()); ) expect(Date.now()).to.be.below(endMs);
+      node.leave();
+      watcher.leave();
+      expect(second).to.equal(versionName(model, 2));
     });
 
     it("change only for a caller that knows the etag, where it sends one; tags too", async () => {

@@ -60,7 +60,9 @@ export class CatalogueLink {
   /** Writes down where aliases have led. */
   keep(reached: readonly ReachedAlias[]): void {
     for (const one of reached) this.#reached.set(`${one.model}/${one.alias}`, one);
-    if (reached.length > 0) this.#work();
+    if (reached.length === 0) return;
+    this.#endRest();
+    this.#work();
   }
 
   #heard(changes: readonly Change[] | undefined): void {
@@ -139,7 +141,8 @@ export class CatalogueLink {
   }
 
   async #write(): Promise<void> {
-    const reached = [...this.#reached].slice(0, aliasesPerWrite);
+    // In one order everywhere, so that registries that write the same do not wait for each other in a circle.
+    const reached = [...this.#reached].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, aliasesPerWrite);
     if (reached.length === 0) return;
     await this.#entries.keepReached(reached.map(([, one]) => one));
     for (const [name, one] of reached) if (this.#reached.get(name) === one) this.#reached.delete(name);

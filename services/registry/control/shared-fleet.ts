@@ -175,7 +175,7 @@ export class SharedFleet {
 const beatMs = 500;
 
 /** A registry counts as gone after so long without a word; its nodes have connected to another one by then, or are gone too. */
-const silenceMsMax = 3000;
+const silenceMsMax = 2000;
 
 /** More time than this between two beats means that the database was away, for the others as well. */
 const outageMs = 1500;

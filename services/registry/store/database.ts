@@ -139,7 +139,12 @@ export class Database {
 
   async #migrate(words: Words): Promise<void> {
     await this.query.transaction().execute(async (transaction) => {
-      if (this.isShared) await sql`SELECT pg_advisory_xact_lock(${migrationLock})`.execute(transaction);
+      if (this.isShared) {
+        // However long another registry, or a step over a large table, takes.
+        await sql`SET LOCAL statement_timeout = 0`.execute(transaction);
+        await sql`SET LOCAL lock_timeout = 0`.execute(transaction);
+        await sql`SELECT pg_advisory_xact_lock(${migrationLock})`.execute(transaction);
+      }
       await sql`CREATE TABLE IF NOT EXISTS migrations (step INTEGER PRIMARY KEY)`.execute(transaction);
       const { rows } = await sql<{ step: number }>`SELECT max(step) AS step FROM migrations`.execute(transaction);
       const done = rows[0]?.step ?? 0;

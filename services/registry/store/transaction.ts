@@ -75,9 +75,14 @@ export class CatalogueTransaction {
   async lockArtifacts(sha256s: readonly string[], mode: "share" | "change"): Promise<void> {
     if (!this.#hasRowLocks) return;
     // Not by their rows, which artifacts that are not there do not have.
-    const keys = sha256s.map((sha256) => BigInt.asIntN(64, BigInt(`0x${sha256.slice(0, 16)}`)));
-    const sorted = [...new Set(keys)].sort((a, b) => (a < b ? -1 : 1)).map(String);
+    // Several share a lock: the server has room for a bounded number of them, and a version may have thousands of files.
+    const keys = sha256s.map((sha256) => firstArtifactLock + (Number.parseInt(sha256.slice(0, 4), 16) % artifactLocks));
+    const sorted = [...new Set(keys)].sort((a, b) => a - b).map(String);
     const lock = sql.raw(mode === "share" ? "pg_advisory_xact_lock_shared" : "pg_advisory_xact_lock");
     await sql`SELECT ${lock}(key) FROM unnest(${sorted}::bigint[]) AS key`.execute(this.query);
   }
 }
+
+/** The locks under which artifacts change are these numbers; nobody else uses them. */
+const firstArtifactLock = 7_310_580_000;
+const artifactLocks = 256;

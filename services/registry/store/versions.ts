@@ -120,6 +120,7 @@ export class VersionStore {
       checkState(before, "deletion", ["DEPRECATED", "REJECTED"]);
       checkVersionEtag(before, etag);
       await checkUnused(transaction, model, number);
+      await beginGrace(transaction, model, number);
       for (const table of ["artifact_uses", "version_samples"] as const) {
         await transaction.query.deleteFrom(table).where("model", "=", model).where("number", "=", number).execute();
       }
@@ -208,11 +209,45 @@ async function checkUnused({ query, timeMs }: CatalogueTransaction, model: strin
     .orderBy("holder")
     .limit(11)
     .execute();
-  if (aliases.length === 0 && holds.length === 0) return;
-  const aliasNames = namesOf(aliases.map(({ alias }) => aliasName(model, alias)));
+  const leading = await stillLeadingTo(query, model, number);
+  if (aliases.length === 0 && holds.length === 0 && leading.length === 0) return;
+  const ids = new Set([...aliases.map(({ alias }) => alias), ...leading]);
+  const aliasNames = namesOf([...ids].map((alias) => aliasName(model, alias)));
   const holders = namesOf(holds.map(({ holder }) => holder));
   const message = `${name} is in use; aliases that lead to it: ${aliasNames}; it is held by: ${holders}; needed: none of either`;
   throw new ServiceError("VERSION_IN_USE", message, { metadata: { version: name } });
+}
+
+/** Nodes may still be loading the files of a version that goes: the collector's grace counts from here. */
+async function beginGrace({ query, timeMs }: CatalogueTransaction, model: string, number: number): Promise<void> {
+  await query
+    .updateTable("artifacts")
+    .set({ upload_time: timeMs })
+    .where("sha256", "in", ({ selectFrom }) =>
+      selectFrom("artifact_uses").select("sha256").where("model", "=", model).where("number", "=", number),
+    )
+    .execute();
+}
+
+/** The aliases that were moved away from a version and whose requests go there until the new targets are ready. */
+async function stillLeadingTo(query: Kysely<Schema>, model: string, number: number): Promise<string[]> {
+  const rows = await query
+    .selectFrom("aliases")
+    .innerJoin("alias_routes as route", (join) =>
+      join.onRef("route.model", "=", "aliases.model").onRef("route.alias", "=", "aliases.id"),
+    )
+    .innerJoin("alias_revisions as reached", (join) =>
+      join
+        .onRef("reached.model", "=", "route.model")
+        .onRef("reached.alias", "=", "route.alias")
+        .onRef("reached.revision", "=", "route.revision"),
+    )
+    .select(["aliases.id", "reached.targets_json"])
+    .where("aliases.model", "=", model)
+    .whereRef("route.revision", "<", "aliases.revision")
+    .execute();
+  const leadsTo = ({ version }: { version: number }) => version === number;
+  return rows.filter(({ targets_json }) => JSON.parse(targets_json).some(leadsTo)).map(({ id }) => id);
 }
 
 async function heaviestTarget(query: Kysely<Schema>, model: string, alias: string): Promise<number | undefined> {

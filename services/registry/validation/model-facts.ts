@@ -55,7 +55,7 @@ function partsOf({ graph, functions = [] }: ModelProto): Parts {
     for (const { values } of part.sparseInitializer ?? []) if (values) tensors.push(values);
     for (const node of part.node ?? []) {
       nodes.push(node);
-      for (const { g, graphs = [] } of node.attribute ?? []) waiting.push(...(g ? [g] : []), ...graphs);
+      for (const { g, graphs = [] } of node.attribute ?? []) for (const inner of g ? [g] : graphs) waiting.push(inner);
     }
   }
   return { nodes, tensors };

@@ -146,8 +146,10 @@ function invalid(message: string): ServiceError {
   return new ServiceError("ARTIFACT_INVALID", message);
 }
 
+/** Names in a file may hold NUL, which no database keeps. */
 function shortened(reason: string): string {
-  return reason.length > reasonCharactersMax ? `${reason.slice(0, reasonCharactersMax)}…` : reason;
+  const text = reason.replaceAll("\0", "�");
+  return text.length > reasonCharactersMax ? `${text.slice(0, reasonCharactersMax)}…` : text;
 }
 
 const reasonCharactersMax = 2000;
