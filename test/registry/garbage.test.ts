@@ -115,7 +115,7 @@ for (const catalogue of catalogueStores)
         expect(await collect()).to.deep.equal(found);
       });
 
-      it("is not what a version uses, until the version is deleted", async function () {
+      it("is not what a version uses, until the version has been deleted for as long as the grace lasts", async function () {
         this.timeout(30_000);
         const { name, variants } = await publish(running.registry, "m", addingModel(1));
         const { artifact } = variants[0]!;
@@ -123,6 +123,9 @@ for (const catalogue of catalogueStores)
         expect(await collect()).to.deep.include({ names: [] });
         await running.registry.unary("DeprecateVersion", { name });
         await running.registry.unary("DeleteVersion", { name });
+        // Nodes may still be loading it.
+        expect(await collect()).to.deep.include({ names: [] });
+        clock.advance(2 * dayMs);
         expect(await collect()).to.deep.include({ names: [artifact] });
         expect(await stored()).to.deep.equal([]);
       });
