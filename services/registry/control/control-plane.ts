@@ -107,18 +107,22 @@ export class ControlPlane {
     });
   }
 
-  /** Tells gateways before nodes: a route ends before its replica does. */
   #plan(): void {
     if (this.#state !== "settling" && this.#state !== "settled") return;
     const { routes, reached } = this.#planner.plan();
     for (const change of routes) this.routes.publish(change);
+    // A route ends before its replica does; and gateways need not wait until all that nodes are told is written.
+    setImmediate(() => this.#tellNodes());
+    this.#catalogue.keep(reached);
+    if (this.#state === "settling" && this.#planner.isServed) this.#settle();
+  }
+
+  #tellNodes(): void {
     for (const [id, session] of this.fleet.sessions) {
       // A node that drains keeps what it was told to hold: it still finishes what it accepted.
       if (session.state.draining && session.assignment !== undefined) continue;
       session.assign(this.#planner.assignmentOf(id));
     }
-    this.#catalogue.keep(reached);
-    if (this.#state === "settling" && this.#planner.isServed) this.#settle();
   }
 
   #settle(): void {

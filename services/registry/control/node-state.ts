@@ -53,6 +53,7 @@ export function isSamePlace(before: NodeState, after: NodeState): boolean {
 /** The names of the versions of which two reports of a node say different things. */
 export function changedReplicas(before: NodeState, after: NodeState): ReadonlySet<string> {
   const versions = new Set<string>();
+  if (before.replicas === after.replicas) return versions;
   for (const [version, replica] of before.replicas) {
     if (!isSameReplica(replica, after.replicas.get(version))) versions.add(version);
   }

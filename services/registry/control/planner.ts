@@ -48,6 +48,8 @@ export class Planner {
   readonly #wantedBytes = new Map<string, number>();
   readonly #planned = new Map<string, Planned>();
   readonly #assignments = new NodeAssignments();
+  /** A model that `isServed` waits for. */
+  #awaited: string | undefined;
   #isReunion = true;
   #isShort = false;
 
@@ -82,18 +84,11 @@ export class Planner {
    * to hold has nothing to wait for.
    */
   get isServed(): boolean {
-    let [wishCount, placeCount] = [0, 0];
-    for (const [model, { wishes }] of this.#wanted) {
-      const { placements } = this.#planned.get(model)!;
-      for (const [index, { demand }] of wishes.entries()) {
-        const { chosen } = placements[index];
-        const isDecided = this.#index.holdingsOf(demand.version).some(({ replica }) => replica.state !== "LOADING");
-        if (chosen.length > 0 && !isDecided) return false;
-        wishCount++;
-        placeCount += chosen.length;
-      }
-    }
-    return wishCount === 0 || (placeCount > 0 && !this.#isReunion);
+    if (this.#awaited !== undefined && this.#isAwaited(this.#awaited)) return false;
+    this.#awaited = [...this.#planned.keys()].find((model) => this.#isAwaited(model));
+    if (this.#awaited !== undefined) return false;
+    const placements = [...this.#planned.values()].flatMap((planned) => planned.placements);
+    return placements.length === 0 || (!this.#isReunion && placements.some(({ chosen }) => chosen.length > 0));
   }
 
   /** Everything that a node should hold, in the order of loading; the same array for as long as it says the same. */
@@ -116,6 +111,16 @@ export class Planner {
       return isOld ? [] : (this.#finish(model, placements) ?? []);
     });
     return { routes, reached };
+  }
+
+  /** Whether a version of the model has a place and is still loading wherever it is held. */
+  #isAwaited(model: string): boolean {
+    const { placements } = this.#planned.get(model) ?? { placements: [] };
+    return placements.some(({ chosen }, index) => {
+      const { version } = this.#wanted.get(model)!.wishes[index].demand;
+      const isDecided = () => this.#index.holdingsOf(version).some(({ replica }) => replica.state !== "LOADING");
+      return chosen.length > 0 && !isDecided();
+    });
   }
 
   get #fleet(): PlanFleet {

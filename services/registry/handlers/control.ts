@@ -1,14 +1,15 @@
 import type { ControlServiceHandlers } from "../../../lib/gen/amaas/registry/v1/ControlService.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
-import { assignmentMessage } from "../messages/assignment.ts";
+import { AssignmentMessages } from "../messages/assignment.ts";
 import { RouteMessages } from "../messages/route.ts";
 import { nodeStateOf } from "./node-report.ts";
 import { checkText } from "./requests.ts";
 
 /** The streams of nodes and gateways. */
 export function controlHandlers(control: ControlPlane, heartbeatMs: number): Handlers<ControlServiceHandlers> {
-  const messages = new RouteMessages(control.routes.epoch);
+  const assignments = new AssignmentMessages(heartbeatMs);
+  const routes = new RouteMessages(control.routes.epoch);
   return {
     ConnectNode: async function* (requests, call) {
       const reports = requests[Symbol.asyncIterator]();
@@ -18,14 +19,14 @@ export function controlHandlers(control: ControlPlane, heartbeatMs: number): Han
       call.log.info({ node: session.state.id, address: session.state.address }, "node connected");
       const readAll = async () => {
         for (let next = await reports.next(); !next.done; next = await reports.next()) {
-          control.fleet.report(session, nodeStateOf(next.value.node, session.state.id));
+          control.fleet.report(session, nodeStateOf(next.value.node, session.state));
         }
         session.end(streamEnded);
       };
       readAll().catch((failure) => session.end(failure));
       const over = AbortSignal.any([call.signal, call.draining, session.ended]);
       try {
-        for (;;) yield assignmentMessage(await session.nextAssignment(over), heartbeatMs);
+        for (;;) yield assignments.of(await session.nextAssignment(over));
       } catch (failure) {
         if (failure !== streamEnded) throw failure;
       } finally {
@@ -43,8 +44,8 @@ export function controlHandlers(control: ControlPlane, heartbeatMs: number): Han
       const { beginning, follower } = control.routes.follow(epoch, afterSequence);
       call.log.info({ gateway, begins: beginning.kind, sequence: beginning.sequence }, "gateway follows the routes");
       try {
-        yield messages.ofBeginning(beginning);
-        for (;;) for (const step of await follower.take(over)) yield messages.ofStep(step);
+        yield routes.ofBeginning(beginning);
+        for (;;) for (const step of await follower.take(over)) yield routes.ofStep(step);
       } finally {
         follower.close();
       }

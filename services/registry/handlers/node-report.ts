@@ -1,26 +1,26 @@
 import type { Node__Output } from "../../../lib/gen/amaas/registry/v1/Node.ts";
 import type { NodeCapabilities__Output } from "../../../lib/gen/amaas/registry/v1/NodeCapabilities.ts";
 import type { Replica__Output } from "../../../lib/gen/amaas/registry/v1/Replica.ts";
-import { parseNodeName, parseVersionName, versionName } from "../../../lib/resource-names.ts";
+import { parseNodeName, parseVersionName } from "../../../lib/resource-names.ts";
 import type { NodeCapabilities, NodeState, ReplicaState } from "../control/node-state.ts";
 import { checkText, invalid } from "./requests.ts";
 
-/** Checks a report; `id` is the node that the stream began with. Throws REQUEST_INVALID. */
-export function nodeStateOf(node: Node__Output | null, id?: string): NodeState {
-  const named = parseNodeName(node?.name ?? "", "node.name");
-  if (id !== undefined && named !== id) throw invalid("node.name", node?.name, `nodes/${id}, as the stream began`);
+/** Checks a report; `before` is what the last one on the same stream said, if there was one. Throws REQUEST_INVALID. */
+export function nodeStateOf(node: Node__Output | null, before?: NodeState): NodeState {
+  const id = parseNodeName(node?.name ?? "", "node.name");
+  if (before && id !== before.id) throw invalid("node.name", node?.name, `nodes/${before.id}, as the stream began`);
   const { address, capabilities, memoryBytes, draining, replicas, load } = node!;
   if (!/^(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):[1-9]\d{0,4}$/.test(address)) {
     throw invalid("node.address", JSON.stringify(address.slice(0, 300)), "host:port");
   }
   checkCount("node.replicas", replicas, replicasMax);
   return {
-    id: named,
+    id,
     address,
     capabilities: capabilitiesOf(capabilities),
     memoryBytes: checkedNumber("node.memory_bytes", memoryBytes),
     draining,
-    replicas: new Map(replicas.map((replica) => replicaOf(replica))),
+    replicas: replicasOf(replicas, before?.replicas),
     load: {
       outstandingRequests: checkedNumber("node.load.outstanding_requests", load?.outstandingRequests ?? 0),
       answeredRequests: checkedNumber("node.load.answered_requests", load?.answeredRequests ?? 0),
@@ -47,7 +47,29 @@ function capabilitiesOf(capabilities: NodeCapabilities__Output | null): NodeCapa
   return { executionProviders, opsets, memoryBudgetBytes, runtime, cores };
 }
 
-function replicaOf(replica: Replica__Output): readonly [string, ReplicaState] {
+/** Most reports say what the last one said: then it is the same map again. */
+function replicasOf(
+  replicas: readonly Replica__Output[],
+  before: NodeState["replicas"] | undefined,
+): NodeState["replicas"] {
+  const known = (replica: Replica__Output) => {
+    const state = before?.get(replica.version);
+    return state !== undefined && isSame(replica, state) ? state : undefined;
+  };
+  if (before?.size === replicas.length && replicas.every((replica) => known(replica) !== undefined)) return before;
+  return new Map(replicas.map((replica) => [replica.version, known(replica) ?? replicaOf(replica)]));
+}
+
+function isSame(replica: Replica__Output, before: ReplicaState): boolean {
+  return (
+    replica.state === `STATE_${before.state}` &&
+    replica.reason === before.reason &&
+    replica.variant === before.variant &&
+    replica.executionProvider === before.executionProvider
+  );
+}
+
+function replicaOf(replica: Replica__Output): ReplicaState {
   const { model, version } = parseVersionName(replica.version, "node.replicas.version");
   const state = replicaStates[replica.state as keyof typeof replicaStates];
   if (state === undefined) {
@@ -58,7 +80,7 @@ function replicaOf(replica: Replica__Output): readonly [string, ReplicaState] {
   const { variant, executionProvider } = replica;
   // Why something has failed may be as long as the runtime likes; it is no reason to lose the node.
   const reason = replica.reason.slice(0, reasonCharactersMax).replaceAll("\0", "");
-  return [versionName(model, version), { model, version, state, reason, variant, executionProvider }];
+  return { model, version, state, reason, variant, executionProvider };
 }
 
 const replicaStates = { STATE_LOADING: "LOADING", STATE_READY: "READY", STATE_FAILED: "FAILED" } as const;
