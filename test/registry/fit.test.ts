@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { fitOf, misfitReason } from "../../services/registry/control/fit.ts";
+import { fleetCapabilities } from "../../services/registry/control/fleet-capabilities.ts";
 import type { NodeCapabilities } from "../../services/registry/control/node-state.ts";
 import type { SettingsEntry, VariantEntry } from "../../services/registry/store/entries.ts";
 import { nodeOf, variantOf, versionOf } from "./plan-inputs.ts";
@@ -89,5 +90,27 @@ describe("why nothing fits", () => {
 
   it("is not said where one node will do", () => {
     expect(reason(versionOf(1), [node("cpu"), node()])).to.equal(undefined);
+  });
+});
+
+describe("what a fleet can run", () => {
+  const running = (id: string, opsets: Record<string, number>, executionProviders: string[], draining = false) =>
+    nodeOf(id, {}, { capabilities: { opsets, executionProviders }, draining });
+
+  it("is the newest of each operator set and every provider of its nodes together, but for those that drain or say nothing", () => {
+    const fleet = fleetCapabilities([
+      running("a", { "ai.onnx": 21, "ai.onnx.ml": 5 }, ["cpu"]),
+      running("b", { "ai.onnx": 23 }, ["cuda", "cpu"]),
+      running("c", { "ai.onnx": 99 }, ["tensorrt"], true),
+      running("d", {}, ["webgpu"]),
+    ]);
+    expect(fleet).to.deep.equal({
+      nodeCount: 2,
+      opsets: new Map([
+        ["ai.onnx", 23],
+        ["ai.onnx.ml", 5],
+      ]),
+      executionProviders: new Set(["cpu", "cuda"]),
+    });
   });
 });
