@@ -11,6 +11,7 @@ export type Held = Readonly<Record<string, "STATE_LOADING" | "STATE_READY" | "ST
 export class ConnectedNode {
   readonly replies: Inbox<ConnectNodeResponse__Output>;
   readonly #id: string;
+  #last: Node = {};
   readonly #stream: ReturnType<RpcClient<ControlServiceDefinition>["duplex"]>;
 
   constructor(control: RpcClient<ControlServiceDefinition>, id: string) {
@@ -24,8 +25,17 @@ export class ConnectedNode {
   async report(held: Held = {}, changes: Node = {}): Promise<void> {
     const replicas = Object.entries(held).map(([short, state]) => ({ version: longName(short), state }));
     const capabilities = { executionProviders: ["cpu"] };
-    const node = { name: `nodes/${this.#id}`, address: `${this.#id}:1`, capabilities, replicas, ...changes };
-    await this.#stream.write({ node } as never);
+    this.#last = { name: `nodes/${this.#id}`, address: `${this.#id}:1`, capabilities, replicas, ...changes };
+    await this.#stream.write({ node: this.#last } as never);
+  }
+
+  /** Says again and again what it has said last, as real nodes do, until its stream ends. */
+  keepReporting(): void {
+    const heartbeat = setInterval(() => {
+      if (this.replies.ended === undefined) void this.#stream.write({ node: this.#last } as never);
+      else clearInterval(heartbeat);
+    }, 200);
+    heartbeat.unref();
   }
 
   /** Reports everything that it was told to hold last as ready. */

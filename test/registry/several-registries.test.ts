@@ -57,6 +57,7 @@ describe("two registries on one PostgreSQL and one S3", () => {
     await node.report();
     await node.isAssigned("m/1", "m/2");
     await node.obey();
+    node.keepReporting();
     const watcher = new RouteWatcher(other!.control);
     const versions = { "m/1": ["n1:1"], "m/2": ["n1:1"] };
     await watcher.are({ ...versions, "m@default": 1 });

@@ -19,7 +19,6 @@ describe("the fleet of two registries on one PostgreSQL", function () {
   let settings: Record<string, string>;
   let folders: readonly Awaited<ReturnType<typeof emptyFolder>>[];
   let [one, other]: RunningRegistry[] = [];
-  const heartbeats: NodeJS.Timeout[] = [];
 
   before(async () => {
     server = await startPostgres();
@@ -37,20 +36,16 @@ describe("the fleet of two registries on one PostgreSQL", function () {
   });
 
   afterEach(async () => {
-    for (const heartbeat of heartbeats.splice(0)) clearInterval(heartbeat);
     for (const running of [one!, other!]) await running.stop();
     for (const folder of folders) await folder.remove();
   });
 
-  const readyNode = async (running: Pick<RunningRegistry, "control">, id: string) => {
+  const readyNode = async (running: Pick<RunningRegistry, "control">, id: string, isTalkative = true) => {
     const node = new ConnectedNode(running.control, id);
     await node.report({ "m/1": "STATE_READY" });
     await node.isAssigned("m/1");
+    if (isTalkative) node.keepReporting();
     return node;
-  };
-  /** Makes a node report again and again, until the test is over. */
-  const keepAlive = (node: ConnectedNode) => {
-    heartbeats.push(setInterval(() => void node.report({ "m/1": "STATE_READY" }), 200));
   };
   const within = async (limitMs: number, ...changes: Promise<void>[]) => {
     const beginMs = performance.now();
@@ -105,7 +100,7 @@ describe("the fleet of two registries on one PostgreSQL", function () {
 
   it("loses a node that says nothing any more within three seconds, at both", async () => {
     const watchers = [one!, other!].map(({ control }) => new RouteWatcher(control));
-    await readyNode(one!, "n1");
+    await readyNode(one!, "n1", false);
     await Promise.all(watchers.map((watcher) => watcher.are({ "m/1": ["n1:1"] })));
     await within(silenceMsMax, ...watchers.map((watcher) => watcher.are({ "m/1": [] })));
   });
@@ -132,7 +127,7 @@ describe("the fleet of two registries on one PostgreSQL", function () {
       const watcher = new RouteWatcher(other!.control);
       await watcher.are({ "m/1": ["n1:1", "n2:1"] });
       await dying[end]();
-      keepAlive(await readyNode(other!, "n1"));
+      await readyNode(other!, "n1");
       await within(silenceMsMax + msMax, watcher.are({ "m/1": ["n1:1"] }));
       const routes = stepsOf(watcher);
       expect(routes.slice(routes.indexOf("n1:1 n2:1"))).to.deep.equal(["n1:1 n2:1", "n1:1"]);
@@ -142,8 +137,8 @@ describe("the fleet of two registries on one PostgreSQL", function () {
   }
 
   it("stays as it was while the database is away, but for nodes that leave here, and goes on by itself when it is back", async () => {
-    keepAlive(await readyNode(one!, "n1"));
-    keepAlive(await readyNode(other!, "n2"));
+    await readyNode(one!, "n1");
+    await readyNode(other!, "n2");
     const leaving = await readyNode(one!, "n3");
     const watcher = new RouteWatcher(one!.control);
     await watcher.are({ "m/1": ["n1:1", "n2:1", "n3:1"] });
@@ -155,7 +150,7 @@ describe("the fleet of two registries on one PostgreSQL", function () {
     const endMs = performance.now() + silenceMsMax + msMax;
     while (performance.now() < endMs) expect(await nodesOf(one!)).to.have.length(2);
     await server.start();
-    keepAlive(await readyNode(other!, "n4"));
+    await readyNode(other!, "n4");
     await watcher.steps.until("the new node", () => watcher.routes?.["m/1"]?.toString().includes("n4:1"));
     const routes = stepsOf(watcher).slice(count);
     expect(routes).to.deep.equal(["n1:1 n2:1", "n1:1 n2:1 n4:1"]);
