@@ -77,4 +77,29 @@ describeOnEachStore("writers that race", (own) => {
     const { won } = await race(Array.from({ length: 5 }, () => registry.unary("CreateVersion", request)));
     expect(won.map(({ name }) => name)).to.deep.equal(Array(5).fill("models/m/versions/2"));
   });
+
+  it("with readers: each version that is read is one that there was, whole", async () => {
+    const { registry } = own.running;
+    const { name, variants, etag } = await publish(registry, "m", addingModel(1));
+    const { artifact } = variants[0]!;
+    const written = new Map([[etag, 1]]);
+    const read: { readonly etag: string; readonly count: number }[] = [];
+    let isOver = false;
+    const readers = Array.from({ length: 4 }, async (_, index) => {
+      while (!isOver) {
+        const version =
+          index % 2 === 0
+            ? await registry.unary("GetVersion", { name })
+            : (await registry.unary("ListVersions", { parent: "models/m" })).versions[0]!;
+        read.push({ etag: version.etag, count: version.variants.length });
+      }
+    });
+    for (let count = 2; count <= 16; count++) {
+      const variant = { id: `v${count}`, artifact };
+      written.set((await registry.unary("AddVariant", { name, variant })).etag, count);
+    }
+    isOver = true;
+    await Promise.all(readers);
+    for (const { etag, count } of read) expect(count).to.equal(written.get(etag));
+  });
 });

@@ -79,17 +79,14 @@ export class AliasStore {
 
   /** MODEL_NOT_FOUND, ALIAS_NOT_FOUND. */
   resolve(model: string, id: string): Promise<ResolvedAlias> {
-    return this.#database.query
-      .transaction()
-      .setIsolationLevel("repeatable read")
-      .execute(async (snapshot) => {
-        const alias = await existing(snapshot, model, id);
-        const { targets, mirrors } = aimOf(alias);
-        const found = await findVersions(snapshot, model, numbersOf({ targets, mirrors }));
-        const versions = new Map(found.map((full) => [full.version.number, full]));
-        const inOrder = (list: readonly { version: number }[]) => list.map(({ version }) => versions.get(version)!);
-        return { alias, targets: inOrder(targets), mirrors: inOrder(mirrors) };
-      });
+    return this.#database.snapshot(async (query) => {
+      const alias = await existing(query, model, id);
+      const { targets, mirrors } = aimOf(alias);
+      const found = await findVersions(query, model, numbersOf({ targets, mirrors }));
+      const versions = new Map(found.map((full) => [full.version.number, full]));
+      const inOrder = (list: readonly { version: number }[]) => list.map(({ version }) => versions.get(version)!);
+      return { alias, targets: inOrder(targets), mirrors: inOrder(mirrors) };
+    });
   }
 
   /**

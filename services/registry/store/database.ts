@@ -1,5 +1,6 @@
 import { Kysely, sql } from "kysely";
 import type { Clock } from "../../../lib/clock.ts";
+import { ServiceError } from "../../../lib/errors.ts";
 import { EmbeddedFile, embeddedWords } from "./embedded.ts";
 import { migrations, type Words } from "./migrations.ts";
 import { type Channel, Notifications } from "./notifications.ts";
@@ -68,7 +69,8 @@ export class Database {
 
   /**
    * Runs one change of the catalogue: everything that `work` does, together with the log of it, or nothing. `work` may run more
-   * than once where others were in its way, so it does nothing but query. Settles when the change is on disk.
+   * than once where others were in its way, so it does nothing but query. Settles when the change is on disk. CONTENTION where
+   * others were in its way each time.
    */
   async change<Result>(
     actor: Actor,
@@ -85,9 +87,15 @@ export class Database {
         if (changes.length > 0) this.#tell(changes);
         return result;
       } catch (failure) {
-        if (!isContention(failure) || attempt === attemptsMax) throw failure;
+        if (!isContention(failure)) throw failure;
+        if (attempt === attemptsMax) throw contentionFault(failure);
       }
     }
+  }
+
+  /** Runs queries that all see the catalogue as of one moment. */
+  snapshot<Result>(read: (query: Kysely<Schema>) => Promise<Result>): Promise<Result> {
+    return this.query.transaction().setIsolationLevel("repeatable read").execute(read);
   }
 
   /** Calls back, at once, after every commit of a change; the answer ends that. */
@@ -232,6 +240,11 @@ const rowsPerInsert = 50;
 
 /** How often a change is tried that others were in the way of. */
 const attemptsMax = 5;
+
+function contentionFault(cause: unknown): ServiceError {
+  const message = `other changes were in the way of this one ${attemptsMax} times; nothing was changed`;
+  return new ServiceError("CONTENTION", message, { retryDelayMs: 100, cause });
+}
 
 /** How often to look for changes of other registries, in milliseconds. */
 const pollMs = 500;

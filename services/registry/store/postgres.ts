@@ -92,7 +92,7 @@ function throwFault(failure: unknown): never {
 export function startFault({ url }: PostgresConfig, failure: unknown): unknown {
   if (!(failure instanceof ServiceError && failure.reason === "SERVICE_UNAVAILABLE")) return failure;
   const { host, pathname } = new URL(url);
-  const message = `AMAAS_DATABASE_URL: no PostgreSQL answers at ${host}${pathname}: ${messageOf(failure.cause)}`;
+  const message = `AMAAS_DATABASE_URL: the tables at ${host}${pathname} could not be opened: ${messageOf(failure.cause)}`;
   return new Error(message, { cause: failure.cause });
 }
 
@@ -101,8 +101,11 @@ export function isContention(failure: unknown): boolean {
   return ["40001", "40P01"].includes(codeOf(failure));
 }
 
-/** Connection lost or refused, server starting or stopping, too many connections, statement or lock time-out. */
-const unavailableCode = /^(08|57P|53300$|53400$|57014$|25P03$|55P03$|E[A-Z]+$)/;
+/**
+ * Connection lost or refused, server starting, stopping or read-only for now, too many connections, no memory, statement or lock
+ * time-out.
+ */
+const unavailableCode = /^(08|57P|53[234]00$|25006$|57014$|25P03$|55P03$|E[A-Z]+$)/;
 const unavailableText = /connection terminated|connection error|timeout|not queryable/i;
 
 function faultOf(failure: unknown): unknown {

@@ -42,34 +42,36 @@ export class VersionStore {
    * By number, or by alias: then the heaviest target, of equals the first. MODEL_NOT_FOUND, VERSION_NOT_FOUND and
    * ALIAS_NOT_FOUND name what exists.
    */
-  async get(model: string, choice: VersionChoice): Promise<FullVersion> {
-    const { query } = this.#database;
-    const number = "number" in choice ? choice.number : await heaviestTarget(query, model, choice.alias);
-    const full = number === undefined ? undefined : await findVersion(query, model, number);
-    return full ?? (await missingVersion(query, model, choice));
+  get(model: string, choice: VersionChoice): Promise<FullVersion> {
+    return this.#database.snapshot(async (query) => {
+      const number = "number" in choice ? choice.number : await heaviestTarget(query, model, choice.alias);
+      const full = number === undefined ? undefined : await findVersion(query, model, number);
+      return full ?? (await missingVersion(query, model, choice));
+    });
   }
 
   /** At most `count` versions of a model below the number `before`, newest first, without model cards; MODEL_NOT_FOUND. */
-  async list(
+  list(
     model: string,
     { states, tags }: VersionFilters,
     count: number,
     before: number | undefined,
   ): Promise<FullVersion[]> {
-    const { query } = this.#database;
-    const versions = await query
-      .selectFrom("versions")
-      .select(listedColumns)
-      .where("model", "=", model)
-      .$if(before !== undefined, (rows) => rows.where("number", "<", before!))
-      .$if(states.length === 0, (rows) => rows.where("state", "!=", "DELETED"))
-      .$if(states.length > 0, (rows) => rows.where("state", "in", states))
-      .where(({ and, exists }) => and(Object.entries(tags).map((pair) => exists(taggedWith(pair)))))
-      .orderBy("number", "desc")
-      .limit(count)
-      .execute();
-    if (versions.length === 0) await checkModel(query, model);
-    return withVariants(query, model, versions);
+    return this.#database.snapshot(async (query) => {
+      const versions = await query
+        .selectFrom("versions")
+        .select(listedColumns)
+        .where("model", "=", model)
+        .$if(before !== undefined, (rows) => rows.where("number", "<", before!))
+        .$if(states.length === 0, (rows) => rows.where("state", "!=", "DELETED"))
+        .$if(states.length > 0, (rows) => rows.where("state", "in", states))
+        .where(({ and, exists }) => and(Object.entries(tags).map((pair) => exists(taggedWith(pair)))))
+        .orderBy("number", "desc")
+        .limit(count)
+        .execute();
+      if (versions.length === 0) await checkModel(query, model);
+      return withVariants(query, model, versions);
+    });
   }
 
   /** Replaces the tags. VERSION_STATE where the version is deleted; ETAG_MISMATCH, and what `lockedVersion` throws. */

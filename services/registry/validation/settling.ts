@@ -28,7 +28,7 @@ export class Settling {
     const listener = new ChangeListener(this.#database, model);
     try {
       for (;;) {
-        const current = (await findVersion(this.#database.query, model, number))!;
+        const current = (await this.#database.snapshot((query) => findVersion(query, model, number)))!;
         if (!isValidating(current, variant)) return current;
         await this.#checkFiles(current);
         await listener.next(over);
