@@ -167,11 +167,16 @@ describeModelsOnEachStore("the gate before an alias", (own) => {
     await calls.move([2]);
   });
 
-  it("compares with nothing where an alias is made", async () => {
-    await calls.publish(plain, withMask);
+  it("compares with nothing where an alias is made, and with what it led to last where it is made again", async () => {
+    await calls.publish(plain, withMask, { ...withMask });
     await calls.move([1, 2]);
     await calls.remove();
+    // Its clients had answers of this one.
     await calls.move([2]);
+    await calls.move([1], { force: true });
+    await calls.remove();
+    expect((await refusal(calls.move([2]))).message).to.contain(`${calls.version(2)} against ${calls.version(1)}`);
+    await calls.move([1]);
   });
 
   it("refuses what no connected node can run, in every mode but NONE", async () => {

@@ -22,6 +22,8 @@ export interface Move {
   readonly alias: string;
   /** Nothing where the alias is made. */
   readonly before: Aim;
+  /** Where its clients' requests have gone last; not `before` where the alias was deleted and is made again. */
+  readonly served: Aim;
   readonly after: Aim;
 }
 
@@ -77,21 +79,24 @@ function stateFault({ version }: FullVersion, needed: string): ServiceError {
   return new ServiceError("VERSION_STATE", message, { metadata: { version: name, state } });
 }
 
-/** Clients of the alias get answers of its present targets already: what comes new to them is compared. */
+/** Clients of the alias have had answers of its last targets: what comes new to them is compared. */
 async function modeObjection(
-  { model: { id: model, compatibility: mode }, alias, before, after }: Move,
+  { model: { id: model, compatibility: mode }, alias, before, served, after }: Move,
   versions: Versions,
   query: Kysely<Schema>,
   fleet: FleetCapabilities,
 ): Promise<ServiceError | undefined> {
   const added = newTargets(before, after);
   if (mode === "NONE" || added.length === 0) return undefined;
+  const known = new Set(targetNumbers(served));
   const others = isTransitive(mode)
     ? await everTargeted(query, model, alias)
-    : await comparedVersions(query, model, targetNumbers(before));
+    : await comparedVersions(query, model, [...known]);
   const breaking = added
-    .flatMap((number) => candidateOf(versions.get(number)!) ?? [])
-    .flatMap((candidate) => foundDifferences(candidate, others, fleet))
+    .flatMap((number) => {
+      const candidate = candidateOf(versions.get(number)!);
+      return candidate === undefined ? [] : foundDifferences(candidate, known.has(number) ? [] : others, fleet);
+    })
     .filter((difference) => breaksMode(mode, difference));
   return breaking.length === 0 ? undefined : incompatibleFault(aliasName(model, alias), mode, breaking);
 }

@@ -38,7 +38,9 @@ export async function moveAlias(
   if (present?.targets_json === targets_json && present.mirrors_json === mirrors_json) return present;
   const { query, timeMs, actor } = transaction;
   const before = present === undefined ? nowhere : aimOf(present);
-  const objection = await objectionTo({ model, alias: id, before, after: aim }, query, fleet);
+  // An alias that is made again has the clients that it had before.
+  const served = present === undefined ? await lastAim(query, model.id, id) : before;
+  const objection = await objectionTo({ model, alias: id, before, served, after: aim }, query, fleet);
   if (objection !== undefined && !force) throw objection;
 
   const revision = await addRevision(transaction, model.id, id, {
@@ -85,6 +87,19 @@ export function aimOf(row: Pick<AliasRow, "targets_json" | "mirrors_json">): Aim
 }
 
 const nowhere: Aim = { targets: [], mirrors: [] };
+
+/** Where an alias led last, also where it is deleted. */
+export async function lastAim(query: Kysely<Schema>, model: string, alias: string): Promise<Aim> {
+  const row = await query
+    .selectFrom("alias_revisions")
+    .select(["targets_json", "mirrors_json"])
+    .where("model", "=", model)
+    .where("alias", "=", alias)
+    .where("deleted", "=", 0)
+    .orderBy("revision", "desc")
+    .executeTakeFirst();
+  return row === undefined ? nowhere : aimOf(row);
+}
 
 type RevisionFields = Pick<AliasRevisionRow, "targets_json" | "mirrors_json" | "deleted" | "forced" | "reason">;
 

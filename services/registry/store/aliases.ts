@@ -5,7 +5,7 @@ import { aliasName } from "../../../lib/resource-names.ts";
 import type { ComparedVersion } from "../compatibility/comparison.ts";
 import type { FleetCapabilities } from "../control/fleet-capabilities.ts";
 import { type Aim, numbersOf, targetNumbers } from "./alias-gate.ts";
-import { aimOf, moveAlias, removeAlias } from "./alias-moves.ts";
+import { aimOf, lastAim, moveAlias, removeAlias } from "./alias-moves.ts";
 import { comparedVersions, everTargeted } from "./compared-versions.ts";
 import type { Database } from "./database.ts";
 import { namesOf } from "./existing-names.ts";
@@ -102,12 +102,14 @@ export class AliasStore {
     return rows.length === 0 && before === Infinity ? missingVersion(query, model, { alias }) : rows;
   }
 
-  /** What an alias points at, or has ever pointed at, as far as it can be compared; nothing where there is no alias. */
+  /**
+   * What an alias pointed at last, or has ever pointed at, as far as it can be compared, also where it is deleted; nothing where
+   * there never was one.
+   */
   async pointedAt(model: string, id: string, everPointedAt: boolean): Promise<readonly ComparedVersion[]> {
     const { query } = this.#database;
     if (everPointedAt) return everTargeted(query, model, id);
-    const present = await find(query, model, id);
-    return present === undefined ? [] : comparedVersions(query, model, targetNumbers(aimOf(present)));
+    return comparedVersions(query, model, targetNumbers(await lastAim(query, model, id)));
   }
 
   /**
