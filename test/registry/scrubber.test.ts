@@ -1,7 +1,9 @@
 import { readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
+import type { Artifact__Output } from "../../lib/gen/amaas/registry/v1/Artifact.ts";
 import type { ScrubArtifactsResponse__Output } from "../../lib/gen/amaas/registry/v1/ScrubArtifactsResponse.ts";
+import { timeMsOf } from "../../lib/timestamp.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { byteStores, type OpenByteStore } from "./byte-stores.ts";
 import { catalogueStores } from "./catalogue-stores.ts";
@@ -155,6 +157,24 @@ for (const [catalogue, store] of combinations)
       await start({ AMAAS_SCRUB_INTERVAL_MS: "3600000" });
       while ((await get(names[0]!)).state !== "STATE_CORRUPT");
       while ((await get(names[1]!)).scrubTime === null || (await get(names[2]!)).scrubTime === null);
+    });
+
+    it("goes on after a restart in the midst of it, with what it has not read yet", async () => {
+      const own = { AMAAS_SCRUB_INTERVAL_MS: "3600000", AMAAS_SCRUB_BYTES_PER_SECOND_MAX: "1000000" };
+      const read = async () => (await running.registry.unary("ListArtifacts", {})).artifacts.map(readMs);
+      const readMs = ({ scrubTime }: Artifact__Output) => (scrubTime === null ? undefined : timeMsOf(scrubTime));
+      await running.stop();
+      await start(own);
+      while (!(await read()).some((ms) => ms !== undefined)) await pass(100);
+      const before = await read();
+      expect(before).to.include(undefined);
+      await running.stop();
+      running = await startRegistry(folder.path, { ...settings, ...own }, clock);
+      // Less than an interval.
+      const begin = clock.now();
+      while ((await read()).includes(undefined)) await pass(100);
+      expect(clock.now() - begin).to.be.below(60_000);
+      expect(await read()).to.include(before.find((ms) => ms !== undefined));
     });
   });
 

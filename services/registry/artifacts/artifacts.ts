@@ -4,7 +4,7 @@ import type { Log } from "../../../lib/log.ts";
 import { ArtifactStore, type OnStored } from "../store/artifacts.ts";
 import type { Database } from "../store/database.ts";
 import { GarbageStore } from "../store/garbage.ts";
-import { takeTurn } from "../store/turns.ts";
+import { Turns } from "../store/turns.ts";
 import { ArtifactBytes } from "./artifact-bytes.ts";
 import type { ArtifactsConfig } from "./artifacts-config.ts";
 import type { ByteStore } from "./byte-store.ts";
@@ -35,6 +35,7 @@ export class Artifacts {
   readonly collector: Collector;
   readonly scrubber: Scrubber;
   readonly #byteStore: ByteStore;
+  readonly #turns: Turns;
   readonly #upkeep: Upkeep;
 
   constructor({ config, folder, database, onStored, clock, log }: ArtifactsParts) {
@@ -47,18 +48,15 @@ export class Artifacts {
     this.uploads = new Uploads(join(folder, "incoming"), config.uploads, clock);
     this.collector = new Collector(this.#byteStore, garbage, clock);
     this.scrubber = new Scrubber(this.store, this.bytes, clock);
-    this.#upkeep = new Upkeep(config.upkeep, {
-      collector: this.collector,
-      scrubber: this.scrubber,
-      takeTurn: (name, intervalMs) => takeTurn(database, name, intervalMs, clock.now()),
-      clock,
-      log,
-    });
+    this.#turns = new Turns(database, clock);
+    const { collector, scrubber } = this;
+    this.#upkeep = new Upkeep(config.upkeep, { collector, scrubber, turns: this.#turns, clock, log });
   }
 
   async start(): Promise<void> {
     await this.#byteStore.start();
     await this.uploads.start();
+    await this.#turns.start();
     this.#upkeep.start();
   }
 

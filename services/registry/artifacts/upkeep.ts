@@ -1,7 +1,9 @@
 import type { Clock } from "../../../lib/clock.ts";
 import type { Log } from "../../../lib/log.ts";
 import { ownActor } from "../store/transaction.ts";
+import type { Turns } from "../store/turns.ts";
 import type { Collector } from "./collector.ts";
+import { HeldTurn } from "./held-turn.ts";
 import type { Scrubber } from "./scrubber.ts";
 
 /** What the registry does to its artifacts by itself. */
@@ -19,11 +21,13 @@ export interface UpkeepConfig {
 export interface UpkeepParts {
   readonly collector: Collector;
   readonly scrubber: Scrubber;
-  /** Whether something is due that one registry does once in an interval. */
-  readonly takeTurn: (name: string, intervalMs: number) => Promise<boolean>;
+  readonly turns: Turns;
   readonly clock: Clock;
   readonly log: Log;
 }
+
+/** What is done in a turn; the signal ends it. */
+type Work = (turn: HeldTurn, signal: AbortSignal) => Promise<void>;
 
 /** Collects and scrubs in intervals, where it is told to, and finishes at its start what a dead collector has left. */
 export class Upkeep {
@@ -41,8 +45,8 @@ export class Upkeep {
   start(): void {
     const { collectIntervalMs, scrubIntervalMs } = this.#config;
     void this.#run("collect", () => this.#finish());
-    if (collectIntervalMs > 0) void this.#repeat("collect", collectIntervalMs, () => this.#collect());
-    if (scrubIntervalMs > 0) void this.#repeat("scrub", scrubIntervalMs, () => this.#scrub());
+    if (collectIntervalMs > 0) void this.#repeat("collect", collectIntervalMs, (_, signal) => this.#collect(signal));
+    if (scrubIntervalMs > 0) void this.#repeat("scrub", scrubIntervalMs, (turn, signal) => this.#scrub(turn, signal));
   }
 
   /** Settles when nothing runs any more. */
@@ -53,13 +57,24 @@ export class Upkeep {
   }
 
   /** Looks now and then whether it is due, since others may have taken the turn, and a restart must not begin a new interval. */
-  async #repeat(name: string, intervalMs: number, work: () => Promise<void>): Promise<void> {
-    await this.#run(name, async () => {
-      if (await this.#parts.takeTurn(name, intervalMs)) await work();
-    });
+  async #repeat(name: string, intervalMs: number, work: Work): Promise<void> {
+    await this.#run(name, () => this.#inTurn(name, intervalMs, work));
     if (this.#ending.signal.aborted) return;
     const again = () => void this.#repeat(name, intervalMs, work);
     this.#cancels.set(name, this.#parts.clock.after(Math.min(intervalMs, lookMs), again));
+  }
+
+  async #inTurn(name: string, intervalMs: number, work: Work): Promise<void> {
+    const { turns, clock } = this.#parts;
+    const turn = await HeldTurn.take(turns, name, intervalMs, clock);
+    if (turn === undefined) return;
+    let isDone = false;
+    try {
+      await work(turn, AbortSignal.any([this.#ending.signal, turn.lost]));
+      isDone = true;
+    } finally {
+      await turn.end(isDone);
+    }
   }
 
   async #run(name: string, work: () => Promise<void>): Promise<void> {
@@ -77,18 +92,18 @@ export class Upkeep {
     for await (const _ of unfinished);
   }
 
-  async #collect(): Promise<void> {
+  async #collect(signal: AbortSignal): Promise<void> {
     const { graceMs } = this.#config;
-    const collection = { actor: collecting, graceMs, dryRun: false, signal: this.#ending.signal };
+    const collection = { actor: collecting, graceMs, dryRun: false, signal };
     for await (const event of this.#parts.collector.collect(collection)) {
       if (event.kind === "summary") this.#parts.log.info(event.summary, "garbage collected");
     }
   }
 
-  async #scrub(): Promise<void> {
-    const { scrubIntervalMs, scrubBytesPerSecondMax } = this.#config;
-    const sinceMs = this.#parts.clock.now() - scrubIntervalMs;
-    const scrub = { actor: scrubbing, sinceMs, bytesPerSecondMax: scrubBytesPerSecondMax, signal: this.#ending.signal };
+  /** What was read since the turn was due, by whoever did not come to the end of it, is not read again. */
+  async #scrub({ dueMs }: HeldTurn, signal: AbortSignal): Promise<void> {
+    const { scrubBytesPerSecondMax } = this.#config;
+    const scrub = { actor: scrubbing, sinceMs: dueMs, bytesPerSecondMax: scrubBytesPerSecondMax, signal };
     for await (const event of this.#parts.scrubber.scrub(scrub)) {
       if (event.kind === "summary") this.#parts.log.info(event.count, "artifacts scrubbed");
     }

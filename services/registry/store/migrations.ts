@@ -111,6 +111,9 @@ export const migrations: readonly ((words: Words) => readonly string[])[] = [
     "CREATE INDEX changes_by_principal ON changes (principal, sequence)",
     `CREATE TABLE counters (name ${text} PRIMARY KEY, value ${integer} NOT NULL, time ${integer} NOT NULL DEFAULT 0)${end}`,
     "INSERT INTO counters (name, value) VALUES ('changes', 0)",
+    `CREATE TABLE turns (
+      name ${text} PRIMARY KEY, done_time ${integer} NOT NULL, lease_holder ${text}, lease_time ${integer} NOT NULL
+    )${end}`,
     `CREATE TABLE registries (id ${text} PRIMARY KEY, heartbeat_time ${integer} NOT NULL)${end}`,
     `CREATE TABLE nodes (
       id ${text} PRIMARY KEY, registry ${text} NOT NULL, revision ${integer} NOT NULL, state_json ${text} NOT NULL

@@ -24,6 +24,7 @@ export interface Schema {
   lineage: LineageRow;
   changes: ChangeRow;
   counters: CounterRow;
+  turns: TurnRow;
   registries: RegistryRow;
   nodes: NodeRow;
 }
@@ -255,6 +256,16 @@ export interface CounterRow {
   value: number;
   /** Of the newest change. */
   time: Generated<number>;
+}
+
+/** Something that one of the registries does once in an interval. */
+export interface TurnRow {
+  name: string;
+  /** When what was done last was begun; 0 where it never was. */
+  done_time: number;
+  /** The claim of whoever is at it, and from when on another one may take its place. */
+  lease_holder: string | null;
+  lease_time: number;
 }
 
 /** A registry process that shares the database with others. */
