@@ -2,7 +2,8 @@ import { expect } from "chai";
 import { Settings } from "../../lib/env.ts";
 import { readRegistryConfig } from "../../services/registry/config.ts";
 import { Database } from "../../services/registry/store/database.ts";
-import { EntryStore, type ModelEntry } from "../../services/registry/store/entries.ts";
+import type { ModelEntry } from "../../services/registry/store/entries.ts";
+import { EntryStore } from "../../services/registry/store/entry-store.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { catalogueStores } from "./catalogue-stores.ts";
 import { addingModel } from "./onnx-files.ts";
@@ -95,14 +96,23 @@ for (const store of catalogueStores) {
       expect(await reached()).to.deep.include({ revision: 4 });
     });
 
-    it("are the models that changes behind a number have touched", async () => {
-      const last = await entries.lastSequence();
-      const whole = await entries.changedSince(0);
-      expect(whole.last).to.equal(last);
-      expect([...whole.models].sort()).to.deep.equal(["aliased", "empty", "files", "gone", "states"]);
-      expect(await entries.changedSince(last)).to.deep.equal({ models: new Set(), last });
-      const { models } = await entries.changedSince(last - 1);
-      expect([...models]).to.deep.equal(["gone"]);
+    it("are read again by the versions that have changed and those that aliases lead to, as they are of all", async () => {
+      await entries.keepReached([{ model: "aliased", alias: "default", revision: 4 }]);
+      const ofNone = new Set<number>();
+      const stale = { aliased: ofNone, empty: ofNone, gone: new Set([1]), states: new Set([2, 3, 9]), none: ofNone };
+      const updates = await entries.updates(new Map(Object.entries(stale)));
+      expect([...updates.keys()]).to.deep.equal(["aliased", "empty", "states"]);
+      const whole = await entries.entries();
+      for (const [model, { versions, ...others }] of updates) {
+        expect({ ...others, versions: whole.get(model)!.versions }).to.deep.equal(whole.get(model));
+        for (const [number, version] of versions) {
+          expect(version).to.deep.equal(whole.get(model)!.versions.find((one) => one.number === number));
+        }
+      }
+      const numbersOf = (model: string) => [...updates.get(model)!.versions.keys()].sort();
+      expect(numbersOf("aliased")).to.deep.equal([1, 2, 3]);
+      expect(numbersOf("empty")).to.deep.equal([]);
+      expect(numbersOf("states")).to.deep.equal([2, 3, 9]);
     });
   });
 }

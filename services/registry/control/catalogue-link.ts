@@ -1,15 +1,18 @@
+import { setImmediate } from "node:timers/promises";
 import { type Clock, systemClock } from "../../../lib/clock.ts";
 import type { Log } from "../../../lib/log.ts";
-import type { Database } from "../store/database.ts";
-import { EntryStore, isPlannedBy, type ModelEntry, type ReachedAlias } from "../store/entries.ts";
-import type { Change } from "../store/transaction.ts";
+import { parseVersionName } from "../../../lib/resource-names.ts";
+import type { Database, Touched } from "../store/database.ts";
+import { isPlannedBy, type ModelEntry, type ReachedAlias, type VersionEntry } from "../store/entries.ts";
+import { EntryStore } from "../store/entry-store.ts";
+import { withVersions } from "./version-list.ts";
 
 /** Hears what is known of models; undefined stands for a model that is gone. */
 export type EntryListener = (model: string, entry: ModelEntry | undefined) => void;
 
 /**
- * Reads every model again after something of it has changed, by this registry or by another one, and keeps where aliases have
- * led. While the database is away everything stays as it was read last; what is left to do is done when it is back.
+ * Reads what has changed of models, by this registry or by another one, and keeps where aliases have led. Of the versions of a
+ * model, which may be many, it reads those that have changed and those that aliases lead to. While the database is away everything stays as it was read last; what is left to do is done when it is back.
  */
 export class CatalogueLink {
   readonly #database: Database;
@@ -17,12 +20,11 @@ export class CatalogueLink {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #onEntry: EntryListener;
-  /** Models to read again. */
-  readonly #stale = new Set<string>();
+  /** Models to read again, each with its versions that have changed. */
+  readonly #stale = new Map<string, Set<number>>();
+  /** Of each model that is there, as they were read last. */
+  readonly #versions = new Map<string, readonly VersionEntry[]>();
   readonly #reached = new Map<string, ReachedAlias>();
-  /** Whether another registry may have changed something behind the last change that is known. */
-  #mustLook = false;
-  #sequence = 0;
   #working: Promise<void> | undefined;
   #isAway = false;
   #isRunning = false;
@@ -41,9 +43,8 @@ export class CatalogueLink {
 
   /** Reads all models, and from then on what changes. */
   async start(): Promise<void> {
-    this.#stopListening = this.#database.onCommit((changes) => this.#heard(changes));
-    this.#sequence = await this.#entries.lastSequence();
-    for (const [model, entry] of await this.#entries.entries()) this.#onEntry(model, entry);
+    this.#stopListening = this.#database.onCommit((_, touched) => this.#heard(touched));
+    for (const [model, entry] of await this.#entries.entries()) this.#replace(model, entry);
     this.#isRunning = true;
     this.#work();
   }
@@ -65,10 +66,24 @@ export class CatalogueLink {
     this.#work();
   }
 
-  #heard(changes: readonly Change[] | undefined): void {
-    this.#mustLook ||= changes === undefined;
-    for (const { kind, model } of changes ?? []) if (model !== null && isPlannedBy(kind)) this.#stale.add(model);
+  #heard(touched: readonly Touched[]): void {
+    for (const { kind, model, resource } of touched) {
+      if (model === null || !isPlannedBy(kind)) continue;
+      this.#outdate(model, kind === "VERSION" ? [parseVersionName(resource).version] : []);
+    }
     this.#work();
+  }
+
+  #outdate(model: string, numbers: Iterable<number>): void {
+    const stale = this.#stale.get(model) ?? new Set();
+    for (const number of numbers) stale.add(number);
+    this.#stale.set(model, stale);
+  }
+
+  #replace(model: string, entry: ModelEntry | undefined): void {
+    if (entry === undefined) this.#versions.delete(model);
+    else this.#versions.set(model, entry.versions);
+    this.#onEntry(model, entry);
   }
 
   #work(): void {
@@ -80,8 +95,7 @@ export class CatalogueLink {
 
   async #workOff(): Promise<void> {
     try {
-      while (this.#isRunning && (this.#mustLook || this.#stale.size > 0 || this.#reached.size > 0)) {
-        if (this.#mustLook) await this.#look();
+      while (this.#isRunning && (this.#stale.size > 0 || this.#reached.size > 0)) {
         await this.#read();
         await this.#write();
         await this.#rest();
@@ -95,34 +109,34 @@ export class CatalogueLink {
     }
   }
 
-  async #look(): Promise<void> {
-    this.#mustLook = false;
-    try {
-      const { models, last } = await this.#entries.changedSince(this.#sequence);
-      for (const model of models) this.#stale.add(model);
-      // There may be more of them.
-      this.#mustLook ||= last > this.#sequence;
-      this.#sequence = last;
-    } catch (failure) {
-      this.#mustLook = true;
-      throw failure;
-    }
-  }
-
   async #read(): Promise<void> {
-    const models = [...this.#stale].slice(0, modelsPerRead);
-    if (models.length === 0) return;
+    const stale = new Map([...this.#stale].slice(0, modelsPerRead));
+    if (stale.size === 0) return;
     const begin = performance.now();
     // Before reading: a change during the read makes the model stale again.
-    for (const model of models) this.#stale.delete(model);
+    for (const model of stale.keys()) this.#stale.delete(model);
     try {
-      const entries = await this.#entries.entries(models);
-      for (const model of models) this.#onEntry(model, entries.get(model));
-      this.#restMs = Math.min(restsPerRead * (performance.now() - begin), restMsMax);
+      const entries = await this.#entriesOf(stale);
+      for (const model of stale.keys()) this.#replace(model, entries.get(model));
     } catch (failure) {
-      for (const model of models) this.#stale.add(model);
+      for (const [model, numbers] of stale) this.#outdate(model, numbers);
       throw failure;
     }
+    // What is planned now takes its time as well.
+    await setImmediate();
+    this.#restMs = Math.min(restsPerRead * (performance.now() - begin), restMsMax);
+  }
+
+  /** Reads models that are not known yet as a whole, of the others what has changed. */
+  async #entriesOf(stale: ReadonlyMap<string, ReadonlySet<number>>): Promise<ReadonlyMap<string, ModelEntry>> {
+    const known = new Map([...stale].filter(([model]) => this.#versions.has(model)));
+    const unknown = [...stale.keys()].filter((model) => !known.has(model));
+    const entries = new Map(unknown.length === 0 ? [] : await this.#entries.entries(unknown));
+    for (const [model, update] of known.size === 0 ? [] : await this.#entries.updates(known)) {
+      const versions = withVersions(this.#versions.get(model)!, update.versions);
+      entries.set(model, { ...update, versions });
+    }
+    return entries;
   }
 
   /** What changes meanwhile is read together: however fast versions come, reading them leaves time for what makes them. */

@@ -1,11 +1,11 @@
-import { versionName } from "../../../lib/resource-names.ts";
+import { parseVersionName, versionName } from "../../../lib/resource-names.ts";
 import type { AliasAim, ModelEntry, ReachedAlias, SettingsEntry, VersionEntry } from "../store/entries.ts";
 import { type Fit, fitOf, heldFit, memoryOf } from "./fit.ts";
 import type { FleetIndex, Holding, Member } from "./fleet-index.ts";
 import type { Demand, Place } from "./placement.ts";
-import { unreadyReason } from "./reasons.ts";
+import { unreadyReason, unservableReason } from "./reasons.ts";
 import { hashOf } from "./rendezvous.ts";
-import { aimOf, isAnswered, type ModelRoute } from "./routes.ts";
+import { aimOf, isAnswered, type ModelRoute, type VersionRoute } from "./routes.ts";
 import { isServable, type Priority, type ServedVersion, servedVersions } from "./serving-policy.ts";
 
 export interface PlanPolicy {
@@ -130,27 +130,40 @@ export function modelPlan(
   places: readonly (readonly Place[])[],
   fleet: PlanFleet,
 ): ModelPlan {
-  const placesOf = new Map(demands.map(({ version }, index) => [version, places[index]]));
+  const placesOf = new Map(demands.map(({ version }, index) => [parseVersionName(version).version, places[index]]));
   const versions = entry.versions.map((version) => {
-    const name = versionName(entry.id, version.number);
-    const meant = placesOf.get(name);
-    const holdings = fleet.index.holdingsOf(name);
-    const ready = holdings.filter(
-      ({ member, replica }) => replica.state === "READY" && meant?.some((place) => place.member === member),
-    );
-    const addresses = ready.map(({ member }) => member.address).sort();
-    const unready = {
-      entry,
-      version,
-      places: meant,
-      holdings,
-      members: fleet.index.members,
-      isReunion: fleet.isReunion,
-    };
-    return { version: version.number, addresses, reason: addresses.length > 0 ? "" : unreadyReason(unready) };
+    const meant = placesOf.get(version.number);
+    return meant === undefined ? idleRoute(version) : versionRoute(entry, version, meant, fleet);
   });
   return { assigned: assignedOf(entry, demands, places), route: { model: entry.id, versions, aliases: aims } };
 }
+
+function versionRoute(
+  entry: ModelEntry,
+  version: VersionEntry,
+  places: readonly Place[],
+  { index, isReunion }: PlanFleet,
+): VersionRoute {
+  const holdings = index.holdingsOf(versionName(entry.id, version.number));
+  const ready = holdings.filter(
+    ({ member, replica }) => replica.state === "READY" && places.some((place) => place.member === member),
+  );
+  const addresses = ready.map(({ member }) => member.address).sort();
+  const unready = { entry, version, places, holdings, members: index.members, isReunion };
+  return { version: version.number, addresses, reason: addresses.length > 0 ? "" : unreadyReason(unready) };
+}
+
+/** Of a version that should be held nowhere: the same object for as long as it is the same, for there may be very many. */
+function idleRoute(version: VersionEntry): VersionRoute {
+  let route = idleRoutes.get(version);
+  if (route === undefined) {
+    route = { version: version.number, addresses: [], reason: unservableReason(version) ?? "" };
+    idleRoutes.set(version, route);
+  }
+  return route;
+}
+
+const idleRoutes = new WeakMap<VersionEntry, VersionRoute>();
 
 function assignedOf(entry: ModelEntry, demands: readonly Demand[], places: readonly (readonly Place[])[]) {
   const assigned = new Map<string, Assigned[]>();

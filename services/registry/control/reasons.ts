@@ -8,22 +8,24 @@ import { isServable } from "./serving-policy.ts";
 export interface Unready {
   readonly entry: ModelEntry;
   readonly version: VersionEntry;
-  /** Where it should be held; undefined where it is not meant to be. */
-  readonly places: readonly Place[] | undefined;
+  /** Where it should be held. */
+  readonly places: readonly Place[];
   readonly holdings: readonly Holding[];
   readonly members: readonly Member[];
   /** Whether nodes may still be coming back after a start of the registry. */
   readonly isReunion: boolean;
 }
 
-/** Why a version is ready nowhere; empty where it is not meant to be held. */
+/** Why a version that is meant to be held, and may be, is ready nowhere. */
 export function unreadyReason(unready: Unready): string {
-  const { version, places } = unready;
-  if (!isServable(version)) {
-    return bounded(`it is ${version.state}${version.stateReason === "" ? "" : `: ${version.stateReason}`}`);
-  }
-  if (places === undefined) return "";
-  return bounded(places.length > 0 ? waitReason(places, unready.holdings) : homelessReason(unready));
+  const { places, holdings } = unready;
+  return bounded(places.length > 0 ? waitReason(places, holdings) : homelessReason(unready));
+}
+
+/** Why no node can hold a version in its state; undefined where one can. */
+export function unservableReason(version: VersionEntry): string | undefined {
+  if (isServable(version)) return undefined;
+  return bounded(`it is ${version.state}${version.stateReason === "" ? "" : `: ${version.stateReason}`}`);
 }
 
 function waitReason(places: readonly Place[], holdings: readonly Holding[]): string {

@@ -52,6 +52,7 @@ function isSameRoute(a: ModelRoute | undefined, b: ModelRoute): boolean {
 }
 
 function isSameVersion(a: VersionRoute, b: VersionRoute): boolean {
+  if (a === b) return true;
   return (
     a.version === b.version &&
     a.reason === b.reason &&

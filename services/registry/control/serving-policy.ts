@@ -1,4 +1,5 @@
 import type { AliasAim, ModelEntry, VersionEntry } from "../store/entries.ts";
+import { versionAt } from "./version-list.ts";
 
 /** What comes first where memory is short: targets of aliases, their mirrors, what the version policy names besides. */
 export const priorities = [0, 1, 2] as const;
@@ -19,27 +20,30 @@ export function servedVersions(
   aims: readonly AliasAim[],
   newestCount: number,
 ): readonly ServedVersion[] {
-  const targets = new Set(aims.flatMap((aim) => aim.targets.map(({ version }) => version)));
-  const mirrors = new Set(aims.flatMap((aim) => aim.mirrors.map(({ version }) => version)));
   const policy = settings?.values.versionPolicy ?? {};
-  const named = new Set(policy.specific?.versions ?? []);
-  let newestLeft = policy.all ? Infinity : policy.specific ? 0 : (policy.latest ?? newestCount);
-  const served: ServedVersion[] = [];
-  for (const version of [...versions].reverse()) {
-    const isCounted = version.state === "READY" && newestLeft-- > 0;
-    const priority =
-      priorityOf(version.number, targets, mirrors) ?? (isCounted || named.has(version.number) ? 2 : undefined);
-    if (priority !== undefined && isServable(version)) served.push({ version, priority });
+  const newestMax = policy.all ? Infinity : policy.specific ? 0 : (policy.latest ?? newestCount);
+  const wanted = new Map<number, Priority>();
+  for (const number of [...newestReady(versions, newestMax), ...(policy.specific?.versions ?? [])]) {
+    wanted.set(number, 2);
   }
-  return served.sort((a, b) => a.priority - b.priority);
+  for (const { version } of aims.flatMap((aim) => aim.mirrors)) wanted.set(version, 1);
+  for (const { version } of aims.flatMap((aim) => aim.targets)) wanted.set(version, 0);
+  const served = [...wanted].flatMap(([number, priority]): ServedVersion[] => {
+    const version = versionAt(versions, number);
+    return version !== undefined && isServable(version) ? [{ version, priority }] : [];
+  });
+  return served.sort((a, b) => a.priority - b.priority || b.version.number - a.version.number);
+}
+
+function* newestReady(versions: readonly VersionEntry[], countMax: number): Iterable<number> {
+  for (let index = versions.length - 1, count = 0; index >= 0 && count < countMax; index--) {
+    if (versions[index].state !== "READY") continue;
+    count++;
+    yield versions[index].number;
+  }
 }
 
 /** Whether a version is in a state in which nodes can hold it. */
 export function isServable({ state }: VersionEntry): boolean {
   return state === "READY" || state === "DEPRECATED";
-}
-
-function priorityOf(number: number, targets: ReadonlySet<number>, mirrors: ReadonlySet<number>): Priority | undefined {
-  if (targets.has(number)) return 0;
-  return mirrors.has(number) ? 1 : undefined;
 }

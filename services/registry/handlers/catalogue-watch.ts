@@ -1,8 +1,9 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
+import { modelName } from "../../../lib/resource-names.ts";
 import { Wakeup } from "../control/wakeup.ts";
 import type { ChangeFilters, ChangeStore } from "../store/changes.ts";
-import type { Database } from "../store/database.ts";
+import type { Database, Touched } from "../store/database.ts";
 import type { ChangeRow } from "../store/schema.ts";
 
 /** What a watch needs. */
@@ -23,7 +24,9 @@ export async function* changesBehind(
   over: AbortSignal,
 ): AsyncGenerator<ChangeRow> {
   const news = new Wakeup();
-  const stopListening = database.onCommit(() => news.wake());
+  const stopListening = database.onCommit((_, touched) => {
+    if (touched.some((one) => mayConcern(one, filters))) news.wake();
+  });
   let cancelRetry: () => void = () => undefined;
   try {
     for (let seen = after; ; ) {
@@ -40,6 +43,12 @@ export async function* changesBehind(
     cancelRetry();
     stopListening();
   }
+}
+
+/** Whether it is worth a look; what a resource has below it is found by its model. */
+function mayConcern({ kind, model, resource }: Touched, { kinds, resource: watched }: ChangeFilters): boolean {
+  if (kinds.length > 0 && !kinds.includes(kind)) return false;
+  return watched === "" || watched === resource || (model !== null && watched === modelName(model));
 }
 
 /** Most changes that are read at once. */

@@ -13,8 +13,11 @@ export type DatabaseConfig =
   | { readonly kind: "embedded"; readonly folder: string }
   | ({ readonly kind: "postgres" } & PostgresConfig);
 
-/** Hears of a commit: of its changes where it was ours, of undefined where it was another registry's. */
-export type CommitListener = (changes: readonly Change[] | undefined) => void;
+/** A resource that a commit has changed. */
+export type Touched = Pick<Change, "kind" | "resource" | "model">;
+
+/** Hears of a commit: of its changes where it was ours, else of undefined; and of what it has touched in both cases. */
+export type CommitListener = (changes: readonly Change[] | undefined, touched: readonly Touched[]) => void;
 
 /**
  * The catalogue's database. Every acknowledged change is on disk and in the log of changes, whose numbers follow each other
@@ -32,7 +35,12 @@ export class Database {
   readonly #fleetListeners = new Set<() => void>();
   #cancelPoll: () => void = () => undefined;
   #isClosed = false;
+  /** The number up to which listeners have heard of everything. */
   #sequence = 0;
+  /** The numbers behind it of changes that were made here. */
+  readonly #own = new Set<number>();
+  #mustLook = false;
+  #isLooking = false;
 
   private constructor(config: DatabaseConfig, clock: Clock) {
     this.#clock = clock;
@@ -79,12 +87,12 @@ export class Database {
   ): Promise<Result> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const { result, changes } = await this.query
+        const { result, changes, last } = await this.query
           .transaction()
           .execute((transaction) =>
             this.#attempt(new CatalogueTransaction(transaction, actor, timeMs, this.isShared), work),
           );
-        if (changes.length > 0) this.#tell(changes);
+        if (changes.length > 0) this.#tellOwn(changes, last);
         return result;
       } catch (failure) {
         if (!isContention(failure)) throw failure;
@@ -135,14 +143,13 @@ export class Database {
   async #attempt<Result>(
     transaction: CatalogueTransaction,
     work: (transaction: CatalogueTransaction) => Promise<Result>,
-  ): Promise<{ readonly result: Result; readonly changes: readonly Change[] }> {
+  ): Promise<{ readonly result: Result; readonly changes: readonly Change[]; readonly last: number }> {
     const result = await work(transaction);
     const { changes } = transaction;
-    if (changes.length > 0) {
-      await logChanges(transaction);
-      await this.notify(transaction.query, "amaas_changes");
-    }
-    return { result, changes };
+    if (changes.length === 0) return { result, changes, last: 0 };
+    const last = await logChanges(transaction);
+    await this.notify(transaction.query, "amaas_changes");
+    return { result, changes, last };
   }
 
   async #migrate(words: Words): Promise<void> {
@@ -169,26 +176,55 @@ export class Database {
     });
   }
 
-  #tell(changes: readonly Change[] | undefined): void {
-    for (const listener of [...this.#commitListeners]) listener(changes);
+  #tell(changes: readonly Change[] | undefined, touched: readonly Touched[]): void {
+    for (const listener of [...this.#commitListeners]) listener(changes, touched);
+  }
+
+  #tellOwn(changes: readonly Change[], last: number): void {
+    // A look may have come before the answer to the commit.
+    if (last <= this.#sequence) return;
+    for (let sequence = last - changes.length + 1; this.isShared && sequence <= last; sequence++) {
+      if (sequence > this.#sequence) this.#own.add(sequence);
+    }
+    this.#tell(changes, changes);
   }
 
   #heard(channel: Channel): void {
-    if (channel === "amaas_changes") this.#tell(undefined);
-    else for (const listener of [...this.#fleetListeners]) listener();
+    if (channel === "amaas_fleet") for (const listener of [...this.#fleetListeners]) listener();
+    // The next look comes anyway; calls say that the database is away.
+    else this.#look().catch(() => undefined);
   }
 
-  /** Looks for changes of others by itself too, for the time in which nothing can be heard. */
+  /** Reads what other registries have changed, once for all listeners and for all words of it that come meanwhile. */
+  async #look(): Promise<void> {
+    this.#mustLook = true;
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    try {
+      while (this.#mustLook && !this.#isClosed) {
+        this.#mustLook = false;
+        const rows = await this.query
+          .selectFrom("changes")
+          .select(["sequence", "kind", "resource", "model"])
+          .where("sequence", ">", this.#sequence)
+          .orderBy("sequence")
+          .limit(rowsPerLook)
+          .execute();
+        this.#mustLook ||= rows.length === rowsPerLook;
+        this.#sequence = rows.at(-1)?.sequence ?? this.#sequence;
+        const touched = rows.filter(({ sequence }) => !this.#own.delete(sequence));
+        if (touched.length > 0) this.#tell(undefined, touched);
+      }
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  /** Looks by itself too, for the time in which nothing can be heard. */
   #pollLater(): void {
     if (this.#isClosed) return;
     this.#cancelPoll = this.#clock.after(pollMs, () => {
-      this.lastSequence()
-        .then((sequence) => {
-          if (sequence === this.#sequence) return;
-          this.#sequence = sequence;
-          this.#tell(undefined);
-        })
-        // The next look comes anyway; calls say that the database is away.
+      this.#look()
         .catch(() => undefined)
         .finally(() => this.#pollLater());
     });
@@ -196,10 +232,10 @@ export class Database {
 }
 
 /**
- * Numbers the changes last of all: the counter's row stays locked until the commit, so the numbers follow the commits. So do the
- * times, which the clocks of several registries alone would not.
+ * Numbers the changes last of all, and answers the last number: the counter's row stays locked until the commit, so the numbers
+ * follow the commits. So do the times, which the clocks of several registries alone would not.
  */
-async function logChanges({ query, actor, timeMs, changes }: CatalogueTransaction): Promise<void> {
+async function logChanges({ query, actor, timeMs, changes }: CatalogueTransaction): Promise<number> {
   const { value: last, time } = await query
     .updateTable("counters")
     .set((row) => ({
@@ -234,9 +270,13 @@ async function logChanges({ query, actor, timeMs, changes }: CatalogueTransactio
       .values(rows.slice(begin, begin + rowsPerInsert))
       .execute();
   }
+  return last;
 }
 
 const rowsPerInsert = 50;
+
+/** How many changes of other registries are read at once. */
+const rowsPerLook = 1000;
 
 /** How often a change is tried that others were in the way of. */
 const attemptsMax = 5;

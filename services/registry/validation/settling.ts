@@ -1,8 +1,7 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import { artifactName, versionName } from "../../../lib/resource-names.ts";
 import type { CallContext } from "../../../lib/rpc/call-context.ts";
-import type { Database } from "../store/database.ts";
-import type { Change } from "../store/transaction.ts";
+import type { Database, Touched } from "../store/database.ts";
 import { type FullVersion, findVersion } from "../store/version-rows.ts";
 
 /** Lets calls wait for validations, whichever registry does them. */
@@ -74,9 +73,9 @@ class ChangeListener {
   #changed: () => void = () => undefined;
 
   constructor(database: Database, model: string) {
-    const concerns = (change: Change) => change.model === model || change.kind === "ARTIFACT";
-    this.close = database.onCommit((changes) => {
-      if (changes !== undefined && !changes.some(concerns)) return;
+    const concerns = ({ model: touched, kind }: Touched) => touched === model || kind === "ARTIFACT";
+    this.close = database.onCommit((_, touched) => {
+      if (!touched.some(concerns)) return;
       this.#isChanged = true;
       this.#changed();
     });
