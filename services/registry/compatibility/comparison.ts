@@ -1,7 +1,8 @@
 import type { Signature } from "../../../lib/tensor.ts";
+import type { Needs } from "../control/fit.ts";
 import type { FleetCapabilities } from "../control/fleet-capabilities.ts";
 import type { Difference } from "./difference.ts";
-import { fleetDifferences, type Needs } from "./fleet.ts";
+import { fleetDifferences } from "./fleet.ts";
 import { differencesBetween } from "./signatures.ts";
 
 /** A version that others are compared with. */

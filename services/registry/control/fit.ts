@@ -18,9 +18,9 @@ type Settings = SettingsEntry["values"];
  * the node runs none of its operator sets, or no variant may run there.
  */
 export function fitOf(version: VersionEntry, settings: Settings, capabilities: NodeCapabilities): Fit | undefined {
-  if (!runsOpsets(version, capabilities)) return undefined;
+  if (!runsOpsets(version.opsets, capabilities)) return undefined;
   for (const variant of byPrecision(version.variants, settings.precisions ?? [])) {
-    const executionProviders = providersOf(variant, settings, capabilities);
+    const executionProviders = providersOf(variant.executionProviders, settings, capabilities);
     if (executionProviders.length > 0) return { variant, executionProviders, memoryBytes: memoryOf(variant, settings) };
   }
   return undefined;
@@ -33,27 +33,63 @@ export function heldFit(version: VersionEntry, settings: Settings, replica: Repl
   return { variant, executionProviders: [replica.executionProvider], memoryBytes: memoryOf(variant, settings) };
 }
 
-/** Why no node of a fleet can hold a version, whatever memory it has; undefined where one can. */
+/** What a version asks of a node. */
+export interface Needs {
+  /** The operator sets that its files ask for, by domain. */
+  readonly opsets: Readonly<Record<string, number>>;
+  /** Where each of its variants may run; an empty list means everywhere. */
+  readonly executionProviders: readonly (readonly string[])[];
+}
+
+/** What no node of a fleet has. */
+export type Misfit =
+  /** None runs these sets, each by its domain and number; or, where `isTogether`, none runs all of them. */
+  | { readonly kind: "opsets"; readonly opsets: readonly (readonly [string, number])[]; readonly isTogether: boolean }
+  /** None of these, which run all operator sets, offers a provider that a variant may run on. */
+  | { readonly kind: "providers"; readonly running: readonly NodeCapabilities[] };
+
+/**
+ * Why no node of a fleet can hold what needs this, whatever memory it has; undefined where one can. It decides what has no place
+ * and what aliases may not move to.
+ */
+export function misfitOf(
+  { opsets, executionProviders }: Needs,
+  settings: Settings,
+  fleet: readonly NodeCapabilities[],
+): Misfit | undefined {
+  const running = fleet.filter((node) => runsOpsets(opsets, node));
+  if (running.length === 0) {
+    const lacking = Object.entries(opsets).filter(([domain, number]) => !fleet.every(runs(domain, number)));
+    const missing = lacking.filter(([domain, number]) => !fleet.some(runs(domain, number)));
+    const isTogether = missing.length === 0;
+    return { kind: "opsets", opsets: isTogether ? lacking : missing, isTogether };
+  }
+  const runsOn = (node: NodeCapabilities) =>
+    executionProviders.some((providers) => providersOf(providers, settings, node).length > 0);
+  return running.some(runsOn) ? undefined : { kind: "providers", running };
+}
+
+/** The same in words. */
 export function misfitReason(
-  version: VersionEntry,
+  { opsets, variants }: VersionEntry,
   settings: Settings,
   fleet: readonly NodeCapabilities[],
 ): string | undefined {
   if (fleet.length === 0) return "there are no nodes";
-  if (fleet.some((node) => fitOf(version, settings, node) !== undefined)) return undefined;
-  const running = fleet.filter((node) => runsOpsets(version, node));
-  if (running.length === 0) {
-    const missing = Object.entries(version.opsets).filter(([domain, number]) => !fleet.some(runs(domain, number)));
-    const [[domain, number]] = missing.length > 0 ? missing : Object.entries(version.opsets);
-    return `no node runs operator set ${number} of ${domain}${missing.length > 0 ? "" : " and all the others"}`;
+  const executionProviders = variants.map((variant) => variant.executionProviders);
+  const misfit = misfitOf({ opsets, executionProviders }, settings, fleet);
+  if (misfit === undefined) return undefined;
+  if (misfit.kind === "opsets") {
+    const [[domain, number]] = misfit.opsets;
+    return `no node runs operator set ${number} of ${domain}${misfit.isTogether ? " and all the others" : ""}`;
   }
-  const wanted = new Set(version.variants.flatMap((variant) => allowedProviders(variant, settings) ?? []));
+  const wanted = new Set(executionProviders.flatMap((providers) => allowedProviders(providers, settings) ?? []));
   if (wanted.size > 0) return `no node offers ${[...wanted].join(" or ")}`;
   const asked = (settings.executionProviders ?? []).join(" or ");
   return asked === "" ? "no node offers an execution provider" : `no variant of it may run on ${asked}`;
 }
 
-function runsOpsets({ opsets }: VersionEntry, node: NodeCapabilities): boolean {
+function runsOpsets(opsets: Needs["opsets"], node: NodeCapabilities): boolean {
   return Object.entries(opsets).every(([domain, number]) => runs(domain, number)(node));
 }
 
@@ -73,14 +109,14 @@ function byPrecision(variants: readonly VariantEntry[], precisions: readonly str
 }
 
 /** Best first; undefined where every provider is allowed. */
-function allowedProviders({ executionProviders }: VariantEntry, settings: Settings): readonly string[] | undefined {
+function allowedProviders(ofVariant: readonly string[], settings: Settings): readonly string[] | undefined {
   const asked = settings.executionProviders ?? [];
-  if (asked.length === 0) return executionProviders.length === 0 ? undefined : executionProviders;
-  return executionProviders.length === 0 ? asked : asked.filter((provider) => executionProviders.includes(provider));
+  if (asked.length === 0) return ofVariant.length === 0 ? undefined : ofVariant;
+  return ofVariant.length === 0 ? asked : asked.filter((provider) => ofVariant.includes(provider));
 }
 
-function providersOf(variant: VariantEntry, settings: Settings, node: NodeCapabilities): readonly string[] {
-  const allowed = allowedProviders(variant, settings);
+function providersOf(ofVariant: readonly string[], settings: Settings, node: NodeCapabilities): readonly string[] {
+  const allowed = allowedProviders(ofVariant, settings);
   if (allowed === undefined) return node.executionProviders;
   // Without settings the node knows best which one is best.
   return (settings.executionProviders ?? []).length === 0

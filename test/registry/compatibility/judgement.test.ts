@@ -8,6 +8,9 @@ import { fieldDifferences } from "../../../services/registry/compatibility/field
 import { fleetDifferences } from "../../../services/registry/compatibility/fleet.ts";
 import { breaksMode, isTransitive } from "../../../services/registry/compatibility/modes.ts";
 import { incompatibleFault } from "../../../services/registry/compatibility/refusal.ts";
+import { fitOf } from "../../../services/registry/control/fit.ts";
+import type { NodeCapabilities } from "../../../services/registry/control/node-state.ts";
+import { variantOf, versionOf } from "../plan-inputs.ts";
 
 describe("an element type", () => {
   const dataTypes = Object.keys(elementBytes) as DataType[];
@@ -61,14 +64,13 @@ describe("a compatibility mode", () => {
 });
 
 describe("a fleet", () => {
-  const fleet = {
-    nodeCount: 2,
-    opsets: new Map([
-      ["ai.onnx", 21],
-      ["com.microsoft", 1],
-    ]),
-    executionProviders: new Set(["cpu", "webgpu"]),
+  const node = (opsets: Record<string, number>, ...executionProviders: string[]): NodeCapabilities => {
+    return { opsets, executionProviders, memoryBudgetBytes: 0, runtime: "", cores: 1 };
   };
+  const fleet = [
+    node({ "ai.onnx": 21, "com.microsoft": 1 }, "cpu"),
+    node({ "ai.onnx": 20, "com.microsoft": 1 }, "webgpu"),
+  ];
   const kinds = (opsets: Record<string, number>, ...executionProviders: string[][]) =>
     fleetDifferences({ opsets, executionProviders }, fleet).map(({ kind, path }) => `${kind} ${path}`);
 
@@ -93,9 +95,46 @@ describe("a fleet", () => {
     expect(kinds({ "com.mine": 7 }, ["cpu"])).to.deep.equal([]);
   });
 
-  it("fits everything while no node has said what it runs", () => {
-    const none = { nodeCount: 0, opsets: new Map<string, number>(), executionProviders: new Set<string>() };
-    expect(fleetDifferences({ opsets: { "ai.onnx": 99 }, executionProviders: [["cuda"]] }, none)).to.deep.equal([]);
+  it("fits everything while there is no node", () => {
+    expect(fleetDifferences({ opsets: { "ai.onnx": 99 }, executionProviders: [["cuda"]] }, [])).to.deep.equal([]);
+  });
+
+  it("does not fit what none of its nodes can hold, though they could together", () => {
+    expect(kinds({ "ai.onnx": 21 }, ["webgpu"])).to.deep.equal(["DEVICE_UNSUPPORTED variants"]);
+    const split = [
+      node({ "ai.onnx": 21, "com.microsoft": 0 }, "cpu"),
+      node({ "ai.onnx": 20, "com.microsoft": 1 }, "cpu"),
+    ];
+    const needs = { opsets: { "ai.onnx": 21, "com.microsoft": 1 }, executionProviders: [[]] };
+    expect(fleetDifferences(needs, split).map(({ path }) => path)).to.deep.equal([
+      "opsets.ai.onnx",
+      "opsets.com.microsoft",
+    ]);
+  });
+
+  it("fits operator sets where a node says nothing of any, and then only the providers of that node", () => {
+    const silent = [...fleet, node({}, "cpu")];
+    const needs = { opsets: { "ai.onnx": 99 }, executionProviders: [["cpu"]] };
+    expect(fleetDifferences(needs, silent)).to.deep.equal([]);
+    const [device] = fleetDifferences({ ...needs, executionProviders: [["webgpu"]] }, silent);
+    expect(device).to.include({ kind: "DEVICE_UNSUPPORTED", oldValue: "cpu", newValue: "webgpu" });
+  });
+
+  it("fits exactly what has a place on one of its nodes", () => {
+    const opsets = fc.dictionary(fc.constantFrom("ai.onnx", "com.microsoft"), fc.integer({ min: 1, max: 3 }));
+    const providers = fc.subarray(["cpu", "cuda", "webgpu"]);
+    const nodes = fc.array(fc.tuple(opsets, providers), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(opsets, fc.array(providers, { minLength: 1, maxLength: 3 }), nodes, (asked, variants, described) => {
+        const all = described.map(([runs, offers]) => node(runs, ...offers));
+        const version = versionOf(1, {
+          opsets: asked,
+          variants: variants.map((executionProviders) => variantOf({ executionProviders })),
+        });
+        const isPlaced = all.some((one) => fitOf(version, {}, one) !== undefined);
+        expect(fleetDifferences({ opsets: asked, executionProviders: variants }, all).length === 0).to.equal(isPlaced);
+      }),
+    );
   });
 });
 
