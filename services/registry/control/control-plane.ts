@@ -87,7 +87,7 @@ export class ControlPlane {
   async stop(): Promise<void> {
     this.#state = "stopped";
     for (const release of this.#releases) release();
-    this.#shared?.stop();
+    await this.#shared?.stop();
     await this.#catalogue.stop();
   }
 

@@ -36,6 +36,8 @@ export class SharedFleet {
   #mustRead = false;
   #isAway = false;
   #isStopped = false;
+  /** What the database is asked for just now; none of it rejects. */
+  readonly #running = new Set<Promise<void>>();
   #cancelBeat: () => void = () => undefined;
 
   constructor(registry: string, store: FleetStore, fleet: Fleet, clock: Clock, log: Log) {
@@ -53,42 +55,51 @@ export class SharedFleet {
     this.#beatLater();
   }
 
-  /** The rows stay: nodes have as long to connect to another registry as if this one had died. */
-  stop(): void {
+  /** The rows stay: nodes have as long to connect to another registry as if this one had died. The database is not used afterwards. */
+  async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancelBeat();
+    while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
   /** A node has another state here, or none any longer. */
   changed(id: string): void {
     if (!this.#fleet.sessions.has(id) && !this.#written.has(id)) return;
     this.#dirty.add(id);
-    void this.#writeAll();
+    this.#run(this.#writeAll());
   }
 
   /** Others may have changed. */
   heard(): void {
     this.#mustRead = true;
-    if (!this.#isReading) void this.#readAll();
+    if (!this.#isReading) this.#run(this.#readAll());
+  }
+
+  #run(work: Promise<void>): void {
+    const running = work.finally(() => this.#running.delete(running));
+    this.#running.add(running);
   }
 
   #beatLater(): void {
     if (this.#isStopped) return;
     this.#cancelBeat = this.#clock.after(beatMs, () => {
-      this.#beat()
-        .then(() => {
-          if (this.#isAway) this.#log.info({}, "the database is back; the nodes of other registries are known again");
-          this.#isAway = false;
-          this.heard();
-          return this.#writeAll();
-        })
-        .catch((error) => {
-          if (!this.#isAway)
-            this.#log.error({ error }, "the database is away; nodes of other registries stay as they were");
-          this.#isAway = true;
-        })
-        .finally(() => this.#beatLater());
+      this.#run(this.#beatAndCatchUp().finally(() => this.#beatLater()));
     });
+  }
+
+  async #beatAndCatchUp(): Promise<void> {
+    try {
+      await this.#beat();
+      if (this.#isAway) this.#log.info({}, "the database is back; the nodes of other registries are known again");
+      this.#isAway = false;
+    } catch (error) {
+      if (!this.#isAway)
+        this.#log.error({ error }, "the database is away; nodes of other registries stay as they were");
+      this.#isAway = true;
+      return;
+    }
+    this.heard();
+    await this.#writeAll();
   }
 
   async #beat(): Promise<void> {
