@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import { ConnectedNode } from "./connected-node.ts";
@@ -151,6 +152,27 @@ describe("the control plane to nodes", () => {
     const node = new ConnectedNode(control.running.control, "n1");
     node.leave();
     expect(await node.replies.end()).to.equal(null);
+  });
+
+  it("ends a stream that never reports as late as one that reports no more, and at once when it drains", async () => {
+    const [late, open] = [
+      new ConnectedNode(control.running.control, "n1"),
+      control.running.control.duplex("ConnectNode"),
+    ];
+    const fault = late.replies.end();
+    let isOver = false;
+    void fault.finally(() => {
+      isOver = true;
+    });
+    // The registry says nothing of a stream before its first report.
+    for (; !isOver; await setImmediate()) control.clock.advance(800);
+    expect(await fault).to.include({ code: status.DEADLINE_EXCEEDED, reason: "DEADLINE_EXCEEDED" });
+    expect(await new Inbox(open.replies).end()).to.include({ code: status.DEADLINE_EXCEEDED });
+    const draining = new ConnectedNode(control.running.control, "n2");
+    // On the same connection, so that the registry knows of the stream.
+    await control.watch().are({});
+    await control.running.stop();
+    expect(await draining.replies.end()).to.include({ code: status.UNAVAILABLE, reason: "DRAINING" });
   });
 
   it("lists its nodes in the order of their names, page by page, with what they hold", async () => {

@@ -31,6 +31,20 @@ export class Fleet {
     return [...ids].sort().map((id) => this.#state(id)!);
   }
 
+  /**
+   * Waits for the first report of a stream, as long as for any other one: DEADLINE_EXCEEDED afterwards. Throws the signal's reason
+   * once it aborts.
+   */
+  async firstReport<Report>(report: Promise<Report>, over: AbortSignal): Promise<Report> {
+    const late = new AbortController();
+    const cancelTimeout = this.#afterSilence(() => late.abort(unreported(this.#heartbeatMs)));
+    try {
+      return await Promise.race([report, rejection(AbortSignal.any([over, late.signal]))]);
+    } finally {
+      cancelTimeout();
+    }
+  }
+
   /** A node's first report; its session replaces an older one of the same name. */
   join(state: NodeState): NodeSession {
     const { id } = state;
@@ -91,17 +105,24 @@ export class Fleet {
     return this.#sessions.get(session.state.id) === session;
   }
 
-  /**
-   * Silence is counted in heartbeats that pass here, not in time: a registry that stood still for a while counts one, reads
-   * what has arrived meanwhile, and blames no node.
-   */
-  #expectReport(session: NodeSession, missedCount = 0): void {
+  #expectReport(session: NodeSession): void {
     session.cancelTimeout();
-    session.cancelTimeout = this.#clock.after(this.#heartbeatMs, () => {
-      if (missedCount + 1 < heartbeatsMissedMax) return this.#expectReport(session, missedCount + 1);
+    session.cancelTimeout = this.#afterSilence(() => {
       this.leave(session);
       session.end(lost(`no report for ${heartbeatsMissedMax * this.#heartbeatMs} ms`));
     });
+  }
+
+  /**
+   * Silence is counted in heartbeats that pass here, not in time: a registry that stood still for a while counts one, reads
+   * what has arrived meanwhile, and blames no node. Calls back once it is too long; the answer cancels that.
+   */
+  #afterSilence(act: () => void, missedCount = 1): () => void {
+    let cancel = this.#clock.after(this.#heartbeatMs, () => {
+      if (missedCount === heartbeatsMissedMax) act();
+      else cancel = this.#afterSilence(act, missedCount + 1);
+    });
+    return () => cancel();
   }
 }
 
@@ -110,4 +131,17 @@ export const heartbeatsMissedMax = 3;
 
 function lost(why: string): ServiceError {
   return new ServiceError("SERVICE_UNAVAILABLE", `the node's session has ended: ${why}`);
+}
+
+function unreported(heartbeatMs: number): ServiceError {
+  const waitedMs = heartbeatsMissedMax * heartbeatMs;
+  const message = `no report came for ${waitedMs} ms; needed: the first at once, and one every ${heartbeatMs} ms`;
+  return new ServiceError("DEADLINE_EXCEEDED", message);
+}
+
+function rejection(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 }

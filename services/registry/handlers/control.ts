@@ -13,7 +13,7 @@ export function controlHandlers(control: ControlPlane, heartbeatMs: number): Han
   return {
     ConnectNode: async function* (requests, call) {
       const reports = requests[Symbol.asyncIterator]();
-      const first = await reports.next();
+      const first = await control.fleet.firstReport(reports.next(), AbortSignal.any([call.signal, call.draining]));
       if (first.done) return;
       const session = control.fleet.join(nodeStateOf(first.value.node));
       call.log.info({ node: session.state.id, address: session.state.address }, "node connected");
