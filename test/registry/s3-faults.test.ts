@@ -1,10 +1,12 @@
 import { existsSync, readdirSync } from "node:fs";
-import { createServer } from "node:http";
+import { rename, rm } from "node:fs/promises";
+import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
-import { newLocation } from "../../services/registry/artifacts/byte-store.ts";
+import { ServiceError } from "../../lib/errors.ts";
+import { newLocation, oneRoom } from "../../services/registry/artifacts/byte-store.ts";
 import { S3Bytes } from "../../services/registry/artifacts/s3-bytes.ts";
 import type { S3Server } from "../s3-server.ts";
 import { byteStores, incoming, type OpenByteStore, s3Server } from "./byte-stores.ts";
@@ -122,6 +124,92 @@ describe("a registry whose S3 server fails", () => {
     await server.start();
     expect((await download(name)).toString()).to.equal("content");
   });
+
+  it("whose bucket cannot be seen says so, and nobody takes the artifacts for corrupt", async function () {
+    this.timeout(60_000);
+    const name = await upload(running.registry, Buffer.from("content"));
+    const path = join(server.folder, /^s3:\/\/([^/]+)/.exec(bytes.settings.AMAAS_ARTIFACT_STORE!)![1]!);
+    await rename(path, `${path}-away`);
+    const scrub = async () => {
+      for await (const _ of running.registry.serverStream("ScrubArtifacts", {}));
+    };
+    for (const call of [
+      () => running.registry.unary("QueryUpload", { name }),
+      () => download(name),
+      () => upload(running.registry, Buffer.from("content")),
+      () => upload(running.registry, Buffer.from("other")),
+      scrub,
+    ]) {
+      const fault = await faultOf(call());
+      expect(fault).to.include({ code: status.UNAVAILABLE, reason: "SERVICE_UNAVAILABLE" });
+      expect(fault.message).to.contain("refuses the registry").and.contain("bucket");
+    }
+    expect(await running.registry.unary("GetArtifact", { name })).to.include({ state: "STATE_STORED" });
+    await rename(`${path}-away`, path);
+    expect((await download(name)).toString()).to.equal("content");
+    const [file] = await bytes.files();
+    await rm(file!.path);
+    expect(await running.registry.unary("QueryUpload", { name })).to.include({ complete: false });
+    expect(await running.registry.unary("GetArtifact", { name })).to.include({ state: "STATE_CORRUPT" });
+  });
+});
+
+/** Bytes at a server of the test's own, in the bucket "models" below "of/tests/". */
+async function bytesAt(answer: RequestListener) {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const bytes = new S3Bytes({
+    bucket: "models",
+    prefix: "of/tests/",
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    region: "us-east-1",
+    partBytes: 8 * 1024 ** 2,
+    partsInFlightMax: 1,
+    timeoutMs: 5000,
+    attemptsMax: 1,
+  });
+  await bytes.start();
+  const close = async () => {
+    bytes.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return { bytes, close };
+}
+
+describe("an S3 server that lets nobody in", () => {
+  for (const [code, word] of [
+    [301, "PermanentRedirect"],
+    [400, "ExpiredToken"],
+    [403, "AccessDenied"],
+    [403, "InvalidAccessKeyId"],
+    [404, "NoSuchBucket"],
+  ] as const)
+    it(`by ${word} says nothing of the bytes`, async () => {
+      const { bytes, close } = await bytesAt((request, response) => {
+        response.writeHead(code, { "content-type": "application/xml" });
+        // The answer to HEAD has no body.
+        response.end(request.method === "HEAD" ? "" : `<Error><Code>${word}</Code><Message>no</Message></Error>`);
+      });
+      const location = newLocation("a".repeat(64));
+      const { signal } = new AbortController();
+      const read = async () => {
+        for await (const _ of bytes.read(location, 0, signal, oneRoom()));
+      };
+      const calls = [read, () => bytes.remove(location)];
+      // A word in a body is all that tells this one from other bad requests.
+      if (code !== 400) calls.push(async () => void (await bytes.sizeOf(location)));
+      for (const call of calls) {
+        const fault = await call().then(
+          () => undefined,
+          (failure) => failure,
+        );
+        expect(fault).to.be.instanceOf(ServiceError);
+        expect(fault).to.include({ reason: "SERVICE_UNAVAILABLE" });
+        expect(fault.message).to.contain("refuses the registry");
+      }
+      await close();
+    });
 });
 
 describe("what dead registries began to write to S3", () => {
@@ -136,29 +224,15 @@ describe("what dead registries began to write to S3", () => {
       entry("of/tests/notes", "2026-01-01T00:00:00.000Z"),
     ];
     const aborted: string[] = [];
-    const server = createServer((request, response) => {
+    const { bytes, close } = await bytesAt((request, response) => {
       if (request.method === "DELETE") {
         aborted.push(decodeURIComponent(request.url!));
         response.writeHead(204).end();
       } else response.end(`<ListMultipartUploadsResult>${list.join("")}</ListMultipartUploadsResult>`);
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const bytes = new S3Bytes({
-      bucket: "models",
-      prefix: "of/tests/",
-      endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      region: "us-east-1",
-      partBytes: 8 * 1024 ** 2,
-      partsInFlightMax: 1,
-      timeoutMs: 5000,
-      attemptsMax: 1,
-    });
-    await bytes.start();
     expect(await bytes.removeUnfinished(Date.parse("2026-01-02T00:00:00Z"))).to.equal(1);
     expect(aborted).to.have.length(1);
     expect(aborted[0]).to.contain(`/models/of/tests/${old}`).and.contain(`uploadId=id-of-of/tests/${old}`);
-    bytes.close();
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    await close();
   });
 });

@@ -92,7 +92,7 @@ export class S3Bytes implements ByteStore {
       const head = await this.#client.send(new this.#sdk.HeadObjectCommand(this.#object(location)));
       return head.ContentLength;
     } catch (failure) {
-      const fault = faultOf(failure);
+      const fault = await this.#faultOfObject(failure);
       if (fault instanceof BytesGone) return undefined;
       throw fault;
     }
@@ -110,7 +110,7 @@ export class S3Bytes implements ByteStore {
         return;
       } catch (failure) {
         signal.throwIfAborted();
-        const fault = faultOf(failure);
+        const fault = await this.#faultOfObject(failure);
         const isPassing = fault instanceof ServiceError && fault.reason === "SERVICE_UNAVAILABLE";
         // A connection that broke is opened again where it broke; the SDK has tried whatever came before its first byte.
         if (!isPassing || position === offset || ++failures >= this.#config.attemptsMax) throw fault;
@@ -183,6 +183,22 @@ export class S3Bytes implements ByteStore {
     if (length > 0) yield chunk.subarray(0, length);
   }
 
+  /** A "not found" without a body, such as the answer to HEAD, may be about the bucket: nothing is said of the object then. */
+  async #faultOfObject(failure: unknown): Promise<unknown> {
+    const { name } = failure as S3Failure;
+    if (name === "NoSuchKey") return new BytesGone(name, { cause: failure });
+    if (name !== "NotFound") return faultOf(failure);
+    const { bucket } = this.#config;
+    try {
+      await this.#client.send(new this.#sdk.HeadBucketCommand({ Bucket: bucket }));
+      return new BytesGone(name, { cause: failure });
+    } catch (ofBucket) {
+      return (ofBucket as S3Failure).name === "NotFound"
+        ? refused(`there is no bucket ${bucket}`, ofBucket)
+        : faultOf(ofBucket);
+    }
+  }
+
   #object(location: string): { readonly Bucket: string; readonly Key: string } {
     return { Bucket: this.#config.bucket, Key: this.#config.prefix + location };
   }
@@ -204,16 +220,33 @@ function throwFault(failure: unknown): never {
 /** The connection's own words: refused, lost, idle for too long. */
 const connectionCode = /^(E[A-Z_]+|UND_ERR_\w+)$/;
 
-/** What a failed request means to us: gone, away, or our own trouble (access, bucket, credentials). */
+/** What a failed request means to us: the server is away, or it refuses us, or our own trouble. */
 function faultOf(failure: unknown): unknown {
-  const { name, code, $metadata } = failure as S3Failure;
+  const { name = "", code, $metadata } = failure as S3Failure;
   const status = $metadata?.httpStatusCode ?? 0;
-  if (name === "NoSuchKey" || name === "NotFound") return new BytesGone(name, { cause: failure });
+  if (refusalStatuses.has(status) || refusalNames.has(name)) return refused(`${name}: ${messageOf(failure)}`, failure);
   const isAway =
     status >= 500 ? name !== "NotImplemented" : status === 429 || (status < 300 && isConnection(name, code));
   if (!isAway) return failure;
   const message = `the store of artifacts does not answer: ${messageOf(failure)}`;
   return new ServiceError("SERVICE_UNAVAILABLE", message, { retryDelayMs: 1000, cause: failure });
+}
+
+/** Another region, no or wrong credentials, no access. */
+const refusalStatuses: ReadonlySet<number> = new Set([301, 401, 403]);
+const refusalNames: ReadonlySet<string> = new Set([
+  "NoSuchBucket",
+  "AuthorizationHeaderMalformed",
+  "CredentialsProviderError",
+  "ExpiredToken",
+  "InvalidToken",
+]);
+
+/** Whoever runs the registry can mend it, and nothing is known of the bytes until then. */
+function refused(why: string, cause: unknown): ServiceError {
+  const needed = "a bucket that is there and credentials that may read, write, delete and list";
+  const message = `the store of artifacts refuses the registry: ${why}; needed: ${needed}, see AMAAS_ARTIFACT_STORE`;
+  return new ServiceError("SERVICE_UNAVAILABLE", message, { retryDelayMs: 10_000, cause });
 }
 
 interface S3Failure {
