@@ -162,6 +162,32 @@ describe("an upload to the registry", () => {
     await new OpenUpload(running.registry, bytes, 300_001).finish();
   });
 
+  it("that announces nothing is ended after the same time", async () => {
+    const { replies } = running.registry.duplex("UploadArtifact");
+    const outcome = faultOf(replies[Symbol.asyncIterator]().next());
+    const silence = { isOver: false };
+    void outcome.finally(() => {
+      silence.isOver = true;
+    });
+    // It counts from when the registry has heard of the call.
+    await query(artifactName(sha256Of(bytes)));
+    clock.advance(59_999);
+    await query(artifactName(sha256Of(bytes)));
+    expect(silence.isOver).to.equal(false);
+    clock.advance(60_000);
+    expect(await outcome).to.include({ code: status.DEADLINE_EXCEEDED, reason: "DEADLINE_EXCEEDED" });
+  });
+
+  it("that announces nothing does not hold up a registry that stops", async () => {
+    await start({ AMAAS_DRAIN_TIMEOUT_MS: "60000" });
+    const { replies } = running.registry.duplex("UploadArtifact");
+    const outcome = faultOf(replies[Symbol.asyncIterator]().next());
+    await query(artifactName(sha256Of(bytes)));
+    await running.stop();
+    expect(await outcome).to.include({ code: status.UNAVAILABLE, reason: "DRAINING" });
+    await start();
+  });
+
   it("is refused where too many run, until one ends", async () => {
     await start({ AMAAS_UPLOADS_MAX: "2" });
     const open = [contentOf(10, 3), contentOf(10, 4)].map((content) => new OpenUpload(running.registry, content));

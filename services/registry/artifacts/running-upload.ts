@@ -1,6 +1,7 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import { artifactName } from "../../../lib/resource-names.ts";
+import { arrivalOf } from "./arrival.ts";
 import type { Spool } from "./spool.ts";
 
 /** One upload while it runs: how far it is, and how to end it. */
@@ -10,7 +11,7 @@ export class RunningUpload {
   spool: Spool | undefined;
   /** The bytes of the part that it goes on behind, while that is opened. */
   partBytes = 0;
-  /** Aborted when the caller has gone, when another upload takes over, and when nothing has come for too long. */
+  /** Aborted when the caller has gone, and when another upload takes over. */
   readonly signal: AbortSignal;
   /** Settles when its file is nobody's or kept. */
   readonly ended: Promise<void>;
@@ -44,7 +45,7 @@ export class RunningUpload {
     this.#settle();
   }
 
-  /** What the caller sends; throws the signal's reason once that is aborted, whether anything comes or not. */
+  /** What the caller sends; throws as `arrivalOf` does. */
   async *arriving<Chunk>(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
     const source = chunks[Symbol.asyncIterator]();
     try {
@@ -55,36 +56,17 @@ export class RunningUpload {
     }
   }
 
-  async #nextOf<Chunk>(source: AsyncIterator<Chunk>): Promise<IteratorResult<Chunk>> {
-    this.signal.throwIfAborted();
-    const { promise, reject, resolve } = withResolvers<IteratorResult<Chunk>>();
-    const abort = () => reject(this.signal.reason);
-    this.signal.addEventListener("abort", abort);
-    const cancelIdle = this.#clock.after(this.#idleMsMax, () => this.end(this.#idle()));
-    source.next().then(resolve, reject);
-    try {
-      const next = await promise;
-      // A caller that goes ends its stream too.
-      this.signal.throwIfAborted();
-      return next;
-    } finally {
-      cancelIdle();
-      this.signal.removeEventListener("abort", abort);
-    }
+  #nextOf<Chunk>(source: AsyncIterator<Chunk>): Promise<IteratorResult<Chunk>> {
+    return arrivalOf(source, {
+      signal: this.signal,
+      msMax: this.#idleMsMax,
+      clock: this.#clock,
+      late: () => this.#idle(),
+    });
   }
 
   #idle(): ServiceError {
     const message = `nothing of ${artifactName(this.sha256)} came for ${this.#idleMsMax} ms; go on from byte ${this.bytes}`;
     return new ServiceError("DEADLINE_EXCEEDED", message, { metadata: { committed_bytes: String(this.bytes) } });
   }
-}
-
-function withResolvers<Value>() {
-  let resolve!: (value: Value) => void;
-  let reject!: (reason: unknown) => void;
-  const promise = new Promise<Value>((settle, fail) => {
-    resolve = settle;
-    reject = fail;
-  });
-  return { promise, resolve, reject };
 }

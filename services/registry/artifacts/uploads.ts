@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Clock } from "../../../lib/clock.ts";
 import { type Reason, ServiceError } from "../../../lib/errors.ts";
 import { artifactName } from "../../../lib/resource-names.ts";
+import { arrivalOf } from "./arrival.ts";
 import { makeFolder } from "./local-bytes.ts";
 import { RunningUpload } from "./running-upload.ts";
 import { type Announced, Spool } from "./spool.ts";
@@ -13,7 +14,7 @@ import { type PartsConfig, UploadParts } from "./upload-parts.ts";
 export interface UploadsConfig {
   /** How many may run at the same time. */
   readonly countMax: number;
-  /** How long one may wait for its next bytes, in milliseconds. */
+  /** How long one may wait for its first message and for its next bytes, in milliseconds. */
   readonly idleMsMax: number;
   readonly parts: PartsConfig;
 }
@@ -56,6 +57,12 @@ export class Uploads {
   /** To be called when no uploads run any more. */
   stop(): void {
     this.#parts.stop();
+  }
+
+  /** The first message of a stream; an upload that has not said what it is counts as none yet. DEADLINE_EXCEEDED. */
+  opening<Message>(source: AsyncIterator<Message>, signal: AbortSignal): Promise<IteratorResult<Message>> {
+    const { idleMsMax: msMax } = this.#config;
+    return arrivalOf(source, { signal, msMax, clock: this.#clock, late: () => unannounced(msMax) });
   }
 
   /** How many bytes of a digest have arrived and are not stored yet: where another upload, or this one, may go on. */
@@ -164,6 +171,10 @@ const refusals: ReadonlySet<Reason> = new Set(["REQUEST_INVALID", "ARTIFACT_DIGE
 /** No space, or none left of the user's share. */
 function isFullDisk(failure: unknown): boolean {
   return ["ENOSPC", "EDQUOT"].includes((failure as NodeJS.ErrnoException).code ?? "");
+}
+
+function unannounced(idleMsMax: number): ServiceError {
+  return new ServiceError("DEADLINE_EXCEEDED", `the first message, a header, did not come for ${idleMsMax} ms`);
 }
 
 function tooMany(sizeBytes: number): ServiceError {

@@ -28,7 +28,8 @@ export function artifactHandlers({
     UploadArtifact: async (requests, call) => {
       const actor = actorOf(call, "UploadArtifact");
       const parts = requests[Symbol.asyncIterator]();
-      const { offset, ...announced } = headerOf((await parts.next()).value, bytesMax);
+      const first = await uploads.opening(parts, AbortSignal.any([call.signal, call.draining]));
+      const { offset, ...announced } = headerOf(first.value, bytesMax);
       if (offset > 0) await uploads.takeOver(announced.sha256, offset);
       const known = await artifacts.find(announced.sha256);
       if (known !== undefined) {
