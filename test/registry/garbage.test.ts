@@ -130,13 +130,36 @@ for (const catalogue of catalogueStores)
         expect(await stored()).to.deep.equal([]);
       });
 
-      it("is not what somebody holds, until the hold expires", async () => {
+      it("is not what somebody holds, until the hold has expired for as long as the grace lasts", async () => {
         const [held, ...others] = await uploadAll();
         clock.advance(2 * dayMs);
         await hold(held!, 3600);
         expect(await collect()).to.deep.include({ names: others });
-        clock.advance(hourMs - 1);
+        clock.advance(hourMs + dayMs);
         expect(await collect()).to.deep.include({ names: [] });
+        clock.advance(1);
+        expect(await collect()).to.deep.include({ names: [held] });
+      });
+
+      it("is spared so also where later holds have removed the one that expired", async () => {
+        const [held, other] = await uploadAll();
+        clock.advance(2 * dayMs);
+        await hold(held!, 3600);
+        clock.advance(2 * hourMs);
+        await hold(other!, 1e6);
+        clock.advance(dayMs - hourMs);
+        expect((await collect()).names).to.not.include(held);
+        clock.advance(1);
+        expect(await collect()).to.deep.include({ names: [held] });
+      });
+
+      it("is not what was held, for as long as the grace lasts from the moment of the release", async () => {
+        const [held] = await uploadAll();
+        await hold(held!, 30 * 24 * 3600);
+        clock.advance(2 * dayMs);
+        await running.registry.unary("ReleaseHold", { resource: held!, holder: "jobs/1" });
+        clock.advance(dayMs);
+        expect((await collect()).names).to.not.include(held);
         clock.advance(1);
         expect(await collect()).to.deep.include({ names: [held] });
       });

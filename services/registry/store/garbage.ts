@@ -16,7 +16,7 @@ export class GarbageStore {
     this.#clock = clock;
   }
 
-  /** Those that no version uses, that nobody holds, and that nobody has uploaded since a time; in the order of their digests. */
+  /** Those that no version uses, and that nobody has held or uploaded since a time; in the order of their digests. */
   unneeded(sinceMs: number, after: string, count: number): Promise<ArtifactRow[]> {
     return this.#unneeded(this.#database.query, sinceMs).where("sha256", ">", after).limit(count).execute();
   }
@@ -102,7 +102,7 @@ export class GarbageStore {
             selectFrom("holds")
               .select("holder")
               .where("resource", "=", sql<string>`${artifactName("")} || artifacts.sha256`)
-              .where("expire_time", ">", this.#clock.now()),
+              .where("expire_time", ">=", sinceMs),
           ),
         ),
       )

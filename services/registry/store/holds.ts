@@ -31,7 +31,7 @@ export class HoldStore {
    * for a version that is deleted.
    */
   async hold(actor: Actor, held: Holdable, holder: string, durationMs: number): Promise<HoldRow> {
-    await this.#removeExpired();
+    await this.#removeExpired(actor);
     return this.#database.change(actor, this.#clock.now(), async (transaction) => {
       await lockThere(transaction, held);
       const key = { resource: heldName(held), holder };
@@ -59,6 +59,7 @@ export class HoldStore {
         .where("resource", "=", before.resource)
         .where("holder", "=", holder)
         .execute();
+      await beginGrace(transaction, [{ resource: before.resource, expire_time: transaction.timeMs }]);
       record(transaction, held, before, undefined);
     });
   }
@@ -82,18 +83,20 @@ export class HoldStore {
   }
 
   /** A bounded number at a time; whoever is being changed is left for later. */
-  async #removeExpired(): Promise<void> {
-    const { query, isShared } = this.#database;
-    const expired = query
-      .selectFrom("holds")
-      .select(["resource", "holder"])
-      .where("expire_time", "<=", this.#clock.now())
-      .limit(expiredMax)
-      .$if(isShared, (holds) => holds.forUpdate().skipLocked());
-    await query
-      .deleteFrom("holds")
-      .where(({ eb, refTuple }) => eb(refTuple("resource", "holder"), "in", expired.$asTuple("resource", "holder")))
-      .execute();
+  async #removeExpired(actor: Actor): Promise<void> {
+    const now = this.#clock.now();
+    const expired = ({ query }: Pick<Database, "query">) =>
+      query.selectFrom("holds").select(["resource", "holder"]).where("expire_time", "<=", now).limit(expiredMax);
+    if ((await expired(this.#database).limit(1).executeTakeFirst()) === undefined) return;
+    await this.#database.change(actor, now, async (transaction) => {
+      const removed = expired(transaction).$if(this.#database.isShared, (holds) => holds.forUpdate().skipLocked());
+      const gone = await transaction.query
+        .deleteFrom("holds")
+        .where(({ eb, refTuple }) => eb(refTuple("resource", "holder"), "in", removed.$asTuple("resource", "holder")))
+        .returning(["resource", "expire_time"])
+        .execute();
+      await beginGrace(transaction, gone);
+    });
   }
 }
 
@@ -136,6 +139,23 @@ function find({ query, timeMs }: CatalogueTransaction, { resource, holder }: Hol
     .where("holder", "=", holder)
     .where("expire_time", ">", timeMs)
     .executeTakeFirst();
+}
+
+/** Artifacts that were held stay for as long as the collector's grace, which counts from the end of the hold. */
+async function beginGrace(
+  { query }: CatalogueTransaction,
+  ended: readonly Pick<HoldRow, "resource" | "expire_time">[],
+): Promise<void> {
+  const ofArtifacts = ended.filter(({ resource }) => resource.startsWith(artifactName("")));
+  // In the same order as everybody, so that nobody waits in a circle.
+  for (const { resource, expire_time } of ofArtifacts.sort((a, b) => (a.resource < b.resource ? -1 : 1))) {
+    await query
+      .updateTable("artifacts")
+      .set({ upload_time: expire_time })
+      .where("sha256", "=", resource.slice(artifactName("").length))
+      .where("upload_time", "<", expire_time)
+      .execute();
+  }
 }
 
 function record(

@@ -203,7 +203,10 @@ export interface ArtifactRow {
   /** Names its bytes in the byte store; bytes that are stored anew have another one. */
   location: string;
   create_time: number;
-  /** When somebody last uploaded it, also without storing it again, or deleted a version of it: the collector's grace counts from here. */
+  /**
+   * When somebody last uploaded it, also without storing it again, or deleted a version of it, or a hold of it ended whose row is
+   * gone: the collector's grace counts from here.
+   */
   upload_time: number;
   scrub_time: number | null;
 }
