@@ -17,16 +17,18 @@ export class Lists {
 
   /** What a text may be `in`. */
   texts(values: readonly string[]): RawBuilder<string> {
-    const json = JSON.stringify(values);
-    if (!this.#isShared) return sql`(SELECT value FROM json_each(${json}))`;
-    return sql`(SELECT json_array_elements_text(${json}::json))`;
+    if (this.#isShared) return sql`(SELECT unnest(${values}::text[]))`;
+    return sql`(SELECT value FROM json_each(${JSON.stringify(values)}))`;
   }
 
   /** A table of these, to be joined: an index is searched for each, which it is not for pairs that have to be `in` a list. */
   versions(keys: readonly VersionKey[]): RawBuilder<VersionKey> {
-    const json = JSON.stringify(keys);
-    if (this.#isShared)
-      return sql`(SELECT model, number FROM json_to_recordset(${json}::json) AS keys (model text, number bigint))`;
-    return sql`(SELECT value ->> 'model' AS model, value ->> 'number' AS number FROM json_each(${json}))`;
+    if (!this.#isShared) {
+      const json = JSON.stringify(keys);
+      return sql`(SELECT value ->> 'model' AS model, value ->> 'number' AS number FROM json_each(${json}))`;
+    }
+    const [models, numbers] = [keys.map(({ model }) => model), keys.map(({ number }) => number)];
+    // PostgreSQL knows how long arrays are, and plans accordingly.
+    return sql`(SELECT model, number FROM unnest(${models}::text[], ${numbers}::bigint[]) AS keys (model, number))`;
   }
 }
