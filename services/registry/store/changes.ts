@@ -23,8 +23,8 @@ export class ChangeStore {
   }
 
   /**
-   * At most `count` changes in some range of numbers, newest first; fewer where they are large. `rest` is the number below which
-   * more may follow; undefined where nothing does.
+   * At most `count` changes in some range of numbers, newest first; fewer where they are large, and also none where there are few
+   * among many others. `rest` is the number below which more may follow; undefined where nothing does.
    */
   async newest(
     filters: ChangeFilters,
@@ -33,13 +33,15 @@ export class ChangeStore {
     signal: AbortSignal,
   ): Promise<{ readonly rows: readonly ChangeRow[]; readonly rest: number | undefined }> {
     const heads: Head[] = [];
-    for (let end = behindLast; end > first && heads.length <= count; end -= windowMax) {
-      const begin = Math.max(first, end - windowMax);
+    const lowest = Math.max(first, behindLast - windowsPerPage * windowMax);
+    for (let end = behindLast; end > lowest && heads.length <= count; end -= windowMax) {
+      const begin = Math.max(lowest, end - windowMax);
       heads.push(...(await this.#heads(filters, begin, end, "desc", count + 1 - heads.length)));
       await breathe(signal);
     }
     const rows = await this.#rows(fitting(heads, count), "desc");
-    return { rows, rest: rows.length < heads.length ? rows.at(-1)!.sequence : undefined };
+    if (rows.length < heads.length) return { rows, rest: rows.at(-1)!.sequence };
+    return { rows, rest: lowest > first ? lowest : undefined };
   }
 
   /**
@@ -152,6 +154,9 @@ async function breathe(signal: AbortSignal): Promise<void> {
 
 /** Most numbers that one statement looks at. */
 const windowMax = 10_000;
+
+/** How many statements a page of a list may take: whatever the filters find, it comes within a bounded time. */
+const windowsPerPage = 10;
 
 /** Largest page, in bytes of JSON, unless a single change is larger. */
 const pageBytesMax = 4 * 1024 ** 2;
