@@ -1,11 +1,16 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { systemClock } from "../../lib/clock.ts";
 import { Settings } from "../../lib/env.ts";
 import { readRegistryConfig } from "../../services/registry/config.ts";
+import { changesBehind } from "../../services/registry/handlers/catalogue-watch.ts";
+import { ChangeStore } from "../../services/registry/store/changes.ts";
 import { Database } from "../../services/registry/store/database.ts";
 import { ModelStore } from "../../services/registry/store/models.ts";
 import { ownActor } from "../../services/registry/store/transaction.ts";
 import { catalogueStores } from "./catalogue-stores.ts";
+
+const fields = { owner: "", description: "", tags: {}, compatibility: "NONE" as const };
 
 /** How long the word of a commit may take, in milliseconds. */
 const msMax = 2000;
@@ -31,16 +36,52 @@ describe("commits of two registries on one PostgreSQL", () => {
       return resources;
     });
     const ids = Array.from({ length: 40 }, (_, index) => `m${index}`);
-    const fields = { owner: "", description: "", tags: {}, compatibility: "NONE" as const };
     const models = databases.map((database) => new ModelStore(database, systemClock));
     await Promise.all(ids.map((id, index) => models[index % 2]!.create(ownActor("Test"), id, fields)));
     const wanted = ids.map((id) => `models/${id}`).sort();
     const endMs = Date.now() + msMax;
     while (heard.some((resources) => resources.length < wanted.length) && Date.now() < endMs) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await sleep(5);
     }
     // What is told twice comes with the next look.
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await sleep(600);
     for (const resources of heard) expect([...resources].sort()).to.deep.equal(wanted);
+  });
+
+  it("wake a watch for what it asks for, and for nothing else", async () => {
+    const [one, other] = databases as [Database, Database];
+    const looks: number[] = [];
+    class CountedChanges extends ChangeStore {
+      override oldest(...asked: Parameters<ChangeStore["oldest"]>) {
+        looks.push(asked[1]);
+        return super.oldest(...asked);
+      }
+    }
+    const models = new ModelStore(one, systemClock);
+    const make = (id: string) => models.create(ownActor("Test"), id, fields);
+    await make("watched");
+    const over = new AbortController();
+    const filters = { resource: "models/watched", principal: "", call: "", kinds: ["MODEL" as const] };
+    const parts = { database: other, changes: new CountedChanges(other), clock: systemClock };
+    const seen: string[] = [];
+    const watching = (async () => {
+      for await (const { call } of changesBehind(await one.lastSequence(), filters, parts, over.signal))
+        seen.push(call);
+    })().catch(() => undefined);
+    const until = async (isSo: () => boolean) => {
+      for (const endMs = Date.now() + msMax; !isSo() && Date.now() < endMs; ) await sleep(5);
+    };
+    // Word of the model itself has come by then.
+    await sleep(600);
+    const before = looks.length;
+    for (let index = 0; index < 10; index++) await make(`unwatched${index}`);
+    await sleep(600);
+    expect(looks).to.have.length(before);
+    await models.delete(ownActor("Expected"), "watched", "", false);
+    await until(() => seen.length > 0);
+    expect(seen).to.deep.equal(["Expected"]);
+    expect(looks).to.have.length(before + 1);
+    over.abort();
+    await watching;
   });
 });
