@@ -59,8 +59,8 @@ export class RegistryService implements Service {
     const replies = new Replies(database, this.#config.replyBytesMax);
     const versions = new VersionStore(database, clock);
     const validations = new ValidationStore(runtimeName());
-    const { waitingMax } = validationConfig;
-    const registration = new Registration({ database, clock, validations, waitingMax });
+    const { waitingMax, uploadingMax } = validationConfig;
+    const registration = new Registration({ database, clock, validations, waitingMax, uploadingMax });
     const onStored: OnStored = (transaction, sha256) => registration.artifactArrived(transaction, sha256);
     const artifacts = new Artifacts({ config: artifactsConfig, folder, database, onStored, clock, log });
     this.#releases.push(() => artifacts.stop());

@@ -7,7 +7,9 @@ import { ManualClock } from "../manual-clock.ts";
 import { Inbox } from "./inbox.ts";
 import { addingModel, linearModel } from "./onnx-files.ts";
 import { endlessModel, hungryModel, slowModel } from "./raw-models.ts";
+import { spawnRegistry } from "./registry-process.ts";
 import {
+  clientsOf,
   emptyFolder,
   faultOf,
   publish,
@@ -70,6 +72,10 @@ describe("validation survives", () => {
     const asking = await faultOf(publish(registry, "m", hungryModel(2n ** 42n)));
     expect(asking.message).to.contain("requested buffer of size 17592186044416");
     expect(await publish(registry, "m", linearModel())).to.include({ state: "VERSION_STATE_READY" });
+    // What a registry with more memory would not say of the same model is not kept.
+    const again = await begin(running!, hungryModel(2n ** 42n));
+    await again.becomes("VERSION_STATE_VALIDATING");
+    await again.becomes("VERSION_STATE_REJECTED");
   });
 
   for (const [when, victim] of [
@@ -105,10 +111,52 @@ describe("validation survives", () => {
   it("a validator that dies of a model each time: the model is rejected", async () => {
     const { becomes } = await begin(await start(), endlessModel());
     const first = await busyValidator();
-    process.kill(first, "SIGKILL");
-    process.kill(await busyValidator([first]), "SIGKILL");
-    expect((await becomes("VERSION_STATE_REJECTED")).stateReason).to.equal("the runtime crashed: SIGKILL");
+    process.kill(first, "SIGSEGV");
+    process.kill(await busyValidator([first]), "SIGSEGV");
+    expect((await becomes("VERSION_STATE_REJECTED")).stateReason).to.equal("the runtime crashed: SIGSEGV");
     await publish(running!.registry, "m", linearModel());
+  });
+
+  it("a system that kills the validator whenever it has the model, a bounded number of times", async () => {
+    const { becomes } = await begin(await start({ AMAAS_VALIDATION_ATTEMPTS_MAX: "2" }), endlessModel());
+    const killed: number[] = [];
+    // Each attempt is made with two processes.
+    while (killed.length < 4) {
+      killed.push(await busyValidator(killed));
+      process.kill(killed.at(-1)!, "SIGKILL");
+    }
+    const reason = "the machine could not try it, 2 times; the last time: SIGKILL";
+    expect((await becomes("VERSION_STATE_REJECTED")).stateReason).to.equal(reason);
+  });
+
+  it("kill -9 before a validator has started: none of that counts as an attempt at the model", async function () {
+    this.timeout(60_000);
+    const settings = { AMAAS_VALIDATION_ATTEMPTS_MAX: "1" };
+    for (let round = 0; round < 4; round++) {
+      const dying = await spawnRegistry(folder.path, settings);
+      const clients = clientsOf(dying.address);
+      const request = {
+        parent: "models/m",
+        version: { variants: [{ artifact: await upload(clients.registry, linearModel()) }] },
+      };
+      await clients.registry.unary("CreateVersion", {
+        ...request,
+        allowMissingModel: true,
+        requestId: "r",
+        noWait: true,
+      });
+      await nextValidator([], dying.pid);
+      clients.close();
+      await dying.kill();
+    }
+    const { registry } = await start(settings);
+    const changes = new Inbox(registry.serverStream("WatchCatalogue", { resource: "models/m/versions/1" }));
+    const settled = await changes.until("the outcome", () =>
+      changes.messages
+        .map(({ after }) => after?.version)
+        .find((version) => version?.state !== "VERSION_STATE_VALIDATING"),
+    );
+    expect(settled).to.include({ state: "VERSION_STATE_READY", stateReason: "" });
   });
 
   it("a stop in the midst, and goes on after the start", async () => {
@@ -173,7 +221,7 @@ describe("validation survives", () => {
     const settings = { AMAAS_VALIDATION_MEMORY_BYTES_MAX: String(1024 ** 4), AMAAS_VALIDATION_ATTEMPTS_MAX: "2" };
     const { registry } = await start(settings);
     const fault = await faultOf(publish(registry, "m", hungryModel(2n ** 37n)));
-    expect(fault.message).to.contain("too short of memory or threads for it 2 times");
+    expect(fault.message).to.contain("the machine could not try it, 2 times; the last time: ");
   });
 
   it("more work than it has room for, and known content needs none", async () => {
@@ -184,6 +232,38 @@ describe("validation survives", () => {
     const fault = await faultOf(publish(registry, "m", addingModel(2)));
     expect(fault).to.include({ code: status.RESOURCE_EXHAUSTED, reason: "QUEUE_FULL" });
     expect(await publish(registry, "m", linearModel())).to.include({ state: "VERSION_STATE_READY" });
+  });
+
+  it("more versions without artifacts than it has room for, and others need none", async () => {
+    const { registry } = await start({ AMAAS_VERSIONS_UPLOADING_MAX: "2" });
+    const version = { variants: [{ artifact: artifactName(sha256Of(addingModel(3))) }] };
+    const request = { parent: "models/m", version, allowMissingModel: true, allowMissingArtifacts: true };
+    for (const requestId of ["a", "b"]) await registry.unary("CreateVersion", { ...request, requestId, noWait: true });
+    const fault = await faultOf(registry.unary("CreateVersion", { ...request, requestId: "c", noWait: true }));
+    expect(fault).to.include({ code: status.RESOURCE_EXHAUSTED, reason: "QUEUE_FULL" });
+    expect(fault.message).to.equal("2 variants wait for their artifacts; needed: less than 2");
+    expect(await publish(registry, "m", linearModel())).to.include({ state: "VERSION_STATE_READY" });
+    await upload(registry, addingModel(3));
+    await registry.unary("CreateVersion", { ...request, requestId: "c" }, { timeoutMs: 10_000 });
+  });
+
+  it("any number of models: of the outcomes by content, it keeps the newest", async () => {
+    const clock = new ManualClock();
+    const { registry } = await start({ AMAAS_VALIDATIONS_KEPT_MAX: "1" }, clock);
+    const isKnown = async (bytes: Uint8Array) => {
+      const artifact = await upload(registry, bytes);
+      const request = { parent: "models/m", version: { variants: [{ artifact }] }, noWait: true };
+      return (await registry.unary("CreateVersion", request)).state === "VERSION_STATE_READY";
+    };
+    for (const addend of [1, 2, 3]) {
+      await publish(registry, "m", addingModel(addend));
+      clock.advance(1000);
+    }
+    clock.advance(60_000);
+    // It goes in the background.
+    for (const endMs = Date.now() + 10_000; Date.now() < endMs && (await isKnown(addingModel(1))); );
+    expect(await isKnown(addingModel(2))).to.equal(false);
+    expect(await isKnown(addingModel(3))).to.equal(true);
   });
 
   it("uploads that never come: after a time, the version is rejected", async () => {

@@ -53,6 +53,7 @@ export const migrations: readonly ((words: Words) => readonly string[])[] = [
     `CREATE TABLE validations (
       key ${text} PRIMARY KEY, outcome_json ${text} NOT NULL, create_time ${integer} NOT NULL
     )${end}`,
+    "CREATE INDEX validations_by_time ON validations (create_time)",
     `CREATE TABLE aliases (
       model ${text} NOT NULL REFERENCES models (id), id ${text} NOT NULL, targets_json ${text} NOT NULL,
       mirrors_json ${text} NOT NULL, revision ${integer} NOT NULL, etag ${text} NOT NULL, update_time ${integer} NOT NULL,

@@ -34,8 +34,9 @@ export interface RegistrationParts {
   readonly database: Database;
   readonly clock: Clock;
   readonly validations: ValidationStore;
-  /** Most variants that wait for their validation when another one comes. */
+  /** Most variants that wait for their validation, and for their artifacts, when another one comes. */
   readonly waitingMax: number;
+  readonly uploadingMax: number;
 }
 
 /** Makes versions and adds variants: each is UPLOADING, VALIDATING, or at once READY or REJECTED where its content is known. */
@@ -82,7 +83,9 @@ export class Registration {
         .where("id", "=", model)
         .execute();
       await insertVersion(transaction, full);
-      await insertBeside(transaction, version, number, files);
+      // Nothing of a version that is rejected is run any more.
+      const sampleJson = full.version.state === "REJECTED" ? null : version.sampleJson;
+      await insertBeside(transaction, { ...version, sampleJson }, number, files);
       return full;
     });
   }
@@ -151,32 +154,22 @@ export class Registration {
     return database.change(actor, clock.now(), work);
   }
 
-  /** Applies what is known of the content; QUEUE_FULL where something remains to be validated, and too much waits. */
+  /** Applies what is known of the content; QUEUE_FULL where something remains to be waited for, and too much waits. */
   async #validated(
     { query }: CatalogueTransaction,
     full: FullVersion,
     sampleJson: string | null,
   ): Promise<FullVersion> {
     const known = await this.#known(query, full, sampleJson);
-    if (known.variants.some(isWaiting)) await this.#checkRoom(query);
+    const { waitingMax, uploadingMax } = this.#parts;
+    if (known.variants.some(isWaiting)) await checkRoom(query, "VALIDATING", waitingMax);
+    if (known.variants.some(isUploading)) await checkRoom(query, "UPLOADING", uploadingMax);
     return known;
   }
 
   async #known(query: Kysely<Schema>, full: FullVersion, sampleJson: string | null): Promise<FullVersion> {
     const digests = full.variants.filter(isWaiting).map(({ digest }) => digest);
     return afterValidation(full, await this.#parts.validations.known(query, digests, sampleJson));
-  }
-
-  async #checkRoom(query: Kysely<Schema>): Promise<void> {
-    const { waitingMax } = this.#parts;
-    const { count } = await query
-      .selectFrom("variants")
-      .select(({ fn }) => fn.countAll<number>().as("count"))
-      .where("state", "=", sql.lit("VALIDATING" as const))
-      .executeTakeFirstOrThrow();
-    if (count < waitingMax) return;
-    const message = `${count} variants wait for their validation; needed: less than ${waitingMax}`;
-    throw new ServiceError("QUEUE_FULL", message, { retryDelayMs: 5000 });
   }
 }
 
@@ -185,6 +178,22 @@ export const variantsMax = 16;
 
 function isWaiting({ state }: VariantRow): boolean {
   return state === "VALIDATING";
+}
+
+function isUploading({ state }: VariantRow): boolean {
+  return state === "UPLOADING";
+}
+
+async function checkRoom(query: Kysely<Schema>, state: "VALIDATING" | "UPLOADING", countMax: number): Promise<void> {
+  const { count } = await query
+    .selectFrom("variants")
+    .select(({ fn }) => fn.countAll<number>().as("count"))
+    .where("state", "=", sql.lit(state))
+    .executeTakeFirstOrThrow();
+  if (count < countMax) return;
+  const what = state === "VALIDATING" ? "validation" : "artifacts";
+  const message = `${count} variants wait for their ${what}; needed: less than ${countMax}`;
+  throw new ServiceError("QUEUE_FULL", message, { retryDelayMs: 5000 });
 }
 
 async function madeBefore(

@@ -22,8 +22,10 @@ export interface Claim {
   readonly digest: string;
   /** What to run it on; null for zeros. */
   readonly sampleJson: string | null;
-  /** How often somebody has begun to validate it, this time included. */
+  /** How often a validator has been given it. */
   readonly attempts: number;
+  /** When the variant was made, in milliseconds since 1970. */
+  readonly createTimeMs: number;
 }
 
 /**
@@ -70,8 +72,9 @@ export class ValidationQueue {
       .$if(isShared, (rows) => rows.forUpdate("due").skipLocked());
     const row = await query
       .updateTable("variants")
-      .set(({ eb }) => ({ lease_holder: randomUUID(), lease_time: now + leaseMs, attempts: eb("attempts", "+", 1) }))
-      .where(({ eb, refTuple }) => eb(refTuple("model", "number", "id"), "in", next.$asTuple("model", "number", "id")))
+      .set({ lease_holder: randomUUID(), lease_time: now + leaseMs })
+      // Not "in": PostgreSQL may then look several times, and find another one each time.
+      .where(({ eb, refTuple }) => eb(refTuple("model", "number", "id"), "=", next.$asTuple("model", "number", "id")))
       .returningAll()
       .executeTakeFirst();
     return row && claimOf(row, await sampleOf(query, row.model, row.number));
@@ -88,15 +91,22 @@ export class ValidationQueue {
     return numUpdatedRows > 0n;
   }
 
-  /** Gives a claim back, for the time after a delay. An attempt that was none of the model's does not count. */
-  async release({ lease }: Claim, delayMs: number, counts: boolean): Promise<void> {
+  /** Counts that a validator is given it from here on; answers how often that is now. Whoever does it may not live to tell. */
+  async begin({ lease, attempts }: Claim): Promise<number> {
     await this.#database.query
       .updateTable("variants")
-      .set(({ eb }) => ({
-        lease_holder: null,
-        lease_time: this.#clock.now() + delayMs,
-        attempts: eb("attempts", "-", counts ? 0 : 1),
-      }))
+      .set({ attempts: attempts + 1 })
+      .where("state", "=", validating)
+      .where("lease_holder", "=", lease)
+      .execute();
+    return attempts + 1;
+  }
+
+  /** Gives a claim back, for the time after a delay, tried so often as far as the model is concerned. */
+  async release({ lease }: Claim, delayMs: number, attempts: number): Promise<void> {
+    await this.#database.query
+      .updateTable("variants")
+      .set({ lease_holder: null, lease_time: this.#clock.now() + delayMs, attempts })
       .where("state", "=", validating)
       .where("lease_holder", "=", lease)
       .execute();
@@ -147,6 +157,11 @@ export class ValidationQueue {
     }
   }
 
+  /** Forgets the oldest outcomes above a number. */
+  prune(keptMax: number): Promise<void> {
+    return this.#validations.prune(this.#database.query, keptMax);
+  }
+
   #change<Result>(actor: Actor, work: (transaction: CatalogueTransaction) => Promise<Result>): Promise<Result> {
     return this.#database.change(actor, this.#clock.now(), work);
   }
@@ -160,7 +175,7 @@ const uploading = sql.lit("UPLOADING" as const);
 const expiredMax = 100;
 
 function claimOf(row: VariantRow, sampleJson: string | null): Claim {
-  const { model, number, sha256, digest, attempts } = row;
+  const { model, number, sha256, digest, attempts, create_time: createTimeMs } = row;
   return {
     model,
     number,
@@ -171,6 +186,7 @@ function claimOf(row: VariantRow, sampleJson: string | null): Claim {
     digest,
     sampleJson,
     attempts,
+    createTimeMs,
   };
 }
 

@@ -59,6 +59,17 @@ export class ValidationStore {
       .execute();
   }
 
+  /** Forgets the oldest above a number: their content is validated again where it comes back. */
+  async prune(query: Kysely<Schema>, keptMax: number): Promise<void> {
+    const newestToGo = query
+      .selectFrom("validations")
+      .select("create_time")
+      .orderBy("create_time", "desc")
+      .limit(1)
+      .offset(keptMax);
+    await query.deleteFrom("validations").where("create_time", "<=", newestToGo).execute();
+  }
+
   #key(digest: string, sampleJson: string | null): string {
     return createHash("sha256")
       .update(`${rulesRevision}\n${this.#runtime}\n${digest}\n${sampleJson ?? ""}`)

@@ -118,9 +118,17 @@ export async function saveVersion(
     if (isNew) await query.insertInto("variants").values(variant).execute();
     else await updateVariant(query, variant);
   }
+  if (isOver(version) && !isOver(before.version)) {
+    // Nothing of it is run any more.
+    await query.deleteFrom("version_samples").where("model", "=", model).where("number", "=", number).execute();
+  }
   const saved = { version, variants: after.variants };
   recordVersion(transaction, before, saved);
   return saved;
+}
+
+function isOver({ state }: VersionRow): boolean {
+  return state === "REJECTED" || state === "DELETED";
 }
 
 async function updateVariant(query: Kysely<Schema>, variant: VariantRow): Promise<void> {

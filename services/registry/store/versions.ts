@@ -123,9 +123,11 @@ export class VersionStore {
       checkVersionEtag(before, etag);
       await checkUnused(transaction, model, number);
       await beginGrace(transaction, model, number);
-      for (const table of ["artifact_uses", "version_samples"] as const) {
-        await transaction.query.deleteFrom(table).where("model", "=", model).where("number", "=", number).execute();
-      }
+      await transaction.query
+        .deleteFrom("artifact_uses")
+        .where("model", "=", model)
+        .where("number", "=", number)
+        .execute();
       const { variants } = afterRefusal(before, () => true, "the version is deleted");
       const version = { ...before.version, state: "DELETED", state_reason: reason } as const;
       return saveVersion(transaction, before, { version, variants });

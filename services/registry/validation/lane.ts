@@ -5,6 +5,7 @@ import { versionName } from "../../../lib/resource-names.ts";
 import { ownActor } from "../store/transaction.ts";
 import type { Claim, ValidationQueue } from "../store/validation-queue.ts";
 import type { Outcome } from "../store/validations.ts";
+import type { ValidatorTask } from "./protocol.ts";
 import { sampleTensors } from "./sample.ts";
 import type { Scratch } from "./scratch.ts";
 import type { ValidationConfig } from "./validation-config.ts";
@@ -23,8 +24,8 @@ export interface LaneParts {
 type Conclusion =
   /** `isKept` where it follows from the content alone. */
   | { readonly kind: "final"; readonly outcome: Outcome; readonly isKept: boolean }
-  /** Not now. `counts` where it may be the model after all. */
-  | { readonly kind: "later"; readonly detail: string; readonly delayMs: number; readonly counts: boolean };
+  /** Not now; tried so often as far as the model is concerned. */
+  | { readonly kind: "later"; readonly detail: string; readonly delayMs: number; readonly attempts: number };
 
 /** Validates one variant after the other, in a process of its own, for as long as there are any. */
 export class Lane {
@@ -105,12 +106,12 @@ export class Lane {
       this.#lastWorkMs = this.#parts.clock.now();
     }
     if (lost.signal.aborted) return;
-    if (stopping.aborted) return queue.release(claim, 0, false);
+    if (stopping.aborted) return queue.release(claim, 0, claim.attempts);
     const version = versionName(claim.model, claim.number);
     if (conclusion.kind === "later") {
-      const { detail, delayMs, counts } = conclusion;
+      const { detail, delayMs, attempts } = conclusion;
       log.warn({ version, variant: claim.variant, detail, delayMs }, "validation is tried again later");
-      return queue.release(claim, delayMs, counts);
+      return queue.release(claim, delayMs, attempts);
     }
     const concluded = await queue.conclude(validating, claim, conclusion.outcome, conclusion.isKept);
     if (concluded === undefined) return;
@@ -123,7 +124,7 @@ export class Lane {
     const { config, queue, scratch } = this.#parts;
     const { attempts, sha256, externalFiles, sampleJson } = claim;
     // Nobody has lived to say what came of the others.
-    if (attempts > config.attemptsMax) return rejected(`it could not be validated in ${config.attemptsMax} attempts`);
+    if (attempts >= config.attemptsMax) return rejected(`it could not be validated in ${config.attemptsMax} attempts`);
     try {
       const known = await queue.known(claim);
       if (known !== undefined) return { kind: "final", outcome: known, isKept: true };
@@ -131,17 +132,24 @@ export class Lane {
       try {
         const locations = externalFiles.map(({ location }) => location);
         const task = { path, locations, sample: sampleJson === null ? null : sampleTensors(sampleJson) };
-        let verdict = await this.#validator.validate(task, signal);
-        // The machine may have been short of memory.
-        if (verdict.kind === "crashed" && !signal.aborted) verdict = await this.#validator.validate(task, signal);
-        return this.#conclusionFrom(verdict, attempts);
+        return await this.#tried(claim, task, signal);
       } finally {
         await remove();
       }
     } catch (failure) {
       // Its files cannot be had, or no validator.
-      return { kind: "later", detail: messageOf(failure), delayMs: retryDelayMs, counts: false };
+      return { kind: "later", detail: messageOf(failure), delayMs: this.#delayMsOf(claim), attempts };
     }
+  }
+
+  async #tried(claim: Claim, task: ValidatorTask, signal: AbortSignal): Promise<Conclusion> {
+    // An attempt is one at the model: until a validator has started, it is none.
+    await this.#validator.ready(signal);
+    const attempts = await this.#parts.queue.begin(claim);
+    let verdict = await this.#validator.validate(task, signal);
+    // It may have been something else.
+    if (isEnd(verdict) && !signal.aborted) verdict = await this.#validator.validate(task, signal);
+    return this.#conclusionFrom(verdict, attempts);
   }
 
   #conclusionFrom(verdict: Verdict, attempts: number): Conclusion {
@@ -150,10 +158,16 @@ export class Lane {
     if (verdict.kind === "crashed") return rejected(`the runtime crashed: ${detail}`);
     if (verdict.kind === "exceeded") return rejected(detail);
     if (attempts >= this.#parts.config.attemptsMax) {
-      return rejected(`the machine was too short of memory or threads for it ${attempts} times: ${detail}`);
+      return rejected(`the machine could not try it, ${attempts} times; the last time: ${detail}`);
     }
-    const delayMs = Math.min(retryDelayMs * 2 ** (attempts - 1), retryDelayMsMax);
-    return { kind: "later", detail, delayMs, counts: true };
+    const delayMs = Math.min(retryDelayMsMin * 2 ** (attempts - 1), retryDelayMsMax);
+    return { kind: "later", detail, delayMs, attempts };
+  }
+
+  /** The longer it has waited, the longer it waits: so the tries grow rarer, whoever makes them. */
+  #delayMsOf({ createTimeMs }: Claim): number {
+    const waitedMs = this.#parts.clock.now() - createTimeMs;
+    return Math.min(Math.max(Math.floor(waitedMs / 4), retryDelayMsMin), retryDelayMsMax);
   }
 
   #renewUntilEnded(claim: Claim, lost: AbortController): () => void {
@@ -182,6 +196,10 @@ export class Lane {
   }
 }
 
+function isEnd({ kind }: Verdict): boolean {
+  return kind === "crashed" || kind === "killed";
+}
+
 function rejected(reason: string): Conclusion {
   return { kind: "final", outcome: { kind: "rejected", reason }, isKept: false };
 }
@@ -194,6 +212,6 @@ const leaseMs = 15_000;
 const lookMs = 1000;
 /** How long a process without work stays, in milliseconds. */
 const idleMsMax = 60_000;
-/** How long to wait after what was none of the model's, and at most, in milliseconds. */
-const retryDelayMs = 1000;
+/** How long to wait before it is tried again, at least and at most, in milliseconds. */
+const retryDelayMsMin = 1000;
 const retryDelayMsMax = 60_000;

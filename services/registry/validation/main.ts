@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { startThread } from "../../../lib/start-thread.ts";
 import type { GuardStart } from "./guard.ts";
 import type { ValidatorReply, ValidatorTask } from "./protocol.ts";
-import { Shortage, validate } from "./trial.ts";
+import { tryOut } from "./trial.ts";
 
 // The entry of a validator process: it validates one model after the other until its parent has gone. Arguments: the id of
 // the parent, and how many bytes it may hold.
@@ -23,21 +23,12 @@ process.on("message", (task: ValidatorTask) => void answer(task));
 say({ kind: "ready" });
 
 async function answer(task: ValidatorTask): Promise<void> {
-  const reply = await replyTo(task);
+  // A failure ends the process.
+  const result = await tryOut(task, memoryBytesMax);
   globalThis.gc?.();
   const grownBytes = process.memoryUsage.rss() - startBytes;
   const isWorn = ++tasks >= tasksMax || grownBytes > grownBytesMax;
-  say({ ...reply, isWorn });
-}
-
-async function replyTo(task: ValidatorTask) {
-  try {
-    return { kind: "outcome", outcome: await validate(task, memoryBytesMax) } as const;
-  } catch (failure) {
-    // Anything else is a defect of ours, and ends the process.
-    if (!(failure instanceof Shortage)) throw failure;
-    return { kind: "prevented", detail: failure.message } as const;
-  }
+  say({ ...result, isWorn });
 }
 
 function say(reply: ValidatorReply): void {

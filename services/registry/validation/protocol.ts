@@ -14,7 +14,9 @@ export interface ValidatorTask {
 export type ValidatorReply =
   | { readonly kind: "ready" }
   | { readonly kind: "outcome"; readonly outcome: Outcome; readonly isWorn: boolean }
-  /** The machine was short of something; the same may succeed later. */
+  /** The model asked for more than it may have. */
+  | { readonly kind: "exceeded"; readonly detail: string; readonly isWorn: boolean }
+  /** The machine was short of something, or failed; the same may succeed later. */
   | { readonly kind: "prevented"; readonly detail: string; readonly isWorn: boolean };
 
 /** The signal by which a validator process ends itself when it holds more memory than it may. */

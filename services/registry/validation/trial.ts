@@ -14,16 +14,45 @@ import type { ValidatorTask } from "./protocol.ts";
 import { openSession } from "./runtime.ts";
 import { trialInputs } from "./trial-inputs.ts";
 
-/** The machine was short of something, which says nothing about the model. */
-export class Shortage extends Error {
-  override readonly name = "Shortage";
-}
+/** What a trial comes to: an outcome that follows from the content alone, or why there is none. */
+export type TrialResult =
+  | { readonly kind: "outcome"; readonly outcome: Outcome }
+  /** The model asked for more than it may have. */
+  | { readonly kind: "exceeded"; readonly detail: string }
+  /** The machine was short of something, or could not read a file, which says nothing about the model. */
+  | { readonly kind: "prevented"; readonly detail: string };
 
 /**
  * Reads an ONNX file, loads it, and runs it once. Blocks the process, for ever where the model does. `memoryBytesMax` is what the
- * process may hold. Throws `Shortage`.
+ * process may hold. What it throws is a defect of ours.
  */
-export async function validate(task: ValidatorTask, memoryBytesMax: number): Promise<Outcome> {
+export async function tryOut(task: ValidatorTask, memoryBytesMax: number): Promise<TrialResult> {
+  try {
+    return { kind: "outcome", outcome: await outcomeOf(task, memoryBytesMax) };
+  } catch (failure) {
+    const detail = messageOf(failure);
+    if (failure instanceof Exceeding) return { kind: "exceeded", detail };
+    if (failure instanceof Shortage || isShortage(detail) || isOfSystem(failure)) return { kind: "prevented", detail };
+    throw failure;
+  }
+}
+
+/** The machine was short of something. */
+class Shortage extends Error {
+  override readonly name = "Shortage";
+}
+
+/** The model asked for more than it may have. */
+class Exceeding extends Error {
+  override readonly name = "Exceeding";
+}
+
+/** Whether the operating system refused something: a model has no way of asking it for anything. */
+function isOfSystem(failure: unknown): boolean {
+  return failure instanceof Error && "syscall" in failure;
+}
+
+async function outcomeOf(task: ValidatorTask, memoryBytesMax: number): Promise<Outcome> {
   try {
     const facts = await readFacts(task);
     await checkOpsets(facts);
@@ -32,7 +61,7 @@ export async function validate(task: ValidatorTask, memoryBytesMax: number): Pro
     const memoryBytes = Math.max(await runOnce(task, inputs, memoryBytesMax), await sizeOf(task));
     return { kind: "accepted", facts: { signature, operators, opsets, parameterCount, memoryBytes } };
   } catch (failure) {
-    if (!(failure instanceof ServiceError)) throw shortageOr(failure);
+    if (!(failure instanceof ServiceError)) throw failure;
     return { kind: "rejected", reason: shortened(failure.message) };
   }
 }
@@ -120,7 +149,7 @@ async function sizeOf({ path, locations }: ValidatorTask): Promise<number> {
 /** The runtime fails in one way for everything; its text tells whose fault it was. */
 function faultOf(text: string, what: string, memoryBytesMax: number): Error {
   const requested = Number(/requested buffer of size (\d+)/.exec(text)?.[1] ?? 0);
-  if (isShortage(text) && requested <= memoryBytesMax) return new Shortage(text);
+  if (isShortage(text)) return requested > memoryBytesMax ? new Exceeding(`${what}: ${text}`) : new Shortage(text);
   const operator = operatorIn(text);
   return invalid(`${what}: ${operator === undefined ? "" : `operator ${operator} is not supported: `}${text}`);
 }
@@ -132,14 +161,6 @@ function operatorIn(text: string): string | undefined {
     /(\S+:\w+)\(-?\d+\) is not a registered function/.exec(text) ??
     /Could not find an implementation for (\S+)\(/.exec(text);
   return match?.[1]?.replace(":", "/");
-}
-
-/** What the system says when it is short of memory, files or space. */
-const shortages = new Set(["ENOMEM", "EAGAIN", "EMFILE", "ENFILE", "ENOSPC"]);
-
-function shortageOr(failure: unknown): unknown {
-  const isShort = isShortage(messageOf(failure)) || shortages.has((failure as NodeJS.ErrnoException).code ?? "");
-  return isShort ? new Shortage(messageOf(failure), { cause: failure }) : failure;
 }
 
 function invalid(message: string): ServiceError {

@@ -9,10 +9,14 @@ export interface ValidationConfig {
   readonly timeoutMs: number;
   /** What a validator process may hold. */
   readonly memoryBytesMax: number;
-  /** How often a validation is tried that the machine was too short of something for. */
+  /** How often a validator is given a variant that it cannot say anything of: the machine is short of something, or dies. */
   readonly attemptsMax: number;
   /** Variants that may wait for their validation when another one comes. */
   readonly waitingMax: number;
+  /** Variants that may wait for their artifacts when another one comes. */
+  readonly uploadingMax: number;
+  /** Outcomes that are kept, so that known content needs no validation. */
+  readonly keptMax: number;
   /** How long a version may wait for its artifacts, and for its validation, in milliseconds. */
   readonly ageMsMax: number;
 }
@@ -27,6 +31,8 @@ export function readValidationConfig(settings: Settings): ValidationConfig {
     memoryBytesMax: whole("VALIDATION_MEMORY_BYTES_MAX", memoryBytesPreset(), 256 * 1024 ** 2, 1024 ** 4),
     attemptsMax: whole("VALIDATION_ATTEMPTS_MAX", 8, 1, 100),
     waitingMax: whole("VALIDATIONS_WAITING_MAX", 1000, 1, 1_000_000),
+    uploadingMax: whole("VERSIONS_UPLOADING_MAX", 1000, 1, 1_000_000),
+    keptMax: whole("VALIDATIONS_KEPT_MAX", 100_000, 1, 10_000_000),
     ageMsMax: whole("VERSION_INCOMPLETE_AGE_MAX_MS", 7 * 24 * hourMs, 1000, 365 * 24 * hourMs),
   };
 }

@@ -21,13 +21,13 @@ export interface ValidationParts {
   readonly log: Log;
 }
 
-/** Validates what waits for it, and gives up what has waited for too long. */
+/** Validates what waits for it, gives up what has waited for too long, and keeps outcomes bounded. */
 export class Validation {
   readonly #parts: ValidationParts;
   readonly #scratch: Scratch;
   readonly #lanes: readonly Lane[];
   #unlisten: () => void = () => undefined;
-  #cancelExpiry: () => void = () => undefined;
+  #cancelTidying: () => void = () => undefined;
   #isStopped = false;
 
   constructor(parts: ValidationParts) {
@@ -45,29 +45,34 @@ export class Validation {
       if (changes === undefined || changes.some(isWork)) for (const lane of this.#lanes) lane.wake();
     });
     for (const lane of this.#lanes) lane.start();
-    this.#expireLater();
+    this.#tidyLater();
   }
 
   /** Gives back what it was at. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#unlisten();
-    this.#cancelExpiry();
+    this.#cancelTidying();
     await Promise.all(this.#lanes.map((lane) => lane.stop()));
   }
 
-  #expireLater(): void {
-    const { config, queue, clock, log } = this.#parts;
+  #tidyLater(): void {
+    const { config, clock, log } = this.#parts;
     if (this.#isStopped) return;
-    this.#cancelExpiry = clock.after(Math.min(expiryLookMs, config.ageMsMax), () => {
-      const reason = `it was not complete and validated within ${config.ageMsMax / 1000} s`;
-      queue
-        .expire(expiring, clock.now() - config.ageMsMax, reason)
+    this.#cancelTidying = clock.after(Math.min(tidyMs, config.ageMsMax), () => {
+      this.#tidy()
         .catch((failure: unknown) => {
-          if (!this.#isStopped) log.warn({ error: failure }, "what has waited too long is given up later");
+          if (!this.#isStopped) log.warn({ error: failure }, "what has waited or been kept for too long goes later");
         })
-        .finally(() => this.#expireLater());
+        .finally(() => this.#tidyLater());
     });
+  }
+
+  async #tidy(): Promise<void> {
+    const { config, queue, clock } = this.#parts;
+    const reason = `it was not complete and validated within ${config.ageMsMax / 1000} s`;
+    await queue.expire(expiring, clock.now() - config.ageMsMax, reason);
+    await queue.prune(config.keptMax);
   }
 }
 
@@ -80,5 +85,5 @@ function isWork({ kind, after }: Change): boolean {
 
 const expiring = ownActor("ExpireVersion");
 
-/** How often to look for what has waited too long, in milliseconds. */
-const expiryLookMs = 60_000;
+/** How often to look for what has waited too long, and for outcomes above those that are kept, in milliseconds. */
+const tidyMs = 60_000;

@@ -18,9 +18,11 @@ export type Verdict = { readonly kind: "outcome"; readonly outcome: Outcome } | 
 type Ending =
   /** The model took more than it may. */
   | { readonly kind: "exceeded"; readonly detail: string }
-  /** The process ended. */
+  /** The process ended by itself. */
   | { readonly kind: "crashed"; readonly detail: string }
-  /** The machine was short of something. */
+  /** Somebody else ended the process: the system where it is out of memory, or an operator. */
+  | { readonly kind: "killed"; readonly detail: string }
+  /** The machine was short of something, or failed. */
   | { readonly kind: "prevented"; readonly detail: string };
 
 /**
@@ -37,26 +39,37 @@ export class Validator {
     this.#clock = clock;
   }
 
-  /**
-   * To be called again only once it has settled. The signal ends it: then the answer is of no use. Throws where the process does
-   * not start, which is none of the model's fault.
-   */
-  async validate(task: ValidatorTask, signal: AbortSignal): Promise<Verdict> {
-    const { timeoutMs, memoryBytesMax } = this.#limits;
+  /** Settles once there is a process that takes a task. Throws where it does not start, which is none of any model's fault. */
+  async ready(signal: AbortSignal): Promise<void> {
     // It may have died since the last one.
     if (this.#running?.isOver) this.#running = undefined;
-    const running = this.#running ?? new RunningProcess(memoryBytesMax);
+    const running = this.#running ?? new RunningProcess(this.#limits.memoryBytesMax);
     this.#running = running;
+    const start = await this.#attended(running, signal, () => this.#within(startMsMax, running, running.ready));
+    if (start === "too slow") throw new Error(`the validator did not start within ${startMsMax / 1000} s`);
+    if (start !== undefined) throw new Error(`the validator did not start: ${start.detail}`);
+    if (running.isOver) throw new Error("the validator ended as soon as it had started");
+  }
+
+  /**
+   * To be called again only once it has settled. The signal ends it: then the answer is of no use. Throws what `ready` throws.
+   */
+  async validate(task: ValidatorTask, signal: AbortSignal): Promise<Verdict> {
+    await this.ready(signal);
+    const { timeoutMs } = this.#limits;
+    const running = this.#running!;
+    const verdict = await this.#attended(running, signal, () => this.#within(timeoutMs, running, running.ask(task)));
+    if (verdict !== "too slow") return verdict;
+    return { kind: "exceeded", detail: `it took longer than ${timeoutMs / 1000} s` };
+  }
+
+  /** Ends the process when the signal aborts; leaves none that is over. */
+  async #attended<Answer>(running: RunningProcess, signal: AbortSignal, work: () => Promise<Answer>): Promise<Answer> {
     const kill = () => running.kill();
     signal.addEventListener("abort", kill);
     if (signal.aborted) kill();
     try {
-      const start = await this.#within(startMsMax, running, running.ready);
-      if (start === "too slow") throw new Error(`the validator did not start within ${startMsMax / 1000} s`);
-      if (start !== undefined) throw new Error(`the validator did not start: ${start.detail}`);
-      const verdict = await this.#within(timeoutMs, running, running.ask(task));
-      if (verdict !== "too slow") return verdict;
-      return { kind: "exceeded", detail: `it took longer than ${timeoutMs / 1000} s` };
+      return await work();
     } finally {
       signal.removeEventListener("abort", kill);
       if (running.isOver) await this.stop();
@@ -155,7 +168,8 @@ class RunningProcess {
       return { kind: "exceeded", detail: `it needed more than ${memoryBytesMax} bytes of memory` };
     }
     const words = this.#lastWords.trim().split("\n").slice(-linesMax).join(" ");
-    return { kind: "crashed", detail: `${signal ?? `exit code ${code}`}${words && `: ${words}`}` };
+    const detail = `${signal ?? `exit code ${code}`}${words && `: ${words}`}`;
+    return { kind: signal === "SIGKILL" ? "killed" : "crashed", detail };
   }
 }
 
