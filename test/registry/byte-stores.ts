@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type S3Server, s3Credentials, startS3Server } from "../s3-server.ts";
 
@@ -47,6 +47,7 @@ export const byteStores: readonly TestedByteStore[] = [
     open: async () => {
       const { endpoint, folder, createBucket } = await s3Server();
       const bucket = await createBucket();
+      await keepFolders(join(folder, bucket, "of", "tests"));
       // The SDK looks for them in the environment of the process.
       Object.assign(process.env, s3Credentials);
       const settings = { AMAAS_ARTIFACT_STORE: `s3://${bucket}/of/tests`, AMAAS_S3_ENDPOINT: endpoint };
@@ -54,6 +55,15 @@ export const byteStores: readonly TestedByteStore[] = [
     },
   },
 ];
+
+/** Without it the server removes folders that become empty, and dies where another request is about to write into one. */
+async function keepFolders(folder: string): Promise<void> {
+  for (let prefix = 0; prefix < 256; prefix++) {
+    const kept = join(folder, prefix.toString(16).padStart(2, "0"));
+    await mkdir(kept, { recursive: true });
+    await writeFile(join(kept, "kept"), "");
+  }
+}
 
 /** The names of what uploads of a registry with this data directory have written and not stored yet. */
 export function incoming(dataDir: string): Promise<string[]> {
