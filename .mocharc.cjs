@@ -3,7 +3,7 @@ const named = process.argv.slice(2).some((argument) => /\.test\.(ts|mjs)$/.test(
 
 module.exports = {
   import: "tsx",
-  require: ["./test/interrupt.mjs"],
+  require: ["./test/interrupt.mjs", "./test/leftovers.mjs"],
   spec: named ? [] : ["test/**/*.test.{ts,mjs}"],
   timeout: 20_000,
   failZero: true,

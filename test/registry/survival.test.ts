@@ -7,7 +7,15 @@ import { Random } from "../../lib/random.ts";
 import { artifactName, versionName } from "../../lib/resource-names.ts";
 import { addingModel } from "./onnx-files.ts";
 import { type RegistryProcess, spawnRegistry } from "./registry-process.ts";
-import { clientsOf, emptyFolder, faultOf, sha256Of, startRegistry, upload } from "./running-registry.ts";
+import {
+  clientsOf,
+  emptyFolder,
+  faultOf,
+  type RunningRegistry,
+  sha256Of,
+  startRegistry,
+  upload,
+} from "./running-registry.ts";
 
 type Registry = ReturnType<typeof clientsOf>["registry"];
 
@@ -30,6 +38,7 @@ interface Writer {
 describe("a registry that is killed", () => {
   let folder: Awaited<ReturnType<typeof emptyFolder>>;
   let running: RegistryProcess | undefined;
+  let last: RunningRegistry | undefined;
 
   beforeEach(async () => {
     folder = await emptyFolder();
@@ -38,6 +47,8 @@ describe("a registry that is killed", () => {
   afterEach(async () => {
     await running?.kill();
     running = undefined;
+    await last?.stop();
+    last = undefined;
     await folder.remove();
   });
 
@@ -47,6 +58,8 @@ describe("a registry that is killed", () => {
     const writers = ["known", "new", "also-new"].map((model): Writer => {
       return { model, isKnown: model === "known", artifacts: [], versions: new Map(), moves: new Map() };
     });
+    running = await spawnRegistry(folder.path, settings);
+    await makeKnown(running, writers[0]!);
     for (let round = 0; round < killCount; round++) {
       running = await spawnRegistry(folder.path, settings);
       const { registry, close } = clientsOf(running.address);
@@ -56,11 +69,10 @@ describe("a registry that is killed", () => {
     }
     // Long after everything that a collector spares.
     const later = { ...systemClock, now: () => Date.now() + 1000 * 60 * 60 * 48 };
-    const last = await startRegistry(folder.path, settings, later);
+    last = await startRegistry(folder.path, settings, later);
     for (const writer of writers) await expectKept(last.registry, writer);
     await expectWholeLog(last.registry);
     await expectNoOrphans(last.registry, folder.path);
-    await last.stop();
     expect(writers.map(({ moves }) => moves.size).reduce((a, b) => a + b)).to.be.above(killCount);
   });
 
@@ -76,6 +88,17 @@ describe("a registry that is killed", () => {
     expect(await running.stop()).to.equal(0);
   });
 });
+
+/** What is registered from here on is READY at once, however short the registry lives. */
+async function makeKnown(running: RegistryProcess, writer: Writer): Promise<void> {
+  const { registry, close } = clientsOf(running.address);
+  const artifact = await upload(registry, fileOf(writer, 0));
+  writer.artifacts.push(artifact);
+  const { name } = await createVersion(registry, writer, artifact, "first");
+  writer.versions.set("first", Number(name.split("/").at(-1)));
+  close();
+  await running.kill();
+}
 
 /** Uploads, registers and points with all writers at once; kills the process in the midst of it. */
 async function writeUntilKilled(
@@ -156,8 +179,8 @@ async function expectKept(registry: Registry, writer: Writer): Promise<void> {
     listed.map((_, index) => versionName(model, listed.length - index)),
   );
   expect(listed.length - versions.size).to.be.within(0, 1);
-  for (const { state, signature, variants, sizeBytes } of listed) {
-    expect(state).to.equal("VERSION_STATE_READY");
+  for (const { state, stateReason, signature, variants, sizeBytes } of listed) {
+    expect({ state, stateReason }).to.deep.equal({ state: "VERSION_STATE_READY", stateReason: "" });
     expect(signature?.inputs).to.have.length(1);
     expect(variants).to.have.length(1);
     expect(sizeBytes).to.be.above(0);
