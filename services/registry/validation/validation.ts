@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Version } from "../../../lib/gen/amaas/registry/v1/Version.ts";
 import type { Log } from "../../../lib/log.ts";
-import type { Database } from "../store/database.ts";
+import type { Database, Touched } from "../store/database.ts";
 import { type Change, ownActor } from "../store/transaction.ts";
 import type { ValidationQueue } from "../store/validation-queue.ts";
 import { Lane } from "./lane.ts";
@@ -41,8 +41,8 @@ export class Validation {
     const { database, queue } = this.#parts;
     await this.#scratch.start();
     await queue.start();
-    this.#unlisten = database.onCommit((changes) => {
-      if (changes === undefined || changes.some(isWork)) for (const lane of this.#lanes) lane.wake();
+    this.#unlisten = database.onCommit((changes, touched) => {
+      if (changes?.some(isWork) ?? touched.some(mayBeWork)) for (const lane of this.#lanes) lane.wake();
     });
     for (const lane of this.#lanes) lane.start();
     this.#tidyLater();
@@ -81,6 +81,11 @@ function isWork({ kind, after }: Change): boolean {
   if (kind === "ARTIFACT") return true;
   if (kind !== "VERSION") return false;
   return (after as Version | undefined)?.variants?.some(({ state }) => state === "VERSION_STATE_VALIDATING") ?? false;
+}
+
+/** The same of a change of which only the resource is known. */
+function mayBeWork({ kind }: Touched): boolean {
+  return kind === "ARTIFACT" || kind === "VERSION";
 }
 
 const expiring = ownActor("ExpireVersion");
