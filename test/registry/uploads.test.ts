@@ -162,6 +162,15 @@ describe("an upload to the registry", () => {
     await new OpenUpload(running.registry, bytes, 300_001).finish();
   });
 
+  it("is ended when nothing but empty chunks come", async () => {
+    const open = new OpenUpload(running.registry, bytes);
+    await open.send(300_000);
+    clock.advance(59_999);
+    await open.send(0);
+    clock.advance(1);
+    expect(await faultOf(open.result)).to.include({ reason: "DEADLINE_EXCEEDED" });
+  });
+
   it("that announces nothing is ended after the same time", async () => {
     const { replies } = running.registry.duplex("UploadArtifact");
     const outcome = faultOf(replies[Symbol.asyncIterator]().next());

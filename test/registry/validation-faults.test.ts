@@ -234,6 +234,39 @@ describe("validation survives", () => {
     expect(await publish(registry, "m", linearModel())).to.include({ state: "VERSION_STATE_READY" });
   });
 
+  it("one model's endless versions: another model waits for one of them at most", async () => {
+    const timeoutMs = 1500;
+    const { registry } = await start({ AMAAS_VALIDATION_TIMEOUT_MS: String(timeoutMs) });
+    for (let count = 0; count < 4; count++) await begin(running!, endlessModel());
+    await busyValidator();
+    const { state } = await publish(registry, "other", linearModel());
+    expect(state).to.equal("VERSION_STATE_READY");
+    const { versions } = await registry.unary("ListVersions", {
+      parent: "models/m",
+      states: ["VERSION_STATE_VALIDATING"],
+    });
+    expect(versions).to.have.length.at.least(2);
+  });
+
+  it("the deletion of a version, or of its model, while it waits or is tried: it takes no place in the queue", async () => {
+    const { registry } = await start();
+    const tried = await begin(running!, endlessModel());
+    const waiting = await begin(running!, addingModel(1));
+    await busyValidator();
+    for (const { name } of [waiting, tried]) {
+      expect(await registry.unary("DeleteVersion", { name })).to.include({ state: "VERSION_STATE_DELETED" });
+    }
+    expect(await publish(registry, "other", linearModel())).to.include({ state: "VERSION_STATE_READY" });
+
+    for (let count = 0; count < 2; count++) await begin(running!, endlessModel());
+    await busyValidator();
+    await registry.unary("DeleteModel", { name: "models/m" });
+    expect(await publish(registry, "other", addingModel(2))).to.include({ state: "VERSION_STATE_READY" });
+    await registry.unary("UndeleteModel", { name: "models/m" });
+    const known = await validatorsOf();
+    await busyValidator(known.slice(1));
+  });
+
   it("more versions without artifacts than it has room for, and others need none", async () => {
     const { registry } = await start({ AMAAS_VERSIONS_UPLOADING_MAX: "2" });
     const version = { variants: [{ artifact: artifactName(sha256Of(addingModel(3))) }] };

@@ -151,9 +151,8 @@ for (const store of catalogueStores) {
         running.registry.unary("AddVariant", { name, variant: { id: "v", artifact: nameOf(linearModel()) } });
       const refused: [() => Promise<unknown>, string][] = [
         [() => deprecate(uploading.name), "UPLOADING; needed for deprecation: READY"],
-        [() => remove(uploading.name), "UPLOADING; needed for deletion: DEPRECATED or REJECTED"],
         [() => add(uploading.name), "UPLOADING; needed for another variant: READY or DEPRECATED"],
-        [() => remove(first), "READY; needed for deletion: DEPRECATED or REJECTED"],
+        [() => remove(first), "READY; needed for deletion: UPLOADING or VALIDATING or REJECTED or DEPRECATED"],
         [() => deprecate(second), "REJECTED; needed for deprecation: READY"],
         [() => add(second), "REJECTED; needed for another variant"],
         [() => deprecate(gone), "DELETED; needed for deprecation: READY"],
@@ -200,8 +199,9 @@ for (const store of catalogueStores) {
       const address = `node-of-${model}:1`;
       const isReached = () => watcher.routes?.[`${model}/1`]?.toString() === address;
       await watcher.steps.until("route to version 1", isReached);
-      // Content of its own, so that where the alias leads is written down long before this is answered.
       const second = (await publish(running.registry, model, addingModel(addend++))).name;
+      // Where the alias leads is written down before the next version is planned.
+      await node.replies.until("version 2", () => node.assigned?.includes(`${model}/2`) || undefined);
       const targets = [{ version: 2 }];
       const alias = { name: `models/${model}/aliases/default`, targets };
       await running.registry.unary("UpdateAlias", { alias, force: true });

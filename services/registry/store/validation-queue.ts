@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { expressionBuilder, sql } from "kysely";
+import { expressionBuilder, type Kysely, sql } from "kysely";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Database } from "./database.ts";
+import { ModelTurns } from "./model-turns.ts";
 import type { Schema, VariantRow } from "./schema.ts";
 import type { Actor, CatalogueTransaction } from "./transaction.ts";
 import { type Outcome, sampleOf, type ValidationStore } from "./validations.ts";
@@ -29,13 +30,14 @@ export interface Claim {
 }
 
 /**
- * The variants that wait for their validation, in the order in which they came. Whoever has claimed one and dies has its work
+ * The variants that wait for their validation; those of one model in the order in which they came. Whoever has claimed one and dies has its work
  * taken up by another registry, or by itself after a restart.
  */
 export class ValidationQueue {
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #validations: ValidationStore;
+  readonly #turns = new ModelTurns();
 
   constructor(database: Database, clock: Clock, validations: ValidationStore) {
     this.#database = database;
@@ -54,18 +56,33 @@ export class ValidationQueue {
       .execute();
   }
 
-  /** The next variant whose turn it is, all of whose files are there; undefined where there is none. */
+  /**
+   * The next variant whose turn it is, all of whose files are there; undefined where there is none. Models take turns: of whatever
+   * keeps the validators of one model busy, the others see one validation at a time.
+   */
   async claim(leaseMs: number): Promise<Claim | undefined> {
-    const { query, isShared } = this.#database;
     const now = this.#clock.now();
-    const next = query
-      .selectFrom("variants as due")
+    const due = await dueVariants(this.#database.query, now)
+      .select("due.model")
+      .groupBy("due.model")
+      .orderBy(({ fn }) => fn.min("due.lease_time"))
+      .orderBy(({ fn }) => fn.min("due.create_time"))
+      .execute();
+    const models = due.map(({ model }) => model);
+    for (const model of this.#turns.inOrder(models)) {
+      const claim = await this.#claimOf(model, now, leaseMs);
+      if (claim === undefined) continue;
+      this.#turns.took(model, models);
+      return claim;
+    }
+    return undefined;
+  }
+
+  async #claimOf(model: string, now: number, leaseMs: number): Promise<Claim | undefined> {
+    const { query, isShared } = this.#database;
+    const next = dueVariants(query, now)
       .select(["due.model", "due.number", "due.id"])
-      .where("due.state", "=", validating)
-      .where("due.lease_time", "<=", now)
-      // The others are measured by the primary.
-      .where(({ or, eb, exists }) => or([eb("due.position", "=", 0), exists(readyPrimary())]))
-      .where(({ not, exists }) => not(exists(lostFile())))
+      .where("due.model", "=", model)
       .orderBy("due.lease_time")
       .orderBy("due.create_time")
       .limit(1)
@@ -80,13 +97,16 @@ export class ValidationQueue {
     return row && claimOf(row, await sampleOf(query, row.model, row.number));
   }
 
-  /** Keeps a claim; false where it has run out and another one holds. */
-  async renew({ lease }: Claim, leaseMs: number): Promise<boolean> {
+  /** Keeps a claim; false where another one holds since it has run out, and where nobody asks for the outcome any more. */
+  async renew({ lease, model }: Claim, leaseMs: number): Promise<boolean> {
     const { numUpdatedRows } = await this.#database.query
       .updateTable("variants")
       .set({ lease_time: this.#clock.now() + leaseMs })
       .where("state", "=", validating)
       .where("lease_holder", "=", lease)
+      .where("model", "not in", ({ selectFrom }) =>
+        selectFrom("models").select("id").where("id", "=", model).where("delete_time", "is not", null),
+      )
       .executeTakeFirstOrThrow();
     return numUpdatedRows > 0n;
   }
@@ -190,6 +210,19 @@ function claimOf(row: VariantRow, sampleJson: string | null): Claim {
   };
 }
 
+/** The variants whose time has come, all of whose files are there, of models that are not deleted. */
+function dueVariants(query: Kysely<Schema>, now: number) {
+  return (
+    query
+      .selectFrom("variants as due")
+      .where("due.state", "=", validating)
+      .where("due.lease_time", "<=", now)
+      // The others are measured by the primary.
+      .where(({ or, eb, exists }) => or([eb("due.position", "=", 0), exists(readyPrimary())]))
+      .where(({ not, or, exists }) => not(or([exists(lostFile()), exists(deletedModel())])))
+  );
+}
+
 /** Finds the primary of the version of the variant that the query around it is about, where it is READY. */
 function readyPrimary() {
   return expressionBuilder<Schema & { due: VariantRow }, "due">()
@@ -211,4 +244,12 @@ function lostFile() {
     .whereRef("use.number", "=", "due.number")
     .where("use.role", "=", "file")
     .where("artifacts.state", "!=", "STORED");
+}
+
+function deletedModel() {
+  return expressionBuilder<Schema & { due: VariantRow }, "due">()
+    .selectFrom("models")
+    .select("models.id")
+    .whereRef("models.id", "=", "due.model")
+    .where("models.delete_time", "is not", null);
 }

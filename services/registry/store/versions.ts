@@ -112,14 +112,14 @@ export class VersionStore {
   }
 
   /**
-   * DEPRECATED or REJECTED to DELETED; one that is so already stays as it is. VERSION_IN_USE where an alias leads to it or
+   * Any state but READY to DELETED; one that is so already stays as it is. VERSION_IN_USE where an alias leads to it or
    * somebody holds it; VERSION_STATE, ETAG_MISMATCH, what `lockedVersion` throws.
    */
   delete(actor: Actor, { model, number, reason, etag }: StateChange): Promise<FullVersion> {
     return this.#change(actor, async (transaction) => {
       const before = await lockedVersion(transaction, model, number);
       if (before.version.state === "DELETED") return before;
-      checkState(before, "deletion", ["DEPRECATED", "REJECTED"]);
+      checkState(before, "deletion", ["UPLOADING", "VALIDATING", "REJECTED", "DEPRECATED"]);
       checkVersionEtag(before, etag);
       await checkUnused(transaction, model, number);
       await beginGrace(transaction, model, number);
