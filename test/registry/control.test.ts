@@ -128,6 +128,8 @@ describe("the control plane to nodes", () => {
       ["node.name", { name: "nodes/n2" }],
       ["node.address", { address: "" }],
       ["node.address", { address: "http://n1:1" }],
+      ["node.address", { address: "n1:0" }],
+      ["node.address", { address: "n1:65536" }],
       ["node.replicas.version", { replicas: [{ version: "models/m/versions/default" }] }],
       ["node.replicas.state", { replicas: [{ version: "models/m/versions/1" }] }],
       ["node.memory_bytes", { memoryBytes: -1 }],

@@ -10,8 +10,9 @@ export function nodeStateOf(node: Node__Output | null, before?: NodeState): Node
   const id = parseNodeName(node?.name ?? "", "node.name");
   if (before && id !== before.id) throw invalid("node.name", node?.name, `nodes/${before.id}, as the stream began`);
   const { address, capabilities, memoryBytes, draining, replicas, load } = node!;
-  if (!/^(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):[1-9]\d{0,4}$/.test(address)) {
-    throw invalid("node.address", JSON.stringify(address.slice(0, 300)), "host:port");
+  const port = /^(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):([1-9]\d{0,4})$/.exec(address)?.[1];
+  if (port === undefined || Number(port) > portMax) {
+    throw invalid("node.address", JSON.stringify(address.slice(0, 300)), `host:port, with a port from 1 to ${portMax}`);
   }
   checkCount("node.replicas", replicas, replicasMax);
   return {
@@ -28,6 +29,7 @@ export function nodeStateOf(node: Node__Output | null, before?: NodeState): Node
   };
 }
 
+const portMax = 65_535;
 const replicasMax = 100_000;
 const reasonCharactersMax = 1024;
 
