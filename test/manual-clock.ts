@@ -29,4 +29,11 @@ export class ManualClock implements Clock {
     }
     this.#nowMs = endMs;
   }
+
+  /** Time passes while the process stands still: everything that falls due meanwhile comes late, at its end, after `first`. */
+  stall(forMs: number, first: () => void = () => undefined): void {
+    this.#nowMs += forMs;
+    first();
+    this.advance(0);
+  }
 }

@@ -7,6 +7,7 @@ import { FleetStore } from "../store/fleet.ts";
 import { CatalogueLink } from "./catalogue-link.ts";
 import { Fleet, heartbeatsMissedMax } from "./fleet.ts";
 import { type FleetCapabilities, fleetCapabilities } from "./fleet-capabilities.ts";
+import { HearingTime } from "./hearing-time.ts";
 import type { NodeState } from "./node-state.ts";
 import { Planner } from "./planner.ts";
 import { RouteFeed } from "./route-feed.ts";
@@ -75,10 +76,11 @@ export class ControlPlane {
     await this.#catalogue.start();
     this.#state = "settling";
     const { heartbeatMs, settleTimeoutMs } = this.#config;
+    const hearing = new HearingTime(this.#clock, heartbeatMs);
     this.#releases.push(
       this.#database.onFleet(() => this.#shared?.heard()),
-      this.#clock.after(heartbeatsMissedMax * heartbeatMs, () => this.#endReunion()),
-      this.#clock.after(settleTimeoutMs, () => this.#settle()),
+      hearing.after(heartbeatMs, heartbeatsMissedMax, () => this.#endReunion()),
+      hearing.after(settleTimeoutMs, 1, () => this.#settle()),
     );
     this.#plan();
   }

@@ -1,5 +1,6 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
+import { HearingTime } from "./hearing-time.ts";
 import { NodeSession } from "./node-session.ts";
 import type { NodeState } from "./node-state.ts";
 
@@ -9,14 +10,14 @@ export type NodeListener = (before: NodeState | undefined, after: NodeState | un
 /** All nodes that report: those that are connected here, and those that other registries on the same database know. */
 export class Fleet {
   readonly #heartbeatMs: number;
-  readonly #clock: Clock;
+  readonly #hearing: HearingTime;
   readonly #onChange: NodeListener;
   readonly #sessions = new Map<string, NodeSession>();
   #others: ReadonlyMap<string, NodeState> = new Map();
 
   constructor(heartbeatMs: number, clock: Clock, onChange: NodeListener) {
     this.#heartbeatMs = heartbeatMs;
-    this.#clock = clock;
+    this.#hearing = new HearingTime(clock, heartbeatMs);
     this.#onChange = onChange;
   }
 
@@ -66,16 +67,18 @@ export class Fleet {
     });
   }
 
-  /** The node's stream has ended. */
+  /**
+   * The node's stream has ended. Where this process has just stood still, the node may have taken it for dead: it counts as silent from
+   * now on, which leaves it the time to connect again.
+   */
   leave(session: NodeSession): void {
-    session.cancelTimeout();
-    const { id } = session.state;
-    if (this.#isMember(session)) this.#change(id, () => this.#sessions.delete(id));
+    if (!this.#hearing.hasResumedWithin(heartbeatsMissedMax * this.#heartbeatMs)) this.#remove(session);
+    else if (this.#isMember(session)) this.#expectReport(session);
   }
 
   /** The node has connected to another registry. */
   giveUp(session: NodeSession): void {
-    this.leave(session);
+    this.#remove(session);
     session.end(lost("the node has connected to another registry"));
   }
 
@@ -105,24 +108,23 @@ export class Fleet {
     return this.#sessions.get(session.state.id) === session;
   }
 
+  #remove(session: NodeSession): void {
+    session.cancelTimeout();
+    const { id } = session.state;
+    if (this.#isMember(session)) this.#change(id, () => this.#sessions.delete(id));
+  }
+
   #expectReport(session: NodeSession): void {
     session.cancelTimeout();
     session.cancelTimeout = this.#afterSilence(() => {
-      this.leave(session);
+      this.#remove(session);
       session.end(lost(`no report for ${heartbeatsMissedMax * this.#heartbeatMs} ms`));
     });
   }
 
-  /**
-   * Silence is counted in heartbeats that pass here, not in time: a registry that stood still for a while counts one, reads
-   * what has arrived meanwhile, and blames no node. Calls back once it is too long; the answer cancels that.
-   */
-  #afterSilence(act: () => void, missedCount = 1): () => void {
-    let cancel = this.#clock.after(this.#heartbeatMs, () => {
-      if (missedCount === heartbeatsMissedMax) act();
-      else cancel = this.#afterSilence(act, missedCount + 1);
-    });
-    return () => cancel();
+  /** Calls back once silence is too long; the answer cancels that. */
+  #afterSilence(act: () => void): () => void {
+    return this.#hearing.after(this.#heartbeatMs, heartbeatsMissedMax, act);
   }
 }
 
