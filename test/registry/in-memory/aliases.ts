@@ -111,9 +111,13 @@ function objectionTo(model: ModelState, id: string, { targets, mirrors }: AimSta
   if (model.compatibility === "COMPATIBILITY_MODE_NONE") return undefined;
 
   const isTransitive = model.compatibility.endsWith("_TRANSITIVE");
-  const past = isTransitive ? (model.revisions.get(id) ?? []).flatMap((revision) => revision.targets) : before.targets;
+  // One that is made again has the clients that it had before.
+  const revisions = (model.revisions.get(id) ?? []).filter(({ deleted }) => !deleted);
+  const served = model.aliases.get(id)?.targets ?? revisions.at(-1)?.targets ?? [];
+  const past = isTransitive ? revisions.flatMap((revision) => revision.targets) : served;
   const others = past.map(({ version }) => numbered(model, version)).filter(({ state }) => state !== "DELETED");
   const breaks = newTargets
+    .filter((target) => isNew(target, served))
     .map(({ version }) => numbered(model, version))
     .some(({ signature }) => others.some((other) => isBreaking(signature, other.signature)));
   return breaks ? new Refusal("INCOMPATIBLE") : undefined;

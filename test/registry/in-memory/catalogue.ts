@@ -150,7 +150,7 @@ function versionCalls(state: State, fates: ReadonlyMap<string, ArtifactFate>) {
     DeprecateVersion: (request: VersionRequest) => change(request, ["READY"], "DEPRECATED"),
 
     DeleteVersion: (request: VersionRequest) =>
-      change(request, ["DEPRECATED", "REJECTED"], "DELETED", ({ number }) => {
+      change(request, ["UPLOADING", "VALIDATING", "REJECTED", "DEPRECATED"], "DELETED", ({ number }) => {
         const model = state.model(request.name);
         const isAimedAt = [...model.aliases.values()].some(({ targets, mirrors }) =>
           [...targets, ...mirrors].some(({ version }) => version === number),
