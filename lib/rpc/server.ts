@@ -13,10 +13,11 @@ import { answers, servedDefinition } from "./answers.ts";
 import type { CallContext } from "./call-context.ts";
 import type { AnyHandler, Handlers } from "./handlers.ts";
 import { Health, type ServingStatus } from "./health.ts";
+import { setUpHttp2 } from "./http2-server.ts";
 import { reflectedPackage, type ServiceName, serviceDefinition } from "./protos.ts";
-import { widenReceiveWindows } from "./receive-windows.ts";
 import { type AnyCall, ServerCall } from "./server-call.ts";
 import { statusOf } from "./status.ts";
+import { markUnreadablePrincipal } from "./unreadable-principal.ts";
 
 /** How a server listens and drains. */
 export interface ServerConfig {
@@ -51,7 +52,7 @@ export class RpcServer {
       "grpc.keepalive_time_ms": 20_000,
       "grpc.keepalive_timeout_ms": 5000,
     });
-    widenReceiveWindows(this.#server, receiveWindowBytes);
+    setUpHttp2(this.#server, { receiveWindowBytes, onHeaders: markUnreadablePrincipal });
   }
 
   /**

@@ -1,6 +1,9 @@
+import { once } from "node:events";
+import { connect } from "node:http2";
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import type { Change__Output } from "../../lib/gen/amaas/registry/v1/Change.ts";
+import { encodeMessage } from "../../lib/rpc/protos.ts";
 import { timeMsOf, timestampOf } from "../../lib/timestamp.ts";
 import { describeOnEachStore } from "./each-store.ts";
 import { faultOf, upload } from "./running-registry.ts";
@@ -65,6 +68,28 @@ describeOnEachStore("the log of changes", (own) => {
       const fault = await faultOf(create("words", name));
       expect(fault).to.include({ code: status.INVALID_ARGUMENT, reason: "REQUEST_INVALID" });
     }
+  });
+
+  it("has nothing of a caller whose name is no printable ASCII: the call is refused", async () => {
+    const session = connect(`http://${own.running.address}`);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/amaas.registry.v1.RegistryService/CreateModel",
+      "content-type": "application/grpc",
+      te: "trailers",
+      "amaas-principal": "andré",
+    });
+    const message = encodeMessage("registry", "amaas.registry.v1.CreateModelRequest", { modelId: "digits" });
+    const frame = Buffer.concat([Buffer.alloc(5), message]);
+    frame.writeUInt32BE(message.length, 1);
+    stream.end(frame);
+    const ended = once(stream, "response").then(([headers]) => headers);
+    const trailers = await Promise.race([once(stream, "trailers").then(([headers]) => headers), ended]);
+    stream.resume();
+    session.destroy();
+    expect(Number(trailers["grpc-status"])).to.equal(status.INVALID_ARGUMENT);
+    expect(decodeURIComponent(trailers["grpc-message"])).to.match(/^amaas-principal is .*; needed: printable ASCII/);
+    expect(await listed()).to.deep.equal([]);
   });
 
   it("has nothing of calls that changed nothing", async () => {
