@@ -18,12 +18,15 @@ export function pageTokenOf(lastKey: string, filters: object = {}): string {
   return Buffer.from(digestOf(filters) + lastKey).toString("base64url");
 }
 
-/** The entry that a page token names; undefined for the first page. Throws REQUEST_INVALID for one of other filters, or none. */
-export function pageKeyOf(pageToken: string, filters: object = {}): string | undefined {
+/**
+ * The entry that a page token names, which has the form of the list's keys; undefined for the first page. Throws REQUEST_INVALID
+ * for one of other filters, or none.
+ */
+export function pageKeyOf(pageToken: string, form: RegExp, filters: object = {}): string | undefined {
   if (pageToken === "") return undefined;
   const text = Buffer.from(pageToken, "base64url").toString();
   const key = text.slice(digestOf(filters).length);
-  if (pageTokenOf(key, filters) === pageToken) return key;
+  if (form.test(key) && pageTokenOf(key, filters) === pageToken) return key;
   const message = `page_token is ${JSON.stringify(pageToken.slice(0, 200))}; needed: one from a page of the same filters`;
   throw new ServiceError("REQUEST_INVALID", message, { metadata: { field: "page_token" } });
 }

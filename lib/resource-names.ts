@@ -6,6 +6,12 @@ import { ServiceError } from "./errors.ts";
  */
 export const idPattern = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/;
 
+/** The pattern of the ids of jobs. */
+export const jobIdPattern = /^[a-z0-9]{1,63}$/;
+
+/** The pattern of the SHA-256 of artifacts. */
+export const sha256Pattern = /^[0-9a-f]{64}$/;
+
 /** The alias that an empty version means. */
 export const defaultAlias = "default";
 
@@ -90,7 +96,8 @@ export function parseArtifactName(name: string, field = "name"): string {
 }
 
 export function parseJobName(name: string, field = "name"): string {
-  const [, job] = matched(name, /^jobs\/([a-z0-9]{1,63})$/, field, "jobs/{job}");
+  const [, job] = matched(name, /^jobs\/([^/]*)$/, field, jobForm);
+  if (!jobIdPattern.test(job)) throw refusal(field, name, jobForm);
   return job;
 }
 
@@ -105,6 +112,7 @@ export function versionNumber(text: string): number | undefined {
   return /^[1-9]\d{0,15}$/.test(text) && Number.isSafeInteger(number) ? number : undefined;
 }
 
+const jobForm = "jobs/{job}, the id 1 to 63 of a-z and 0-9";
 const versionForm = "models/{model}/versions/{number}";
 
 function matched(name: string, form: RegExp, field: string, needed: string): RegExpExecArray {

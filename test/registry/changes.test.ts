@@ -141,6 +141,9 @@ describeOnEachStore("the log of changes", (own) => {
       const fault = await faultOf(own.running.registry.unary("ListChanges", request as object));
       expect(fault, JSON.stringify(request)).to.include({ code: status.INVALID_ARGUMENT, reason: "REQUEST_INVALID" });
     }
+    const fault = await faultOf(own.running.registry.unary("ListChanges", { kind: 99 } as object));
+    expect(fault.metadata.field).to.equal("kind");
+    expect(fault.message).to.match(/^kind is 99; needed: .*RESOURCE_KIND_MODEL/);
   });
 
   it("is numbered without gaps, however many change something at once", async () => {
@@ -167,11 +170,7 @@ describeOnEachStore("the log of changes", (own) => {
     // Each has the text twice.
     for (let count = 0; count < 200; count++) await rename("m", String(count));
     const first = await own.running.registry.unary("ListChanges", { pageSize: 1000 });
-    expect(first.changes.length).to.be.within(100, 150);
-    const rest = await own.running.registry.unary("ListChanges", { pageSize: 1000, pageToken: first.nextPageToken });
-    expect(rest.nextPageToken).to.equal("");
-    expect([...first.changes, ...rest.changes].map(({ sequence }) => sequence)).to.deep.equal(
-      Array.from({ length: 201 }, (_, index) => 201 - index),
-    );
+    expect(first.changes.length).to.be.within(50, 75);
+    expect(await numbers({})).to.deep.equal(Array.from({ length: 201 }, (_, index) => 201 - index));
   });
 });

@@ -87,6 +87,10 @@ describeOnEachStore("models of the registry", (own) => {
     const fault = await faultOf(own.running.registry.unary("UpdateModel", request));
     expect(fault).to.include({ code: status.INVALID_ARGUMENT, reason: "REQUEST_INVALID" });
     expect(fault.message).to.contain("etag").and.contain("owner, description, tags, compatibility");
+    const many = { ...request, updateMask: { paths: Array(65).fill("owner") } };
+    expect((await faultOf(own.running.registry.unary("UpdateModel", many))).metadata.field).to.equal(
+      "update_mask.paths",
+    );
   });
 
   it("do not change under an etag that is no longer current, and say the current one", async () => {

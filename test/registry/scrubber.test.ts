@@ -116,6 +116,9 @@ for (const [catalogue, store] of combinations)
       expect((await get(fresh)).scrubTime).to.not.equal(null);
       clock.advance(1001);
       expect((await scrubbed({ olderThan: { seconds: 61 } })).summary).to.include({ artifacts: 3 });
+      const fault = await faultOf(scrubbed({ olderThan: { seconds: -5 } }));
+      expect(fault).to.include({ code: status.INVALID_ARGUMENT, reason: "REQUEST_INVALID" });
+      expect(fault.metadata.field).to.equal("older_than");
     });
 
     it("keeps to its bytes per second, tells how far it is every second, and runs alone", async () => {

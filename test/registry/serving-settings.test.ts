@@ -161,6 +161,13 @@ for (const store of catalogueStores) {
       });
     }
 
+    it("are refused where preferred sizes descend, with the size that the second one must exceed", async () => {
+      const model = await newModel();
+      const dynamicBatching = { maxBatchSize: 8, preferredBatchSizes: [8, 4] };
+      const { message } = await faultOf(update({ name: model.name, dynamicBatching }));
+      expect(message).to.contain("preferred_batch_sizes[1] is 4; needed: more than 8, the one before it");
+    });
+
     it("of a model that is not there or deleted are refused", async () => {
       expect(await faultOf(update({ name: "models/none/servingSettings" }))).to.include({ code: status.NOT_FOUND });
       const model = await newModel();

@@ -229,7 +229,9 @@ for (const store of catalogueStores) {
       expect(await numbers({ tags: { a: "1" } })).to.deep.equal([3, 1]);
       expect(await numbers({ tags: { a: "", b: "x" } })).to.deep.equal([2, 1]);
       expect(await numbers({ tags: { a: "3" } })).to.deep.equal([]);
-      expect(await numbers({ states: ["VERSION_STATE_DEPRECATED"] })).to.deep.equal([2]);
+      for (const count of [1, 64]) {
+        expect(await numbers({ states: Array(count).fill("VERSION_STATE_DEPRECATED") })).to.deep.equal([2]);
+      }
       expect(await numbers({ states: ["VERSION_STATE_READY"], tags: { b: "" } })).to.deep.equal([1]);
       const { nextPageToken: pageToken } = await list({ pageSize: 1, tags: { a: "1" } });
       expect(await numbers({ pageSize: 1, tags: { a: "1" }, pageToken })).to.deep.equal([1]);

@@ -4,7 +4,7 @@ import type { AliasTarget__Output } from "../../../lib/gen/amaas/registry/v1/Ali
 import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { Version } from "../../../lib/gen/amaas/registry/v1/Version.ts";
 import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
-import { parseAliasName, parseModelName } from "../../../lib/resource-names.ts";
+import { idPattern, parseAliasName, parseModelName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import { aliasMessage, aliasRevisionMessage } from "../messages/alias.ts";
 import { versionMessage } from "../messages/version.ts";
@@ -35,11 +35,10 @@ export function aliasHandlers(aliases: AliasStore, replies: Replies): Pick<Handl
     ListAliases: async ({ parent, pageSize, pageToken }) => {
       const size = pageSizeOf(pageSize);
       const model = parseModelName(parent, "parent");
-      const found = await aliases.list(model, size + 1, pageKeyOf(pageToken, { parent }));
-      const page = found.slice(0, size);
+      const { rows, isMore } = await aliases.list(model, size, pageKeyOf(pageToken, idPattern, { parent }));
       return {
-        aliases: page.map(aliasMessage),
-        nextPageToken: found.length > size ? pageTokenOf(page[size - 1].id, { parent }) : "",
+        aliases: rows.map(aliasMessage),
+        nextPageToken: isMore ? pageTokenOf(rows.at(-1)!.id, { parent }) : "",
       };
     },
 
@@ -69,11 +68,10 @@ export function aliasHandlers(aliases: AliasStore, replies: Replies): Pick<Handl
     ListAliasRevisions: async ({ name, pageSize, pageToken }) => {
       const size = pageSizeOf(pageSize);
       const { model, alias: id } = parseAliasName(name);
-      const found = await aliases.revisions(model, id, size + 1, pageNumberOf(pageToken, { name }));
-      const page = found.slice(0, size);
+      const { rows, isMore } = await aliases.revisions(model, id, size, pageNumberOf(pageToken, { name }));
       return {
-        revisions: page.map(aliasRevisionMessage),
-        nextPageToken: found.length > size ? pageTokenOf(String(page[size - 1].revision), { name }) : "",
+        revisions: rows.map(aliasRevisionMessage),
+        nextPageToken: isMore ? pageTokenOf(String(rows.at(-1)!.revision), { name }) : "",
       };
     },
 

@@ -3,7 +3,7 @@ import type { DownloadArtifactResponse } from "../../../lib/gen/amaas/registry/v
 import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { UploadArtifactRequest__Output } from "../../../lib/gen/amaas/registry/v1/UploadArtifactRequest.ts";
 import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
-import { parseArtifactName } from "../../../lib/resource-names.ts";
+import { parseArtifactName, sha256Pattern } from "../../../lib/resource-names.ts";
 import { BytesRoom } from "../../../lib/rpc/encoded.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { Artifacts } from "../artifacts/artifacts.ts";
@@ -13,7 +13,7 @@ import { artifactMessage } from "../messages/artifact.ts";
 import { checkStored } from "../store/artifacts.ts";
 import type { ArtifactRow } from "../store/schema.ts";
 import { actorOf } from "./actor.ts";
-import { invalid, wordOf } from "./requests.ts";
+import { invalid, numberText, wordOf } from "./requests.ts";
 
 type Calls = "UploadArtifact" | "QueryUpload" | "GetArtifact" | "ListArtifacts" | "DownloadArtifact";
 
@@ -56,7 +56,7 @@ export function artifactHandlers({
 
     ListArtifacts: async ({ pageSize, pageToken, state }) => {
       const count = pageSizeOf(pageSize);
-      const after = pageKeyOf(pageToken, { state }) ?? "";
+      const after = pageKeyOf(pageToken, sha256Pattern, { state }) ?? "";
       const word = wordOf("state", state, "STATE_");
       const rows = await artifacts.list(after, count + 1, word === "UNSPECIFIED" ? undefined : word);
       const page = rows.slice(0, count);
@@ -87,12 +87,12 @@ function headerOf(
   if (!header) throw invalid("the first message", first?.part ?? "missing", "a header");
   const { sizeBytes, offset } = header;
   const sha256 = header.sha256.toLowerCase();
-  if (!/^[0-9a-f]{64}$/.test(sha256)) {
+  if (!sha256Pattern.test(sha256)) {
     throw invalid("header.sha256", JSON.stringify(header.sha256.slice(0, 100)), "64 hexadecimal digits");
   }
-  if (!(sizeBytes >= 0)) throw invalid("header.size_bytes", sizeBytes, "a size in bytes");
+  if (!(sizeBytes >= 0)) throw invalid("header.size_bytes", sizeBytes, `0 to ${bytesMax}`);
   if (sizeBytes > bytesMax) {
-    const message = `header.size_bytes is ${sizeBytes}; needed: at most ${bytesMax}, AMAAS_ARTIFACT_BYTES_MAX`;
+    const message = `header.size_bytes is ${numberText(sizeBytes)}; needed: at most ${bytesMax}, AMAAS_ARTIFACT_BYTES_MAX`;
     throw new ServiceError("ARTIFACT_TOO_LARGE", message);
   }
   if (!(offset >= 0 && offset <= sizeBytes)) throw invalid("header.offset", offset, `0 to ${sizeBytes}, the size`);

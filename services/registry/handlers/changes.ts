@@ -6,9 +6,9 @@ import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import { timeMsOf } from "../../../lib/timestamp.ts";
 import { changeMessage } from "../messages/change.ts";
 import type { ChangeFilters } from "../store/changes.ts";
-import type { ResourceKind } from "../store/schema.ts";
+import { type ResourceKind, resourceKinds } from "../store/schema.ts";
 import { type CatalogueWatchParts, changesBehind } from "./catalogue-watch.ts";
-import { checkText, invalid, pageNumberOf, wordOf } from "./requests.ts";
+import { checkText, filterWordsOf, invalid, numberText, pageNumberOf } from "./requests.ts";
 
 /** The calls about the log of changes. */
 export function changeHandlers(
@@ -17,7 +17,7 @@ export function changeHandlers(
   const { changes } = parts;
   return {
     ListChanges: async ({ pageSize, pageToken, beginTime, endTime, ...asked }, { signal }) => {
-      const filters = filtersOf({ ...asked, kinds: asked.kind === "RESOURCE_KIND_UNSPECIFIED" ? [] : [asked.kind] });
+      const filters = filtersOf(asked, kindsOf("kind", isAnyKind(asked.kind) ? [] : [asked.kind]));
       const [beginMs, endMs] = [timeOf("begin_time", beginTime), timeOf("end_time", endTime)];
       const boundTo = { ...filters, beginMs, endMs };
       const size = pageSizeOf(pageSize);
@@ -32,7 +32,7 @@ export function changeHandlers(
     },
 
     WatchCatalogue: async function* ({ afterSequence, onlyNew, resource, kinds }, call) {
-      const filters = filtersOf({ resource, kinds, principal: "", call: "" });
+      const filters = filtersOf({ resource, principal: "", call: "" }, kindsOf("kinds", kinds));
       const over = AbortSignal.any([call.signal, call.draining]);
       const last = await changes.last();
       if (!(afterSequence >= 0 && afterSequence <= last)) {
@@ -44,24 +44,26 @@ export function changeHandlers(
   };
 }
 
-function filtersOf(asked: {
-  readonly resource: string;
-  readonly principal: string;
-  readonly call: string;
-  readonly kinds: readonly (ResourceKind__Output | number)[];
-}): ChangeFilters {
-  const { resource, principal, call } = asked;
+type Kind = ResourceKind__Output | number;
+
+function isAnyKind(kind: Kind): boolean {
+  return kind === "RESOURCE_KIND_UNSPECIFIED";
+}
+
+function kindsOf(field: string, kinds: readonly Kind[]): readonly ResourceKind[] {
+  return filterWordsOf(field, kinds, "RESOURCE_KIND_", resourceKinds);
+}
+
+function filtersOf(
+  { resource, principal, call }: Pick<ChangeFilters, "resource" | "principal" | "call">,
+  kinds: readonly ResourceKind[],
+): ChangeFilters {
   if (resource !== "" && !resourceForm.test(resource)) {
     throw invalid("resource", JSON.stringify(resource.slice(0, 100)), "the name of a resource, such as models/{model}");
   }
   checkText("principal", principal, 256);
   checkText("call", call, 128);
-  const kinds = asked.kinds.map((kind): ResourceKind => {
-    const word = wordOf("kinds", kind, "RESOURCE_KIND_");
-    if (word === "UNSPECIFIED") throw invalid("kinds", kind, "a kind of resource");
-    return word;
-  });
-  return { resource, principal, call, kinds: [...new Set(kinds)].sort() };
+  return { resource, principal, call, kinds };
 }
 
 const resourceForm = /^(models|artifacts)\/[a-z0-9._-]{1,64}(\/[a-zA-Z0-9._-]{1,64}){0,2}$/;
@@ -71,7 +73,7 @@ function timeOf(field: string, time: Timestamp__Output | null): number | undefin
   if (time === null) return undefined;
   const timeMs = Math.ceil(timeMsOf(time));
   if (timeMs >= 0 && timeMs <= timeMsMax) return timeMs;
-  throw invalid(field, `${time.seconds} seconds since 1970`, `0 to ${timeMsMax / 1000}`);
+  throw invalid(field, `${numberText(time.seconds)} seconds since 1970`, `0 to ${timeMsMax / 1000}`);
 }
 
 /** The end of the year 9999, which is the last that a Timestamp may say. */

@@ -64,7 +64,9 @@ function tokenOf({ resource, holder }: HoldKey, filters: object): string {
   return pageTokenOf(`${resource}\n${holder}`, filters);
 }
 
+const keyForm = /^(models\/[a-z0-9._-]{1,63}\/versions\/[1-9]\d{0,15}|artifacts\/[0-9a-f]{64})\n([^\0]{1,256})$/s;
+
 function keyOf(pageToken: string, filters: object): HoldKey | undefined {
-  const [, resource, holder] = /^([^\n]*)\n(.*)$/s.exec(pageKeyOf(pageToken, filters) ?? "") ?? [];
+  const [, resource, holder] = keyForm.exec(pageKeyOf(pageToken, keyForm, filters) ?? "") ?? [];
   return resource === undefined ? undefined : { resource, holder: holder! };
 }

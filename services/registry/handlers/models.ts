@@ -1,12 +1,12 @@
 import type { Model__Output } from "../../../lib/gen/amaas/registry/v1/Model.ts";
 import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
-import { parseModelId, parseModelName } from "../../../lib/resource-names.ts";
+import { idPattern, parseModelId, parseModelName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import { modelMessage } from "../messages/model.ts";
 import type { ModelFields, ModelFilters, ModelStore } from "../store/models.ts";
 import { actorOf } from "./actor.ts";
-import { checkPairs, checkText, invalid, wordOf } from "./requests.ts";
+import { atMost, checkPairs, checkText, invalid, wordOf } from "./requests.ts";
 
 /** The calls about models. */
 export function modelHandlers(
@@ -26,11 +26,10 @@ export function modelHandlers(
     ListModels: async ({ pageSize, pageToken, ...filters }) => {
       checkFilters(filters);
       const size = pageSizeOf(pageSize);
-      const found = await models.list(filters, size + 1, pageKeyOf(pageToken, filters));
-      const page = found.slice(0, size);
+      const { rows, isMore } = await models.list(filters, size, pageKeyOf(pageToken, idPattern, filters));
       return {
-        models: page.map(modelMessage),
-        nextPageToken: found.length > size ? pageTokenOf(page[size - 1].id, filters) : "",
+        models: rows.map(modelMessage),
+        nextPageToken: isMore ? pageTokenOf(rows.at(-1)!.id, filters) : "",
       };
     },
 
@@ -59,14 +58,17 @@ function fieldsOf(model: Model__Output | null): ModelFields {
   return { owner, description, tags, compatibility: mode === "UNSPECIFIED" ? "BACKWARD" : mode };
 }
 
+/** More than there are, so that some may come twice. */
+const pathsMax = 64;
+
 const tagBounds = { keyCharactersMax: 128, valueCharactersMax: 1024 };
 
 function masked(fields: ModelFields, paths: readonly string[]): Partial<ModelFields> {
   if (paths.length === 0) return fields;
-  const wanted = paths.map((path) => {
+  const wanted = atMost("update_mask.paths", paths, pathsMax).map((path) => {
     const name = fieldNames.find((field) => field === path);
     if (name === undefined)
-      throw invalid("update_mask.paths", JSON.stringify(path), `some of ${fieldNames.join(", ")}`);
+      throw invalid("update_mask.paths", JSON.stringify(path.slice(0, 100)), `some of ${fieldNames.join(", ")}`);
     return [name, fields[name]];
   });
   return Object.fromEntries(wanted);

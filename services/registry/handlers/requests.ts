@@ -1,10 +1,22 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import { pageKeyOf } from "../../../lib/paging.ts";
-import { versionNumber } from "../../../lib/resource-names.ts";
 
 /** Refuses a request; names the field, the value seen and the value needed. */
 export function invalid(field: string, seen: unknown, needed: string): ServiceError {
-  return new ServiceError("REQUEST_INVALID", `${field} is ${seen}; needed: ${needed}`, { metadata: { field } });
+  const message = `${field} is ${typeof seen === "number" ? numberText(seen) : seen}; needed: ${needed}`;
+  return new ServiceError("REQUEST_INVALID", message, { metadata: { field } });
+}
+
+/** Whole numbers beyond 2^53 arrive rounded: what was sent is not known. */
+export function numberText(seen: number): string {
+  if (!Number.isInteger(seen) || Number.isSafeInteger(seen)) return String(seen);
+  return seen > 0 ? `above ${Number.MAX_SAFE_INTEGER}` : `below ${Number.MIN_SAFE_INTEGER}`;
+}
+
+/** Throws REQUEST_INVALID for a list that is too long. */
+export function atMost<Value>(field: string, list: readonly Value[], countMax: number): readonly Value[] {
+  if (list.length <= countMax) return list;
+  throw invalid(field, `${list.length} entries`, `at most ${countMax} entries`);
 }
 
 /** Throws REQUEST_INVALID for a text that is too long, or that holds NUL, which the database would cut off. */
@@ -23,7 +35,8 @@ export function checkReason(reason: string): void {
 /** Throws REQUEST_INVALID for what numbers no revision, and is not 0 for the one before. */
 export function checkRevision(revision: number): void {
   if (!(Number.isSafeInteger(revision) && revision >= 0)) {
-    throw invalid("revision", revision, "the number of a revision, or 0 for the one before");
+    const needed = `the number of a revision, at most ${Number.MAX_SAFE_INTEGER}, or 0 for the one before`;
+    throw invalid("revision", revision, needed);
   }
 }
 
@@ -31,17 +44,17 @@ export function checkRevision(revision: number): void {
 export function checkVersionNumbers(field: string, versions: readonly number[], suffix = ""): void {
   for (const [index, version] of versions.entries()) {
     const path = `${field}[${index}]${suffix}`;
-    if (!(Number.isSafeInteger(version) && version >= 1)) throw invalid(path, version, "a version number from 1");
+    if (!(Number.isSafeInteger(version) && version >= 1)) {
+      throw invalid(path, version, `a version number, 1 to ${Number.MAX_SAFE_INTEGER}`);
+    }
     if (versions.indexOf(version) < index) throw invalid(path, `${version} once more`, "each version once");
   }
 }
 
 /** The number from 1 behind which a page of a list by numbers begins; undefined for the first page. Throws REQUEST_INVALID. */
 export function pageNumberOf(pageToken: string, filters: object): number | undefined {
-  const key = pageKeyOf(pageToken, filters);
-  const number = versionNumber(key ?? "");
-  if (key !== undefined && number === undefined) throw invalid("page_token", pageToken, "one from a page of this list");
-  return number;
+  const key = pageKeyOf(pageToken, /^[1-9]\d{0,15}$/, filters);
+  return key === undefined ? undefined : Number(key);
 }
 
 /**
@@ -57,7 +70,28 @@ export function wordOf<Value extends string, Prefix extends string>(
   return value.slice(prefix.length) as never;
 }
 
-/** Throws REQUEST_INVALID for too many pairs, and for a key or value that is too long. */
+/**
+ * The words of a filter, each once and in a fixed order, so that the same filter has the same page tokens. REQUEST_INVALID for
+ * too many, and for one that is not among those that there are.
+ */
+export function filterWordsOf<Word extends string>(
+  field: string,
+  values: readonly (string | number)[],
+  prefix: string,
+  words: readonly Word[],
+): readonly Word[] {
+  const asked = new Set(atMost(field, values, filterWordsMax).map((value) => String(value)));
+  for (const value of asked) {
+    const isKnown = words.some((word) => value === `${prefix}${word}`);
+    if (!isKnown) throw invalid(field, value, `some of ${words.map((word) => `${prefix}${word}`).join(", ")}`);
+  }
+  return words.filter((word) => asked.has(`${prefix}${word}`));
+}
+
+/** More than there are in any filter, so that some may come twice. */
+const filterWordsMax = 64;
+
+/** Throws REQUEST_INVALID for too many pairs, for a key or value that is too long, and for more than `bytesMax` of all. */
 export function checkPairs(field: string, pairs: Readonly<Record<string, string>>, bounds: PairBounds): void {
   const entries = Object.entries(pairs);
   if (entries.length > bounds.countMax)
@@ -67,10 +101,19 @@ export function checkPairs(field: string, pairs: Readonly<Record<string, string>
     checkText(`a key of ${field}`, key, bounds.keyCharactersMax);
     checkText(`${field}[${JSON.stringify(key)}]`, value, bounds.valueCharactersMax);
   }
+  checkBytes(field, entries.flat(), bounds.bytesMax ?? Infinity);
+}
+
+/** Throws REQUEST_INVALID for texts that are too long together. */
+export function checkBytes(field: string, texts: readonly string[], bytesMax: number): void {
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (bytes > bytesMax) throw invalid(field, `${bytes} bytes of UTF-8 in total`, `at most ${bytesMax} bytes`);
 }
 
 interface PairBounds {
   readonly countMax: number;
   readonly keyCharactersMax: number;
   readonly valueCharactersMax: number;
+  /** In UTF-8, of all keys and values together. */
+  readonly bytesMax?: number;
 }

@@ -6,7 +6,7 @@ import type { ServingSettings__Output } from "../../../lib/gen/amaas/registry/v1
 import type { VersionPolicy__Output } from "../../../lib/gen/amaas/registry/v1/VersionPolicy.ts";
 import type { WarmUp__Output } from "../../../lib/gen/amaas/registry/v1/WarmUp.ts";
 import type { SettingsValues } from "../store/serving-settings.ts";
-import { checkText, checkVersionNumbers, invalid, wordOf } from "./requests.ts";
+import { atMost, checkText, checkVersionNumbers, invalid, wordOf } from "./requests.ts";
 
 /** What a request wants to be set. Throws REQUEST_INVALID with the path of the field that is beyond its bounds. */
 export function settingsValuesOf(wanted: ServingSettings__Output): SettingsValues {
@@ -57,8 +57,10 @@ function checkBatching(batching: DynamicBatching__Output): void {
     batching;
   whole(`${field}.max_batch_size`, maxBatchSize, 0, 65_536);
   for (const [index, size] of atMost(`${field}.preferred_batch_sizes`, preferredBatchSizes, 64).entries()) {
-    const min = index === 0 ? 1 : preferredBatchSizes[index - 1]! + 1;
-    whole(`${field}.preferred_batch_sizes[${index}]`, size, min, maxBatchSize || 65_536);
+    const path = `${field}.preferred_batch_sizes[${index}]`;
+    whole(path, size, 1, maxBatchSize || 65_536);
+    const before = preferredBatchSizes[index - 1] ?? 0;
+    if (size <= before) throw invalid(path, size, `more than ${before}, the one before it`);
   }
   whole(`${field}.max_queue_delay_microseconds`, maxQueueDelayMicroseconds, 0, 60_000_000);
   whole(`${field}.priority_levels`, priorityLevels, 0, 64);
@@ -101,11 +103,6 @@ function checkWords(field: string, words: readonly string[]): void {
     checkText(`${field}[${index}]`, word, 64);
     if (words.indexOf(word) < index) throw invalid(`${field}[${index}]`, `${word} once more`, "each one once");
   }
-}
-
-function atMost<Value>(field: string, list: readonly Value[], countMax: number): readonly Value[] {
-  if (list.length <= countMax) return list;
-  throw invalid(field, `${list.length} entries`, `at most ${countMax} entries`);
 }
 
 function whole(field: string, seen: number, min: number, max: number): void {

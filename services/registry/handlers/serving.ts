@@ -34,11 +34,10 @@ export function servingHandlers(settings: ServingSettingsStore): Pick<Handlers<R
     ListServingSettingsRevisions: async ({ name, pageSize, pageToken }) => {
       const size = pageSizeOf(pageSize);
       const model = parseServingSettingsName(name);
-      const found = await settings.revisions(model, size + 1, pageNumberOf(pageToken, { name }));
-      const page = found.slice(0, size);
+      const { rows, isMore } = await settings.revisions(model, size, pageNumberOf(pageToken, { name }));
       return {
-        revisions: page.map(servingSettingsMessage),
-        nextPageToken: found.length > size ? pageTokenOf(String(page[size - 1]!.revision), { name }) : "",
+        revisions: rows.map(servingSettingsMessage),
+        nextPageToken: isMore ? pageTokenOf(String(rows.at(-1)!.revision), { name }) : "",
       };
     },
 

@@ -27,7 +27,7 @@ export function upkeepHandlers(
     ScrubArtifacts: async function* ({ olderThan, bytesPerSecondMax }, call) {
       const scrub = {
         actor: actorOf(call, "ScrubArtifacts"),
-        sinceMs: olderThan ? clock.now() - durationMsOf(olderThan) : Number.MAX_SAFE_INTEGER,
+        sinceMs: olderThan ? clock.now() - olderThanMs(olderThan) : Number.MAX_SAFE_INTEGER,
         bytesPerSecondMax: bytesPerSecond(bytesPerSecondMax, upkeep.scrubBytesPerSecondMax),
         signal: AbortSignal.any([call.signal, call.draining]),
       };
@@ -47,6 +47,12 @@ function gracePeriodMs(gracePeriod: Duration__Output): number {
 
 /** So that whoever uploads has time to refer to it. */
 const graceMsMin = 60_000;
+
+function olderThanMs(olderThan: Duration__Output): number {
+  const ageMs = durationMsOf(olderThan);
+  if (ageMs < 0) throw invalid("older_than", `${ageMs} ms`, "at least 0 ms");
+  return ageMs;
+}
 
 function bytesPerSecond(seen: number, bytesPerSecondMax: number): number {
   if (seen === 0) return bytesPerSecondMax;

@@ -7,14 +7,14 @@ import { idPattern, parseArtifactName, parseJobName, parseVersionName } from "..
 import type { NewLineage, NewVersion } from "../store/new-version.ts";
 import { variantsMax } from "../store/registration.ts";
 import type { ExternalFile, NewVariant } from "../store/variants.ts";
-import { checkPairs, checkText, invalid } from "./requests.ts";
+import { checkBytes, checkPairs, checkText, invalid } from "./requests.ts";
 
 /** Checks what its owner says of a version; what the registry sets itself is ignored. */
 export function newVersionOf(model: string, version: Version__Output | null, sampleJson: string | null): NewVersion {
   const { variants = [], metrics = {}, tags = {}, metadata = {}, modelCard = "", lineage = null } = version ?? {};
   checkNumbers("version.metrics", metrics, 256);
   checkTags("version.tags", tags);
-  checkPairs("version.metadata", metadata, { countMax: 256, keyCharactersMax: 128, valueCharactersMax: 65_536 });
+  checkPairs("version.metadata", metadata, longPairs);
   checkText("version.model_card", modelCard, 262_144);
   return {
     model,
@@ -27,6 +27,9 @@ export function newVersionOf(model: string, version: Version__Output | null, sam
     sampleJson,
   };
 }
+
+/** What lists of versions can carry. */
+const longPairs = { countMax: 256, keyCharactersMax: 128, valueCharactersMax: 65_536, bytesMax: 1024 ** 2 };
 
 /** Throws REQUEST_INVALID where tags are more or longer than a version may have. */
 export function checkTags(field: string, tags: Readonly<Record<string, string>>): void {
@@ -44,7 +47,7 @@ function newVariantsOf(variants: readonly Variant__Output[]): NewVariant[] {
     return newVariantOf(`${field}[${index}]`, { ...variant, id });
   });
   checkDistinct(
-    `${field}.id`,
+    (index) => `${field}[${index}].id`,
     checked.map(({ id }) => id),
   );
   return checked;
@@ -60,11 +63,12 @@ export function newVariantOf(field: string, variant: Variant__Output): NewVarian
   if (executionProviders.length > providersMax) {
     throw invalid(`${field}.execution_providers`, `${executionProviders.length} names`, `at most ${providersMax}`);
   }
-  for (const provider of executionProviders) {
-    if (provider === "") throw invalid(`${field}.execution_providers`, "an empty name", "a name such as cpu");
-    checkText(`${field}.execution_providers`, provider, 64);
+  const providerField = (index: number) => `${field}.execution_providers[${index}]`;
+  for (const [index, provider] of executionProviders.entries()) {
+    if (provider === "") throw invalid(providerField(index), "an empty name", "a name such as cpu");
+    checkText(providerField(index), provider, 64);
   }
-  checkDistinct(`${field}.execution_providers`, executionProviders);
+  checkDistinct(providerField, executionProviders);
   checkNumbers(`${field}.quality`, quality, 64);
   return {
     id,
@@ -81,19 +85,26 @@ const providersMax = 16;
 function externalFilesOf(field: string, files: readonly ExternalFile__Output[]): ExternalFile[] {
   if (files.length > externalFilesMax)
     throw invalid(field, `${files.length} files`, `at most ${externalFilesMax} files`);
-  const checked = files.map(({ location, artifact }) => {
-    checkLocation(`${field}.location`, location);
-    return { location, sha256: parseArtifactName(artifact, `${field}.artifact`) };
+  const checked = files.map(({ location, artifact }, index) => {
+    checkLocation(`${field}[${index}].location`, location);
+    return { location, sha256: parseArtifactName(artifact, `${field}[${index}].artifact`) };
   });
   const locations = checked.map(({ location }) => location);
-  checkDistinct(`${field}.location`, locations);
+  checkBytes(field, locations, locationsBytesMax);
+  checkDistinct((index) => `${field}[${index}].location`, locations);
   const folders = new Set(locations.flatMap(foldersOf));
-  const both = locations.find((location) => folders.has(location));
-  if (both !== undefined) throw invalid(`${field}.location`, JSON.stringify(both), "a file, or a folder of others");
+  const both = locations.findIndex((location) => folders.has(location));
+  if (both >= 0) {
+    const seen = JSON.stringify(locations[both]);
+    throw invalid(`${field}[${both}].location`, seen, "no folder that another file lies in");
+  }
   return checked.sort((a, b) => (a.location < b.location ? -1 : 1));
 }
 
 const externalFilesMax = 1024;
+
+/** Of all files of a variant: what lists of versions can carry. */
+const locationsBytesMax = 128 * 1024;
 
 /** No file system takes longer names. */
 function checkLocation(field: string, location: string): void {
@@ -114,11 +125,10 @@ function newLineageOf(lineage: Lineage__Output): NewLineage {
   const { parentVersion, job, datasets, code, hyperParameters } = lineage;
   const field = "version.lineage";
   if (datasets.length > 256) throw invalid(`${field}.datasets`, `${datasets.length} datasets`, "at most 256 datasets");
-  checkPairs(`${field}.hyper_parameters`, hyperParameters, {
-    countMax: 256,
-    keyCharactersMax: 128,
-    valueCharactersMax: 65_536,
-  });
+  checkPairs(`${field}.hyper_parameters`, hyperParameters, longPairs);
+  if (!Number.isSafeInteger(lineage.seed ?? 0)) {
+    throw invalid(`${field}.seed`, lineage.seed, `${Number.MIN_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER}`);
+  }
   checkText(`${field}.code.repository`, code?.repository ?? "", 1024);
   checkText(`${field}.code.revision`, code?.revision ?? "", 256);
   checkText(`${field}.code.path`, code?.path ?? "", 1024);
@@ -133,7 +143,7 @@ function newLineageOf(lineage: Lineage__Output): NewLineage {
     },
     parent: parentVersion === "" ? undefined : parseVersionName(parentVersion, `${field}.parent_version`),
     job: job === "" ? undefined : parseJobName(job, `${field}.job`),
-    datasets: datasets.map((dataset) => parseArtifactName(dataset, `${field}.datasets`)),
+    datasets: datasets.map((dataset, index) => parseArtifactName(dataset, `${field}.datasets[${index}]`)),
   };
 }
 
@@ -141,12 +151,16 @@ function checkNumbers(field: string, numbers: Readonly<Record<string, number>>, 
   const entries = Object.entries(numbers);
   if (entries.length > countMax) throw invalid(field, `${entries.length} numbers`, `at most ${countMax} numbers`);
   for (const [name, value] of entries) {
+    if (name === "") throw invalid(field, "a number without a name", "a name for every number");
     checkText(`a name of ${field}`, name, 128);
     if (!Number.isFinite(value)) throw invalid(`${field}[${JSON.stringify(name)}]`, value, "a finite number");
   }
 }
 
-function checkDistinct(field: string, values: readonly string[]): void {
-  const twice = values.find((value, index) => values.indexOf(value) !== index);
-  if (twice !== undefined) throw invalid(field, `${JSON.stringify(twice)} twice`, "each once");
+function checkDistinct(field: (index: number) => string, values: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const [index, value] of values.entries()) {
+    if (seen.has(value)) throw invalid(field(index), `${JSON.stringify(value)} once more`, "each once");
+    seen.add(value);
+  }
 }

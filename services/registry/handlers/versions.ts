@@ -1,19 +1,18 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { Version } from "../../../lib/gen/amaas/registry/v1/Version.ts";
-import type { VersionState__Output } from "../../../lib/gen/amaas/registry/v1/VersionState.ts";
 import { pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
 import { parseModelName, parseVersionChoice, parseVersionName, versionName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import { versionMessage } from "../messages/version.ts";
 import type { Replies } from "../replies.ts";
 import type { Registration } from "../store/registration.ts";
-import type { VersionState } from "../store/schema.ts";
+import { versionStates } from "../store/schema.ts";
 import type { FullVersion } from "../store/version-rows.ts";
 import type { VersionStore } from "../store/versions.ts";
 import type { Settling } from "../validation/settling.ts";
 import { actorOf } from "./actor.ts";
-import { checkPairs, checkReason, checkText, invalid, pageNumberOf, wordOf } from "./requests.ts";
+import { checkPairs, checkReason, checkText, filterWordsOf, invalid, pageNumberOf } from "./requests.ts";
 import { sampleJsonIn } from "./sample-request.ts";
 import { checkTags, newVariantOf, newVersionOf } from "./version-request.ts";
 
@@ -55,17 +54,16 @@ export function versionHandlers({
       return replies.of("amaas.registry.v1.Version", name, async () => messageOf(await versions.get(model, version)));
     },
 
-    ListVersions: async ({ parent, pageSize, pageToken, states, tags }) => {
+    ListVersions: async ({ parent, pageSize, pageToken, states: asked, tags }) => {
       const model = parseModelName(parent, "parent");
       checkPairs("tags", tags, { countMax: 8, keyCharactersMax: 128, valueCharactersMax: 1024 });
+      const states = filterWordsOf("states", asked, "VERSION_STATE_", versionStates);
       const size = pageSizeOf(pageSize);
       const before = pageNumberOf(pageToken, { parent, states, tags });
-      const found = await versions.list(model, { states: states.map(stateOf), tags }, size + 1, before);
-      const page = found.slice(0, size);
-      const last = String(page.at(-1)?.version.number);
+      const { rows, isMore } = await versions.list(model, { states, tags }, size, before);
       return {
-        versions: page.map(messageOf),
-        nextPageToken: found.length > size ? pageTokenOf(last, { parent, states, tags }) : "",
+        versions: rows.map(messageOf),
+        nextPageToken: isMore ? pageTokenOf(String(rows.at(-1)!.version.number), { parent, states, tags }) : "",
       };
     },
 
@@ -102,12 +100,6 @@ function stateChangeOf({ name, reason, etag }: StateRequest) {
   const { model, version: number } = parseVersionName(name);
   checkReason(reason);
   return { model, number, reason, etag };
-}
-
-function stateOf(state: VersionState__Output): VersionState {
-  const word = wordOf("states", state, "VERSION_STATE_");
-  if (word === "UNSPECIFIED") throw invalid("states", state, "states of versions");
-  return word;
 }
 
 /** Throws ARTIFACT_INVALID where the version, or the variant that the call is about, is rejected. */

@@ -10,6 +10,7 @@ import { comparedVersions, everTargeted } from "./compared-versions.ts";
 import type { Database } from "./database.ts";
 import { namesOf } from "./existing-names.ts";
 import { checkModel, lockedModel, staleEtag } from "./models.ts";
+import { bytesOf, type Page, readPage } from "./pages.ts";
 import type { AliasRevisionRow, AliasRow, Schema } from "./schema.ts";
 import type { Actor, CatalogueTransaction } from "./transaction.ts";
 import { type FullVersion, findVersions } from "./version-rows.ts";
@@ -38,7 +39,7 @@ export interface AliasRollback extends AliasChange {
   readonly force: boolean;
 }
 
-/** An alias together with what it leads to, as of one moment; the versions in its order, without their model cards. */
+/** An alias together with what it leads to, as of one moment; the versions in its order, as `findVersions` reads them. */
 export interface ResolvedAlias {
   readonly alias: AliasRow;
   readonly targets: readonly FullVersion[];
@@ -62,19 +63,18 @@ export class AliasStore {
     return existing(this.#database.query, model, id);
   }
 
-  /** At most `count` aliases of a model behind the id `after`, in the order of their ids; MODEL_NOT_FOUND. */
-  async list(model: string, count: number, after = ""): Promise<AliasRow[]> {
-    const { query } = this.#database;
-    const rows = await query
-      .selectFrom("aliases")
-      .selectAll()
-      .where("model", "=", model)
-      .where("id", ">", after)
-      .orderBy("id")
-      .limit(count)
-      .execute();
-    if (rows.length === 0) await checkModel(query, model);
-    return rows;
+  /** A page of at most `count` aliases of a model behind the id `after`, in the order of their ids; MODEL_NOT_FOUND. */
+  list(model: string, count: number, after = ""): Promise<Page<AliasRow>> {
+    return this.#database.snapshot(async (query) => {
+      const found = query.selectFrom("aliases").where("model", "=", model).where("id", ">", after).orderBy("id");
+      const page = await readPage(
+        count,
+        (limit) => found.select(aimBytes.as("bytes")).limit(limit).execute(),
+        (limit) => found.selectAll().limit(limit).execute(),
+      );
+      if (page.rows.length === 0) await checkModel(query, model);
+      return page;
+    });
   }
 
   /** MODEL_NOT_FOUND, ALIAS_NOT_FOUND. */
@@ -90,16 +90,21 @@ export class AliasStore {
   }
 
   /**
-   * At most `count` revisions of an alias below the number `before`, newest first, also where it is deleted. MODEL_NOT_FOUND,
-   * ALIAS_NOT_FOUND where there never was one.
+   * A page of at most `count` revisions of an alias below the number `before`, newest first, also where it is deleted.
+   * MODEL_NOT_FOUND, ALIAS_NOT_FOUND where there never was one.
    */
-  async revisions(model: string, alias: string, count: number, before = Infinity): Promise<AliasRevisionRow[]> {
-    const { query } = this.#database;
-    const rows = await revisionsOf(query, model, alias)
-      .$if(before !== Infinity, (rows) => rows.where("revision", "<", before))
-      .limit(count)
-      .execute();
-    return rows.length === 0 && before === Infinity ? missingVersion(query, model, { alias }) : rows;
+  revisions(model: string, alias: string, count: number, before = Infinity): Promise<Page<AliasRevisionRow>> {
+    return this.#database.snapshot(async (query) => {
+      const found = revisionsOf(query, model, alias).$if(before !== Infinity, (rows) =>
+        rows.where("revision", "<", before),
+      );
+      const page = await readPage(
+        count,
+        (limit) => found.select(aimBytes.as("bytes")).limit(limit).execute(),
+        (limit) => found.selectAll().limit(limit).execute(),
+      );
+      return page.rows.length === 0 && before === Infinity ? missingVersion(query, model, { alias }) : page;
+    });
   }
 
   /**
@@ -175,11 +180,13 @@ function checkEtag(model: string, id: string, seen: string, present: AliasRow | 
 function revisionsOf(query: Kysely<Schema>, model: string, alias: string) {
   return query
     .selectFrom("alias_revisions")
-    .selectAll()
     .where("model", "=", model)
     .where("alias", "=", alias)
     .orderBy("revision", "desc");
 }
+
+/** What an alias, or a revision of it, takes in lists. */
+const aimBytes = bytesOf(["targets_json", "mirrors_json", "principal", "reason"], 300);
 
 async function pastAim(
   query: Kysely<Schema>,
@@ -189,7 +196,7 @@ async function pastAim(
   present = Infinity,
 ): Promise<Aim> {
   // Those that are removals point at nothing.
-  const past = revisionsOf(query, model, alias).where("deleted", "=", 0).limit(11);
+  const past = revisionsOf(query, model, alias).selectAll().where("deleted", "=", 0).limit(11);
   const row = await past
     .$if(revision > 0, (rows) => rows.where("revision", "=", revision))
     .$if(revision === 0 && present !== Infinity, (rows) => rows.where("revision", "<", present))

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { Database } from "./database.ts";
+import { fitting, type Sized } from "./pages.ts";
 import type { ChangeRow, ResourceKind } from "./schema.ts";
 
 /** Which changes; what is given must all match. */
@@ -102,7 +103,7 @@ export class ChangeStore {
     const model = /^models\/([^/]*)$/.exec(resource)?.[1];
     return this.#database.query
       .selectFrom("changes")
-      .select(["sequence", "json_bytes"])
+      .select(["sequence", "json_bytes as bytes"])
       .where("sequence", ">=", begin)
       .where("sequence", "<", end)
       .$if(model !== undefined, (query) => query.where("model", "=", model!))
@@ -134,17 +135,7 @@ export interface SequenceRange {
 }
 
 /** A change, and how large it is. */
-type Head = Pick<ChangeRow, "sequence" | "json_bytes">;
-
-/** As many of the first ones as there is room for, at least one. */
-function fitting(heads: readonly Head[], count: number): readonly Head[] {
-  let bytes = 0;
-  const end = heads.findIndex((head, index) => {
-    bytes += head.json_bytes;
-    return index === count || (index > 0 && bytes > pageBytesMax);
-  });
-  return end === -1 ? heads : heads.slice(0, end);
-}
+type Head = Pick<ChangeRow, "sequence"> & Sized;
 
 /** Lets others have their turn in the midst of a long search: the embedded database works in this very thread. */
 async function breathe(signal: AbortSignal): Promise<void> {
@@ -157,6 +148,3 @@ const windowMax = 10_000;
 
 /** How many statements a page of a list may take: whatever the filters find, it comes within a bounded time. */
 const windowsPerPage = 10;
-
-/** Largest page, in bytes of JSON, unless a single change is larger. */
-const pageBytesMax = 4 * 1024 ** 2;

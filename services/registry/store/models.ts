@@ -6,6 +6,7 @@ import { modelName } from "../../../lib/resource-names.ts";
 import { modelMessage } from "../messages/model.ts";
 import type { Database } from "./database.ts";
 import { namesOf } from "./existing-names.ts";
+import { bytesOf, type Page, readPage } from "./pages.ts";
 import type { Compatibility, ModelRow, Schema } from "./schema.ts";
 import type { Actor, CatalogueTransaction } from "./transaction.ts";
 
@@ -53,32 +54,16 @@ export class ModelStore {
     return row ?? (await missingModel(query, id));
   }
 
-  /** At most `count` models whose id is behind `after`, in the order of their ids. */
-  list({ idPrefix, owner, tags, showDeleted }: ModelFilters, count: number, after = ""): Promise<ModelRow[]> {
-    // One of the tags leads the way, so that a page costs as little where few models have it.
-    const [leading, ...others] = Object.entries(tags);
-    const begin = after < idPrefix ? ({ is: ">=", id: idPrefix } as const) : ({ is: ">", id: after } as const);
-    return (
-      this.#database.query
-        .selectFrom("models")
-        .selectAll("models")
-        .$if(leading === undefined, (query) => query.where("models.id", begin.is, begin.id).orderBy("models.id"))
-        .$if(leading !== undefined, (query) =>
-          query
-            .innerJoin("model_tags as tag", "tag.model", "models.id")
-            .where("tag.key", "=", leading[0])
-            .$if(leading[1] !== "", (tagged) => tagged.where("tag.value", "=", leading[1]))
-            .where("tag.model", begin.is, begin.id)
-            .orderBy("tag.model"),
-        )
-        // Behind every character that an id may have.
-        .$if(idPrefix !== "", (query) => query.where("models.id", "<", `${idPrefix}~`))
-        .$if(owner !== "", (query) => query.where("owner", "=", owner))
-        .$if(!showDeleted, (query) => query.where("delete_time", "is", null))
-        .where(({ and, exists }) => and(others.map((pair) => exists(taggedWith(pair)))))
-        .limit(count)
-        .execute()
-    );
+  /** A page of at most `count` models whose id is behind `after`, in the order of their ids. */
+  list(filters: ModelFilters, count: number, after = ""): Promise<Page<ModelRow>> {
+    return this.#database.snapshot((query) => {
+      const found = modelsBehind(query, filters, after);
+      return readPage(
+        count,
+        (limit) => found.select(listedBytes.as("bytes")).limit(limit).execute(),
+        (limit) => found.selectAll("models").limit(limit).execute(),
+      );
+    });
   }
 
   /** Sets some fields, if the etag is empty or the current one; MODEL_NOT_FOUND, MODEL_DELETED, ETAG_MISMATCH. */
@@ -165,7 +150,7 @@ async function missingModel(query: Kysely<Schema>, id: string): Promise<never> {
 
 /** The etag that a caller sent is not the current one. */
 export function staleEtag(name: string, seen: string, current: string): ServiceError {
-  const message = `${name} has changed: etag is ${JSON.stringify(seen)}; needed: ${JSON.stringify(current)}`;
+  const message = `${name} has changed: etag is ${JSON.stringify(seen.slice(0, 100))}; needed: ${JSON.stringify(current)}`;
   return new ServiceError("ETAG_MISMATCH", message, { metadata: { etag: current } });
 }
 
@@ -219,6 +204,33 @@ function recordModel(transaction: CatalogueTransaction, before: ModelRow | undef
     after: modelMessage(after),
   });
 }
+
+/** Those behind the id `after`, in the order of their ids. */
+function modelsBehind(query: Kysely<Schema>, { idPrefix, owner, tags, showDeleted }: ModelFilters, after: string) {
+  // One of the tags leads the way, so that a page costs as little where few models have it.
+  const [leading, ...others] = Object.entries(tags);
+  const begin = after < idPrefix ? ({ is: ">=", id: idPrefix } as const) : ({ is: ">", id: after } as const);
+  return (
+    query
+      .selectFrom("models")
+      .$if(leading === undefined, (models) => models.where("models.id", begin.is, begin.id).orderBy("models.id"))
+      .$if(leading !== undefined, (models) =>
+        models
+          .innerJoin("model_tags as tag", "tag.model", "models.id")
+          .where("tag.key", "=", leading[0])
+          .$if(leading[1] !== "", (tagged) => tagged.where("tag.value", "=", leading[1]))
+          .where("tag.model", begin.is, begin.id)
+          .orderBy("tag.model"),
+      )
+      // Behind every character that an id may have.
+      .$if(idPrefix !== "", (models) => models.where("models.id", "<", `${idPrefix}~`))
+      .$if(owner !== "", (models) => models.where("owner", "=", owner))
+      .$if(!showDeleted, (models) => models.where("delete_time", "is", null))
+      .where(({ and, exists }) => and(others.map((pair) => exists(taggedWith(pair)))))
+  );
+}
+
+const listedBytes = bytesOf(["owner", "description", "tags_json"], 300);
 
 /** Finds the tag of the model that the query around it is about. */
 function taggedWith([key, value]: readonly [string, string]) {

@@ -62,7 +62,8 @@ export interface ModelTagRow {
 }
 
 /** Of a version and of a variant; the contract's word without its prefix. */
-export type VersionState = "UPLOADING" | "VALIDATING" | "READY" | "REJECTED" | "DEPRECATED" | "DELETED";
+export const versionStates = ["UPLOADING", "VALIDATING", "READY", "REJECTED", "DEPRECATED", "DELETED"] as const;
+export type VersionState = (typeof versionStates)[number];
 
 export interface VersionRow {
   model: string;
@@ -233,7 +234,8 @@ export interface LineageRow {
   relation: "DERIVED" | "TRAINED_ON" | "MADE_BY";
 }
 
-export type ResourceKind = "MODEL" | "VERSION" | "ALIAS" | "SERVING_SETTINGS" | "ARTIFACT" | "HOLD";
+export const resourceKinds = ["MODEL", "VERSION", "ALIAS", "SERVING_SETTINGS", "ARTIFACT", "HOLD"] as const;
+export type ResourceKind = (typeof resourceKinds)[number];
 
 /** Only ever added. */
 export interface ChangeRow {

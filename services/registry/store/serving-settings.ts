@@ -8,6 +8,7 @@ import { servingSettingsMessage, unsetEtag } from "../messages/serving.ts";
 import type { Database } from "./database.ts";
 import { namesOf } from "./existing-names.ts";
 import { checkModel, lockedModel, staleEtag } from "./models.ts";
+import { bytesOf, type Page, readPage } from "./pages.ts";
 import type { Schema, ServingSettingsRow } from "./schema.ts";
 import type { Actor, CatalogueTransaction } from "./transaction.ts";
 
@@ -42,14 +43,22 @@ export class ServingSettingsStore {
     return row;
   }
 
-  /** At most `count` revisions below the number `before`, newest first; MODEL_NOT_FOUND. */
-  async revisions(model: string, count: number, before: number | undefined): Promise<ServingSettingsRow[]> {
-    const rows = await revisionsOf(this.#database.query, model)
-      .$if(before !== undefined, (query) => query.where("revision", "<", before!))
-      .limit(count)
-      .execute();
-    if (rows.length === 0) await checkModel(this.#database.query, model);
-    return rows;
+  /** A page of at most `count` revisions below the number `before`, newest first; MODEL_NOT_FOUND. */
+  revisions(model: string, count: number, before: number | undefined): Promise<Page<ServingSettingsRow>> {
+    return this.#database.snapshot(async (query) => {
+      const found = revisionsOf(query, model).$if(before !== undefined, (rows) => rows.where("revision", "<", before!));
+      const page = await readPage(
+        count,
+        (limit) =>
+          found
+            .select(bytesOf(["settings_json", "principal", "reason"], 300).as("bytes"))
+            .limit(limit)
+            .execute(),
+        (limit) => found.selectAll().limit(limit).execute(),
+      );
+      if (page.rows.length === 0) await checkModel(query, model);
+      return page;
+    });
   }
 
   /**
@@ -69,7 +78,7 @@ export class ServingSettingsStore {
    */
   rollback(actor: Actor, change: SettingsChange, revision: number): Promise<ServingSettingsRow> {
     return this.#change(actor, change, async ({ query }, present) => {
-      const past = revisionsOf(query, change.model).limit(11);
+      const past = revisionsOf(query, change.model).selectAll().limit(11);
       const row = await (revision > 0
         ? past.where("revision", "=", revision)
         : past.where("revision", "<", present?.revision ?? 0)
@@ -114,11 +123,11 @@ export class ServingSettingsStore {
 
 /** Newest first. */
 function revisionsOf(query: Kysely<Schema>, model: string) {
-  return query.selectFrom("serving_settings").selectAll().where("model", "=", model).orderBy("revision", "desc");
+  return query.selectFrom("serving_settings").where("model", "=", model).orderBy("revision", "desc");
 }
 
 function newest(query: Kysely<Schema>, model: string): Promise<ServingSettingsRow | undefined> {
-  return revisionsOf(query, model).limit(1).executeTakeFirst();
+  return revisionsOf(query, model).selectAll().limit(1).executeTakeFirst();
 }
 
 async function checkVersions(

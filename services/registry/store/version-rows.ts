@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import { versionName } from "../../../lib/resource-names.ts";
 import { versionMessage } from "../messages/version.ts";
+import { bytesOf } from "./pages.ts";
 import type { Schema, VariantRow, VersionRow } from "./schema.ts";
 import type { CatalogueTransaction } from "./transaction.ts";
 
@@ -26,7 +27,7 @@ export async function findVersion(
   return version && { version, variants: await variantsOf(query, model, [number]) };
 }
 
-/** Those of a model that there are, newest first, each without its model card. */
+/** Those of a model that there are, newest first, each without its model card, metadata and lineage. */
 export async function findVersions(
   query: Kysely<Schema>,
   model: string,
@@ -35,7 +36,7 @@ export async function findVersions(
   if (numbers.length === 0) return [];
   const versions = await query
     .selectFrom("versions")
-    .select(listedColumns)
+    .select(briefColumns)
     .where("model", "=", model)
     .where("number", "in", numbers)
     .orderBy("number", "desc")
@@ -43,11 +44,11 @@ export async function findVersions(
   return withVariants(query, model, versions);
 }
 
-/** Adds the variants to versions of a model that were read without their model cards. */
+/** Adds the variants to versions of a model; what was not read of these is empty. */
 export async function withVariants(
   query: Kysely<Schema>,
   model: string,
-  versions: readonly ListedVersion[],
+  versions: readonly BriefVersion[],
 ): Promise<FullVersion[]> {
   if (versions.length === 0) return [];
   const variants = await variantsOf(
@@ -58,16 +59,17 @@ export async function withVariants(
   const byNumber = new Map(versions.map(({ number }) => [number, [] as VariantRow[]]));
   for (const variant of variants) byNumber.get(variant.number)?.push(variant);
   return versions.map((version) => ({
-    version: { ...version, model_card: "" },
+    version: { ...unread, ...version },
     variants: byNumber.get(version.number)!,
   }));
 }
 
-/** A version as lists have it. */
-export type ListedVersion = Omit<VersionRow, "model_card">;
+const unread = { model_card: "", metadata_json: "{}", lineage_json: null } as const;
 
-/** What lists read of a version: everything but the model card. */
-export const listedColumns = [
+/** A version without its longest texts. */
+type BriefVersion = Omit<VersionRow, keyof typeof unread>;
+
+const briefColumns = [
   "model",
   "number",
   "state",
@@ -79,14 +81,31 @@ export const listedColumns = [
   "size_bytes",
   "metrics_json",
   "tags_json",
-  "metadata_json",
-  "lineage_json",
   "create_time",
   "update_time",
   "etag",
   "request_id",
   "request_digest",
-] as const satisfies readonly (keyof ListedVersion)[];
+] as const satisfies readonly (keyof BriefVersion)[];
+
+/** What lists read of a version: everything but the model card. */
+export const listedColumns = [...briefColumns, "metadata_json", "lineage_json"] as const;
+
+/** What a version takes in lists, with its variants. */
+export const listedBytes = sql<number>`${bytesOf(
+  [
+    "state_reason",
+    "signature_json",
+    "operators_json",
+    "opsets_json",
+    "metrics_json",
+    "tags_json",
+    "metadata_json",
+    "lineage_json",
+  ],
+  500,
+)} + (SELECT sum(${bytesOf(["execution_providers_json", "external_files_json", "quality_json", "state_reason"], 500)})
+  FROM variants WHERE variants.model = versions.model AND variants.number = versions.number)`;
 
 /** Writes a new version with its variants, and records it. */
 export async function insertVersion(transaction: CatalogueTransaction, full: FullVersion): Promise<void> {

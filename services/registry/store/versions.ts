@@ -6,10 +6,18 @@ import { aliasName, type VersionChoice, versionName } from "../../../lib/resourc
 import type { Database } from "./database.ts";
 import { namesOf } from "./existing-names.ts";
 import { checkModel, lockedModel, staleEtag } from "./models.ts";
+import { type Page, readPage } from "./pages.ts";
 import type { Schema, VersionState } from "./schema.ts";
 import type { Actor, CatalogueTransaction } from "./transaction.ts";
 import { afterRefusal } from "./variants.ts";
-import { type FullVersion, findVersion, listedColumns, saveVersion, withVariants } from "./version-rows.ts";
+import {
+  type FullVersion,
+  findVersion,
+  listedBytes,
+  listedColumns,
+  saveVersion,
+  withVariants,
+} from "./version-rows.ts";
 
 /** Which versions of a model are listed; what is given must all match. */
 export interface VersionFilters {
@@ -50,27 +58,31 @@ export class VersionStore {
     });
   }
 
-  /** At most `count` versions of a model below the number `before`, newest first, without model cards; MODEL_NOT_FOUND. */
+  /**
+   * A page of at most `count` versions of a model below the number `before`, newest first, without model cards; MODEL_NOT_FOUND.
+   */
   list(
     model: string,
     { states, tags }: VersionFilters,
     count: number,
     before: number | undefined,
-  ): Promise<FullVersion[]> {
+  ): Promise<Page<FullVersion>> {
     return this.#database.snapshot(async (query) => {
-      const versions = await query
+      const found = query
         .selectFrom("versions")
-        .select(listedColumns)
         .where("model", "=", model)
         .$if(before !== undefined, (rows) => rows.where("number", "<", before!))
         .$if(states.length === 0, (rows) => rows.where("state", "!=", "DELETED"))
         .$if(states.length > 0, (rows) => rows.where("state", "in", states))
         .where(({ and, exists }) => and(Object.entries(tags).map((pair) => exists(taggedWith(pair)))))
-        .orderBy("number", "desc")
-        .limit(count)
-        .execute();
-      if (versions.length === 0) await checkModel(query, model);
-      return withVariants(query, model, versions);
+        .orderBy("number", "desc");
+      const page = await readPage(
+        count,
+        (limit) => found.select(listedBytes.as("bytes")).limit(limit).execute(),
+        (limit) => found.select(listedColumns).limit(limit).execute(),
+      );
+      if (page.rows.length === 0) await checkModel(query, model);
+      return { ...page, rows: await withVariants(query, model, page.rows) };
     });
   }
 

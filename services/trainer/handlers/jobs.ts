@@ -1,7 +1,7 @@
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { TrainerServiceHandlers } from "../../../lib/gen/amaas/trainer/v1/TrainerService.ts";
 import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
-import { jobName, parseJobName } from "../../../lib/resource-names.ts";
+import { jobIdPattern, jobName, parseJobName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { Catalogue } from "../catalogue.ts";
 import type { DatasetHolds } from "../dataset-holds.ts";
@@ -46,7 +46,7 @@ export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHand
 
     ListJobs: async ({ pageSize, pageToken }) => {
       const size = pageSizeOf(pageSize);
-      const found = await store.list(size + 1, pageKeyOf(pageToken));
+      const found = await store.list(size + 1, pageKeyOf(pageToken, jobIdPattern));
       const page = found.slice(0, size);
       const nextPageToken = found.length > size ? pageTokenOf(page[size - 1].id) : "";
       return { jobs: page.map(jobMessage), nextPageToken };
