@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import { checkCarried } from "../../../lib/onnx/carriers.ts";
 import { checkExternalFiles } from "../../../lib/onnx/external-data.ts";
+import { checkExternalRanges } from "../../../lib/onnx/external-ranges.ts";
 import { readModel } from "../../../lib/onnx/model.ts";
 import { newestOpset } from "../../../lib/onnx/newest-opset.ts";
 import { isShortage } from "../../../lib/onnx/shortage.ts";
@@ -67,7 +68,8 @@ async function outcomeOf(task: ValidatorTask, memoryBytesMax: number): Promise<O
 }
 
 /** Holds the file for as long as it takes to read it. */
-async function readFacts({ path, locations }: ValidatorTask): Promise<FileFacts> {
+async function readFacts(task: ValidatorTask): Promise<FileFacts> {
+  const { path, locations } = task;
   const { size } = await stat(path);
   if (size > onnxBytesMax) throw invalid(`its ONNX file has ${size} bytes; needed: at most ${onnxBytesMax}`);
   const model = readModel(await readFile(path));
@@ -77,6 +79,7 @@ async function readFacts({ path, locations }: ValidatorTask): Promise<FileFacts>
   if (surplus !== undefined) {
     throw invalid(`external_files have ${JSON.stringify(surplus)}, where the ONNX file keeps nothing`);
   }
+  checkExternalRanges(model, await externalBytes(task));
   checkCarried(facts.signature);
   return facts;
 }
@@ -140,10 +143,17 @@ async function runOnce(task: ValidatorTask, inputs: readonly Tensor[], memoryByt
   }
 }
 
-async function sizeOf({ path, locations }: ValidatorTask): Promise<number> {
-  let bytes = (await stat(path)).size;
-  for (const location of locations) bytes += (await stat(join(dirname(path), location))).size;
+async function sizeOf(task: ValidatorTask): Promise<number> {
+  let bytes = (await stat(task.path)).size;
+  for (const fileBytes of (await externalBytes(task)).values()) bytes += fileBytes;
   return bytes;
+}
+
+/** The sizes of the external files, by their locations. */
+async function externalBytes({ path, locations }: ValidatorTask): Promise<ReadonlyMap<string, number>> {
+  const sizes = new Map<string, number>();
+  for (const location of locations) sizes.set(location, (await stat(join(dirname(path), location))).size);
+  return sizes;
 }
 
 /** The runtime fails in one way for everything; its text tells whose fault it was. */
