@@ -14,6 +14,16 @@ describe("a signature", () => {
     ]);
   });
 
+  it("takes negative sizes for unknown ones, as the runtime does, and refuses those that no number holds exactly", () => {
+    const sized = (dimValue: object | number) =>
+      modelWith({ tensorType: { elemType: 1, shape: { dim: [{ dimValue }] } } } as never);
+    expect(signatureOf(sized(-5)).inputs[0].shape).to.deep.equal(["?"]);
+    expect(signatureOf(sized(2 ** 53 - 1)).inputs[0].shape).to.deep.equal([2 ** 53 - 1]);
+    for (const size of [2 ** 53, { low: -1, high: 2 ** 31 - 1, unsigned: false }]) {
+      expect(() => signatureOf(sized(size))).to.throw('input "x" has a dimension beyond 2^53');
+    }
+  });
+
   it("tells a scalar from a tensor of any rank", () => {
     expect(signatureOf(modelWith({ tensorType: { elemType: 1, shape: {} } })).inputs[0].shape).to.deep.equal([]);
     expect(signatureOf(modelWith({ tensorType: { elemType: 1 } })).inputs[0].shape).to.deep.equal(["..."]);

@@ -63,6 +63,74 @@ describe("validation in the registry", () => {
       }
     });
 
+    it("sizes that no number holds exactly, and no tensor has", async () => {
+      for (const size of [2 ** 53, 2 ** 62]) {
+        const large = tensor("x", "FP32", [size, 2]);
+        expect(await refusalOf(rawModel({ node: identity, input: [large] }))).to.contain(
+          'input "x" has a dimension beyond 2^53',
+        );
+        const output = tensor("y", "FP32", [size]);
+        expect(await refusalOf(rawModel({ node: identity, output: [output] }))).to.contain(
+          'output "y" has a dimension beyond 2^53',
+        );
+      }
+    });
+
+    it("two outputs or inputs of one name", async () => {
+      const output = [tensor("y"), tensor("y")];
+      expect(await refusalOf(rawModel({ node: identity, output }))).to.contain(
+        'more than one output "y"; needed: each',
+      );
+      const input = [tensor("x"), tensor("x")];
+      expect(await refusalOf(rawModel({ node: identity, input }))).to.contain('more than one input "x"; needed: each');
+    });
+
+    it("names that no message and no database can carry", async () => {
+      const [x, y] = ["x\0z", "y\0"];
+      for (const [what, model] of [
+        ["input", rawModel({ node: [node("Identity", [x], ["y"])], input: [tensor(x)] })],
+        ["output", rawModel({ node: [node("Identity", ["x"], [y])], output: [tensor(y)] })],
+        ["size", rawModel({ node: identity, input: [tensor("x", "FP32", ["a\0b", 2])] })],
+        ["operator", rawModel({ node: [node("No\0pe", ["x"], ["y"])] })],
+        ["operator set", rawModel({ node: identity, opsets: { "": 18, "org\0acme": 1 } })],
+      ] as const) {
+        const reason = await refusalOf(model);
+        expect(reason, what).to.contain(what).and.contain("without NUL").and.contain("\\u0000");
+      }
+    });
+
+    it("more operator sets, operators, axes and inputs than anybody serves", async () => {
+      const many = (count: number, prefix: string) => Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+      const opsets = Object.fromEntries(many(64, "org.acme.").map((domain) => [domain, 1]));
+      expect(await refusalOf(rawModel({ node: identity, opsets: { "": 18, ...opsets } }))).to.contain(
+        "65 imports of operator sets; needed: at most 64",
+      );
+      const input = [tensor("x"), ...many(4096, "x").map((name) => tensor(name))];
+      expect(await refusalOf(rawModel({ node: identity, input }))).to.contain("4097 inputs; needed: at most 4096");
+      const axes = tensor("x", "FP32", Array(65).fill(1));
+      expect(await refusalOf(rawModel({ node: identity, input: [axes] }))).to.contain("65 axes; needed: at most 64");
+      const operators = many(4097, "Op").map((name) => node(name, ["x"], ["y"]));
+      expect(await refusalOf(rawModel({ node: operators }))).to.contain(
+        "4097 kinds of operators; needed: at most 4096",
+      );
+      const long = "n".repeat(1025);
+      expect(await refusalOf(rawModel({ node: identity, input: [tensor(long)] }))).to.contain("1025 characters");
+    });
+
+    it("weights beyond the end of their file, with the tensor and the bytes", async () => {
+      const at = (...externalData: { key: string; value: string }[]) => {
+        const where = { key: "location", value: "w.bin" };
+        const w = { ...external("w", [2], "w.bin"), externalData: [where, ...externalData] };
+        return refusalOf(rawModel({ node: [node("Add", ["x", "w"], ["y"])], initializer: [w] }), { "w.bin": weights });
+      };
+      expect(await at({ key: "offset", value: "8" })).to.equal(
+        'the tensor "w" keeps its data in bytes 8 to 16 of "w.bin"; needed: a range within its 8 bytes',
+      );
+      expect(await at({ key: "offset", value: "-8" })).to.contain(
+        'the tensor "w" has the external offset "-8"; needed',
+      );
+    });
+
     it("operator sets that are newer than the runtime's, and says which is the newest", async () => {
       expect(await refusalOf(rawModel({ node: identity, opsets: { "": 9999 } }))).to.match(
         /operator set ai\.onnx is 9999; needed: at most \d\d\b/,
@@ -162,7 +230,9 @@ describe("validation in the registry", () => {
     });
 
     it("files that are shorter than the weights in them", async () => {
-      expect(await refusalOf(externalModel("w.bin"), { "w.bin": weights.subarray(0, 6) })).to.match(/out of bounds/);
+      expect(await refusalOf(externalModel("w.bin"), { "w.bin": weights.subarray(0, 6) })).to.match(
+        /bytes 0 to 8 of "w.bin"; needed: a range within its \d bytes/,
+      );
     });
 
     it("models that cannot compute with zeros", async () => {

@@ -10,6 +10,7 @@ import {
 } from "../../../lib/onnx/model.ts";
 import { signatureOf } from "../../../lib/onnx/signature.ts";
 import type { ModelFacts } from "../store/validations.ts";
+import { checkOperators, checkOpsetImports, checkSignature } from "./model-bounds.ts";
 
 /** What an ONNX file says of itself. */
 export interface FileFacts extends Omit<ModelFacts, "memoryBytes"> {
@@ -26,6 +27,8 @@ export function factsOf(model: ModelProto): FileFacts {
     opsets: opsetsOf(model),
     parameterCount: parameterCountOf(tensors),
   };
+  checkSignature(facts.signature);
+  checkOperators(facts.operators);
   const bytes = JSON.stringify(facts).length;
   if (bytes > factsBytesMax) {
     throw invalid(`its inputs, outputs and operators take ${bytes} bytes to list; needed: at most ${factsBytesMax}`);
@@ -71,6 +74,7 @@ function operatorsOf(nodes: readonly NodeProto[]): Record<string, number> {
 }
 
 function opsetsOf({ opsetImport = [] }: ModelProto): Record<string, number> {
+  checkOpsetImports(opsetImport.map(({ domain = "" }) => domain));
   const opsets = new Map<string, number>();
   for (const { domain, version = 0 } of opsetImport) {
     const name = domain || ownDomain;
