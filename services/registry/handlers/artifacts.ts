@@ -109,7 +109,8 @@ async function* chunksOf(parts: AsyncIterator<UploadArtifactRequest__Output>): A
     const { chunk } = part.value;
     if (!chunk) throw invalid("a message after the first", part.value.part ?? "empty", "a chunk");
     if (chunk.length > chunkBytesMax) throw invalid("chunk", `${chunk.length} bytes`, `at most ${chunkBytesMax} bytes`);
-    yield chunk;
+    // One without bytes is no sign of life.
+    if (chunk.length > 0) yield chunk;
   }
 }
 
