@@ -85,6 +85,8 @@ export class ValidationQueue {
       .where("due.model", "=", model)
       .orderBy("due.lease_time")
       .orderBy("due.create_time")
+      .orderBy("due.number")
+      .orderBy("due.position")
       .limit(1)
       .$if(isShared, (rows) => rows.forUpdate("due").skipLocked());
     const row = await query
