@@ -21,7 +21,12 @@ describeModelsOnEachStore("CheckCompatibility", (own) => {
 
   it("compares with what the alias default points at by the mode of the model, where nothing else is said", async () => {
     await calls.publish(withScores, plain);
-    expect(await check(2)).to.deep.equal({ compatible: true, mode: "COMPATIBILITY_MODE_BACKWARD", differences: [] });
+    expect(await check(2)).to.deep.equal({
+      compatible: true,
+      mode: "COMPATIBILITY_MODE_BACKWARD",
+      differences: [],
+      truncated: false,
+    });
     await calls.move([1]);
     expect(await check(2)).to.deep.equal({
       compatible: false,
@@ -33,6 +38,7 @@ describeModelsOnEachStore("CheckCompatibility", (own) => {
           message: 'output "scores" is gone',
         },
       ],
+      truncated: false,
     });
     await calls.setMode("FORWARD");
     const forward = await check(2);
@@ -146,6 +152,24 @@ describeModelsOnEachStore("CheckCompatibility", (own) => {
     expect(fault).to.include({ code: status.FAILED_PRECONDITION, reason: "INCOMPATIBLE" });
     expect(fault.metadata).to.include({ differences: "300" });
     expect(fault.message).to.contain("300 differences break BACKWARD").and.contain("输入张量");
+  });
+
+  it("shows a thousand differences where there are more, and so does a refusal", async () => {
+    const wide = (dataType: "FP32" | "FP64"): Signature => ({
+      inputs: Array.from({ length: 1200 }, (_, index) => ({ name: `x${index}`, dataType, shape: [2] })),
+      outputs: [y],
+    });
+    await calls.publish(wide("FP32"), wide("FP64"));
+    await calls.move([1]);
+    const { compatible, differences, truncated } = await check(2);
+    expect({ compatible, truncated }).to.deep.equal({ compatible: false, truncated: true });
+    expect(differences).to.have.length(1000);
+    const fault = await faultOf(calls.move([2]));
+    expect(fault).to.include({ code: status.FAILED_PRECONDITION, reason: "INCOMPATIBLE" });
+    expect(fault.metadata).to.include({ differences: "1000", differences_truncated: "true" });
+    const diff = await calls.registry.unary("DiffVersions", { left: calls.version(1), right: calls.version(2) });
+    expect(diff.signature).to.have.length(1000);
+    expect(diff.truncated).to.equal(true);
   });
 });
 

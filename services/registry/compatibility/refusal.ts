@@ -1,23 +1,25 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import type { Compatibility } from "../store/schema.ts";
-import type { FoundDifference } from "./comparison.ts";
+import type { Findings, FoundDifference } from "./findings.ts";
 
-/** The mode of a model does not let an alias move: says every difference that breaks it, as far as there is room. */
+/** The mode of a model does not let an alias move: says what breaks it, as far as there is room, and how much there is. */
 export function incompatibleFault(
   alias: string,
   mode: Compatibility,
-  breaking: readonly FoundDifference[],
+  { shown: breaking, areMore }: Pick<Findings, "shown" | "areMore">,
 ): ServiceError {
   const count = breaking.length;
-  const begin = `${alias} cannot move: ${count} ${count === 1 ? "difference breaks" : "differences break"} ${mode}`;
-  const shown = fitting(sentencesOf(breaking), charactersMax);
-  const more = shown.length < count ? [`and ${count - shown.length} more`] : [];
-  const end = "CheckCompatibility shows all; needed: a compatible version, another mode, or force";
+  const atLeast = areMore ? "more than " : "";
+  const begin = `${alias} cannot move: ${atLeast}${count} ${count === 1 ? "difference breaks" : "differences break"} ${mode}`;
+  const sentences = fitting(sentencesOf(breaking), charactersMax);
+  const more = sentences.length < count ? [`and ${atLeast}${count - sentences.length} more`] : [];
+  const end = "CheckCompatibility lists them; needed: a compatible version, another mode, or force";
   const details = breaking.slice(0, detailsMax).map((found, index): [string, string] => {
     return [`difference_${index + 1}`, `${comparedOf(found)}: ${found.kind} ${found.path}`];
   });
-  return new ServiceError("INCOMPATIBLE", `${begin}: ${[...shown, ...more, end].join(separator)}`, {
-    metadata: { alias, mode, differences: String(count), ...Object.fromEntries(details) },
+  const metadata = { alias, mode, differences: String(count), ...(areMore && { differences_truncated: "true" }) };
+  return new ServiceError("INCOMPATIBLE", `${begin}: ${[...sentences, ...more, end].join(separator)}`, {
+    metadata: { ...metadata, ...Object.fromEntries(details) },
   });
 }
 

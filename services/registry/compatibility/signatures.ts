@@ -6,32 +6,31 @@ import { shortened, tensorDifferences, tensorLabel, tensorPath, tensorText } fro
 /**
  * What tells a new signature from an old one, judged by what our nodes demand of a request: every input that is not optional, no
  * input that they do not know, exactly its element type, and a shape that fits. Inputs and outputs are known by their names;
- * their order does not matter.
+ * their order does not matter. Each is found when it is asked for.
  */
-export function differencesBetween(before: Signature, after: Signature): readonly Difference[] {
-  return [
-    ...sideDifferences("inputs", before.inputs, after.inputs),
-    ...sideDifferences("outputs", before.outputs, after.outputs),
-  ];
+export function* differencesBetween(before: Signature, after: Signature): Generator<Difference, void> {
+  yield* sideDifferences("inputs", before.inputs, after.inputs);
+  yield* sideDifferences("outputs", before.outputs, after.outputs);
 }
 
 /** In the order of the old signature; what is new comes behind, in the order of the new one. */
-function sideDifferences(side: Side, before: readonly TensorSpec[], after: readonly TensorSpec[]): Difference[] {
+function* sideDifferences(
+  side: Side,
+  before: readonly TensorSpec[],
+  after: readonly TensorSpec[],
+): Generator<Difference, void> {
   const successors = new Map(after.map((spec) => [spec.name, spec]));
   const known = new Set(before.map(({ name }) => name));
   const removed = before.filter(({ name }) => !successors.has(name));
   const added = after.filter(({ name }) => !known.has(name));
   const renames = renamesAmong(removed, added);
   const renamed = new Set(renames.values());
-  return [
-    ...before.flatMap((spec) => {
-      const successor = successors.get(spec.name);
-      return successor === undefined
-        ? removal(side, spec, renames.get(spec))
-        : tensorDifferences(side, spec, successor);
-    }),
-    ...added.filter((spec) => !renamed.has(spec)).map((spec) => addition(side, spec)),
-  ];
+  for (const spec of before) {
+    const successor = successors.get(spec.name);
+    if (successor === undefined) yield removal(side, spec, renames.get(spec));
+    else yield* tensorDifferences(side, spec, successor);
+  }
+  for (const spec of added) if (!renamed.has(spec)) yield addition(side, spec);
 }
 
 /** What each old one is called now: the first new one of the same form that is left, in the order of both. */

@@ -3,15 +3,16 @@ import type { RegistryServiceHandlers } from "../../../lib/gen/amaas/registry/v1
 import type { Version } from "../../../lib/gen/amaas/registry/v1/Version.ts";
 import { defaultAlias, parseAliasName, parseVersionChoice, versionName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
-import { type Candidate, type ComparedVersion, foundDifferences } from "../compatibility/comparison.ts";
+import { type Candidate, type ComparedVersion, comparison } from "../compatibility/comparison.ts";
 import { fieldDifferences } from "../compatibility/fields.ts";
-import { breaksMode, isTransitive } from "../compatibility/modes.ts";
-import { differencesBetween } from "../compatibility/signatures.ts";
+import { differencesMax, Findings } from "../compatibility/findings.ts";
+import { isTransitive } from "../compatibility/modes.ts";
 import type { FleetCapabilities } from "../control/fleet-capabilities.ts";
 import { differenceMessage } from "../messages/difference.ts";
 import { versionMessage } from "../messages/version.ts";
 import type { AliasStore } from "../store/aliases.ts";
 import { candidateOf } from "../store/compared-versions.ts";
+import { inTurns } from "../store/in-turns.ts";
 import type { ModelStore } from "../store/models.ts";
 import type { FullVersion } from "../store/version-rows.ts";
 import type { VersionStore } from "../store/versions.ts";
@@ -32,32 +33,37 @@ export function compatibilityHandlers(
   const { models, versions, fleet } = parts;
   const read = ({ model, version }: ReturnType<typeof parseVersionChoice>) => versions.get(model, version);
   return {
-    CheckCompatibility: async ({ name, against, mode: asked }) => {
+    CheckCompatibility: async ({ name, against, mode: asked }, { signal }) => {
       const choice = parseVersionChoice(name);
       if (against.length > againstMax) throw invalid("against", `${against.length} names`, `at most ${againstMax}`);
       const word = wordOf("mode", asked, "COMPATIBILITY_MODE_");
       const candidate = comparable(await read(choice));
       const mode = word === "UNSPECIFIED" ? (await models.get(choice.model)).compatibility : word;
       const others = await othersOf(parts, choice.model, against, isTransitive(mode));
-      const found = foundDifferences(candidate, others, fleet());
+      const findings = new Findings({ mode, isOnlyBreaking: false });
+      await inTurns(comparison(candidate, others, fleet(), findings), signal);
       return {
-        compatible: !found.some((difference) => breaksMode(mode, difference)),
+        compatible: !findings.breaksMode,
         mode: `COMPATIBILITY_MODE_${mode}`,
-        differences: found.map((difference) => differenceMessage(difference.against, difference)),
+        differences: findings.shown.map((difference) => differenceMessage(difference.against, difference)),
+        truncated: findings.areMore,
       };
     },
 
-    DiffVersions: async ({ left, right }) => {
+    DiffVersions: async ({ left, right }, { signal }) => {
       const [leftChoice, rightChoice] = [parseVersionChoice(left, "left"), parseVersionChoice(right, "right")];
       const [before, after] = [await read(leftChoice), await read(rightChoice)];
       const [old, candidate] = [before, after].map(candidateOf);
       const [leftMessage, rightMessage] = [withoutCard(before), withoutCard(after)];
-      const signature = old && candidate ? differencesBetween(old.signature, candidate.signature) : [];
+      const findings = new Findings({ mode: "NONE", isOnlyBreaking: false });
+      if (old && candidate) await inTurns(comparison(candidate, [old], [], findings), signal);
+      const fields = fieldDifferences(leftMessage, rightMessage);
       return {
         left: leftMessage,
         right: rightMessage,
-        signature: signature.map((difference) => differenceMessage(old!.name, difference)),
-        fields: [...fieldDifferences(leftMessage, rightMessage)],
+        signature: findings.shown.map((difference) => differenceMessage(difference.against, difference)),
+        fields: fields.slice(0, differencesMax),
+        truncated: findings.areMore || fields.length > differencesMax,
       };
     },
   };

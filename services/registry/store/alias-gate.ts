@@ -1,11 +1,13 @@
 import type { Kysely } from "kysely";
 import { ServiceError } from "../../../lib/errors.ts";
 import { aliasName, versionName } from "../../../lib/resource-names.ts";
-import { foundDifferences } from "../compatibility/comparison.ts";
-import { breaksMode, isTransitive } from "../compatibility/modes.ts";
+import { comparison } from "../compatibility/comparison.ts";
+import { Findings } from "../compatibility/findings.ts";
+import { isTransitive } from "../compatibility/modes.ts";
 import { incompatibleFault } from "../compatibility/refusal.ts";
 import type { FleetCapabilities } from "../control/fleet-capabilities.ts";
 import { candidateOf, comparedVersions, everTargeted } from "./compared-versions.ts";
+import { inTurns } from "./in-turns.ts";
 import type { ModelRow, Schema } from "./schema.ts";
 import { type FullVersion, findVersions } from "./version-rows.ts";
 import { missingVersion } from "./versions.ts";
@@ -92,13 +94,13 @@ async function modeObjection(
   const others = isTransitive(mode)
     ? await everTargeted(query, model, alias)
     : await comparedVersions(query, model, [...known]);
-  const breaking = added
-    .flatMap((number) => {
-      const candidate = candidateOf(versions.get(number)!);
-      return candidate === undefined ? [] : foundDifferences(candidate, known.has(number) ? [] : others, fleet);
-    })
-    .filter((difference) => breaksMode(mode, difference));
-  return breaking.length === 0 ? undefined : incompatibleFault(aliasName(model, alias), mode, breaking);
+  const findings = new Findings({ mode, isOnlyBreaking: true });
+  for (const number of added) {
+    const candidate = candidateOf(versions.get(number)!);
+    if (candidate === undefined) continue;
+    await inTurns(comparison(candidate, known.has(number) ? [] : others, fleet, findings));
+  }
+  return findings.breaksMode ? incompatibleFault(aliasName(model, alias), mode, findings) : undefined;
 }
 
 function newTargets(before: Aim, after: Aim): readonly number[] {

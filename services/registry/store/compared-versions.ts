@@ -56,5 +56,5 @@ function comparedVersion(
   model: string,
   { number, signature_json }: { readonly number: number; readonly signature_json: string | null },
 ): ComparedVersion {
-  return { name: versionName(model, number), signature: JSON.parse(signature_json!) };
+  return { name: versionName(model, number), signatureJson: signature_json! };
 }

@@ -2,9 +2,9 @@ import { expect } from "chai";
 import fc from "fast-check";
 import type { Version } from "../../../lib/gen/amaas/registry/v1/Version.ts";
 import { type DataType, elementBytes } from "../../../lib/tensor.ts";
-import type { FoundDifference } from "../../../services/registry/compatibility/comparison.ts";
 import { typeChangeOf } from "../../../services/registry/compatibility/data-types.ts";
 import { fieldDifferences } from "../../../services/registry/compatibility/fields.ts";
+import type { FoundDifference } from "../../../services/registry/compatibility/findings.ts";
 import { fleetDifferences } from "../../../services/registry/compatibility/fleet.ts";
 import { breaksMode, isTransitive } from "../../../services/registry/compatibility/modes.ts";
 import { incompatibleFault } from "../../../services/registry/compatibility/refusal.ts";
@@ -147,12 +147,15 @@ describe("the refusal of a move", () => {
   it("names alias, mode, versions and every difference", () => {
     const other = { ...difference, message: 'output "y" is gone' };
     const last = { ...difference, against: "models/m/versions/0" };
-    const { reason, message, metadata } = incompatibleFault("models/m/aliases/a", "FULL", [difference, other, last]);
+    const { reason, message, metadata } = incompatibleFault("models/m/aliases/a", "FULL", {
+      shown: [difference, other, last],
+      areMore: false,
+    });
     expect(reason).to.equal("INCOMPATIBLE");
     expect(message).to.equal(
       "models/m/aliases/a cannot move: 3 differences break FULL: models/m/versions/2 against models/m/versions/1: " +
         'input "x" is gone; output "y" is gone; models/m/versions/2 against models/m/versions/0: input "x" is gone; ' +
-        "CheckCompatibility shows all; needed: a compatible version, another mode, or force",
+        "CheckCompatibility lists them; needed: a compatible version, another mode, or force",
     );
     expect(metadata).to.deep.equal({
       ...{ alias: "models/m/aliases/a", mode: "FULL", differences: "3" },
@@ -167,7 +170,10 @@ describe("the refusal of a move", () => {
       fc.property(fc.integer({ min: 1, max: 500 }), fc.integer({ min: 1, max: 200 }), (count, length) => {
         const one = { ...difference, message: "M".repeat(length) };
         const alias = `models/${"m".repeat(63)}/aliases/${"a".repeat(63)}`;
-        const { message, metadata } = incompatibleFault(alias, "BACKWARD_TRANSITIVE", Array(count).fill(one));
+        const { message, metadata } = incompatibleFault(alias, "BACKWARD_TRANSITIVE", {
+          shown: Array(count).fill(one),
+          areMore: false,
+        });
         expect(message.length).to.be.at.most(1000);
         const shown = message.split(`${"M".repeat(length)};`).length - 1;
         if (shown < count) expect(message).to.contain(`and ${count - shown} more`);
@@ -176,6 +182,15 @@ describe("the refusal of a move", () => {
         expect(Object.keys(metadata).length).to.be.at.most(11);
       }),
     );
+  });
+
+  it("says where it has stopped to look for more", () => {
+    const found = { shown: Array(1000).fill(difference), areMore: true };
+    const { message, metadata } = incompatibleFault("models/m/aliases/a", "BACKWARD", found);
+    expect(message)
+      .to.contain("more than 1000 differences break BACKWARD")
+      .and.match(/and more than 9\d\d more;/);
+    expect(metadata).to.include({ differences: "1000", differences_truncated: "true" });
   });
 });
 
