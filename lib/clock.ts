@@ -2,7 +2,10 @@
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Calls back once after a delay in milliseconds; the answer cancels it. A pending call does not keep the process alive. */
+  /**
+   * Calls back once after a delay in milliseconds; the answer cancels it. A pending call does not keep the process alive. One
+   * that is further away than timers reach, 24 days, never comes.
+   */
   after(delayMs: number, callback: () => void): () => void;
 }
 
@@ -10,8 +13,12 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => Date.now(),
   after: (delayMs, callback) => {
+    if (delayMs > timerMsMax) return () => undefined;
     const timer = setTimeout(callback, delayMs);
     timer.unref();
     return () => clearTimeout(timer);
   },
 };
+
+/** Node calls back at once after a longer delay. */
+const timerMsMax = 2 ** 31 - 1;
