@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import type { Settings } from "../../lib/env.ts";
 import { idPattern } from "../../lib/resource-names.ts";
 import { readServerName, readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
-import type { QueueBounds } from "./replicas/request-queue.ts";
+import type { QueueBounds } from "./batching/request-queue.ts";
 
 /** The inference service's settings; its README says what each is for. */
 export interface InferenceConfig extends ServiceConfig {
@@ -47,6 +47,7 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
     intraOpThreads: whole("INTRA_OP_THREADS", Math.max(1, Math.floor(availableParallelism() / instanceCount)), 1, 256),
     queue: {
       requestsMax: whole("QUEUE_REQUESTS_MAX", 512, 1, 1_000_000),
+      rowsMax: whole("QUEUE_ROWS_MAX", 1_000_000, 1, 1_000_000_000),
       bytesMax: whole("QUEUE_BYTES_MAX", 256 * 1024 ** 2, 1024, 64 * 1024 ** 3),
     },
     loadsMax: whole("LOADS_MAX", 2, 1, 64),

@@ -1,4 +1,15 @@
-import type { AspiredVersion } from "../../services/inference/replicas/aspired-version.ts";
+import type { AspiredVersion, ReplicaSettings } from "../../services/inference/replicas/aspired-version.ts";
+
+/** Those of a version that nobody has set. */
+export const unsetSettings: ReplicaSettings = {
+  executionProvider: "cpu",
+  sessionThreads: [],
+  queueRequestsMax: 0,
+  queueRowsMax: 0,
+  queueBytesMax: 0,
+  defaultTimeoutMs: 0,
+  batching: undefined,
+};
 
 /** What a test may say of a version besides its model and number. */
 interface Details {
@@ -15,7 +26,7 @@ export function aspiredVersion(model: string, version: number, details: Details 
     model,
     version,
     content: { variant, modelFile: { sha256, sizeBytes: 1 }, externalFiles: [] },
-    settings: { executionProvider: "cpu", sessionThreads, queueRequestsMax: 0, queueBytesMax: 0 },
+    settings: { ...unsetSettings, sessionThreads },
     aliases,
   };
 }

@@ -2,7 +2,9 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { messageOf } from "../../lib/errors.ts";
+import type { DynamicBatching__Output as DynamicBatching } from "../../lib/gen/amaas/registry/v1/DynamicBatching.ts";
 import { decodeMessage, encodeMessage } from "../../lib/rpc/protos.ts";
+import { plainQueuePolicy, unbatched } from "../../services/inference/batching/batch-settings.ts";
 import { type Assignment, aspiredVersions } from "../../services/inference/control/assignment.ts";
 import { AssignmentFile } from "../../services/inference/control/assignment-file.ts";
 import { emptyFolder } from "./running-node.ts";
@@ -39,9 +41,18 @@ describe("the assignment on disk", () => {
                 { executionProvider: "cuda", count: 4 },
                 { executionProvider: "cpu", count: 1 },
               ],
-              dynamicBatching: { maxBatchSize: 8, priorityQueuePolicies: { 1: { maxQueueSize: 3 } } },
+              dynamicBatching: {
+                maxBatchSize: 8,
+                preferredBatchSizes: [2, 4],
+                maxQueueDelayMicroseconds: 1500,
+                preserveOrdering: true,
+                priorityLevels: 3,
+                defaultPriorityLevel: 2,
+                defaultQueuePolicy: { defaultTimeoutMicroseconds: 10, allowTimeoutOverride: true },
+                priorityQueuePolicies: { 1: { timeoutAction: "TIMEOUT_ACTION_DELAY", maxQueueSize: 3 } },
+              },
               warmUps: [{ kind: "KIND_RANDOM", rows: 2 }],
-              limits: { queueRequestsMax: 9, queueBytesMax: 2 ** 35 },
+              limits: { queueRequestsMax: 9, queueRowsMax: 70, queueBytesMax: 2 ** 35, defaultTimeoutMs: 250 },
               updateTime: { seconds: 12 },
             },
           },
@@ -79,6 +90,7 @@ describe("the assignment on disk", () => {
   });
 
   it("is a list of versions with all that a node needs to run them", () => {
+    const preset = { ...plainQueuePolicy, defaultTimeoutMs: 1, allowTimeoutOverride: true };
     expect(aspiredVersions(assignment(3))).to.deep.equal([
       {
         model: "digits",
@@ -92,10 +104,30 @@ describe("the assignment on disk", () => {
           executionProvider: "cpu",
           sessionThreads: [3, 3, 0],
           queueRequestsMax: 9,
+          queueRowsMax: 70,
           queueBytesMax: 2 ** 35,
+          defaultTimeoutMs: 250,
+          batching: {
+            maxBatchSize: 8,
+            requestRowsMax: 8,
+            preferredBatchSizes: [2, 4],
+            maxQueueDelayMs: 2,
+            preserveOrdering: true,
+            defaultPriorityLevel: 2,
+            queuePolicies: [{ ...plainQueuePolicy, timeoutAction: "DELAY", maxQueueSize: 3 }, preset, preset],
+          },
         },
         aliases: ["default"],
       },
     ]);
+  });
+
+  it("joins requests without priorities, 64 rows at most, where it says only that they are joined", () => {
+    const [version] = assignment(1).versions;
+    const type = "amaas.registry.v1.DynamicBatching";
+    const dynamicBatching = decodeMessage<DynamicBatching>("control", type, encodeMessage("control", type, {}));
+    const settings = { ...version.settings!, dynamicBatching };
+    const [{ settings: seen }] = aspiredVersions({ ...assignment(1), versions: [{ ...version, settings }] });
+    expect(seen.batching).to.deep.equal({ ...unbatched, maxBatchSize: 64 });
   });
 });

@@ -15,7 +15,7 @@ describe("the settings of an inference node", () => {
       nodeName: undefined,
       serverName: "amaas",
       instanceCount: 1,
-      queue: { requestsMax: 512, bytesMax: 268435456 },
+      queue: { requestsMax: 512, rowsMax: 1_000_000, bytesMax: 268435456 },
       loadsMax: 2,
       memoryBudgetBytes: 0,
     });

@@ -31,7 +31,7 @@ describe("an inference node survives", function () {
         workerData: { ...threadStart, shared },
         resourceLimits: { maxOldGenerationSizeMb: 64 },
       }) as WorkerThread;
-    const queue = { requestsMax: 1, bytesMax: 1000 };
+    const queue = { requestsMax: 1, rowsMax: 1_000_000, bytesMax: 1000 };
     registry.reports.splice(0);
     node = await startNode(folder.path, registry.address, { queue, drainTimeoutMs }, { startWorker });
     await registry.reportedState("models/echo/versions/1", "STATE_READY");

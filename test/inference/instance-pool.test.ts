@@ -15,7 +15,9 @@ describe("an instance pool", () => {
     instances = [];
     const pool = new InstancePool({
       sessionThreads: [1],
-      queue: { requestsMax: 2, bytesMax: 100 },
+      queue: { requestsMax: 2, rowsMax: 1_000_000, bytesMax: 100 },
+      batching: undefined,
+      defaultTimeoutMs: Infinity,
       restart: { firstMs: 100, maxMs: 1000 },
       startInstance: async () => instances[instances.push(new HandDrivenInstance()) - 1],
       clock,
@@ -31,7 +33,7 @@ describe("an instance pool", () => {
   const send = (pool: InstancePool, name: string, limits: { deadlineMs?: number; inputBytes?: number } = {}) => {
     const caller = new AbortController();
     const { deadlineMs = Infinity, inputBytes = 1 } = limits;
-    const job = { inputs: [], outputNames: [name], inputBytes };
+    const job = { inputs: [], outputNames: [name], inputBytes, priority: 0, timeoutMs: 0 };
     const sent: { outcome?: string; fault?: ServiceError; leave(): Promise<void> } = {
       leave: async () => {
         caller.abort(new ServiceError("CANCELLED", "gone"));

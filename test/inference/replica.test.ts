@@ -78,7 +78,9 @@ describe("a replica", () => {
   it("takes no requests unless it is ready", async () => {
     const { replica } = replicaOf();
     const limits = { deadlineMs: Infinity, signal: new AbortController().signal };
-    const fault = await replica.run({ inputs: [], outputNames: [], inputBytes: 0 }, limits).catch((thrown) => thrown);
+    const fault = await replica
+      .run({ inputs: [], outputNames: [], inputBytes: 0, priority: 0, timeoutMs: 0 }, limits)
+      .catch((thrown) => thrown);
     expect(fault).to.include({
       reason: "MODEL_NOT_READY",
       message: "model 'digits' version 3 is not ready: it is loading",

@@ -2,9 +2,11 @@ import { expect } from "chai";
 import type { ServingSettings } from "../../lib/gen/amaas/registry/v1/ServingSettings.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
 import { startThread } from "../../lib/start-thread.ts";
+import { unbatched } from "../../services/inference/batching/batch-settings.ts";
 import { poolSettings } from "../../services/inference/replicas/pool-settings.ts";
 import type { ThreadStart } from "../../services/inference/worker/thread-protocol.ts";
 import type { StartWorker, WorkerThread } from "../../services/inference/worker/worker-thread.ts";
+import { unsetSettings } from "./aspired.ts";
 import { type AssignedVersion, FakeRegistry, type StoredFile } from "./fake-registry.ts";
 import { identityModel } from "./models.ts";
 import { gateIndex, orders, runCountIndex } from "./obedient-thread.ts";
@@ -36,7 +38,7 @@ describe("the settings of a version", function () {
       thread.once("exit", () => endedCount++);
       return thread as WorkerThread;
     };
-    const queue = { requestsMax: 2, bytesMax: 1000 };
+    const queue = { requestsMax: 2, rowsMax: 1_000_000, bytesMax: 1000 };
     node = await startNode(folder.path, registry.address, { queue, intraOpThreads: 3 }, { startWorker });
     await assigned();
   });
@@ -111,7 +113,7 @@ describe("the settings of a version", function () {
   });
 
   it("that a node does not apply change nothing", async () => {
-    const settings = { revision: 2, dynamicBatching: { maxBatchSize: 8 }, warmUps: [{ rows: 3 }] };
+    const settings = { revision: 2, warmUps: [{ rows: 3 }] };
     registry.assign(
       { model: "echo", version: 1, ...bytes, aliases: [], settings },
       { model: "other", version: 1, ...registry.store(identityModel("INT8", ["n"])), aliases: [] },
@@ -135,15 +137,23 @@ describe("the settings of a version", function () {
 });
 
 describe("a replica's pool", () => {
-  const node = { instanceCount: 2, intraOpThreads: 4, queue: { requestsMax: 10, bytesMax: 100 } };
-  const unset = { executionProvider: "cpu", sessionThreads: [], queueRequestsMax: 0, queueBytesMax: 0 };
+  const node = { instanceCount: 2, intraOpThreads: 4, queue: { requestsMax: 10, rowsMax: 1_000_000, bytesMax: 100 } };
 
   it("is set as the node is, and where the version is set, as that", () => {
-    expect(poolSettings(unset, node)).to.deep.equal({ sessionThreads: [4, 4], queue: node.queue });
-    const set = { ...unset, sessionThreads: [1, 0, 2], queueBytesMax: 7 };
-    expect(poolSettings(set, node)).to.deep.equal({
+    const unset = { sessionThreads: [4, 4], queue: node.queue, batching: undefined, defaultTimeoutMs: Infinity };
+    expect(poolSettings(unsetSettings, node)).to.deep.equal(unset);
+    const set = {
+      sessionThreads: [1, 0, 2],
+      queueRowsMax: 5,
+      queueBytesMax: 7,
+      defaultTimeoutMs: 9,
+      batching: unbatched,
+    };
+    expect(poolSettings({ ...unsetSettings, ...set }, node)).to.deep.equal({
       sessionThreads: [1, 4, 2],
-      queue: { requestsMax: 10, bytesMax: 7 },
+      queue: { requestsMax: 10, rowsMax: 5, bytesMax: 7 },
+      batching: unbatched,
+      defaultTimeoutMs: 9,
     });
   });
 });

@@ -6,6 +6,7 @@ import { parseArtifactName, parseVersionName } from "../../../lib/resource-names
 import type { ArtifactReference } from "../artifacts/artifact-cache.ts";
 import type { AspiredVersion, ReplicaSettings } from "../replicas/aspired-version.ts";
 import { executionProviders } from "../worker/execution-providers.ts";
+import { batchSettings } from "./batch-settings.ts";
 
 /** What the registry wants this node to hold. */
 export type Assignment = ConnectNodeResponse__Output;
@@ -46,6 +47,9 @@ function settingsOf({ executionProviders: wanted, settings }: AspiredVersionMess
     executionProvider: provider,
     sessionThreads: groups.flatMap(({ count, intraOpThreads }) => Array<number>(count).fill(intraOpThreads)),
     queueRequestsMax: settings?.limits?.queueRequestsMax ?? 0,
+    queueRowsMax: settings?.limits?.queueRowsMax ?? 0,
     queueBytesMax: settings?.limits?.queueBytesMax ?? 0,
+    defaultTimeoutMs: settings?.limits?.defaultTimeoutMs ?? 0,
+    batching: settings?.dynamicBatching ? batchSettings(settings.dynamicBatching) : undefined,
   };
 }

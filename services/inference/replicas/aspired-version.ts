@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ArtifactReference } from "../artifacts/artifact-cache.ts";
+import type { BatchSettings } from "../batching/batch-settings.ts";
 
 /** One version that the node should hold. */
 export interface AspiredVersion {
@@ -35,7 +36,12 @@ export interface ReplicaSettings {
   /** Threads of the runtime inside one operator, for each session; empty for sessions as the node is set. */
   readonly sessionThreads: readonly number[];
   readonly queueRequestsMax: number;
+  readonly queueRowsMax: number;
   readonly queueBytesMax: number;
+  /** How long a request waits for its answer that has no deadline; 0 for ever. */
+  readonly defaultTimeoutMs: number;
+  /** How requests are joined; undefined where each runs alone. */
+  readonly batching: BatchSettings | undefined;
 }
 
 /** Whether two descriptions mean the same version with the same content, run in the same way. */

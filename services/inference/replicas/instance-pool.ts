@@ -3,16 +3,25 @@ import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
 import { type BackOff, backOffMs } from "../back-off.ts";
+import { AnswerOrder } from "../batching/answer-order.ts";
+import { type BatchSettings, priorityOf, unbatched } from "../batching/batch-settings.ts";
+import { Batcher, deadlinePassed } from "../batching/batcher.ts";
+import { type CallLimits, PendingRequest } from "../batching/pending-request.ts";
+import type { QueueBounds } from "../batching/request-queue.ts";
+import { bucketOf, joiningObstacle, rowCountOf } from "../batching/rows.ts";
+import { runBatch } from "../batching/run-batch.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
 import type { Instance } from "./instance.ts";
-import { type CallLimits, PendingRequest } from "./pending-request.ts";
-import { type QueueBounds, RequestQueue } from "./request-queue.ts";
 
 /** What a pool is made of. */
 export interface PoolOptions {
   /** Threads of the runtime inside one operator, for each session of the model; at least one. */
   readonly sessionThreads: readonly number[];
   readonly queue: QueueBounds;
+  /** How requests are joined; undefined where each runs alone. */
+  readonly batching: BatchSettings | undefined;
+  /** How long a caller waits that does not say; Infinity for ever. */
+  readonly defaultTimeoutMs: number;
   /** Waits before a lost instance is replaced. */
   readonly restart: BackOff;
   /** Loads one more instance. */
@@ -23,14 +32,17 @@ export interface PoolOptions {
   readonly log: Log;
 }
 
-/** The instances of one replica behind one bounded queue. An instance that dies is replaced. */
+/** The instances of one replica behind one batcher. An instance that dies is replaced. */
 export class InstancePool {
   readonly #options: PoolOptions;
-  readonly #queue: RequestQueue<PendingRequest>;
+  readonly #settings: BatchSettings;
+  readonly #batcher: Batcher<PendingRequest>;
+  /** By priority, where the order of answers is kept. */
+  readonly #orders: readonly AnswerOrder[];
   readonly #live = new Set<Instance>();
   readonly #idle: Instance[] = [];
+  #hasRows = false;
   #failureCount = 0;
-  #runMs = 1;
   #stopping = false;
   #whenIdle: (() => void) | undefined;
   readonly #replacing = new Set<Promise<void>>();
@@ -38,7 +50,16 @@ export class InstancePool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#queue = new RequestQueue(options.queue);
+    this.#settings = options.batching ?? unbatched;
+    this.#batcher = new Batcher({
+      settings: this.#settings,
+      bounds: options.queue,
+      clock: options.clock,
+      freeCount: () => this.#idle.length,
+      instanceCount: () => this.#live.size,
+      run: (batch) => void this.#runOn(this.#idle.shift()!, batch),
+    });
+    this.#orders = this.#settings.preserveOrdering ? this.#settings.queuePolicies.map(() => new AnswerOrder()) : [];
   }
 
   /**
@@ -50,6 +71,7 @@ export class InstancePool {
     const [threads, ...rest] = sessionThreads;
     try {
       const first = await startInstance(threads);
+      this.#examine(first.signature);
       await this.#add(first, threads);
       const others = rest.map(async (other) => this.#add(await startInstance(other), other));
       const failed = (await Promise.allSettled(others)).find((outcome) => outcome.status === "rejected");
@@ -62,19 +84,27 @@ export class InstancePool {
   }
 
   /**
-   * Runs a job on the next free instance, in the order of arrival. A caller that goes away leaves the queue at once; the
-   * result of a job that is already running is then dropped.
+   * Runs a job on the next free instance, joined with others where that is set. A caller that goes away leaves the queue at
+   * once; the result of a job that is already running is then dropped.
    *
    * Rejects with DEADLINE_EXCEEDED, QUEUE_FULL, WORKER_LOST, MODEL_NOT_READY, or the fault of the session.
    */
   async run(job: InferenceJob, limits: CallLimits): Promise<readonly Tensor[]> {
     limits.signal.throwIfAborted();
-    if (limits.deadlineMs <= this.#options.clock.now()) throw deadlinePassed();
+    const { clock, defaultTimeoutMs } = this.#options;
+    const deadlineMs = Math.min(limits.deadlineMs, clock.now() + defaultTimeoutMs);
+    if (deadlineMs <= clock.now()) throw deadlinePassed();
     if (this.#stopping) throw new ServiceError("MODEL_NOT_READY", "the version is being unloaded");
     if (this.#live.size === 0 && this.#failureCount > 1) throw sessionsLost();
-    const request = new PendingRequest(job, limits, (abandoned) => this.#queue.remove(abandoned));
-    this.#admit(request);
-    return request.outputs;
+    const request = this.#pending(job, { deadlineMs, signal: limits.signal });
+    const order = this.#orders[priorityOf(job.priority, this.#settings) - 1];
+    const answer = order === undefined ? request.outputs : order.keep(request.outputs);
+    try {
+      this.#batcher.add(request);
+    } catch (refusal) {
+      request.reject(refusal);
+    }
+    return answer;
   }
 
   /** Takes no more jobs, finishes those that it has, then frees every session. */
@@ -85,8 +115,9 @@ export class InstancePool {
 
   async #stop(): Promise<void> {
     this.#stopping = true;
+    this.#batcher.drain();
     await Promise.all(this.#replacing);
-    if (this.#live.size === 0) this.#rejectQueue(sessionsLost());
+    if (this.#live.size === 0) this.#batcher.rejectAll(sessionsLost());
     if (!this.#isIdle()) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve;
@@ -95,17 +126,26 @@ export class InstancePool {
     await Promise.all([...this.#live].map((instance) => instance.stop()));
   }
 
-  #admit(request: PendingRequest): void {
-    const free = this.#idle.shift();
-    if (free !== undefined) {
-      void this.#runOn(free, request);
-      return;
-    }
-    try {
-      this.#queue.push(request, this.#retryDelayMs());
-    } catch (full) {
-      request.reject(full);
-    }
+  #pending(job: InferenceJob, limits: CallLimits): PendingRequest {
+    const { clock, batching } = this.#options;
+    return new PendingRequest(job, {
+      ...limits,
+      rowCount: this.#hasRows ? rowCountOf(job.inputs) : 1,
+      bucket: this.#hasRows && batching !== undefined ? bucketOf(job) : undefined,
+      clock,
+      onAbandon: (abandoned) => this.#batcher.remove(abandoned),
+    });
+  }
+
+  #examine(signature: Signature): void {
+    const obstacle = joiningObstacle(signature);
+    this.#hasRows = obstacle === undefined;
+    if (obstacle !== undefined && this.#options.batching !== undefined) this.#stopJoining(obstacle);
+  }
+
+  #stopJoining(why: string): void {
+    this.#options.log.warn({ why }, "the requests of the version cannot be joined into batches: each runs alone");
+    this.#batcher.stopJoining();
   }
 
   /** What is loaded only after the stop began is stopped here: nobody else knows of it. */
@@ -118,28 +158,26 @@ export class InstancePool {
   }
 
   #dispatch(): void {
-    while (this.#idle.length > 0) {
-      const request = this.#queue.shift();
-      if (request === undefined) break;
-      if (request.deadlineMs <= this.#options.clock.now()) request.reject(deadlinePassed());
-      else void this.#runOn(this.#idle.shift()!, request);
-    }
+    this.#batcher.dispatch();
     if (this.#isIdle()) this.#whenIdle?.();
   }
 
-  async #runOn(instance: Instance, request: PendingRequest): Promise<void> {
-    const begin = this.#options.clock.now();
-    try {
-      const { inputs, outputNames } = request.job;
-      request.resolve(await instance.run(inputs, outputNames));
-      this.#failureCount = 0;
-    } catch (failure) {
-      request.reject(failure);
-      if (failure instanceof ServiceError && failure.reason === "WORKER_LOST") return;
-    }
-    this.#runMs += (this.#options.clock.now() - begin - this.#runMs) / 8;
+  async #runOn(instance: Instance, batch: readonly PendingRequest[]): Promise<void> {
+    const isThere = await runBatch(batch, {
+      run: (inputs, outputNames) => this.#measured(instance.run(inputs, outputNames)),
+      onRowMismatch: ({ message }) => this.#stopJoining(message),
+    });
+    if (!isThere) return;
     this.#idle.push(instance);
     this.#dispatch();
+  }
+
+  async #measured(running: Promise<readonly Tensor[]>): Promise<readonly Tensor[]> {
+    const begin = this.#options.clock.now();
+    const outputs = await running;
+    this.#batcher.noteRun(this.#options.clock.now() - begin);
+    this.#failureCount = 0;
+    return outputs;
   }
 
   #lose(instance: Instance, threads: number, why: string): void {
@@ -147,7 +185,7 @@ export class InstancePool {
     const index = this.#idle.indexOf(instance);
     if (index >= 0) this.#idle.splice(index, 1);
     if (this.#stopping) {
-      if (this.#live.size === 0) this.#rejectQueue(sessionsLost());
+      if (this.#live.size === 0) this.#batcher.rejectAll(sessionsLost());
       if (this.#isIdle()) this.#whenIdle?.();
       return;
     }
@@ -170,30 +208,14 @@ export class InstancePool {
       await this.#add(await this.#options.startInstance(threads), threads);
     } catch (failure) {
       this.#options.log.error({ why: messageOf(failure) }, "a lost session could not be replaced yet");
-      if (this.#live.size === 0) this.#rejectQueue(sessionsLost());
+      if (this.#live.size === 0) this.#batcher.rejectAll(sessionsLost());
       if (!this.#stopping) this.#replaceLater(threads);
     }
   }
 
-  #rejectQueue(fault: ServiceError): void {
-    for (let request = this.#queue.shift(); request !== undefined; request = this.#queue.shift()) request.reject(fault);
-  }
-
   #isIdle(): boolean {
-    return this.#queue.length === 0 && this.#idle.length === this.#live.size;
+    return this.#batcher.length === 0 && this.#idle.length === this.#live.size;
   }
-
-  /** When the queue should be empty if nothing else comes. */
-  #retryDelayMs(): number {
-    const untilEmptyMs = (this.#queue.length * this.#runMs) / Math.max(1, this.#live.size);
-    return Math.min(retryDelayMsMax, Math.max(1, Math.ceil(untilEmptyMs)));
-  }
-}
-
-const retryDelayMsMax = 10_000;
-
-function deadlinePassed(): ServiceError {
-  return new ServiceError("DEADLINE_EXCEEDED", "the deadline passed before the request was run");
 }
 
 function sessionsLost(): ServiceError {

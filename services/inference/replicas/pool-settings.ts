@@ -1,6 +1,6 @@
+import type { QueueBounds } from "../batching/request-queue.ts";
 import type { ReplicaSettings } from "./aspired-version.ts";
 import type { PoolOptions } from "./instance-pool.ts";
-import type { QueueBounds } from "./request-queue.ts";
 
 /** How a node runs every replica that is not set otherwise. */
 export interface NodeSettings {
@@ -13,12 +13,19 @@ export interface NodeSettings {
 
 /** How a replica is run: as it is set, and otherwise as the node is. */
 export function poolSettings(
-  { sessionThreads, queueRequestsMax, queueBytesMax }: ReplicaSettings,
+  settings: ReplicaSettings,
   { instanceCount, intraOpThreads, queue }: NodeSettings,
-): Pick<PoolOptions, "sessionThreads" | "queue"> {
+): Pick<PoolOptions, "sessionThreads" | "queue" | "batching" | "defaultTimeoutMs"> {
+  const { sessionThreads, queueRequestsMax, queueRowsMax, queueBytesMax, defaultTimeoutMs, batching } = settings;
   const sessions = sessionThreads.length > 0 ? sessionThreads : Array<number>(instanceCount).fill(0);
   return {
     sessionThreads: sessions.map((threads) => threads || intraOpThreads),
-    queue: { requestsMax: queueRequestsMax || queue.requestsMax, bytesMax: queueBytesMax || queue.bytesMax },
+    queue: {
+      requestsMax: queueRequestsMax || queue.requestsMax,
+      rowsMax: queueRowsMax || queue.rowsMax,
+      bytesMax: queueBytesMax || queue.bytesMax,
+    },
+    batching,
+    defaultTimeoutMs: defaultTimeoutMs || Infinity,
   };
 }

@@ -3,10 +3,10 @@ import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
 import { type BackOff, backOffMs } from "../back-off.ts";
+import type { CallLimits } from "../batching/pending-request.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
 import type { AspiredVersion } from "./aspired-version.ts";
 import type { InstancePool } from "./instance-pool.ts";
-import type { CallLimits } from "./pending-request.ts";
 
 /** How far a replica is. */
 export type ReplicaState =

@@ -55,6 +55,14 @@ export function textsOf(bytes: Uint8Array): string[] {
   return texts;
 }
 
+/** Where `count` raw BYTES elements end that were checked and begin at an offset. */
+export function byteStringsEnd(bytes: Uint8Array, begin: number, count: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let end = begin;
+  for (let index = 0; index < count; index++) end += lengthBytes + view.getUint32(end, true);
+  return end;
+}
+
 function checkText(element: Uint8Array, index: number, label: string): void {
   if (!isUtf8(element)) throw tensorFault(`${label} has a BYTES element ${index} that is not UTF-8, which ONNX needs`);
   if (element.includes(0))

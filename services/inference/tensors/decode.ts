@@ -6,22 +6,26 @@ import type {
 import { elementBytes, elementCount, type Signature, type Tensor, type TensorSpec } from "../../../lib/tensor.ts";
 import { checkByteStrings } from "./byte-strings.ts";
 import { bytesOfContents } from "./contents.ts";
-import { refuseUnsupported } from "./parameters.ts";
+import { refuseUnsupported, waitingOf } from "./parameters.ts";
 import { checkByteCount, checkedShape } from "./shape.ts";
 import { quoted, quotedList, tensorFault } from "./tensor-fault.ts";
 
 /** What a session is asked to do. */
 export interface InferenceJob {
-  /** One tensor per input that the request gives. Their bytes are copies, each in a buffer of its own that may be transferred. */
+  /** One tensor per input that the request gives, in the order of the signature. Raw bytes alias the receive buffer. */
   readonly inputs: readonly Tensor[];
   /** The outputs that are wanted, in the order of the response. */
   readonly outputNames: readonly string[];
   /** Size of all inputs in bytes. */
   readonly inputBytes: number;
+  /** 1 is the highest; 0 where the request names none. */
+  readonly priority: number;
+  /** How long it may wait to be run; 0 where the request does not say. */
+  readonly timeoutMs: number;
 }
 
 /**
- * Checks a request against the signature of the model that it names, and copies its tensors out of the receive buffer.
+ * Checks a request against the signature of the model that it names.
  *
  * Throws TENSOR_INVALID or REQUEST_INVALID with the first thing that is wrong.
  */
@@ -30,17 +34,16 @@ export function decodeRequest(request: Request, signature: Signature): Inference
   refuseUnsupported(request);
   checkNames(request, signature, model);
   checkCarriage(request, model);
-  const specs = new Map(signature.inputs.map((spec) => [spec.name, spec]));
-  const inputs = request.inputs.map((input, index) =>
-    decodeInput(
-      input,
-      request.rawInputContents[index],
-      specs.get(input.name)!,
-      `input ${quoted(input.name)} of model ${model}`,
-    ),
-  );
+  const indexOf = new Map(request.inputs.map(({ name }, index) => [name, index]));
+  const inputs = signature.inputs.flatMap((spec) => {
+    const index = indexOf.get(spec.name);
+    if (index === undefined) return [];
+    const label = `input ${quoted(spec.name)} of model ${model}`;
+    return [decodeInput(request.inputs[index], request.rawInputContents[index], spec, label)];
+  });
   const inputBytes = inputs.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
-  return { inputs, outputNames: wantedOutputs(request, signature, model), inputBytes };
+  const outputNames = wantedOutputs(request, signature, model);
+  return { inputs, outputNames, inputBytes, ...waitingOf(request) };
 }
 
 /** Every input of the signature that is not optional is there, none twice, and nothing else. */
@@ -88,16 +91,9 @@ function decodeInput(input: InputTensor, raw: Buffer | undefined, spec: TensorSp
   const count = elementCount(shape);
   const size = elementBytes[dataType];
   if (raw !== undefined && size !== undefined) checkByteCount(raw.byteLength, shape, size, label);
-  const bytes = raw === undefined ? bytesOfContents(input.contents, dataType, count, label) : copied(raw);
+  const bytes = raw === undefined ? bytesOfContents(input.contents, dataType, count, label) : raw;
   if (dataType === "BYTES") checkByteStrings(bytes, count, label);
   return { name, dataType, shape, bytes };
-}
-
-/** A copy at the start of a buffer of its own: aligned for every element type. */
-function copied(raw: Buffer): Uint8Array {
-  const copy = Buffer.allocUnsafeSlow(raw.byteLength);
-  copy.set(raw);
-  return copy;
 }
 
 function wantedOutputs(request: Request, { outputs }: Signature, model: string): readonly string[] {

@@ -14,6 +14,23 @@ export function refuseUnsupported(request: Request): void {
   }
 }
 
+/** What a request says of its turn. Throws REQUEST_INVALID where it is not said in whole numbers. */
+export function waitingOf({ parameters }: Request): { readonly priority: number; readonly timeoutMs: number } {
+  // Clocks here count in milliseconds: a shorter time is one of them.
+  return { priority: wholeOf(parameters, "priority"), timeoutMs: Math.ceil(wholeOf(parameters, "timeout") / 1000) };
+}
+
+/** 0 where it is not there. */
+function wholeOf(parameters: Request["parameters"], name: string): number {
+  if (!Object.hasOwn(parameters, name)) return 0;
+  const { parameterChoice, int64Param, uint64Param } = parameters[name];
+  const text = parameterChoice === "int64Param" ? int64Param : uint64Param;
+  if (text !== undefined && Number(text) >= 0) return Number(text);
+  const seen = text ?? parameterChoice ?? "nothing";
+  const message = `the parameter '${name}' is ${seen}; needed: an int64_param or uint64_param from 0`;
+  throw new ServiceError("REQUEST_INVALID", message);
+}
+
 const sequence = ["sequence_id", "sequence_start", "sequence_end"];
 const sharedMemory = ["shared_memory_region", "shared_memory_offset", "shared_memory_byte_size"];
 

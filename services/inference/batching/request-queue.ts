@@ -1,0 +1,130 @@
+import type { Clock } from "../../../lib/clock.ts";
+import { ServiceError } from "../../../lib/errors.ts";
+import { type QueuePolicy, timeoutMsOf } from "./batch-settings.ts";
+
+/** Bounds of a queue. */
+export interface QueueBounds {
+  /** Requests that wait. */
+  readonly requestsMax: number;
+  /** Rows that wait. */
+  readonly rowsMax: number;
+  /** Bytes of inputs that wait. */
+  readonly bytesMax: number;
+}
+
+/** What a queue knows of a request. */
+export interface QueuedRequest {
+  readonly rowCount: number;
+  readonly inputBytes: number;
+  /** How long it asks to wait at most; 0 where it does not say. */
+  readonly timeoutMs: number;
+  reject(failure: ServiceError): void;
+}
+
+/** The requests of one priority. */
+interface Level<Request> {
+  readonly policy: QueuePolicy;
+  readonly inTime: Set<Request>;
+  /** Those that have waited too long and wait on, in the order in which that was. */
+  readonly delayed: Set<Request>;
+  rows: number;
+}
+
+/** A request's place. */
+interface Place<Request> {
+  readonly level: Level<Request>;
+  readonly cancelTimeout: () => void;
+}
+
+/** Requests by priority and in the order of arrival, bounded by number, rows and bytes. Each may wait as long as the policy says. */
+export class RequestQueue<Request extends QueuedRequest> {
+  readonly #bounds: QueueBounds;
+  readonly #clock: Clock;
+  readonly #levels: readonly Level<Request>[];
+  readonly #places = new Map<Request, Place<Request>>();
+  #rows = 0;
+  #bytes = 0;
+
+  /** `policies` are those of priority 1 and up. */
+  constructor(bounds: QueueBounds, policies: readonly QueuePolicy[], clock: Clock) {
+    this.#bounds = bounds;
+    this.#clock = clock;
+    this.#levels = policies.map((policy) => ({ policy, inTime: new Set(), delayed: new Set(), rows: 0 }));
+  }
+
+  get length(): number {
+    return this.#places.size;
+  }
+
+  /** What waits and is run before a new request of a priority. */
+  ahead(priority: number): { readonly requests: number; readonly rows: number } {
+    const levels = this.#levels.slice(0, priority);
+    return {
+      requests: levels.reduce((sum, { inTime, delayed }) => sum + inTime.size + delayed.size, 0),
+      rows: levels.reduce((sum, { rows }) => sum + rows, 0),
+    };
+  }
+
+  /** Which bound a request would exceed; undefined where none. */
+  obstacle({ rowCount, inputBytes }: Request, priority: number): string | undefined {
+    const { requestsMax, rowsMax, bytesMax } = this.#bounds;
+    const { policy, inTime, delayed } = this.#levels[priority - 1];
+    if (this.length >= requestsMax) return `${this.length} requests wait; at most ${requestsMax} may`;
+    const ofPriority = inTime.size + delayed.size;
+    if (policy.maxQueueSize > 0 && ofPriority >= policy.maxQueueSize) {
+      return `${ofPriority} requests of priority ${priority} wait; at most ${policy.maxQueueSize} may`;
+    }
+    if (this.#rows + rowCount > rowsMax) {
+      return `${this.#rows} rows wait and the request has ${rowCount}; at most ${rowsMax} may wait`;
+    }
+    if (this.#bytes + inputBytes > bytesMax) {
+      return `${this.#bytes} bytes wait and the request has ${inputBytes}; at most ${bytesMax} may wait`;
+    }
+    return undefined;
+  }
+
+  /** Puts a request behind all others of its priority; the caller has seen that it meets no obstacle. */
+  push(request: Request, priority: number): void {
+    const level = this.#levels[priority - 1];
+    const timeoutMs = timeoutMsOf(request.timeoutMs, level.policy);
+    const cancelTimeout = this.#clock.after(timeoutMs, () => this.#timeOut(request, timeoutMs));
+    level.inTime.add(request);
+    level.rows += request.rowCount;
+    this.#places.set(request, { level, cancelTimeout });
+    this.#rows += request.rowCount;
+    this.#bytes += request.inputBytes;
+  }
+
+  /** Takes a request out, if it is there. */
+  remove(request: Request): void {
+    const place = this.#places.get(request);
+    if (place === undefined) return;
+    place.cancelTimeout();
+    this.#places.delete(request);
+    if (!place.level.inTime.delete(request)) place.level.delayed.delete(request);
+    place.level.rows -= request.rowCount;
+    this.#rows -= request.rowCount;
+    this.#bytes -= request.inputBytes;
+  }
+
+  /** The requests in the order in which they should be run. They may be removed meanwhile. */
+  *inOrder(): Generator<Request> {
+    for (const { inTime, delayed } of this.#levels) {
+      yield* inTime;
+      yield* delayed;
+    }
+  }
+
+  #timeOut(request: Request, timeoutMs: number): void {
+    const { level } = this.#places.get(request)!;
+    if (level.policy.timeoutAction === "DELAY") {
+      level.inTime.delete(request);
+      level.delayed.add(request);
+      return;
+    }
+    this.remove(request);
+    request.reject(
+      new ServiceError("DEADLINE_EXCEEDED", `Request timeout expired: it waited ${timeoutMs} ms, as long as it may`),
+    );
+  }
+}

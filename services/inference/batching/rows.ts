@@ -1,0 +1,29 @@
+import { anyRank } from "../../../lib/onnx/signature.ts";
+import type { Signature, Tensor, TensorSpec } from "../../../lib/tensor.ts";
+import type { InferenceJob } from "../tensors/decode.ts";
+
+/** Why the requests of a model cannot be joined; undefined where its first axis may be the rows in all that it takes and gives. */
+export function joiningObstacle({ inputs, outputs }: Signature): string | undefined {
+  if (inputs.length === 0) return "the model has no inputs";
+  const fixed = [...inputs, ...outputs].find((spec) => !hasRows(spec));
+  return fixed && `the first axis of '${fixed.name}' is not symbolic: it has shape [${fixed.shape.join(", ")}]`;
+}
+
+/** The rows of a request: the longest first axis of its inputs, and at least one. */
+export function rowCountOf(inputs: readonly Tensor[]): number {
+  return inputs.reduce((most, { shape }) => Math.max(most, shape[0] ?? 1), 1);
+}
+
+/**
+ * What a job has in common with those that it may be joined with: the inputs that it gives, all of their dimensions but the
+ * first, and the outputs that it wants. Undefined for one that runs alone, since it has no rows or its inputs disagree on them.
+ */
+export function bucketOf({ inputs, outputNames }: InferenceJob): string | undefined {
+  const rowCount = inputs[0]?.shape[0];
+  if (!rowCount || inputs.some(({ shape }) => shape[0] !== rowCount)) return undefined;
+  return JSON.stringify([inputs.map(({ name, shape }) => [name, ...shape.slice(1)]), outputNames]);
+}
+
+function hasRows({ shape: [first] }: TensorSpec): boolean {
+  return typeof first === "string" && first !== anyRank;
+}

@@ -1,0 +1,150 @@
+import { expect } from "chai";
+import { ServiceError } from "../../lib/errors.ts";
+import { createLog } from "../../lib/log.ts";
+import { type BatchSettings, plainQueuePolicy, unbatched } from "../../services/inference/batching/batch-settings.ts";
+import { InstancePool, type PoolOptions } from "../../services/inference/replicas/instance-pool.ts";
+import { ManualClock } from "../manual-clock.ts";
+import { settled } from "./hand-driven-instance.ts";
+import { poison, RowInstance, rowsOf, tensorOf } from "./row-instance.ts";
+
+const eight: BatchSettings = { ...unbatched, maxBatchSize: 8, requestRowsMax: 8 };
+
+describe("a pool that joins requests", () => {
+  let clock: ManualClock;
+  let instances: RowInstance[];
+  /** What callers got, in the order in which they got it. */
+  let outcomes: string[];
+
+  const started = async (options: Partial<PoolOptions> = {}, create = () => new RowInstance()) => {
+    clock = new ManualClock();
+    instances = [];
+    outcomes = [];
+    const pool = new InstancePool({
+      sessionThreads: [1],
+      queue: { requestsMax: 100, rowsMax: 100, bytesMax: 1000 },
+      batching: eight,
+      defaultTimeoutMs: Infinity,
+      restart: { firstMs: 100, maxMs: 1000 },
+      startInstance: async () => instances[instances.push(create()) - 1],
+      clock,
+      random: () => 0.999,
+      log: createLog("test", "silent"),
+      ...options,
+    });
+    await pool.start();
+    return pool;
+  };
+  /** Sends numbers, one per row; the outcome is them and what became of them. */
+  const send = (pool: InstancePool, numbers: readonly number[], priority = 0): AbortController => {
+    const caller = new AbortController();
+    const input = tensorOf(
+      "x",
+      numbers.map((number) => [number]),
+    );
+    const job = { inputs: [input], outputNames: ["y"], inputBytes: input.bytes.byteLength, priority, timeoutMs: 0 };
+    pool.run(job, { deadlineMs: Infinity, signal: caller.signal }).then(
+      ([output]) => void outcomes.push(`${numbers} → ${rowsOf(output)}`),
+      (fault: ServiceError) => void outcomes.push(`${numbers} → ${fault.reason}`),
+    );
+    return caller;
+  };
+
+  it("answers each with its own rows", async () => {
+    const pool = await started();
+    for (const numbers of [[1], [2, 3], [4], [5, 6, 7]]) send(pool, numbers);
+    await instances[0].finish();
+    await instances[0].finish();
+    expect(instances[0].runs.map(({ length }) => length)).to.deep.equal([1, 6]);
+    expect(outcomes).to.deep.equal(["1 → 2", "2,3 → 4,6", "4 → 8", "5,6,7 → 10,12,14"]);
+  });
+
+  it("runs them one by one where they fail together, so that only the bad one fails, and not those that have left", async () => {
+    const pool = await started();
+    for (const numbers of [[1], [2], [poison]]) send(pool, numbers);
+    const gone = send(pool, [3]);
+    send(pool, [4]);
+    await instances[0].finish();
+    gone.abort(new ServiceError("CANCELLED", "gone"));
+    while (instances[0].isBusy) await instances[0].finish();
+    expect(instances[0].runs.map(({ length }) => length)).to.deep.equal([1, 4, 1, 1, 1]);
+    expect(outcomes).to.deep.equal(["1 → 2", "3 → CANCELLED", "2 → 4", "-1 → TENSOR_INVALID", "4 → 8"]);
+  });
+
+  it("answers those of a thread that dies with WORKER_LOST, also where it dies of one of them", async () => {
+    const pool = await started();
+    for (const numbers of [[1], [2], [poison]]) send(pool, numbers);
+    await instances[0].finish();
+    await instances[0].finish();
+    await instances[0].die();
+    expect(outcomes).to.deep.equal(["1 → 2", "2 → WORKER_LOST", "-1 → WORKER_LOST"]);
+  });
+
+  it("joins no longer where the model's outputs have other rows than its inputs; no request suffers", async () => {
+    const pool = await started(
+      {},
+      () => new RowInstance((rows) => [[rows.flat().reduce((sum, number) => sum + number)]]),
+    );
+    for (const numbers of [[1], [2, 3], [4, 5]]) send(pool, numbers);
+    await instances[0].finish();
+    for (const numbers of [[6], [7]]) send(pool, numbers);
+    while (instances[0].isBusy) await instances[0].finish();
+    expect(instances[0].runs.map(({ length }) => length)).to.deep.equal([1, 4, 2, 2, 1, 1]);
+    expect(outcomes).to.deep.equal(["1 → 1", "2,3 → 5", "4,5 → 9", "6 → 6", "7 → 7"]);
+  });
+
+  it("does not join, nor wait for company, where the model has no rows", async () => {
+    const pool = await started({ batching: { ...eight, maxQueueDelayMs: 50 } }, () => {
+      const instance = new RowInstance();
+      const [output] = instance.signature.outputs;
+      return Object.assign(instance, { signature: { ...instance.signature, outputs: [{ ...output, shape: [1, 1] }] } });
+    });
+    for (let number = 0; number < 3; number++) send(pool, Array(9).fill(number));
+    while (instances[0].isBusy) await instances[0].finish();
+    expect(instances[0].runs.map(({ length }) => length)).to.deep.equal([9, 9, 9]);
+  });
+
+  it("keeps answers in the order of the requests of a priority where asked; a fault waits for nobody", async () => {
+    const batching = {
+      ...eight,
+      maxBatchSize: 1,
+      preserveOrdering: true,
+      queuePolicies: Array(2).fill(plainQueuePolicy),
+    };
+    const pool = await started({ sessionThreads: [1, 1, 1, 1], batching });
+    for (const [number, priority] of [
+      [1, 1],
+      [2, 1],
+      [poison, 1],
+      [3, 2],
+    ])
+      send(pool, [number], priority);
+    for (const index of [1, 2, 3]) await instances[index].finish();
+    expect(outcomes).to.deep.equal(["-1 → TENSOR_INVALID", "3 → 6"]);
+    await instances[0].finish();
+    expect(outcomes.slice(2)).to.deep.equal(["1 → 2", "2 → 4"]);
+  });
+
+  it("answers at its own timeout where the caller has no deadline, whether the request waits or runs", async () => {
+    const pool = await started({ defaultTimeoutMs: 20 });
+    send(pool, [1]);
+    clock.advance(10);
+    send(pool, [2]);
+    clock.advance(10);
+    await settled();
+    expect(outcomes).to.deep.equal(["1 → DEADLINE_EXCEEDED"]);
+    clock.advance(10);
+    await settled();
+    expect(outcomes).to.deep.equal(["1 → DEADLINE_EXCEEDED", "2 → DEADLINE_EXCEEDED"]);
+    await instances[0].finish();
+    expect(instances[0].runs.length).to.equal(1);
+  });
+
+  it("finishes at once what waits for company when it stops", async () => {
+    const pool = await started({ batching: { ...eight, maxQueueDelayMs: 1000 } });
+    for (const numbers of [[1], [2]]) send(pool, numbers);
+    const stopped = pool.stop();
+    await instances[0].finish();
+    await stopped;
+    expect(outcomes).to.deep.equal(["1 → 2", "2 → 4"]);
+  });
+});

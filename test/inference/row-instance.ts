@@ -1,0 +1,91 @@
+import { ServiceError } from "../../lib/errors.ts";
+import type { Signature, Tensor } from "../../lib/tensor.ts";
+import type { Instance } from "../../services/inference/replicas/instance.ts";
+import { settled } from "./hand-driven-instance.ts";
+import { bytesOf } from "./wire.ts";
+
+/** The number that no session takes. */
+export const poison = -1;
+
+/** One run under way. */
+interface Run {
+  /** The rows of `x`, each with as many numbers as the request has columns. */
+  readonly rows: readonly (readonly number[])[];
+  resolve(outputs: readonly Tensor[]): void;
+  reject(failure: unknown): void;
+}
+
+/** An instance of a model that doubles every number of `x`, INT32 [n, columns], and whose runs end when the test says so. */
+export class RowInstance implements Instance {
+  readonly signature: Signature = {
+    inputs: [{ name: "x", dataType: "INT32", shape: ["n", "columns"] }],
+    outputs: [{ name: "y", dataType: "INT32", shape: ["n", "columns"] }],
+  };
+  readonly ended: Promise<string>;
+  /** The rows of every run, in order. */
+  readonly runs: Run["rows"][] = [];
+  #end!: (why: string) => void;
+  #run: Run | undefined;
+
+  readonly #model: (rows: Run["rows"]) => Run["rows"];
+
+  /** `model` replaces what is made of rows. */
+  constructor(model = doubled) {
+    this.#model = model;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  get isBusy(): boolean {
+    return this.#run !== undefined;
+  }
+
+  run([x]: readonly Tensor[]): Promise<readonly Tensor[]> {
+    if (this.#run !== undefined) throw new Error("an instance runs one job at a time");
+    const rows = rowsOf(x);
+    this.runs.push(rows);
+    return new Promise((resolve, reject) => {
+      this.#run = { rows, resolve, reject };
+    });
+  }
+
+  /** Ends the run under way: with a fault where a row is poisonous. */
+  async finish(): Promise<void> {
+    const { rows, resolve, reject } = this.#run!;
+    this.#run = undefined;
+    if (rows.flat().includes(poison)) reject(new ServiceError("TENSOR_INVALID", "poison"));
+    else resolve([tensorOf("y", this.#model(rows))]);
+    await settled();
+  }
+
+  /** Ends as a thread does that dies. */
+  async die(): Promise<void> {
+    this.#run?.reject(new ServiceError("WORKER_LOST", "it died"));
+    this.#run = undefined;
+    this.#end("it died");
+    await settled();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#run !== undefined) throw new Error("a busy instance is not stopped");
+    this.#end("it was stopped");
+  }
+}
+
+/** What the model makes of rows. */
+export function doubled(rows: Run["rows"]): Run["rows"] {
+  return rows.map((row) => row.map((number) => 2 * number));
+}
+
+/** Rows of equal length as a tensor of INT32. */
+export function tensorOf(name: string, rows: Run["rows"]): Tensor {
+  const bytes = bytesOf(Int32Array.from(rows.flat()));
+  return { name, dataType: "INT32", shape: [rows.length, rows[0].length], bytes };
+}
+
+/** The rows of a tensor of INT32. */
+export function rowsOf({ shape: [rowCount, columnCount], bytes }: Tensor): Run["rows"] {
+  const numbers = [...new Int32Array(new Uint8Array(bytes).buffer)];
+  return Array.from({ length: rowCount }, (_, row) => numbers.slice(row * columnCount, (row + 1) * columnCount));
+}
