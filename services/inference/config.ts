@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import type { Settings } from "../../lib/env.ts";
 import { idPattern } from "../../lib/resource-names.ts";
 import { readServerName, readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
-import type { QueueBounds } from "./batching/request-queue.ts";
+import type { QueueBounds } from "./batching/occupancy.ts";
 
 /** The inference service's settings; its README says what each is for. */
 export interface InferenceConfig extends ServiceConfig {
@@ -20,6 +20,8 @@ export interface InferenceConfig extends ServiceConfig {
   readonly intraOpThreads: number;
   /** Bounds of the queue of each replica. */
   readonly queue: QueueBounds;
+  /** Bounds of all queues together. */
+  readonly nodeQueue: QueueBounds;
   /** Versions that may load at the same time. */
   readonly loadsMax: number;
   /** Memory for replicas in bytes; 0 sets no bound. */
@@ -49,6 +51,11 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
       requestsMax: whole("QUEUE_REQUESTS_MAX", 512, 1, 1_000_000),
       rowsMax: whole("QUEUE_ROWS_MAX", 1_000_000, 1, 1_000_000_000),
       bytesMax: whole("QUEUE_BYTES_MAX", 256 * 1024 ** 2, 1024, 64 * 1024 ** 3),
+    },
+    nodeQueue: {
+      requestsMax: whole("NODE_QUEUE_REQUESTS_MAX", 8192, 1, 10_000_000),
+      rowsMax: whole("NODE_QUEUE_ROWS_MAX", 10_000_000, 1, 10_000_000_000),
+      bytesMax: whole("NODE_QUEUE_BYTES_MAX", 1024 ** 3, 1024, 1024 ** 4),
     },
     loadsMax: whole("LOADS_MAX", 2, 1, 64),
     memoryBudgetBytes: whole("MEMORY_BUDGET_BYTES", 0, 0, 1024 ** 5),

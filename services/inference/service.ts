@@ -11,6 +11,7 @@ import { RpcServer } from "../../lib/rpc/server.ts";
 import { suiteVersion } from "../../lib/suite-version.ts";
 import { ArtifactCache } from "./artifacts/artifact-cache.ts";
 import { registrySource } from "./artifacts/artifact-source.ts";
+import { Occupancy } from "./batching/occupancy.ts";
 import type { InferenceConfig } from "./config.ts";
 import { type Assignment, aspiredVersions } from "./control/assignment.ts";
 import { AssignmentFile } from "./control/assignment-file.ts";
@@ -58,6 +59,7 @@ export class InferenceService implements Service {
   readonly #startWorker: StartWorker;
   readonly #node: string;
   readonly #requests = new RequestCount();
+  readonly #nodeQueue: Occupancy;
   #runtime: RuntimeCapabilities | undefined;
   #parts: Parts | undefined;
   #state: State = "new";
@@ -66,6 +68,7 @@ export class InferenceService implements Service {
 
   constructor(config: InferenceConfig, parts: InferenceParts = {}) {
     this.#config = config;
+    this.#nodeQueue = new Occupancy(config.nodeQueue, " on this node");
     this.#clock = parts.clock ?? systemClock;
     this.#startWorker = parts.startWorker ?? startWorker;
     this.#node = config.nodeName ?? derivedNodeName(hostname(), String(config.port || `pid${process.pid}`));
@@ -185,6 +188,7 @@ export class InferenceService implements Service {
     const parts = { artifacts, startWorker: this.#startWorker, log };
     return new InstancePool({
       ...poolSettings(settings, this.#config),
+      nodeQueue: this.#nodeQueue,
       restart: { firstMs: 50, maxMs: 30_000 },
       startInstance: (intraOpThreads) => loadInstance(content, { executionProvider, intraOpThreads }, parts),
       clock: this.#clock,

@@ -2,8 +2,9 @@ import { expect } from "chai";
 import type { ServiceError } from "../../lib/errors.ts";
 import { type BatchSettings, plainQueuePolicy, unbatched } from "../../services/inference/batching/batch-settings.ts";
 import { type BatchedRequest, Batcher } from "../../services/inference/batching/batcher.ts";
-import type { QueueBounds } from "../../services/inference/batching/request-queue.ts";
+import { Occupancy, type QueueBounds } from "../../services/inference/batching/occupancy.ts";
 import { ManualClock } from "../manual-clock.ts";
+import { plenty } from "./bounds.ts";
 
 interface Sent extends BatchedRequest {
   readonly name: string;
@@ -11,13 +12,18 @@ interface Sent extends BatchedRequest {
 }
 
 const eight: BatchSettings = { ...unbatched, maxBatchSize: 8, requestRowsMax: 8 };
-const unbounded: QueueBounds = { requestsMax: 1000, rowsMax: 1000, bytesMax: 1000 };
 
 describe("a batcher", () => {
   let clock: ManualClock;
   let batcher: Batcher<Sent>;
   let batches: string[];
   let freeCount: number;
+  /** What waits in all batchers. */
+  let node: Occupancy;
+
+  beforeEach(() => {
+    node = new Occupancy(plenty);
+  });
 
   /** With one instance, which is busy unless it is said to be free. */
   const open = (settings: Partial<BatchSettings> = {}, bounds: Partial<QueueBounds> = {}, free = 0) => {
@@ -26,7 +32,7 @@ describe("a batcher", () => {
     freeCount = free;
     batcher = new Batcher({
       settings: { ...eight, ...settings },
-      bounds: { ...unbounded, ...bounds },
+      occupancies: [new Occupancy({ ...plenty, ...bounds }), node],
       clock,
       freeCount: () => freeCount,
       instanceCount: () => 1,
@@ -232,6 +238,20 @@ describe("a batcher", () => {
       ].map((what) => `Exceeds maximum queue size: ${what}`),
     );
     expect(refused.map(({ fault }) => fault?.retryDelayMs)).to.deep.equal([1, 1, 1, 1]);
+  });
+
+  it("bounds what waits in several batchers together", () => {
+    node = new Occupancy({ ...plenty, requestsMax: 2 }, " on this node");
+    open();
+    const first = batcher;
+    const gone = add("a");
+    open();
+    add("b");
+    expect(add("c").fault?.message).to.equal("Exceeds maximum queue size: 2 requests wait on this node; at most 2 may");
+    first.remove(gone);
+    expect(add("d").fault).to.equal(undefined);
+    finish();
+    expect(batches).to.deep.equal(["bd"]);
   });
 
   it("refuses nothing while an instance is free: what waits for company goes without it", () => {

@@ -2,8 +2,10 @@ import { expect } from "chai";
 import { ServiceError } from "../../lib/errors.ts";
 import { createLog } from "../../lib/log.ts";
 import { type BatchSettings, plainQueuePolicy, unbatched } from "../../services/inference/batching/batch-settings.ts";
+import { Occupancy } from "../../services/inference/batching/occupancy.ts";
 import { InstancePool, type PoolOptions } from "../../services/inference/replicas/instance-pool.ts";
 import { ManualClock } from "../manual-clock.ts";
+import { plenty } from "./bounds.ts";
 import { settled } from "./hand-driven-instance.ts";
 import { poison, RowInstance, rowsOf, tensorOf } from "./row-instance.ts";
 
@@ -22,6 +24,7 @@ describe("a pool that joins requests", () => {
     const pool = new InstancePool({
       sessionThreads: [1],
       queue: { requestsMax: 100, rowsMax: 100, bytesMax: 1000 },
+      nodeQueue: new Occupancy(plenty),
       batching: eight,
       defaultTimeoutMs: Infinity,
       restart: { firstMs: 100, maxMs: 1000 },

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { ServiceError } from "../../lib/errors.ts";
 import { createLog } from "../../lib/log.ts";
 import type { BatchSettings } from "../../services/inference/batching/batch-settings.ts";
-import type { QueueBounds } from "../../services/inference/batching/request-queue.ts";
+import { Occupancy, type QueueBounds } from "../../services/inference/batching/occupancy.ts";
 import { InstancePool } from "../../services/inference/replicas/instance-pool.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { settled } from "./hand-driven-instance.ts";
@@ -36,6 +36,7 @@ const bounds: fc.Arbitrary<QueueBounds> = fc.record({
   rowsMax: fc.integer({ min: 3, max: 25 }),
   bytesMax: fc.integer({ min: 20, max: 300 }),
 });
+const nodeBounds: QueueBounds = { requestsMax: 9, rowsMax: 22, bytesMax: 250 };
 const request = fc.record({
   kind: fc.constant("send" as const),
   rowCount: fc.integer({ min: 1, max: 4 }),
@@ -72,6 +73,7 @@ class Schedule {
   /** Requests in the order of their answers. */
   readonly answered: Sent[] = [];
   readonly pool: InstancePool;
+  readonly #nodeQueue = new Occupancy(nodeBounds);
   readonly #bounds: QueueBounds;
   /** Those that were answered before they were run. */
   readonly #left = new Set<Sent>();
@@ -81,6 +83,7 @@ class Schedule {
     this.pool = new InstancePool({
       sessionThreads: [1, 1],
       queue,
+      nodeQueue: this.#nodeQueue,
       batching,
       defaultTimeoutMs: Infinity,
       restart: { firstMs: 10, maxMs: 100 },
@@ -154,6 +157,10 @@ class Schedule {
       await settled();
     }
     await stopped;
+    // Nothing is left in it.
+    expect(this.#nodeQueue.obstacle({ rowCount: nodeBounds.rowsMax, inputBytes: nodeBounds.bytesMax })).to.equal(
+      undefined,
+    );
   }
 }
 

@@ -16,6 +16,7 @@ describe("the settings of an inference node", () => {
       serverName: "amaas",
       instanceCount: 1,
       queue: { requestsMax: 512, rowsMax: 1_000_000, bytesMax: 268435456 },
+      nodeQueue: { requestsMax: 8192, rowsMax: 10_000_000, bytesMax: 1_073_741_824 },
       loadsMax: 2,
       memoryBudgetBytes: 0,
     });

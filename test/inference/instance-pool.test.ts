@@ -2,8 +2,10 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { messageOf, ServiceError } from "../../lib/errors.ts";
 import { createLog } from "../../lib/log.ts";
+import { Occupancy } from "../../services/inference/batching/occupancy.ts";
 import { InstancePool, type PoolOptions } from "../../services/inference/replicas/instance-pool.ts";
 import { ManualClock } from "../manual-clock.ts";
+import { plenty } from "./bounds.ts";
 import { HandDrivenInstance, settled } from "./hand-driven-instance.ts";
 
 describe("an instance pool", () => {
@@ -16,6 +18,7 @@ describe("an instance pool", () => {
     const pool = new InstancePool({
       sessionThreads: [1],
       queue: { requestsMax: 2, rowsMax: 1_000_000, bytesMax: 100 },
+      nodeQueue: new Occupancy(plenty),
       batching: undefined,
       defaultTimeoutMs: Infinity,
       restart: { firstMs: 100, maxMs: 1000 },

@@ -1,13 +1,15 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import { type BatchSettings, priorityOf } from "./batch-settings.ts";
+import type { Occupancy } from "./occupancy.ts";
 import { type PlannedRequest, planBatch } from "./plan.ts";
-import { type QueueBounds, type QueuedRequest, RequestQueue } from "./request-queue.ts";
+import { type QueuedRequest, RequestQueue } from "./request-queue.ts";
 
 /** What a batcher is made of. */
 export interface BatcherOptions<Request> {
   readonly settings: BatchSettings;
-  readonly bounds: QueueBounds;
+  /** Where what waits counts. */
+  readonly occupancies: readonly Occupancy[];
   readonly clock: Clock;
   /** Instances that would run a batch at once. */
   readonly freeCount: () => number;
@@ -38,7 +40,7 @@ export class Batcher<Request extends BatchedRequest> {
   constructor(options: BatcherOptions<Request>) {
     this.#options = options;
     this.#settings = options.settings;
-    this.#queue = new RequestQueue(options.bounds, options.settings.queuePolicies, options.clock);
+    this.#queue = new RequestQueue(options.occupancies, options.settings.queuePolicies, options.clock);
   }
 
   /** Requests that wait. */

@@ -1,21 +1,10 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import { type QueuePolicy, timeoutMsOf } from "./batch-settings.ts";
-
-/** Bounds of a queue. */
-export interface QueueBounds {
-  /** Requests that wait. */
-  readonly requestsMax: number;
-  /** Rows that wait. */
-  readonly rowsMax: number;
-  /** Bytes of inputs that wait. */
-  readonly bytesMax: number;
-}
+import type { Occupancy, Weighed } from "./occupancy.ts";
 
 /** What a queue knows of a request. */
-export interface QueuedRequest {
-  readonly rowCount: number;
-  readonly inputBytes: number;
+export interface QueuedRequest extends Weighed {
   /** How long it asks to wait at most; 0 where it does not say. */
   readonly timeoutMs: number;
   reject(failure: ServiceError): void;
@@ -36,18 +25,16 @@ interface Place<Request> {
   readonly cancelTimeout: () => void;
 }
 
-/** Requests by priority and in the order of arrival, bounded by number, rows and bytes. Each may wait as long as the policy says. */
+/** Requests by priority and in the order of arrival, under bounds. Each may wait as long as the policy of its priority says. */
 export class RequestQueue<Request extends QueuedRequest> {
-  readonly #bounds: QueueBounds;
+  readonly #occupancies: readonly Occupancy[];
   readonly #clock: Clock;
   readonly #levels: readonly Level<Request>[];
   readonly #places = new Map<Request, Place<Request>>();
-  #rows = 0;
-  #bytes = 0;
 
-  /** `policies` are those of priority 1 and up. */
-  constructor(bounds: QueueBounds, policies: readonly QueuePolicy[], clock: Clock) {
-    this.#bounds = bounds;
+  /** What waits counts in every one of the occupancies; `policies` are those of priority 1 and up. */
+  constructor(occupancies: readonly Occupancy[], policies: readonly QueuePolicy[], clock: Clock) {
+    this.#occupancies = occupancies;
     this.#clock = clock;
     this.#levels = policies.map((policy) => ({ policy, inTime: new Set(), delayed: new Set(), rows: 0 }));
   }
@@ -66,19 +53,15 @@ export class RequestQueue<Request extends QueuedRequest> {
   }
 
   /** Which bound a request would exceed; undefined where none. */
-  obstacle({ rowCount, inputBytes }: Request, priority: number): string | undefined {
-    const { requestsMax, rowsMax, bytesMax } = this.#bounds;
+  obstacle(request: Request, priority: number): string | undefined {
     const { policy, inTime, delayed } = this.#levels[priority - 1];
-    if (this.length >= requestsMax) return `${this.length} requests wait; at most ${requestsMax} may`;
     const ofPriority = inTime.size + delayed.size;
     if (policy.maxQueueSize > 0 && ofPriority >= policy.maxQueueSize) {
       return `${ofPriority} requests of priority ${priority} wait; at most ${policy.maxQueueSize} may`;
     }
-    if (this.#rows + rowCount > rowsMax) {
-      return `${this.#rows} rows wait and the request has ${rowCount}; at most ${rowsMax} may wait`;
-    }
-    if (this.#bytes + inputBytes > bytesMax) {
-      return `${this.#bytes} bytes wait and the request has ${inputBytes}; at most ${bytesMax} may wait`;
+    for (const occupancy of this.#occupancies) {
+      const obstacle = occupancy.obstacle(request);
+      if (obstacle !== undefined) return obstacle;
     }
     return undefined;
   }
@@ -91,8 +74,7 @@ export class RequestQueue<Request extends QueuedRequest> {
     level.inTime.add(request);
     level.rows += request.rowCount;
     this.#places.set(request, { level, cancelTimeout });
-    this.#rows += request.rowCount;
-    this.#bytes += request.inputBytes;
+    for (const occupancy of this.#occupancies) occupancy.enter(request);
   }
 
   /** Takes a request out, if it is there. */
@@ -103,8 +85,7 @@ export class RequestQueue<Request extends QueuedRequest> {
     this.#places.delete(request);
     if (!place.level.inTime.delete(request)) place.level.delayed.delete(request);
     place.level.rows -= request.rowCount;
-    this.#rows -= request.rowCount;
-    this.#bytes -= request.inputBytes;
+    for (const occupancy of this.#occupancies) occupancy.leave(request);
   }
 
   /** The requests in the order in which they should be run. They may be removed meanwhile. */

@@ -6,8 +6,8 @@ import { type BackOff, backOffMs } from "../back-off.ts";
 import { AnswerOrder } from "../batching/answer-order.ts";
 import { type BatchSettings, priorityOf, unbatched } from "../batching/batch-settings.ts";
 import { Batcher, deadlinePassed } from "../batching/batcher.ts";
+import { Occupancy, type QueueBounds } from "../batching/occupancy.ts";
 import { type CallLimits, PendingRequest } from "../batching/pending-request.ts";
-import type { QueueBounds } from "../batching/request-queue.ts";
 import { bucketOf, joiningObstacle, rowCountOf } from "../batching/rows.ts";
 import { runBatch } from "../batching/run-batch.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
@@ -18,6 +18,8 @@ export interface PoolOptions {
   /** Threads of the runtime inside one operator, for each session of the model; at least one. */
   readonly sessionThreads: readonly number[];
   readonly queue: QueueBounds;
+  /** What waits on the whole node. */
+  readonly nodeQueue: Occupancy;
   /** How requests are joined; undefined where each runs alone. */
   readonly batching: BatchSettings | undefined;
   /** How long a caller waits that does not say; Infinity for ever. */
@@ -53,7 +55,7 @@ export class InstancePool {
     this.#settings = options.batching ?? unbatched;
     this.#batcher = new Batcher({
       settings: this.#settings,
-      bounds: options.queue,
+      occupancies: [new Occupancy(options.queue), options.nodeQueue],
       clock: options.clock,
       freeCount: () => this.#idle.length,
       instanceCount: () => this.#live.size,

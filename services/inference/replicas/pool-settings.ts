@@ -1,4 +1,4 @@
-import type { QueueBounds } from "../batching/request-queue.ts";
+import type { QueueBounds } from "../batching/occupancy.ts";
 import type { ReplicaSettings } from "./aspired-version.ts";
 import type { PoolOptions } from "./instance-pool.ts";
 
