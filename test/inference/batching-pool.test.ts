@@ -127,6 +127,22 @@ describe("a pool that joins requests", () => {
     expect(outcomes.slice(2)).to.deep.equal(["1 → 2", "2 → 4"]);
   });
 
+  it("refuses what comes while too many answers are held back for an earlier one", async () => {
+    const batching = { ...eight, preserveOrdering: true };
+    const queue = { ...plenty, requestsMax: 2 };
+    const pool = await started({ sessionThreads: [1, 1], batching, queue });
+    send(pool, [1]);
+    for (const number of [2, 3]) {
+      send(pool, [number]);
+      await instances[1].finish();
+    }
+    send(pool, [4]);
+    await settled();
+    expect(outcomes).to.deep.equal(["4 → QUEUE_FULL"]);
+    await instances[0].finish();
+    expect(outcomes.slice(1)).to.deep.equal(["1 → 2", "2 → 4", "3 → 6"]);
+  });
+
   it("answers at its own timeout where the caller has no deadline, whether the request waits or runs", async () => {
     const pool = await started({ defaultTimeoutMs: 20 });
     send(pool, [1]);

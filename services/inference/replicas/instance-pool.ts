@@ -98,8 +98,9 @@ export class InstancePool {
     if (deadlineMs <= clock.now()) throw deadlinePassed();
     if (this.#stopping) throw new ServiceError("MODEL_NOT_READY", "the version is being unloaded");
     if (this.#live.size === 0 && this.#failureCount > 1) throw sessionsLost();
-    const request = this.#pending(job, { deadlineMs, signal: limits.signal });
     const order = this.#orders[priorityOf(job.priority, this.#settings) - 1];
+    if (order !== undefined) this.#refuseSurplus(order);
+    const request = this.#pending(job, { deadlineMs, signal: limits.signal });
     const answer = order === undefined ? request.outputs : order.keep(request.outputs);
     try {
       this.#batcher.add(request);
@@ -126,6 +127,14 @@ export class InstancePool {
       });
     }
     await Promise.all([...this.#live].map((instance) => instance.stop()));
+  }
+
+  /** What is held back no longer waits in the queue, and is bounded as if it did. */
+  #refuseSurplus({ heldCount }: AnswerOrder): void {
+    const { requestsMax } = this.#options.queue;
+    if (heldCount < requestsMax) return;
+    const message = `Exceeds maximum queue size: ${heldCount} answers wait for earlier ones; at most ${requestsMax} may`;
+    throw new ServiceError("QUEUE_FULL", message, { retryDelayMs: heldRetryDelayMs });
   }
 
   #pending(job: InferenceJob, limits: CallLimits): PendingRequest {
@@ -219,6 +228,9 @@ export class InstancePool {
     return this.#batcher.length === 0 && this.#idle.length === this.#live.size;
   }
 }
+
+/** Nobody knows how long the run takes that others are held back for. */
+const heldRetryDelayMs = 100;
 
 function sessionsLost(): ServiceError {
   return new ServiceError("WORKER_LOST", "every session of the version was lost; they are being replaced");
