@@ -5,7 +5,7 @@ import { dataTypeOf } from "./element-type.ts";
 import { type DimensionProto, integerOf, type ModelProto, type TypeProto, type ValueInfoProto } from "./model.ts";
 
 /** A dimension that has neither a size nor a name. */
-const unnamedDimension = "?";
+export const unnamedDimension = "?";
 
 /** The only entry of the shape of a tensor whose number of dimensions is unknown. */
 export const anyRank = "...";

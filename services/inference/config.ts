@@ -49,12 +49,12 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
     intraOpThreads: whole("INTRA_OP_THREADS", Math.max(1, Math.floor(availableParallelism() / instanceCount)), 1, 256),
     queue: {
       requestsMax: whole("QUEUE_REQUESTS_MAX", 512, 1, 1_000_000),
-      rowsMax: whole("QUEUE_ROWS_MAX", 1_000_000, 1, 1_000_000_000),
+      rowsMax: whole("QUEUE_ROWS_MAX", 1_000_000_000, 1, 1_000_000_000),
       bytesMax: whole("QUEUE_BYTES_MAX", 256 * 1024 ** 2, 1024, 64 * 1024 ** 3),
     },
     nodeQueue: {
       requestsMax: whole("NODE_QUEUE_REQUESTS_MAX", 8192, 1, 10_000_000),
-      rowsMax: whole("NODE_QUEUE_ROWS_MAX", 10_000_000, 1, 10_000_000_000),
+      rowsMax: whole("NODE_QUEUE_ROWS_MAX", 10_000_000_000, 1, 10_000_000_000),
       bytesMax: whole("NODE_QUEUE_BYTES_MAX", 1024 ** 3, 1024, 1024 ** 4),
     },
     loadsMax: whole("LOADS_MAX", 2, 1, 64),

@@ -116,4 +116,14 @@ describe("requests belong together", () => {
     }
     expect(joiningObstacle({ inputs: [], outputs: [spec("y", "n")] })).to.equal("the model has no inputs");
   });
+
+  it("only where the first axis is the same symbol in all that name it", () => {
+    const spec = (name: string, ...shape: string[]) => ({ name, dataType: "FP32" as const, shape });
+    const graph = { inputs: [spec("x", "nodes"), spec("e", "edges")], outputs: [spec("y", "nodes")] };
+    expect(joiningObstacle(graph)).to.equal("the first axis of 'x' is 'nodes', that of 'e' is 'edges'");
+    const found = { inputs: [spec("x", "n")], outputs: [spec("y", "found")] };
+    expect(joiningObstacle(found)).to.equal("the first axis of 'x' is 'n', that of 'y' is 'found'");
+    const partlyNamed = { inputs: [spec("x", "?"), spec("z", "n")], outputs: [spec("y", "n")] };
+    expect(joiningObstacle(partlyNamed)).to.equal(undefined);
+  });
 });

@@ -1,23 +1,12 @@
 import { expect } from "chai";
-import type { ServiceError } from "../../lib/errors.ts";
-import { type BatchSettings, plainQueuePolicy, unbatched } from "../../services/inference/batching/batch-settings.ts";
-import { type BatchedRequest, Batcher } from "../../services/inference/batching/batcher.ts";
+import type { BatchSettings } from "../../services/inference/batching/batch-settings.ts";
+import { plainQueuePolicy } from "../../services/inference/batching/batch-settings.ts";
 import { Occupancy, type QueueBounds } from "../../services/inference/batching/occupancy.ts";
-import { ManualClock } from "../manual-clock.ts";
 import { plenty } from "./bounds.ts";
-
-interface Sent extends BatchedRequest {
-  readonly name: string;
-  fault?: ServiceError;
-}
-
-const eight: BatchSettings = { ...unbatched, maxBatchSize: 8, requestRowsMax: 8 };
+import { type DrivenBatcher, openBatcher } from "./driven-batcher.ts";
 
 describe("a batcher", () => {
-  let clock: ManualClock;
-  let batcher: Batcher<Sent>;
-  let batches: string[];
-  let freeCount: number;
+  let { clock, batcher, batches, add, addAll, finish } = {} as DrivenBatcher;
   /** What waits in all batchers. */
   let node: Occupancy;
 
@@ -27,50 +16,7 @@ describe("a batcher", () => {
 
   /** With one instance, which is busy unless it is said to be free. */
   const open = (settings: Partial<BatchSettings> = {}, bounds: Partial<QueueBounds> = {}, free = 0) => {
-    clock = new ManualClock();
-    batches = [];
-    freeCount = free;
-    batcher = new Batcher({
-      settings: { ...eight, ...settings },
-      occupancies: [new Occupancy({ ...plenty, ...bounds }), node],
-      clock,
-      freeCount: () => freeCount,
-      instanceCount: () => 1,
-      run: (batch) => {
-        freeCount--;
-        batches.push(batch.map(({ name }) => name).join(""));
-      },
-    });
-  };
-  const add = (name: string, details: Partial<Sent> = {}): Sent => {
-    const sent: Sent = {
-      name,
-      rowCount: 1,
-      inputBytes: 1,
-      bucket: "same",
-      priority: 0,
-      timeoutMs: 0,
-      deadlineMs: Infinity,
-      sendByMs: 0,
-      reject: (fault) => {
-        sent.fault = fault;
-      },
-      ...details,
-    };
-    try {
-      batcher.add(sent);
-    } catch (refusal) {
-      sent.fault = refusal as ServiceError;
-    }
-    return sent;
-  };
-  const addAll = (names: string, details: Partial<Sent> = {}) => [...names].map((name) => add(name, details));
-  /** Lets the instance become free, this many times. */
-  const finish = (times = 1) => {
-    for (let time = 0; time < times; time++) {
-      freeCount++;
-      batcher.dispatch();
-    }
+    ({ clock, batcher, batches, add, addAll, finish } = openBatcher(settings, bounds, node, free));
   };
 
   it("runs a request at once where an instance is free and no delay is asked for", () => {
@@ -157,14 +103,30 @@ describe("a batcher", () => {
     expect(batches).to.deep.equal(["b", "a"]);
   });
 
-  it("never lets a request miss its deadline by waiting for company", () => {
+  it("lets a request wait for company for half of the time that its deadline leaves to spare", () => {
     open({ maxQueueDelayMs: 50 }, {}, 1);
     for (let time = 0; time < 100; time++) batcher.noteRun(10);
     add("a", { deadlineMs: 30 });
-    clock.advance(19);
+    clock.advance(8);
     expect(batches).to.deep.equal([]);
     clock.advance(2);
     expect(batches).to.deep.equal(["a"]);
+  });
+
+  it("lets no request wait for company until its queue policy would refuse it", () => {
+    const impatient = { ...plainQueuePolicy, defaultTimeoutMs: 20, allowTimeoutOverride: true };
+    open({ maxQueueDelayMs: 50, queuePolicies: [impatient] }, {}, 2);
+    const preset = add("a");
+    clock.advance(20);
+    const own = add("b", { timeoutMs: 10 });
+    clock.advance(10);
+    expect([batches, preset.fault, own.fault]).to.deep.equal([["a", "b"], undefined, undefined]);
+  });
+
+  it("joins at most 1024 requests, which then wait for no more company", () => {
+    open({ maxBatchSize: 4096, requestRowsMax: 4096, maxQueueDelayMs: 100 }, {}, 1);
+    addAll("a".repeat(1030));
+    expect(batches.map(({ length }) => length)).to.deep.equal([1024]);
   });
 
   it("waits for company no longer once it is drained", () => {
@@ -270,6 +232,14 @@ describe("a batcher", () => {
     clock.advance(10);
     finish();
     expect([batches, late.fault?.reason]).to.deep.equal([["ac"], "DEADLINE_EXCEEDED"]);
+  });
+
+  it("takes a request that is larger than a batch for one run where it estimates", () => {
+    open({ requestRowsMax: Infinity });
+    for (let time = 0; time < 100; time++) batcher.noteRun(10);
+    add("a", { rowCount: 800 });
+    expect(add("b", { deadlineMs: 25 }).fault).to.equal(undefined);
+    expect(add("c", { deadlineMs: 15 }).fault?.reason).to.equal("DEADLINE_EXCEEDED");
   });
 
   it("refuses at once what would miss its deadline behind those that wait, but not where an instance is free", () => {

@@ -1,12 +1,11 @@
 import { expect } from "chai";
 import { ServiceError } from "../../lib/errors.ts";
-import { createLog } from "../../lib/log.ts";
 import { type BatchSettings, plainQueuePolicy, unbatched } from "../../services/inference/batching/batch-settings.ts";
-import { Occupancy } from "../../services/inference/batching/occupancy.ts";
 import { InstancePool, type PoolOptions } from "../../services/inference/replicas/instance-pool.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { plenty } from "./bounds.ts";
 import { settled } from "./hand-driven-instance.ts";
+import { poolOptions } from "./pool-options.ts";
 import { poison, RowInstance, rowsOf, tensorOf } from "./row-instance.ts";
 
 const eight: BatchSettings = { ...unbatched, maxBatchSize: 8, requestRowsMax: 8 };
@@ -21,31 +20,25 @@ describe("a pool that joins requests", () => {
     clock = new ManualClock();
     instances = [];
     outcomes = [];
-    const pool = new InstancePool({
-      sessionThreads: [1],
-      queue: { requestsMax: 100, rowsMax: 100, bytesMax: 1000 },
-      nodeQueue: new Occupancy(plenty),
-      batching: eight,
-      defaultTimeoutMs: Infinity,
-      restart: { firstMs: 100, maxMs: 1000 },
-      startInstance: async () => instances[instances.push(create()) - 1],
-      clock,
-      random: () => 0.999,
-      log: createLog("test", "silent"),
-      ...options,
-    });
+    const startInstance = async () => instances[instances.push(create()) - 1];
+    const pool = new InstancePool({ ...poolOptions(clock, startInstance), batching: eight, ...options });
     await pool.start();
     return pool;
   };
   /** Sends numbers, one per row; the outcome is them and what became of them. */
-  const send = (pool: InstancePool, numbers: readonly number[], priority = 0): AbortController => {
+  const send = (
+    pool: InstancePool,
+    numbers: readonly number[],
+    priority = 0,
+    deadlineMs = Number.POSITIVE_INFINITY,
+  ): AbortController => {
     const caller = new AbortController();
     const input = tensorOf(
       "x",
       numbers.map((number) => [number]),
     );
     const job = { inputs: [input], outputNames: ["y"], inputBytes: input.bytes.byteLength, priority, timeoutMs: 0 };
-    pool.run(job, { deadlineMs: Infinity, signal: caller.signal }).then(
+    pool.run(job, { deadlineMs, signal: caller.signal }).then(
       ([output]) => void outcomes.push(`${numbers} → ${rowsOf(output)}`),
       (fault: ServiceError) => void outcomes.push(`${numbers} → ${fault.reason}`),
     );
@@ -141,6 +134,43 @@ describe("a pool that joins requests", () => {
     expect(outcomes).to.deep.equal(["4 → QUEUE_FULL"]);
     await instances[0].finish();
     expect(outcomes.slice(1)).to.deep.equal(["1 → 2", "2 → 4", "3 → 6"]);
+  });
+
+  it("fails a request that goes, or is late, while its answer is held back, and holds nothing back because of it", async () => {
+    const batching = { ...eight, preserveOrdering: true };
+    const pool = await started({ sessionThreads: [1, 1], batching });
+    send(pool, [1]);
+    const gone = send(pool, [2]);
+    await instances[1].finish();
+    send(pool, [3], 0, 10);
+    await instances[1].finish();
+    send(pool, [4]);
+    await instances[1].finish();
+    gone.abort(new ServiceError("CANCELLED", "gone"));
+    clock.advance(10);
+    await settled();
+    expect(outcomes).to.deep.equal(["2 → CANCELLED", "3 → DEADLINE_EXCEEDED"]);
+    await instances[0].finish();
+    expect(outcomes.slice(2)).to.deep.equal(["1 → 2", "4 → 8"]);
+  });
+
+  it("gives an answer that is held back although the thread that made it dies", async () => {
+    const pool = await started({ sessionThreads: [1, 1], batching: { ...eight, preserveOrdering: true } });
+    send(pool, [1]);
+    for (const numbers of [[2], [3], [poison]]) send(pool, numbers);
+    // The second runs alone; the others fail together, the third is answered, and the thread dies of the last.
+    for (let run = 0; run < 3; run++) await instances[1].finish();
+    await instances[1].die();
+    await instances[0].finish();
+    expect(outcomes).to.deep.equal(["-1 → WORKER_LOST", "1 → 2", "2 → 4", "3 → 6"]);
+  });
+
+  it("leaves a deadline alone that is later than its own timeout", async () => {
+    const pool = await started({ defaultTimeoutMs: 20 });
+    send(pool, [1], 0, 1000);
+    clock.advance(500);
+    await instances[0].finish();
+    expect(outcomes).to.deep.equal(["1 → 2"]);
   });
 
   it("answers at its own timeout where the caller has no deadline, whether the request waits or runs", async () => {

@@ -1,12 +1,12 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { ServiceError } from "../../lib/errors.ts";
-import { createLog } from "../../lib/log.ts";
 import type { BatchSettings } from "../../services/inference/batching/batch-settings.ts";
 import { Occupancy, type QueueBounds } from "../../services/inference/batching/occupancy.ts";
 import { InstancePool } from "../../services/inference/replicas/instance-pool.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { settled } from "./hand-driven-instance.ts";
+import { poolOptions } from "./pool-options.ts";
 import { doubled, poison, RowInstance, rowsOf, tensorOf } from "./row-instance.ts";
 
 const scheduleCount = 3000;
@@ -80,17 +80,13 @@ class Schedule {
 
   constructor(batching: BatchSettings, queue: QueueBounds) {
     this.#bounds = queue;
+    const startInstance = async () => this.instances[this.instances.push(new RowInstance()) - 1];
     this.pool = new InstancePool({
+      ...poolOptions(this.clock, startInstance),
       sessionThreads: [1, 1],
       queue,
       nodeQueue: this.#nodeQueue,
       batching,
-      defaultTimeoutMs: Infinity,
-      restart: { firstMs: 10, maxMs: 100 },
-      startInstance: async () => this.instances[this.instances.push(new RowInstance()) - 1],
-      clock: this.clock,
-      random: () => 0.999,
-      log: createLog("test", "silent"),
     });
   }
 

@@ -15,8 +15,8 @@ describe("the settings of an inference node", () => {
       nodeName: undefined,
       serverName: "amaas",
       instanceCount: 1,
-      queue: { requestsMax: 512, rowsMax: 1_000_000, bytesMax: 268435456 },
-      nodeQueue: { requestsMax: 8192, rowsMax: 10_000_000, bytesMax: 1_073_741_824 },
+      queue: { requestsMax: 512, rowsMax: 1_000_000_000, bytesMax: 268435456 },
+      nodeQueue: { requestsMax: 8192, rowsMax: 10_000_000_000, bytesMax: 1_073_741_824 },
       loadsMax: 2,
       memoryBudgetBytes: 0,
     });

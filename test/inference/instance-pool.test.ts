@@ -1,12 +1,11 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { messageOf, ServiceError } from "../../lib/errors.ts";
-import { createLog } from "../../lib/log.ts";
-import { Occupancy } from "../../services/inference/batching/occupancy.ts";
 import { InstancePool, type PoolOptions } from "../../services/inference/replicas/instance-pool.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { plenty } from "./bounds.ts";
 import { HandDrivenInstance, settled } from "./hand-driven-instance.ts";
+import { poolOptions } from "./pool-options.ts";
 
 describe("an instance pool", () => {
   let clock: ManualClock;
@@ -15,19 +14,9 @@ describe("an instance pool", () => {
   const started = async (options: Partial<PoolOptions> = {}): Promise<InstancePool> => {
     clock = new ManualClock();
     instances = [];
-    const pool = new InstancePool({
-      sessionThreads: [1],
-      queue: { requestsMax: 2, rowsMax: 1_000_000, bytesMax: 100 },
-      nodeQueue: new Occupancy(plenty),
-      batching: undefined,
-      defaultTimeoutMs: Infinity,
-      restart: { firstMs: 100, maxMs: 1000 },
-      startInstance: async () => instances[instances.push(new HandDrivenInstance()) - 1],
-      clock,
-      random: () => 0.999,
-      log: createLog("test", "silent"),
-      ...options,
-    });
+    const startInstance = async () => instances[instances.push(new HandDrivenInstance()) - 1];
+    const queue = { ...plenty, requestsMax: 2, bytesMax: 100 };
+    const pool = new InstancePool({ ...poolOptions(clock, startInstance), queue, ...options });
     await pool.start();
     return pool;
   };

@@ -1,6 +1,13 @@
-/** Holds answers back until all those before them are there. Faults are not held back, and hold nothing back. */
+/** Where an answer stands in the order. */
+interface Place {
+  /** Gives the answer; undefined until it is there. */
+  give: (() => void) | undefined;
+}
+
+/** Holds answers back until all those before them are there. Whoever has left the order holds nothing back. */
 export class AnswerOrder {
-  #last: Promise<void> = Promise.resolve();
+  /** In the order of their requests. */
+  readonly #places = new Set<Place>();
   #heldCount = 0;
 
   /** Answers that are there and wait for others. */
@@ -8,17 +15,33 @@ export class AnswerOrder {
     return this.#heldCount;
   }
 
-  /** The answer, once it is its turn. To be called in the order that is to be kept. */
-  keep<Answer>(answer: Promise<Answer>): Promise<Answer> {
-    const before = this.#last;
-    const kept = answer.then(async (value) => {
-      this.#heldCount++;
-      await before;
+  /** A place behind all others. */
+  enter(): Place {
+    const place = { give: undefined };
+    this.#places.add(place);
+    return place;
+  }
+
+  /** The answer of a place is there: it is given when its turn comes, which may be now. */
+  answer(place: Place, give: () => void): void {
+    place.give = give;
+    this.#heldCount++;
+    this.#giveFirst();
+  }
+
+  /** The place needs no turn: its request has failed, or nobody waits for it. Does nothing where it has had its turn. */
+  leave(place: Place): void {
+    if (!this.#places.delete(place)) return;
+    if (place.give !== undefined) this.#heldCount--;
+    this.#giveFirst();
+  }
+
+  #giveFirst(): void {
+    for (const place of this.#places) {
+      if (place.give === undefined) return;
+      this.#places.delete(place);
       this.#heldCount--;
-      return value;
-    });
-    // Without its values, or each would keep all those before it in memory.
-    this.#last = Promise.allSettled([before, kept]).then(() => undefined);
-    return kept;
+      place.give();
+    }
   }
 }

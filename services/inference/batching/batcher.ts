@@ -1,6 +1,6 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
-import { type BatchSettings, priorityOf } from "./batch-settings.ts";
+import { type BatchSettings, priorityOf, timeoutMsOf } from "./batch-settings.ts";
 import type { Occupancy } from "./occupancy.ts";
 import { type PlannedRequest, planBatch } from "./plan.ts";
 import { type QueuedRequest, RequestQueue } from "./request-queue.ts";
@@ -40,7 +40,8 @@ export class Batcher<Request extends BatchedRequest> {
   constructor(options: BatcherOptions<Request>) {
     this.#options = options;
     this.#settings = options.settings;
-    this.#queue = new RequestQueue(options.occupancies, options.settings.queuePolicies, options.clock);
+    const { queuePolicies, maxBatchSize } = options.settings;
+    this.#queue = new RequestQueue(options.occupancies, queuePolicies, maxBatchSize, options.clock);
   }
 
   /** Requests that wait. */
@@ -129,10 +130,14 @@ export class Batcher<Request extends BatchedRequest> {
     return undefined;
   }
 
-  /** It does not wait so long for company that its deadline would pass. */
+  /** For company it waits for half of the time at most that its deadline leaves to spare, and not until it would be refused. */
   #wait(request: Request, priority: number): void {
-    const untilMs = this.#options.clock.now() + this.#settings.maxQueueDelayMs;
-    request.sendByMs = Math.min(untilMs, request.deadlineMs - this.#runMs);
+    const nowMs = this.#options.clock.now();
+    const { maxQueueDelayMs, queuePolicies } = this.#settings;
+    const policy = queuePolicies[priority - 1];
+    const spareMs = Math.max(0, request.deadlineMs - nowMs - this.#runMs);
+    const untilRefusalMs = policy.timeoutAction === "REJECT" ? timeoutMsOf(request.timeoutMs, policy) - 1 : Infinity;
+    request.sendByMs = nowMs + Math.min(maxQueueDelayMs, Math.floor(spareMs / 2), untilRefusalMs);
     this.#queue.push(request, priority);
   }
 

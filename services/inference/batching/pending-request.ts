@@ -1,6 +1,7 @@
 import type { Clock } from "../../../lib/clock.ts";
 import type { Tensor } from "../../../lib/tensor.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
+import type { AnswerOrder } from "./answer-order.ts";
 import { type BatchedRequest, deadlinePassed } from "./batcher.ts";
 
 /** How long the caller of a request waits. */
@@ -16,6 +17,8 @@ export interface PendingRequestOptions extends CallLimits {
   readonly rowCount: number;
   /** See {@link BatchedRequest}. */
   readonly bucket: string | undefined;
+  /** The order in which it is answered, in which it takes the next place; undefined where it waits for nobody. */
+  readonly order: AnswerOrder | undefined;
   readonly clock: Clock;
   /** Called when the caller has gone, or the deadline has passed, before the request settled. */
   readonly onAbandon: (request: PendingRequest) => void;
@@ -29,13 +32,15 @@ export class PendingRequest implements BatchedRequest {
   readonly bucket: string | undefined;
   readonly outputs: Promise<readonly Tensor[]>;
   sendByMs = 0;
-  #isSettled = false;
+  /** Whether there is an outcome, which may have to wait for its turn. */
+  #hasOutcome = false;
+  readonly #takeTurn: (give: () => void) => void;
   readonly #resolve: (outputs: readonly Tensor[]) => void;
   readonly #reject: (failure: unknown) => void;
   readonly #release: () => void;
 
   constructor(job: InferenceJob, options: PendingRequestOptions) {
-    const { deadlineMs, signal, rowCount, bucket, clock, onAbandon } = options;
+    const { deadlineMs, signal, rowCount, bucket, order, clock, onAbandon } = options;
     const { promise, resolve, reject } = withResolvers<readonly Tensor[]>();
     this.job = job;
     this.deadlineMs = deadlineMs;
@@ -44,8 +49,11 @@ export class PendingRequest implements BatchedRequest {
     this.outputs = promise;
     this.#resolve = resolve;
     this.#reject = reject;
+    const place = order?.enter();
+    this.#takeTurn = (give) => (place === undefined ? give() : order!.answer(place, give));
+    // Also while its answer waits for its turn.
     const abandon = (why: unknown) => {
-      this.reject(why);
+      this.#fail(why);
       onAbandon(this);
     };
     const onAbort = () => abandon(signal.reason);
@@ -54,6 +62,7 @@ export class PendingRequest implements BatchedRequest {
     this.#release = () => {
       signal.removeEventListener("abort", onAbort);
       cancelTimer();
+      if (place !== undefined) order!.leave(place);
     };
   }
 
@@ -69,24 +78,30 @@ export class PendingRequest implements BatchedRequest {
     return this.job.timeoutMs;
   }
 
-  /** Whether an outcome would reach nobody. */
+  /** Whether another outcome would reach nobody. */
   get isSettled(): boolean {
-    return this.#isSettled;
+    return this.#hasOutcome;
   }
 
+  /** Answers it when its turn comes. Only the first outcome counts. */
   resolve(outputs: readonly Tensor[]): void {
-    this.#settle();
-    this.#resolve(outputs);
+    if (this.#hasOutcome) return;
+    this.#hasOutcome = true;
+    this.#takeTurn(() => {
+      this.#release();
+      this.#resolve(outputs);
+    });
   }
 
+  /** Fails it at once. Only the first outcome counts. */
   reject(failure: unknown): void {
-    this.#settle();
-    this.#reject(failure);
+    if (!this.#hasOutcome) this.#fail(failure);
   }
 
-  #settle(): void {
-    this.#isSettled = true;
+  #fail(failure: unknown): void {
+    this.#hasOutcome = true;
     this.#release();
+    this.#reject(failure);
   }
 }
 

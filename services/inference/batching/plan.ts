@@ -50,7 +50,8 @@ export function planBatch<Request extends PlannedRequest>(
     }
     first ??= group;
     if (!group.isClosed) grow(group, request, settings);
-    if (first.isClosed || ++examined === examinedMax) break;
+    if (++examined === examinedMax) first.isClosed = true;
+    if (first.isClosed) break;
   }
   let untilMs = Infinity;
   for (const group of groups.values()) {
@@ -61,7 +62,7 @@ export function planBatch<Request extends PlannedRequest>(
   return { kind: "wait", untilMs };
 }
 
-/** Requests that are looked at for one batch, so that no queue is too long for the event loop. */
+/** Requests that are looked at for one batch, and joined in one, so that no queue is too long for the event loop. */
 const examinedMax = 1024;
 
 /** Bytes of inputs that are copied into one batch, for the same reason. */

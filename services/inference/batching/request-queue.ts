@@ -16,6 +16,7 @@ interface Level<Request> {
   readonly inTime: Set<Request>;
   /** Those that have waited too long and wait on, in the order in which that was. */
   readonly delayed: Set<Request>;
+  /** Of a request that is larger than a batch, which is one run, those of a batch. */
   rows: number;
 }
 
@@ -28,13 +29,15 @@ interface Place<Request> {
 /** Requests by priority and in the order of arrival, under bounds. Each may wait as long as the policy of its priority says. */
 export class RequestQueue<Request extends QueuedRequest> {
   readonly #occupancies: readonly Occupancy[];
+  readonly #batchRowsMax: number;
   readonly #clock: Clock;
   readonly #levels: readonly Level<Request>[];
   readonly #places = new Map<Request, Place<Request>>();
 
-  /** What waits counts in every one of the occupancies; `policies` are those of priority 1 and up. */
-  constructor(occupancies: readonly Occupancy[], policies: readonly QueuePolicy[], clock: Clock) {
+  /** What waits counts in every one of the occupancies; `policies` are those of priority 1 and up; `batchRowsMax` rows are a batch. */
+  constructor(occupancies: readonly Occupancy[], policies: readonly QueuePolicy[], batchRowsMax: number, clock: Clock) {
     this.#occupancies = occupancies;
+    this.#batchRowsMax = batchRowsMax;
     this.#clock = clock;
     this.#levels = policies.map((policy) => ({ policy, inTime: new Set(), delayed: new Set(), rows: 0 }));
   }
@@ -43,7 +46,7 @@ export class RequestQueue<Request extends QueuedRequest> {
     return this.#places.size;
   }
 
-  /** What waits and is run before a new request of a priority. */
+  /** What waits and is run before a new request of a priority: the requests, and the rows that take up room in batches. */
   ahead(priority: number): { readonly requests: number; readonly rows: number } {
     const levels = this.#levels.slice(0, priority);
     return {
@@ -72,7 +75,7 @@ export class RequestQueue<Request extends QueuedRequest> {
     const timeoutMs = timeoutMsOf(request.timeoutMs, level.policy);
     const cancelTimeout = this.#clock.after(timeoutMs, () => this.#timeOut(request, timeoutMs));
     level.inTime.add(request);
-    level.rows += request.rowCount;
+    level.rows += Math.min(request.rowCount, this.#batchRowsMax);
     this.#places.set(request, { level, cancelTimeout });
     for (const occupancy of this.#occupancies) occupancy.enter(request);
   }
@@ -84,7 +87,7 @@ export class RequestQueue<Request extends QueuedRequest> {
     place.cancelTimeout();
     this.#places.delete(request);
     if (!place.level.inTime.delete(request)) place.level.delayed.delete(request);
-    place.level.rows -= request.rowCount;
+    place.level.rows -= Math.min(request.rowCount, this.#batchRowsMax);
     for (const occupancy of this.#occupancies) occupancy.leave(request);
   }
 

@@ -1,12 +1,22 @@
-import { anyRank } from "../../../lib/onnx/signature.ts";
+import { anyRank, unnamedDimension } from "../../../lib/onnx/signature.ts";
 import type { Signature, Tensor, TensorSpec } from "../../../lib/tensor.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
 
 /** Why the requests of a model cannot be joined; undefined where its first axis may be the rows in all that it takes and gives. */
 export function joiningObstacle({ inputs, outputs }: Signature): string | undefined {
   if (inputs.length === 0) return "the model has no inputs";
-  const fixed = [...inputs, ...outputs].find((spec) => !hasRows(spec));
-  return fixed && `the first axis of '${fixed.name}' is not symbolic: it has shape [${fixed.shape.join(", ")}]`;
+  const all = [...inputs, ...outputs];
+  const fixed = all.find((spec) => !hasRows(spec));
+  if (fixed !== undefined) {
+    return `the first axis of '${fixed.name}' is not symbolic: it has shape [${fixed.shape.join(", ")}]`;
+  }
+  // Other symbols are other things, such as the nodes and the edges of a graph, however often there are as many of both.
+  const named = all.filter(({ shape: [first] }) => first !== unnamedDimension);
+  const other = named.find(({ shape: [first] }) => first !== named[0].shape[0]);
+  return (
+    other &&
+    `the first axis of '${named[0].name}' is '${named[0].shape[0]}', that of '${other.name}' is '${other.shape[0]}'`
+  );
 }
 
 /** The rows of a request: the longest first axis of its inputs, and at least one. */

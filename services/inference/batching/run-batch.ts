@@ -21,9 +21,9 @@ export async function runBatch(batch: readonly PendingRequest[], runner: BatchRu
     if (batch.length > 1 && (await runJoined(batch, runner))) return true;
     for (const request of batch) if (!request.isSettled) await runAlone(request, runner);
     return true;
-  } catch (lost) {
-    for (const request of batch) request.reject(lost);
-    return false;
+  } catch (failure) {
+    for (const request of batch) request.reject(failure);
+    return !isLost(failure);
   }
 }
 

@@ -94,20 +94,19 @@ export class InstancePool {
   async run(job: InferenceJob, limits: CallLimits): Promise<readonly Tensor[]> {
     limits.signal.throwIfAborted();
     const { clock, defaultTimeoutMs } = this.#options;
-    const deadlineMs = Math.min(limits.deadlineMs, clock.now() + defaultTimeoutMs);
+    const deadlineMs = limits.deadlineMs === Infinity ? clock.now() + defaultTimeoutMs : limits.deadlineMs;
     if (deadlineMs <= clock.now()) throw deadlinePassed();
     if (this.#stopping) throw new ServiceError("MODEL_NOT_READY", "the version is being unloaded");
     if (this.#live.size === 0 && this.#failureCount > 1) throw sessionsLost();
     const order = this.#orders[priorityOf(job.priority, this.#settings) - 1];
     if (order !== undefined) this.#refuseSurplus(order);
-    const request = this.#pending(job, { deadlineMs, signal: limits.signal });
-    const answer = order === undefined ? request.outputs : order.keep(request.outputs);
+    const request = this.#pending(job, { deadlineMs, signal: limits.signal }, order);
     try {
       this.#batcher.add(request);
     } catch (refusal) {
       request.reject(refusal);
     }
-    return answer;
+    return request.outputs;
   }
 
   /** Takes no more jobs, finishes those that it has, then frees every session. */
@@ -137,12 +136,13 @@ export class InstancePool {
     throw new ServiceError("QUEUE_FULL", message, { retryDelayMs: heldRetryDelayMs });
   }
 
-  #pending(job: InferenceJob, limits: CallLimits): PendingRequest {
+  #pending(job: InferenceJob, limits: CallLimits, order: AnswerOrder | undefined): PendingRequest {
     const { clock, batching } = this.#options;
     return new PendingRequest(job, {
       ...limits,
       rowCount: this.#hasRows ? rowCountOf(job.inputs) : 1,
       bucket: this.#hasRows && batching !== undefined ? bucketOf(job) : undefined,
+      order,
       clock,
       onAbandon: (abandoned) => this.#batcher.remove(abandoned),
     });
@@ -186,7 +186,8 @@ export class InstancePool {
   async #measured(running: Promise<readonly Tensor[]>): Promise<readonly Tensor[]> {
     const begin = this.#options.clock.now();
     const outputs = await running;
-    this.#batcher.noteRun(this.#options.clock.now() - begin);
+    // The clock may have been set back meanwhile.
+    this.#batcher.noteRun(Math.max(0, this.#options.clock.now() - begin));
     this.#failureCount = 0;
     return outputs;
   }

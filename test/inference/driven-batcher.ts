@@ -1,0 +1,70 @@
+import type { ServiceError } from "../../lib/errors.ts";
+import { type BatchSettings, unbatched } from "../../services/inference/batching/batch-settings.ts";
+import { type BatchedRequest, Batcher } from "../../services/inference/batching/batcher.ts";
+import { Occupancy, type QueueBounds } from "../../services/inference/batching/occupancy.ts";
+import { ManualClock } from "../manual-clock.ts";
+import { plenty } from "./bounds.ts";
+
+/** A request, and how it was refused. */
+export interface Sent extends BatchedRequest {
+  readonly name: string;
+  fault?: ServiceError;
+}
+
+/** A batcher of up to 8 rows for one instance, whose time passes and whose runs end when the test says so. */
+export type DrivenBatcher = ReturnType<typeof openBatcher>;
+
+/** What is not set is as where nothing is set; `freeCount` says how many runs may begin at once. */
+export function openBatcher(
+  settings: Partial<BatchSettings>,
+  bounds: Partial<QueueBounds>,
+  node: Occupancy,
+  freeCount: number,
+) {
+  const clock = new ManualClock();
+  /** The names of the requests of each run. */
+  const batches: string[] = [];
+  let free = freeCount;
+  const batcher = new Batcher<Sent>({
+    settings: { ...unbatched, maxBatchSize: 8, requestRowsMax: 8, ...settings },
+    occupancies: [new Occupancy({ ...plenty, ...bounds }), node],
+    clock,
+    freeCount: () => free,
+    instanceCount: () => 1,
+    run: (batch) => {
+      free--;
+      batches.push(batch.map(({ name }) => name).join(""));
+    },
+  });
+  const add = (name: string, details: Partial<Sent> = {}): Sent => {
+    const sent: Sent = {
+      name,
+      rowCount: 1,
+      inputBytes: 1,
+      bucket: "same",
+      priority: 0,
+      timeoutMs: 0,
+      deadlineMs: Infinity,
+      sendByMs: 0,
+      reject: (fault) => {
+        sent.fault = fault;
+      },
+      ...details,
+    };
+    try {
+      batcher.add(sent);
+    } catch (refusal) {
+      sent.fault = refusal as ServiceError;
+    }
+    return sent;
+  };
+  const addAll = (names: string, details: Partial<Sent> = {}) => [...names].map((name) => add(name, details));
+  /** Lets the instance become free, this many times. */
+  const finish = (times = 1) => {
+    for (let time = 0; time < times; time++) {
+      free++;
+      batcher.dispatch();
+    }
+  };
+  return { clock, batcher, batches, add, addAll, finish };
+}
