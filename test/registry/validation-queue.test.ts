@@ -5,42 +5,19 @@ import { ManualClock } from "../manual-clock.ts";
 import { begin } from "./begun-version.ts";
 import { Inbox } from "./inbox.ts";
 import { addingModel, linearModel } from "./onnx-files.ts";
+import { ownRegistry } from "./own-registry.ts";
 import { endlessModel } from "./raw-models.ts";
-import {
-  emptyFolder,
-  faultOf,
-  publish,
-  type RunningRegistry,
-  sha256Of,
-  startRegistry,
-  upload,
-} from "./running-registry.ts";
+import { faultOf, publish, sha256Of, upload } from "./running-registry.ts";
 import { busyValidator, validatorsOf } from "./validator-processes.ts";
 
 describe("the queue of validations bears", () => {
-  let folder: Awaited<ReturnType<typeof emptyFolder>>;
-  let running: RunningRegistry | undefined;
-
-  beforeEach(async () => {
-    folder = await emptyFolder();
-  });
-
-  afterEach(async () => {
-    await running?.stop();
-    running = undefined;
-    await folder.remove();
-  });
-
-  async function start(settings: Readonly<Record<string, string>> = {}, clock?: ManualClock): Promise<RunningRegistry> {
-    running = await startRegistry(folder.path, settings, clock);
-    return running;
-  }
+  const own = ownRegistry();
 
   it("more work than it has room for, and known content needs none", async () => {
-    const { registry } = await start({ AMAAS_VALIDATIONS_WAITING_MAX: "2" });
+    const { registry } = await own.start({ AMAAS_VALIDATIONS_WAITING_MAX: "2" });
     await publish(registry, "m", linearModel());
     const models = [endlessModel(), addingModel(1)];
-    for (const model of models) await begin(running!, model);
+    for (const model of models) await begin(own.running, model);
     const fault = await faultOf(publish(registry, "m", addingModel(2)));
     expect(fault).to.include({ code: status.RESOURCE_EXHAUSTED, reason: "QUEUE_FULL" });
     expect(await publish(registry, "m", linearModel())).to.include({ state: "VERSION_STATE_READY" });
@@ -48,8 +25,8 @@ describe("the queue of validations bears", () => {
 
   it("one model's endless versions: another model waits for one of them at most", async () => {
     const timeoutMs = 1500;
-    const { registry } = await start({ AMAAS_VALIDATION_TIMEOUT_MS: String(timeoutMs) });
-    for (let count = 0; count < 4; count++) await begin(running!, endlessModel());
+    const { registry } = await own.start({ AMAAS_VALIDATION_TIMEOUT_MS: String(timeoutMs) });
+    for (let count = 0; count < 4; count++) await begin(own.running, endlessModel());
     await busyValidator();
     const { state } = await publish(registry, "other", linearModel());
     expect(state).to.equal("VERSION_STATE_READY");
@@ -61,16 +38,16 @@ describe("the queue of validations bears", () => {
   });
 
   it("the deletion of a version, or of its model, while it waits or is tried: it takes no place in the queue", async () => {
-    const { registry } = await start();
-    const tried = await begin(running!, endlessModel());
-    const waiting = await begin(running!, addingModel(1));
+    const { registry } = await own.start();
+    const tried = await begin(own.running, endlessModel());
+    const waiting = await begin(own.running, addingModel(1));
     await busyValidator();
     for (const { name } of [waiting, tried]) {
       expect(await registry.unary("DeleteVersion", { name })).to.include({ state: "VERSION_STATE_DELETED" });
     }
     expect(await publish(registry, "other", linearModel())).to.include({ state: "VERSION_STATE_READY" });
 
-    for (let count = 0; count < 2; count++) await begin(running!, endlessModel());
+    for (let count = 0; count < 2; count++) await begin(own.running, endlessModel());
     await busyValidator();
     await registry.unary("DeleteModel", { name: "models/m" });
     expect(await publish(registry, "other", addingModel(2))).to.include({ state: "VERSION_STATE_READY" });
@@ -80,7 +57,7 @@ describe("the queue of validations bears", () => {
   });
 
   it("more versions without artifacts than it has room for, and others need none", async () => {
-    const { registry } = await start({ AMAAS_VERSIONS_UPLOADING_MAX: "2" });
+    const { registry } = await own.start({ AMAAS_VERSIONS_UPLOADING_MAX: "2" });
     const version = { variants: [{ artifact: artifactName(sha256Of(addingModel(3))) }] };
     const request = { parent: "models/m", version, allowMissingModel: true, allowMissingArtifacts: true };
     for (const requestId of ["a", "b"]) await registry.unary("CreateVersion", { ...request, requestId, noWait: true });
@@ -94,7 +71,7 @@ describe("the queue of validations bears", () => {
 
   it("any number of models: of the outcomes by content, it keeps the newest", async () => {
     const clock = new ManualClock();
-    const { registry } = await start({ AMAAS_VALIDATIONS_KEPT_MAX: "1" }, clock);
+    const { registry } = await own.start({ AMAAS_VALIDATIONS_KEPT_MAX: "1" }, clock);
     const isKnown = async (bytes: Uint8Array) => {
       const artifact = await upload(registry, bytes);
       const request = { parent: "models/m", version: { variants: [{ artifact }] }, noWait: true };
@@ -113,7 +90,7 @@ describe("the queue of validations bears", () => {
 
   it("uploads that never come: after a time, the version is rejected", async () => {
     const clock = new ManualClock();
-    const { registry } = await start({ AMAAS_VERSION_INCOMPLETE_AGE_MAX_MS: "100000" }, clock);
+    const { registry } = await own.start({ AMAAS_VERSION_INCOMPLETE_AGE_MAX_MS: "100000" }, clock);
     const artifact = artifactName(sha256Of(addingModel(3)));
     const request = { parent: "models/m", version: { variants: [{ artifact }] }, allowMissingModel: true };
     const { name } = await registry.unary("CreateVersion", { ...request, allowMissingArtifacts: true });
