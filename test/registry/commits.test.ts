@@ -37,15 +37,14 @@ describe("commits of two registries on one PostgreSQL", () => {
     });
     const ids = Array.from({ length: 40 }, (_, index) => `m${index}`);
     const models = databases.map((database) => new ModelStore(database, systemClock));
-    await Promise.all(ids.map((id, index) => models[index % 2]!.create(ownActor("Test"), id, fields)));
-    const wanted = ids.map((id) => `models/${id}`).sort();
-    const endMs = Date.now() + msMax;
-    while (heard.some((resources) => resources.length < wanted.length) && Date.now() < endMs) {
-      await sleep(5);
-    }
-    // What is told twice comes with the next look.
-    await sleep(600);
-    for (const resources of heard) expect([...resources].sort()).to.deep.equal(wanted);
+    const make = (id: string, index: number) => models[index % 2]!.create(ownActor("Test"), id, fields);
+    await Promise.all(ids.map(make));
+    // Both look once more for what comes last, so that whatever is told twice has been by then.
+    const markers = ["z0", "z1"];
+    for (const [index, id] of markers.entries()) await make(id, index);
+    const named = (all: readonly string[]) => all.map((id) => `models/${id}`);
+    await until(() => heard.every((resources) => named(markers).every((marker) => resources.includes(marker))));
+    for (const resources of heard) expect([...resources].sort()).to.deep.equal(named([...ids, ...markers]).sort());
   });
 
   it("wake a watch for what it asks for, and for nothing else", async () => {
@@ -58,7 +57,14 @@ describe("commits of two registries on one PostgreSQL", () => {
       }
     }
     const models = new ModelStore(one, systemClock);
-    const make = (id: string) => models.create(ownActor("Test"), id, fields);
+    const heard = new Set<string>();
+    const stopListening = other.onCommit((_, touched) => {
+      for (const { resource } of touched) heard.add(resource);
+    });
+    const make = async (id: string) => {
+      await models.create(ownActor("Test"), id, fields);
+      await until(() => heard.has(`models/${id}`));
+    };
     await make("watched");
     const over = new AbortController();
     const filters = { resource: "models/watched", principal: "", call: "", kinds: ["MODEL" as const] };
@@ -68,20 +74,21 @@ describe("commits of two registries on one PostgreSQL", () => {
       for await (const { call } of changesBehind(await one.lastSequence(), filters, parts, over.signal))
         seen.push(call);
     })().catch(() => undefined);
-    const until = async (isSo: () => boolean) => {
-      for (const endMs = Date.now() + msMax; !isSo() && Date.now() < endMs; ) await sleep(5);
-    };
-    // Word of the model itself has come by then.
-    await sleep(600);
-    const before = looks.length;
+    await until(() => looks.length > 0);
     for (let index = 0; index < 10; index++) await make(`unwatched${index}`);
-    await sleep(600);
-    expect(looks).to.have.length(before);
     await models.delete(ownActor("Expected"), "watched", "", false);
     await until(() => seen.length > 0);
     expect(seen).to.deep.equal(["Expected"]);
-    expect(looks).to.have.length(before + 1);
+    // One when it began, and one for what it waited for.
+    expect(looks).to.have.length(2);
+    stopListening();
     over.abort();
     await watching;
   });
 });
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (const endMs = Date.now() + msMax; !isSo(); await sleep(5)) {
+    if (Date.now() > endMs) throw new Error(`it did not come within ${msMax} ms`);
+  }
+}

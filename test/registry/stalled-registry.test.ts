@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ConnectedNode } from "./connected-node.ts";
 import { addingModel } from "./onnx-files.ts";
-import { spawnRegistry } from "./registry-process.ts";
+import { type RegistryProcess, spawnRegistry } from "./registry-process.ts";
 import { RouteWatcher } from "./route-watcher.ts";
 import { clientsOf, emptyFolder, publish } from "./running-registry.ts";
 
@@ -9,10 +9,22 @@ import { clientsOf, emptyFolder, publish } from "./running-registry.ts";
 const stallMs = 4000;
 
 describe("a registry that stands still for a while", () => {
+  let folder: Awaited<ReturnType<typeof emptyFolder>>;
+  let stalling: RegistryProcess;
+
+  beforeEach(async function () {
+    this.timeout(30_000);
+    folder = await emptyFolder();
+    stalling = await spawnRegistry(folder.path, { AMAAS_REPLICAS_PER_VERSION: "4" });
+  });
+
+  afterEach(async () => {
+    await stalling.kill();
+    await folder.remove();
+  });
+
   it("takes no node out of the routes that reported meanwhile, or lost its stream over it and comes back", async function () {
     this.timeout(30_000);
-    const folder = await emptyFolder();
-    const stalling = await spawnRegistry(folder.path, { AMAAS_REPLICAS_PER_VERSION: "4" });
     const { registry, control, close } = clientsOf(stalling.address);
     await publish(registry, "m", addingModel(1));
     const nodes = ["n1", "n2", "n3"].map((id) => new ConnectedNode(control, id));
@@ -34,9 +46,6 @@ describe("a registry that stands still for a while", () => {
     again.keepReporting();
     await watcher.steps.until("a change", () => watcher.steps.messages.length > count);
     expect(watcher.routes).to.deep.equal({ "m/1": ["n1:1", "n2:1"] });
-
     close();
-    await stalling.kill();
-    await folder.remove();
   });
 });
