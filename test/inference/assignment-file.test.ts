@@ -36,6 +36,10 @@ describe("the assignment on disk", () => {
             aliases: ["default"],
             settings: {
               versionPolicy: { specific: { versions: [1, 2] } },
+              warmUps: [
+                { kind: "KIND_RANDOM", rows: 2, inputs: [{ name: "x", shape: [2], raw: Buffer.from([0, 255]) }] },
+              ],
+              sequenceBatching: { states: [{ inputName: "h", outputName: "g", initialRaw: Buffer.from([128]) }] },
               instanceGroups: [
                 { count: 2, intraOpThreads: 3 },
                 { executionProvider: "cuda", count: 4 },
@@ -51,7 +55,6 @@ describe("the assignment on disk", () => {
                 defaultQueuePolicy: { defaultTimeoutMicroseconds: 10, allowTimeoutOverride: true },
                 priorityQueuePolicies: { 1: { timeoutAction: "TIMEOUT_ACTION_DELAY", maxQueueSize: 3 } },
               },
-              warmUps: [{ kind: "KIND_RANDOM", rows: 2 }],
               limits: { queueRequestsMax: 9, queueRowsMax: 70, queueBytesMax: 2 ** 35, defaultTimeoutMs: 250 },
               updateTime: { seconds: 12 },
             },

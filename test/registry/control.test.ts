@@ -26,6 +26,8 @@ describe("the control plane to nodes", () => {
     );
     const modelFile = { location: "", artifact: variants[0]!.artifact, sizeBytes: bytes.length };
     const executionProviders = ["cpu"];
+    const { memoryBytes } = versions[0]!;
+    expect(memoryBytes).to.be.above(bytes.length);
     expect(versions).to.deep.equal([
       {
         version: name,
@@ -35,6 +37,7 @@ describe("the control plane to nodes", () => {
         externalFiles: [],
         aliases: ["default"],
         settings: null,
+        memoryBytes,
       },
     ]);
   });

@@ -57,6 +57,11 @@ describe("what fits a node", () => {
     expect(bytes({ sizeBytes: 10, memoryBytes: 0 })).to.equal(10);
   });
 
+  it("takes no memory for good where it is loaded on demand", () => {
+    const settings = { memoryBytes: 50, residency: "RESIDENCY_ON_DEMAND" } as const;
+    expect(fitOf(versionOf(1, { variants: [everywhere] }), settings, node("cpu"))?.memoryBytes).to.equal(0);
+  });
+
   it("asks for every operator set that the node says something of", () => {
     const version = versionOf(1, { opsets: { "ai.onnx": 21, "com.microsoft": 1 } });
     const on = (opsets: Record<string, number>) => fitOf(version, {}, { ...node("cpu"), opsets }) !== undefined;

@@ -75,6 +75,32 @@ for (const store of catalogueStores) {
       expect(await get(model.name)).to.deep.equal(set);
     });
 
+    it("of stateful and decoupled models, and warm-ups with data, are answered to the byte", async () => {
+      const model = await newModel();
+      const bytes = Buffer.from([0, 255, 128, 7]);
+      const settings: ServingSettings = {
+        name: model.name,
+        sequenceBatching: {
+          states: [{ inputName: "h", outputName: "h_next", initialShape: [-1, 4], initialRaw: bytes }],
+          maxSequences: 10,
+          maxSequenceIdleMicroseconds: 5_000_000,
+        },
+        decoupled: {
+          lastOutput: "done",
+          maxResponses: 32,
+          feedbacks: [{ outputName: "token", inputName: "input_ids" }],
+        },
+        residency: "RESIDENCY_ON_DEMAND",
+        warmUps: [{ kind: "KIND_RANDOM", rows: 2, inputs: [{ name: "x", shape: [1, 1], raw: bytes }] }],
+      };
+      const set = await update(settings);
+      expect(set.sequenceBatching).to.deep.equal(settings.sequenceBatching);
+      expect(set.decoupled).to.deep.equal(settings.decoupled);
+      expect(set.residency).to.equal("RESIDENCY_ON_DEMAND");
+      expect(set.warmUps[0]!.inputs).to.deep.equal(settings.warmUps![0]!.inputs);
+      expect(await get(model.name)).to.deep.equal(set);
+    });
+
     it("that are set again as they are make no new revision; others do, and all are kept, newest first", async () => {
       const model = await newModel();
       const first = await update({ name: model.name, replicas: 1 });
@@ -149,6 +175,18 @@ for (const store of catalogueStores) {
         },
       ],
       ["settings.warm_ups[0].rows", { warmUps: [{ rows: -1 }] }],
+      ["settings.warm_ups[0].inputs[1].name", { warmUps: [{ inputs: [{ name: "x" }, { name: "x" }] }] }],
+      ["settings.warm_ups.inputs.raw", { warmUps: [{ inputs: [{ name: "x", raw: Buffer.alloc(1024 ** 2 + 1) }] }] }],
+      ["settings.sequence_batching.states", { sequenceBatching: {} }],
+      [
+        "settings.sequence_batching.states[0].initial_shape[1]",
+        { sequenceBatching: { states: [{ inputName: "h", outputName: "h2", initialShape: [1, -2] }] } },
+      ],
+      ["settings.decoupled.max_responses", { decoupled: {} }],
+      [
+        "settings.decoupled.feedbacks[0].input_name",
+        { decoupled: { maxResponses: 1, feedbacks: [{ outputName: "token" }] } },
+      ],
       ["settings.limits.queue_bytes_max", { limits: { queueBytesMax: -5 } }],
     ];
     for (const [field, settings] of refused) {

@@ -29,7 +29,7 @@ export class AssignmentFile {
 
   /** Replaces the file in one step; calls take effect in their order. */
   save(assignment: Assignment): Promise<void> {
-    const text = JSON.stringify(assignment, null, 1);
+    const text = JSON.stringify(assignment, bytesAsBase64, 1);
     const saved = this.#saving.then(() => this.#write(text));
     this.#saving = saved.catch(() => undefined);
     return saved;
@@ -47,6 +47,12 @@ export class AssignmentFile {
     }
     await rename(next, this.#path);
   }
+}
+
+/** What the wire format takes for bytes; a buffer's own JSON is a list of numbers. */
+function bytesAsBase64(_: string, value: unknown): unknown {
+  const { type, data } = (value ?? {}) as { readonly type?: unknown; readonly data?: unknown };
+  return type === "Buffer" && Array.isArray(data) ? Buffer.from(data).toString("base64") : value;
 }
 
 const messageType = "amaas.registry.v1.ConnectNodeResponse";

@@ -6,7 +6,7 @@ export interface Fit {
   readonly variant: VariantEntry;
   /** Best first; all of them are the node's. */
   readonly executionProviders: readonly string[];
-  /** What it takes of the node's memory. */
+  /** What it takes of the node's memory for good: nothing where it is loaded on demand. */
   readonly memoryBytes: number;
 }
 
@@ -21,7 +21,7 @@ export function fitOf(version: VersionEntry, settings: Settings, capabilities: N
   if (!runsOpsets(version.opsets, capabilities)) return undefined;
   for (const variant of byPrecision(version.variants, settings.precisions ?? [])) {
     const executionProviders = providersOf(variant.executionProviders, settings, capabilities);
-    if (executionProviders.length > 0) return { variant, executionProviders, memoryBytes: memoryOf(variant, settings) };
+    if (executionProviders.length > 0) return fit(variant, executionProviders, settings);
   }
   return undefined;
 }
@@ -30,7 +30,7 @@ export function fitOf(version: VersionEntry, settings: Settings, capabilities: N
 export function heldFit(version: VersionEntry, settings: Settings, replica: ReplicaState): Fit | undefined {
   const variant = version.variants.find(({ id }) => id === replica.variant);
   if (variant === undefined || replica.executionProvider === "") return undefined;
-  return { variant, executionProviders: [replica.executionProvider], memoryBytes: memoryOf(variant, settings) };
+  return fit(variant, [replica.executionProvider], settings);
 }
 
 /** What a version asks of a node. */
@@ -124,7 +124,16 @@ function providersOf(ofVariant: readonly string[], settings: Settings, node: Nod
     : allowed.filter((provider) => node.executionProviders.includes(provider));
 }
 
-/** What a replica takes of a node's memory. */
+function fit(variant: VariantEntry, executionProviders: readonly string[], settings: Settings): Fit {
+  return { variant, executionProviders, memoryBytes: lastingMemoryOf(variant, settings) };
+}
+
+/** What a replica takes of a node's memory for good. */
+export function lastingMemoryOf(variant: VariantEntry, settings: Settings): number {
+  return settings.residency === "RESIDENCY_ON_DEMAND" ? 0 : memoryOf(variant, settings);
+}
+
+/** What a replica takes of a node's memory while it is loaded. */
 export function memoryOf({ memoryBytes, sizeBytes }: VariantEntry, settings: Settings): number {
   return settings.memoryBytes || memoryBytes || sizeBytes;
 }

@@ -1,6 +1,6 @@
 import { parseVersionName, versionName } from "../../../lib/resource-names.ts";
 import type { AliasAim, ModelEntry, ReachedAlias, SettingsEntry, VersionEntry } from "../store/entries.ts";
-import { type Fit, fitOf, heldFit, memoryOf } from "./fit.ts";
+import { type Fit, fitOf, heldFit, lastingMemoryOf } from "./fit.ts";
 import type { FleetIndex, Holding, Member } from "./fleet-index.ts";
 import type { Demand, Place } from "./placement.ts";
 import { unreadyReason, unservableReason } from "./reasons.ts";
@@ -118,7 +118,7 @@ function newDemand({ entry, version, priority, count, holdings }: DemandParts): 
     const fit = fitOn(member) ?? heldFit(version, settings, replica);
     return replica.state === "READY" && fit !== undefined ? [{ member, fit }] : [];
   });
-  const bytesMin = Math.min(...version.variants.map((variant) => memoryOf(variant, settings)));
+  const bytesMin = Math.min(...version.variants.map((variant) => lastingMemoryOf(variant, settings)));
   return { version: name, hash: hashOf(name), priority, count, bytesMin, fitOn, readyOn };
 }
 

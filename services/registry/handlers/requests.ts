@@ -57,6 +57,16 @@ export function pageNumberOf(pageToken: string, filters: object): number | undef
   return key === undefined ? undefined : Number(key);
 }
 
+/** Throws REQUEST_INVALID for more dimensions than any operator takes, and for one below `min`. */
+export function checkShape(field: string, shape: readonly number[], min: number): void {
+  for (const [axis, size] of atMost(field, shape, 64).entries()) whole(`${field}[${axis}]`, size, min, 2 ** 31 - 1);
+}
+
+/** Throws REQUEST_INVALID where a number is not whole, or not from `min` to `max`. */
+export function whole(field: string, seen: number, min: number, max: number): void {
+  if (!(Number.isSafeInteger(seen) && seen >= min && seen <= max)) throw invalid(field, seen, `${min} to ${max}`);
+}
+
 /**
  * The word of a value of an enum, without its prefix. REQUEST_INVALID for a number, which is a value that the contract does not
  * have.

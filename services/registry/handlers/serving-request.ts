@@ -4,22 +4,24 @@ import type { Limits__Output } from "../../../lib/gen/amaas/registry/v1/Limits.t
 import type { QueuePolicy__Output } from "../../../lib/gen/amaas/registry/v1/QueuePolicy.ts";
 import type { ServingSettings__Output } from "../../../lib/gen/amaas/registry/v1/ServingSettings.ts";
 import type { VersionPolicy__Output } from "../../../lib/gen/amaas/registry/v1/VersionPolicy.ts";
-import type { WarmUp__Output } from "../../../lib/gen/amaas/registry/v1/WarmUp.ts";
 import type { SettingsValues } from "../store/serving-settings.ts";
-import { atMost, checkText, checkVersionNumbers, invalid, wordOf } from "./requests.ts";
+import { atMost, checkText, checkVersionNumbers, invalid, whole, wordOf } from "./requests.ts";
+import { checkedDecoupled, checkedSequences } from "./stateful-request.ts";
+import { checkedWarmUps } from "./warm-up-request.ts";
 
 /** What a request wants to be set. Throws REQUEST_INVALID with the path of the field that is beyond its bounds. */
 export function settingsValuesOf(wanted: ServingSettings__Output): SettingsValues {
   const { versionPolicy, replicas, memoryBytes, executionProviders, precisions, instanceGroups } = wanted;
-  const { dynamicBatching, warmUps, limits } = wanted;
+  const { dynamicBatching, limits, sequenceBatching, decoupled } = wanted;
   whole("settings.replicas", replicas, 0, 1000);
   whole("settings.memory_bytes", memoryBytes, 0, Number.MAX_SAFE_INTEGER);
   checkWords("settings.execution_providers", executionProviders);
   checkWords("settings.precisions", precisions);
   atMost("settings.instance_groups", instanceGroups, 16).forEach(checkGroup);
   if (dynamicBatching) checkBatching(dynamicBatching);
-  atMost("settings.warm_ups", warmUps, 16).forEach(checkWarmUp);
+  const warmUps = checkedWarmUps(wanted.warmUps);
   if (limits) checkLimits(limits);
+  const residency = wordOf("settings.residency", wanted.residency, "RESIDENCY_");
   const policy = versionPolicy && policyOf(versionPolicy);
   return {
     versionPolicy: policy,
@@ -31,6 +33,9 @@ export function settingsValuesOf(wanted: ServingSettings__Output): SettingsValue
     dynamicBatching,
     warmUps,
     limits,
+    sequenceBatching: sequenceBatching && checkedSequences(sequenceBatching),
+    decoupled: decoupled && checkedDecoupled(decoupled),
+    residency: residency ? `RESIDENCY_${residency}` : undefined,
   };
 }
 
@@ -82,13 +87,6 @@ function checkQueuePolicy(field: string, policy: QueuePolicy__Output): void {
   whole(`${field}.max_queue_size`, policy.maxQueueSize, 0, 1_000_000);
 }
 
-function checkWarmUp({ kind, rows, count }: WarmUp__Output, index: number): void {
-  const field = `settings.warm_ups[${index}]`;
-  wordOf(`${field}.kind`, kind, "KIND_");
-  whole(`${field}.rows`, rows, 0, 65_536);
-  whole(`${field}.count`, count, 0, 1000);
-}
-
 function checkLimits(limits: Limits__Output): void {
   whole("settings.limits.queue_requests_max", limits.queueRequestsMax, 0, 1_000_000);
   whole("settings.limits.queue_rows_max", limits.queueRowsMax, 0, 1_000_000_000);
@@ -103,8 +101,4 @@ function checkWords(field: string, words: readonly string[]): void {
     checkText(`${field}[${index}]`, word, 64);
     if (words.indexOf(word) < index) throw invalid(`${field}[${index}]`, `${word} once more`, "each one once");
   }
-}
-
-function whole(field: string, seen: number, min: number, max: number): void {
-  if (!(Number.isSafeInteger(seen) && seen >= min && seen <= max)) throw invalid(field, seen, `${min} to ${max}`);
 }

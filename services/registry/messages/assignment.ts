@@ -4,6 +4,7 @@ import type { ConnectNodeResponse } from "../../../lib/gen/amaas/registry/v1/Con
 import { artifactName } from "../../../lib/resource-names.ts";
 import { Encoded } from "../../../lib/rpc/encoded.ts";
 import { encodeMessage } from "../../../lib/rpc/protos.ts";
+import { memoryOf } from "../control/fit.ts";
 import type { Assigned } from "../control/model-plan.ts";
 import type { FileEntry } from "../store/entries.ts";
 
@@ -45,6 +46,7 @@ function aspiredVersion({ version, fit, aliases, settings }: Assigned): AspiredV
     externalFiles: variant.externalFiles.map(aspiredFile),
     aliases: [...aliases],
     settings: settings && { ...settings.values, revision: settings.revision },
+    memoryBytes: memoryOf(variant, settings?.values ?? {}),
   };
 }
 
