@@ -21,7 +21,7 @@ export function fitOf(version: VersionEntry, settings: Settings, capabilities: N
   if (!runsOpsets(version.opsets, capabilities)) return undefined;
   for (const variant of byPrecision(version.variants, settings.precisions ?? [])) {
     const executionProviders = providersOf(variant.executionProviders, settings, capabilities);
-    if (executionProviders.length > 0) return fit(variant, executionProviders, settings);
+    if (executionProviders.length > 0) return chosenFit(variant, executionProviders, settings);
   }
   return undefined;
 }
@@ -30,7 +30,7 @@ export function fitOf(version: VersionEntry, settings: Settings, capabilities: N
 export function heldFit(version: VersionEntry, settings: Settings, replica: ReplicaState): Fit | undefined {
   const variant = version.variants.find(({ id }) => id === replica.variant);
   if (variant === undefined || replica.executionProvider === "") return undefined;
-  return fit(variant, [replica.executionProvider], settings);
+  return chosenFit(variant, [replica.executionProvider], settings);
 }
 
 /** What a version asks of a node. */
@@ -124,7 +124,7 @@ function providersOf(ofVariant: readonly string[], settings: Settings, node: Nod
     : allowed.filter((provider) => node.executionProviders.includes(provider));
 }
 
-function fit(variant: VariantEntry, executionProviders: readonly string[], settings: Settings): Fit {
+function chosenFit(variant: VariantEntry, executionProviders: readonly string[], settings: Settings): Fit {
   return { variant, executionProviders, memoryBytes: lastingMemoryOf(variant, settings) };
 }
 
