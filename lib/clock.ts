@@ -2,6 +2,8 @@
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
+  /** Milliseconds and their fractions since some moment of the past, to measure durations: never set back. */
+  monotonicMs(): number;
   /**
    * Calls back once after a delay in milliseconds; the answer cancels it. A pending call does not keep the process alive. One
    * that is further away than timers reach, 24 days, never comes.
@@ -12,6 +14,7 @@ export interface Clock {
 /** The machine's own time. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonicMs: () => performance.now(),
   after: (delayMs, callback) => {
     if (delayMs > timerMsMax) return () => undefined;
     const timer = setTimeout(callback, delayMs);

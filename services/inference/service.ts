@@ -12,6 +12,7 @@ import { suiteVersion } from "../../lib/suite-version.ts";
 import { ArtifactCache } from "./artifacts/artifact-cache.ts";
 import { registrySource } from "./artifacts/artifact-source.ts";
 import { Occupancy } from "./batching/occupancy.ts";
+import type { PoolObserver } from "./batching/pool-observer.ts";
 import type { InferenceConfig } from "./config.ts";
 import { type Assignment, aspiredVersions } from "./control/assignment.ts";
 import { AssignmentFile } from "./control/assignment-file.ts";
@@ -161,7 +162,7 @@ export class InferenceService implements Service {
     const replicas = new ReplicaSet({
       createReplica: (aspired) =>
         new Replica(aspired, {
-          openPool: () => this.#createPool(aspired, artifacts),
+          openPool: (observer) => this.#createPool(aspired, observer, artifacts),
           retry: { firstMs: 500, maxMs: 30_000 },
           retryWhenShort: { firstMs: 10_000, maxMs: 300_000 },
           clock: this.#clock,
@@ -182,13 +183,15 @@ export class InferenceService implements Service {
     return replicas;
   }
 
-  #createPool({ model, version, content, settings }: AspiredVersion, artifacts: ArtifactCache): InstancePool {
+  #createPool(aspired: AspiredVersion, observer: PoolObserver, artifacts: ArtifactCache): InstancePool {
+    const { model, version, content, settings } = aspired;
     const { executionProvider } = settings;
     const log = this.#log.child({ model, version });
     const parts = { artifacts, startWorker: this.#startWorker, log };
     return new InstancePool({
       ...poolSettings(settings, this.#config),
       nodeQueue: this.#nodeQueue,
+      observer,
       restart: { firstMs: 50, maxMs: 30_000 },
       startInstance: (intraOpThreads) => loadInstance(content, { executionProvider, intraOpThreads }, parts),
       clock: this.#clock,

@@ -1,6 +1,10 @@
 import { ServiceError } from "../../lib/errors.ts";
 import type { Tensor } from "../../lib/tensor.ts";
 import type { Instance } from "../../services/inference/replicas/instance.ts";
+import type { RunResult } from "../../services/inference/worker/thread-protocol.ts";
+
+/** Of a run in a test where no time passes by itself. */
+export const noTime = { inputMs: 0, computeMs: 0, outputMs: 0 };
 
 /** An instance whose runs end when the test says so. */
 export class HandDrivenInstance implements Instance {
@@ -10,7 +14,7 @@ export class HandDrivenInstance implements Instance {
   readonly runs: string[] = [];
   stopCount = 0;
   #end!: (why: string) => void;
-  #pending: { resolve(outputs: readonly Tensor[]): void; reject(failure: unknown): void } | undefined;
+  #pending: { resolve(result: RunResult): void; reject(failure: unknown): void } | undefined;
 
   constructor() {
     this.ended = new Promise((resolve) => {
@@ -22,7 +26,7 @@ export class HandDrivenInstance implements Instance {
     return this.#pending !== undefined;
   }
 
-  run(_inputs: readonly Tensor[], [name]: readonly string[]): Promise<readonly Tensor[]> {
+  run(_inputs: readonly Tensor[], [name]: readonly string[]): Promise<RunResult> {
     if (this.#pending !== undefined) throw new Error("an instance runs one job at a time");
     this.runs.push(name);
     return new Promise((resolve, reject) => {
@@ -33,7 +37,7 @@ export class HandDrivenInstance implements Instance {
   /** Ends the run under way with one output of the name that it wants. */
   async finish(): Promise<void> {
     const output: Tensor = { name: this.runs.at(-1)!, dataType: "BOOL", shape: [0], bytes: new Uint8Array() };
-    this.#take().resolve([output]);
+    this.#take().resolve({ outputs: [output], phases: noTime });
     await settled();
   }
 

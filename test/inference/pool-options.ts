@@ -2,6 +2,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { createLog } from "../../lib/log.ts";
 import { Occupancy } from "../../services/inference/batching/occupancy.ts";
 import type { PoolOptions } from "../../services/inference/replicas/instance-pool.ts";
+import { VersionStatistics } from "../../services/inference/statistics/version-statistics.ts";
 import { plenty } from "./bounds.ts";
 
 /** Of a pool of one instance that joins nothing, bounds nothing and waits for nobody. */
@@ -14,6 +15,7 @@ export function poolOptions(clock: Clock, startInstance: PoolOptions["startInsta
     defaultTimeoutMs: Infinity,
     restart: { firstMs: 100, maxMs: 1000 },
     startInstance,
+    observer: new VersionStatistics(clock),
     clock,
     random: () => 0.999,
     log: createLog("test", "silent"),

@@ -1,7 +1,8 @@
 import { ServiceError } from "../../lib/errors.ts";
 import type { Signature, Tensor } from "../../lib/tensor.ts";
 import type { Instance } from "../../services/inference/replicas/instance.ts";
-import { settled } from "./hand-driven-instance.ts";
+import type { RunResult } from "../../services/inference/worker/thread-protocol.ts";
+import { noTime, settled } from "./hand-driven-instance.ts";
 import { bytesOf } from "./wire.ts";
 
 /** The number that no session takes. */
@@ -11,7 +12,7 @@ export const poison = -1;
 interface Run {
   /** The rows of `x`, each with as many numbers as the request has columns. */
   readonly rows: readonly (readonly number[])[];
-  resolve(outputs: readonly Tensor[]): void;
+  resolve(result: RunResult): void;
   reject(failure: unknown): void;
 }
 
@@ -24,6 +25,8 @@ export class RowInstance implements Instance {
   readonly ended: Promise<string>;
   /** The rows of every run, in order. */
   readonly runs: Run["rows"][] = [];
+  /** What runs say they took. */
+  phases = noTime;
   #end!: (why: string) => void;
   #run: Run | undefined;
 
@@ -41,7 +44,7 @@ export class RowInstance implements Instance {
     return this.#run !== undefined;
   }
 
-  run([x]: readonly Tensor[]): Promise<readonly Tensor[]> {
+  run([x]: readonly Tensor[]): Promise<RunResult> {
     if (this.#run !== undefined) throw new Error("an instance runs one job at a time");
     const rows = rowsOf(x);
     this.runs.push(rows);
@@ -55,7 +58,7 @@ export class RowInstance implements Instance {
     const { rows, resolve, reject } = this.#run!;
     this.#run = undefined;
     if (rows.flat().includes(poison)) reject(new ServiceError("TENSOR_INVALID", "poison"));
-    else resolve([tensorOf("y", this.#model(rows))]);
+    else resolve({ outputs: [tensorOf("y", this.#model(rows))], phases: this.phases });
     await settled();
   }
 

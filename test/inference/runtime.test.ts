@@ -15,7 +15,7 @@ describe("the runtime", () => {
     session
       .run([{ name: "x", dataType: "INT64", shape: [1], bytes: new Uint8Array(BigInt64Array.of(count).buffer) }], ["y"])
       .then(
-        ([{ shape }]) => shape,
+        ({ outputs: [{ shape }] }) => shape,
         ({ reason }) => reason,
       );
 

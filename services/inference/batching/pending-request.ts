@@ -1,8 +1,10 @@
 import type { Clock } from "../../../lib/clock.ts";
 import type { Tensor } from "../../../lib/tensor.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
+import type { RunPhases } from "../worker/thread-protocol.ts";
 import type { AnswerOrder } from "./answer-order.ts";
 import { type BatchedRequest, deadlinePassed } from "./batcher.ts";
+import { failureKindOf, type PoolObserver } from "./pool-observer.ts";
 
 /** How long the caller of a request waits. */
 export interface CallLimits {
@@ -20,6 +22,7 @@ export interface PendingRequestOptions extends CallLimits {
   /** The order in which it is answered, in which it takes the next place; undefined where it waits for nobody. */
   readonly order: AnswerOrder | undefined;
   readonly clock: Clock;
+  readonly observer: PoolObserver;
   /** Called when the caller has gone, or the deadline has passed, before the request settled. */
   readonly onAbandon: (request: PendingRequest) => void;
 }
@@ -32,6 +35,11 @@ export class PendingRequest implements BatchedRequest {
   readonly bucket: string | undefined;
   readonly outputs: Promise<readonly Tensor[]>;
   sendByMs = 0;
+  readonly #clock: Clock;
+  readonly #observer: PoolObserver;
+  readonly #arrivedMs: number;
+  /** When the last run of it began; undefined before. */
+  #begunMs: number | undefined;
   /** Whether there is an outcome, which may have to wait for its turn. */
   #hasOutcome = false;
   readonly #takeTurn: (give: () => void) => void;
@@ -40,13 +48,16 @@ export class PendingRequest implements BatchedRequest {
   readonly #release: () => void;
 
   constructor(job: InferenceJob, options: PendingRequestOptions) {
-    const { deadlineMs, signal, rowCount, bucket, order, clock, onAbandon } = options;
+    const { deadlineMs, signal, rowCount, bucket, order, clock, observer, onAbandon } = options;
     const { promise, resolve, reject } = withResolvers<readonly Tensor[]>();
     this.job = job;
     this.deadlineMs = deadlineMs;
     this.rowCount = rowCount;
     this.bucket = bucket;
     this.outputs = promise;
+    this.#clock = clock;
+    this.#observer = observer;
+    this.#arrivedMs = clock.monotonicMs();
     this.#resolve = resolve;
     this.#reject = reject;
     const place = order?.enter();
@@ -83,12 +94,19 @@ export class PendingRequest implements BatchedRequest {
     return this.#hasOutcome;
   }
 
-  /** Answers it when its turn comes. Only the first outcome counts. */
-  resolve(outputs: readonly Tensor[]): void {
+  /** Its run begins at a time of `Clock.monotonicMs`. */
+  begin(atMs: number): void {
+    this.#begunMs = atMs;
+  }
+
+  /** Answers it when its turn comes, with what a run gave that has begun. Only the first outcome counts. */
+  resolve(outputs: readonly Tensor[], phases: RunPhases): void {
     if (this.#hasOutcome) return;
     this.#hasOutcome = true;
     this.#takeTurn(() => {
       this.#release();
+      const queueMs = this.#begunMs! - this.#arrivedMs;
+      this.#observer.answered(this.rowCount, queueMs, phases, this.#clock.monotonicMs() - this.#arrivedMs);
       this.#resolve(outputs);
     });
   }
@@ -101,6 +119,8 @@ export class PendingRequest implements BatchedRequest {
   #fail(failure: unknown): void {
     this.#hasOutcome = true;
     this.#release();
+    const kind = failureKindOf(failure, this.#begunMs !== undefined);
+    this.#observer.failed(kind, this.#clock.monotonicMs() - this.#arrivedMs);
     this.#reject(failure);
   }
 }

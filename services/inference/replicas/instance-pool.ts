@@ -8,9 +8,11 @@ import { type BatchSettings, priorityOf, unbatched } from "../batching/batch-set
 import { Batcher, deadlinePassed } from "../batching/batcher.ts";
 import { Occupancy, type QueueBounds } from "../batching/occupancy.ts";
 import { type CallLimits, PendingRequest } from "../batching/pending-request.ts";
+import { failureKindOf, type PoolObserver } from "../batching/pool-observer.ts";
 import { bucketOf, joiningObstacle, rowCountOf } from "../batching/rows.ts";
 import { runBatch } from "../batching/run-batch.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
+import type { RunResult } from "../worker/thread-protocol.ts";
 import type { Instance } from "./instance.ts";
 
 /** What a pool is made of. */
@@ -28,6 +30,7 @@ export interface PoolOptions {
   readonly restart: BackOff;
   /** Loads one more instance. */
   readonly startInstance: (intraOpThreads: number) => Promise<Instance>;
+  readonly observer: PoolObserver;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -92,14 +95,10 @@ export class InstancePool {
    * Rejects with DEADLINE_EXCEEDED, QUEUE_FULL, WORKER_LOST, MODEL_NOT_READY, or the fault of the session.
    */
   async run(job: InferenceJob, limits: CallLimits): Promise<readonly Tensor[]> {
-    limits.signal.throwIfAborted();
     const { clock, defaultTimeoutMs } = this.#options;
     const deadlineMs = limits.deadlineMs === Infinity ? clock.now() + defaultTimeoutMs : limits.deadlineMs;
-    if (deadlineMs <= clock.now()) throw deadlinePassed();
-    if (this.#stopping) throw new ServiceError("MODEL_NOT_READY", "the version is being unloaded");
-    if (this.#live.size === 0 && this.#failureCount > 1) throw sessionsLost();
     const order = this.#orders[priorityOf(job.priority, this.#settings) - 1];
-    if (order !== undefined) this.#refuseSurplus(order);
+    this.#refuseOnArrival(limits.signal, deadlineMs, order);
     const request = this.#pending(job, { deadlineMs, signal: limits.signal }, order);
     try {
       this.#batcher.add(request);
@@ -128,6 +127,19 @@ export class InstancePool {
     await Promise.all([...this.#live].map((instance) => instance.stop()));
   }
 
+  #refuseOnArrival(signal: AbortSignal, deadlineMs: number, order: AnswerOrder | undefined): void {
+    try {
+      signal.throwIfAborted();
+      if (deadlineMs <= this.#options.clock.now()) throw deadlinePassed();
+      if (this.#stopping) throw new ServiceError("MODEL_NOT_READY", "the version is being unloaded");
+      if (this.#live.size === 0 && this.#failureCount > 1) throw sessionsLost();
+      if (order !== undefined) this.#refuseSurplus(order);
+    } catch (refusal) {
+      this.#options.observer.failed(failureKindOf(refusal, false), 0);
+      throw refusal;
+    }
+  }
+
   /** What is held back no longer waits in the queue, and is bounded as if it did. */
   #refuseSurplus({ heldCount }: AnswerOrder): void {
     const { requestsMax } = this.#options.queue;
@@ -137,13 +149,14 @@ export class InstancePool {
   }
 
   #pending(job: InferenceJob, limits: CallLimits, order: AnswerOrder | undefined): PendingRequest {
-    const { clock, batching } = this.#options;
+    const { clock, observer, batching } = this.#options;
     return new PendingRequest(job, {
       ...limits,
       rowCount: this.#hasRows ? rowCountOf(job.inputs) : 1,
       bucket: this.#hasRows && batching !== undefined ? bucketOf(job) : undefined,
       order,
       clock,
+      observer,
       onAbandon: (abandoned) => this.#batcher.remove(abandoned),
     });
   }
@@ -174,22 +187,25 @@ export class InstancePool {
   }
 
   async #runOn(instance: Instance, batch: readonly PendingRequest[]): Promise<void> {
+    const { observer, clock } = this.#options;
     const isThere = await runBatch(batch, {
       run: (inputs, outputNames) => this.#measured(instance.run(inputs, outputNames)),
       onRowMismatch: ({ message }) => this.#stopJoining(message),
+      observer,
+      clock,
     });
     if (!isThere) return;
     this.#idle.push(instance);
     this.#dispatch();
   }
 
-  async #measured(running: Promise<readonly Tensor[]>): Promise<readonly Tensor[]> {
-    const begin = this.#options.clock.now();
-    const outputs = await running;
-    // The clock may have been set back meanwhile.
-    this.#batcher.noteRun(Math.max(0, this.#options.clock.now() - begin));
+  async #measured(running: Promise<RunResult>): Promise<RunResult> {
+    const { clock } = this.#options;
+    const beginMs = clock.monotonicMs();
+    const result = await running;
+    this.#batcher.noteRun(clock.monotonicMs() - beginMs);
     this.#failureCount = 0;
-    return outputs;
+    return result;
   }
 
   #lose(instance: Instance, threads: number, why: string): void {

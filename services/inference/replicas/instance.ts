@@ -1,6 +1,6 @@
 import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
-import type { ThreadFault, ThreadReply, ThreadStart } from "../worker/thread-protocol.ts";
+import type { RunResult, ThreadFault, ThreadReply, ThreadStart } from "../worker/thread-protocol.ts";
 import type { StartWorker, WorkerThread } from "../worker/worker-thread.ts";
 
 /** One session in a thread of its own. It runs one job at a time. */
@@ -11,7 +11,7 @@ export interface Instance {
    *
    * Rejects with the fault of the session, or with WORKER_LOST once the thread has ended.
    */
-  run(inputs: readonly Tensor[], outputNames: readonly string[]): Promise<readonly Tensor[]>;
+  run(inputs: readonly Tensor[], outputNames: readonly string[]): Promise<RunResult>;
   /** Settles when the thread has ended, with why. */
   readonly ended: Promise<string>;
   /** Finishes the job under way, frees the native memory and ends the thread. */
@@ -25,7 +25,7 @@ export function startInstance(startWorker: StartWorker, start: ThreadStart): Pro
 }
 
 interface Pending {
-  resolve(outputs: readonly Tensor[]): void;
+  resolve(result: RunResult): void;
   reject(failure: unknown): void;
 }
 
@@ -58,7 +58,7 @@ class ThreadInstance implements Instance {
     return this.#signature;
   }
 
-  run(inputs: readonly Tensor[], outputNames: readonly string[]): Promise<readonly Tensor[]> {
+  run(inputs: readonly Tensor[], outputNames: readonly string[]): Promise<RunResult> {
     const runId = this.#runCount++;
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) throw workerLost(this.#end);
@@ -83,7 +83,7 @@ class ThreadInstance implements Instance {
         reject(faultOf(reply));
         return;
       case "ran":
-        this.#taken(reply.runId).resolve(reply.outputs);
+        this.#taken(reply.runId).resolve(reply);
         return;
       case "failed":
         this.#taken(reply.runId).reject(faultOf(reply));

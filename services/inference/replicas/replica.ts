@@ -4,6 +4,8 @@ import type { Log } from "../../../lib/log.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
 import { type BackOff, backOffMs } from "../back-off.ts";
 import type { CallLimits } from "../batching/pending-request.ts";
+import type { PoolObserver } from "../batching/pool-observer.ts";
+import { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
 import type { AspiredVersion } from "./aspired-version.ts";
 import type { InstancePool } from "./instance-pool.ts";
@@ -21,7 +23,7 @@ export type ReplicaState =
 
 /** What a replica is made of. */
 export interface ReplicaOptions {
-  readonly openPool: (aspired: AspiredVersion) => InstancePool;
+  readonly openPool: (observer: PoolObserver) => InstancePool;
   /** Waits before a load that failed is tried again. */
   readonly retry: BackOff;
   /** The same where the node itself failed: short of memory, it would only get shorter by loads that come too soon. */
@@ -35,6 +37,8 @@ export interface ReplicaOptions {
 /** One version on this node. */
 export class Replica {
   readonly aspired: AspiredVersion;
+  /** Of what it did since it was loaded. */
+  readonly statistics: VersionStatistics;
   readonly #options: ReplicaOptions;
   readonly #log: Log;
   #state: ReplicaState = { kind: "loading" };
@@ -46,6 +50,7 @@ export class Replica {
   constructor(aspired: AspiredVersion, options: ReplicaOptions) {
     this.aspired = aspired;
     this.#options = options;
+    this.statistics = new VersionStatistics(options.clock);
     this.#log = options.log.child({ model: aspired.model, version: aspired.version });
   }
 
@@ -81,7 +86,7 @@ export class Replica {
 
   async #load(): Promise<void> {
     const begin = this.#options.clock.now();
-    const pool = this.#options.openPool(this.aspired);
+    const pool = this.#options.openPool(this.statistics);
     try {
       const signature = await pool.start();
       this.#pool = pool;

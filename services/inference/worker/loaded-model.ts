@@ -51,10 +51,8 @@ async function openWithDefaults(model: ModelProto, options: SessionOptions): Pro
 async function defaultTensors(model: ModelProto, options: SessionOptions): Promise<readonly Tensor[]> {
   const session = await openSession(writeModel(defaultsModel(model)), options);
   try {
-    return await session.run(
-      [],
-      defaultsOf(model).map(({ name = "" }) => name),
-    );
+    const names = defaultsOf(model).map(({ name = "" }) => name);
+    return (await session.run([], names)).outputs;
   } finally {
     await session.release();
   }

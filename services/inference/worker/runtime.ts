@@ -5,6 +5,7 @@ import { isShortage } from "../../../lib/onnx/shortage.ts";
 import type { DataType, Tensor } from "../../../lib/tensor.ts";
 import { joinedByteStrings, textsOf } from "../tensors/byte-strings.ts";
 import { executionProviders } from "./execution-providers.ts";
+import type { RunResult } from "./thread-protocol.ts";
 
 /** What runs the models, and its version. */
 export const runtimeName = `onnxruntime ${env.versions.node}`;
@@ -26,7 +27,7 @@ export interface Session {
    * Throws TENSOR_INVALID with the runtime's own text where the model cannot take the inputs, and INTERNAL where the
    * machine was short of memory or threads.
    */
-  run(inputs: readonly Tensor[], outputNames: readonly string[]): Promise<readonly Tensor[]>;
+  run(inputs: readonly Tensor[], outputNames: readonly string[]): Promise<RunResult>;
   /** Frees the native memory. */
   release(): Promise<void>;
 }
@@ -55,11 +56,16 @@ export async function openSession(model: Uint8Array, options: SessionOptions): P
   });
   return {
     run: async (inputs, outputNames) => {
+      const beginMs = performance.now();
       const feeds = Object.fromEntries(inputs.map((tensor) => [tensor.name, toRuntime(tensor)]));
-      const outputs = await session.run(feeds, outputNames).catch((cause: unknown) => {
+      const fedMs = performance.now();
+      const results = await session.run(feeds, outputNames).catch((cause: unknown) => {
         throw faultOf(cause, "TENSOR_INVALID", "the model cannot take these inputs");
       });
-      return outputNames.map((name) => fromRuntime(name, outputs[name] as RuntimeTensor));
+      const ranMs = performance.now();
+      const outputs = outputNames.map((name) => fromRuntime(name, results[name] as RuntimeTensor));
+      const outputMs = performance.now() - ranMs;
+      return { outputs, phases: { inputMs: fedMs - beginMs, computeMs: ranMs - fedMs, outputMs } };
     },
     release: () => session.release(),
   };

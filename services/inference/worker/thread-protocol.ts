@@ -43,8 +43,24 @@ export type ThreadReply =
   | { readonly kind: "loaded"; readonly signature: Signature }
   | ({ readonly kind: "refused" } & ThreadFault)
   /** In the order of `outputNames`; their buffers are transferred. */
-  | { readonly kind: "ran"; readonly runId: number; readonly outputs: readonly Tensor[] }
+  | ({ readonly kind: "ran"; readonly runId: number } & RunResult)
   | ({ readonly kind: "failed"; readonly runId: number } & ThreadFault);
+
+/** What a run gives. */
+export interface RunResult {
+  readonly outputs: readonly Tensor[];
+  readonly phases: RunPhases;
+}
+
+/** How long the parts of a run took, in milliseconds and their fractions. */
+export interface RunPhases {
+  /** Making the runtime's tensors of the inputs. */
+  readonly inputMs: number;
+  /** The runtime's own work. */
+  readonly computeMs: number;
+  /** Reading the runtime's outputs. */
+  readonly outputMs: number;
+}
 
 /** A `ServiceError` on its way between threads. */
 export interface ThreadFault {

@@ -27,8 +27,8 @@ async function obey(session: Session, request: ThreadRequest): Promise<void> {
   }
   const { runId, inputs, outputNames } = request;
   try {
-    const outputs = await session.run(inputs, outputNames);
-    say({ kind: "ran", runId, outputs }, [...new Set(outputs.map(({ bytes }) => bytes.buffer as ArrayBuffer))]);
+    const { outputs, phases } = await session.run(inputs, outputNames);
+    say({ kind: "ran", runId, outputs, phases }, [...new Set(outputs.map(({ bytes }) => bytes.buffer as ArrayBuffer))]);
   } catch (failure) {
     say({ kind: "failed", runId, ...faultOf(failure) });
   }

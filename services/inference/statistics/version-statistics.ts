@@ -1,0 +1,124 @@
+import type { Clock } from "../../../lib/clock.ts";
+import { type FailureKind, failureKinds, type PoolObserver } from "../batching/pool-observer.ts";
+import type { RunPhases } from "../worker/thread-protocol.ts";
+import { Histogram } from "./histogram.ts";
+
+/** How often something happened, and how long it took in all. */
+export interface DurationSum {
+  readonly count: number;
+  readonly ms: number;
+}
+
+/** What the runs of so many rows took. */
+export interface BatchSizeStatistics {
+  readonly rowCount: number;
+  readonly runCount: number;
+  /** Of all these runs together. */
+  readonly phases: RunPhases;
+}
+
+/** What has become of the requests of a version since it was loaded. */
+export class VersionStatistics implements PoolObserver {
+  /** Per answered request, in milliseconds: until its run began. */
+  readonly queueMs = new Histogram(durationBoundsMs);
+  /** The phases of that run. */
+  readonly inputMs = new Histogram(durationBoundsMs);
+  readonly computeMs = new Histogram(durationBoundsMs);
+  readonly outputMs = new Histogram(durationBoundsMs);
+  /** Until its first response, which is the only one where a model gives one. */
+  readonly firstResponseMs = new Histogram(durationBoundsMs);
+  /** Rows per run. */
+  readonly runRows = new Histogram(rowBounds);
+  readonly #clock: Clock;
+  readonly #failureCounts: Record<FailureKind, number> = { REJECTED: 0, CANCELED: 0, BACKEND: 0, OTHER: 0 };
+  readonly #batchSizes = new Map<number, BatchSizeSums>();
+  #failedMs = 0;
+  #requestMs = 0;
+  #rowCount = 0;
+  #lastRunMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  ran(rowCount: number, { inputMs, computeMs, outputMs }: RunPhases): void {
+    this.#lastRunMs = this.#clock.now();
+    this.runRows.add(rowCount);
+    const sums = this.#batchSizes.get(rowCount) ?? this.#newBatchSize(rowCount);
+    if (sums === undefined) return;
+    sums.runCount++;
+    sums.phases.inputMs += inputMs;
+    sums.phases.computeMs += computeMs;
+    sums.phases.outputMs += outputMs;
+  }
+
+  answered(rowCount: number, queueMs: number, phases: RunPhases, totalMs: number): void {
+    this.#rowCount += rowCount;
+    this.#requestMs += totalMs;
+    this.queueMs.add(queueMs);
+    this.inputMs.add(phases.inputMs);
+    this.computeMs.add(phases.computeMs);
+    this.outputMs.add(phases.outputMs);
+    this.firstResponseMs.add(totalMs);
+  }
+
+  failed(kind: FailureKind, totalMs: number): void {
+    this.#failureCounts[kind]++;
+    this.#failedMs += totalMs;
+  }
+
+  /** The requests that were answered, from their arrival to the answer. */
+  get answers(): DurationSum {
+    return { count: this.queueMs.count, ms: this.#requestMs };
+  }
+
+  /** The requests that were not. */
+  get failures(): DurationSum {
+    return { count: failureKinds.reduce((sum, kind) => sum + this.#failureCounts[kind], 0), ms: this.#failedMs };
+  }
+
+  failureCount(kind: FailureKind): number {
+    return this.#failureCounts[kind];
+  }
+
+  /** The rows of the requests that were answered. */
+  get rowCount(): number {
+    return this.#rowCount;
+  }
+
+  /** The runs that gave outputs. */
+  get runCount(): number {
+    return this.runRows.count;
+  }
+
+  /** When the last of them ended, in milliseconds since 1970; 0 where there was none. */
+  get lastRunMs(): number {
+    return this.#lastRunMs;
+  }
+
+  /** By rows, ascending: of the first {@link batchSizesMax} sizes that there were. */
+  get batchSizes(): readonly BatchSizeStatistics[] {
+    return [...this.#batchSizes.values()].sort((a, b) => a.rowCount - b.rowCount);
+  }
+
+  #newBatchSize(rowCount: number): BatchSizeSums | undefined {
+    if (this.#batchSizes.size >= batchSizesMax) return undefined;
+    const sums = { rowCount, runCount: 0, phases: { inputMs: 0, computeMs: 0, outputMs: 0 } };
+    this.#batchSizes.set(rowCount, sums);
+    return sums;
+  }
+}
+
+interface BatchSizeSums {
+  readonly rowCount: number;
+  runCount: number;
+  readonly phases: { -readonly [Phase in keyof RunPhases]: number };
+}
+
+/** Sizes of batches that have statistics of their own, so that requests of ever other sizes cost no memory. */
+const batchSizesMax = 256;
+
+/** From 50 µs to 10 s, two or three per decade. */
+const durationBoundsMs = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
+
+const rowBounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
