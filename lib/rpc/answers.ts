@@ -152,10 +152,31 @@ function wellFormed(request: unknown): unknown {
   });
 }
 
+/**
+ * The requests of a stream; throws where it ends before they do. Not the stream's own iterator: that one would destroy the
+ * stream, and the status with it, where a handler fails while it still waits for a request.
+ */
 async function* wellFormedAll(stream: Stream): AsyncGenerator<unknown> {
-  // The end of the requests must not destroy the stream: replies may still follow.
-  for await (const request of stream.iterator({ destroyOnReturn: false })) yield wellFormed(request);
+  let wake = () => {};
+  const onChange = () => wake();
+  for (const event of readEvents) stream.on(event, onChange);
+  try {
+    while (!stream.readableEnded) {
+      const request = stream.read();
+      if (request !== null) yield wellFormed(request);
+      else if (stream.destroyed) throw new ServiceError("CANCELLED", "the call ended before its requests did");
+      else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    }
+  } finally {
+    for (const event of readEvents) stream.off(event, onChange);
+  }
 }
+
+const readEvents = ["readable", "end", "close"];
 
 function logCall({ definition, quiet, log }: ServedMethod, context: ServerCall, begin: number, thrown: unknown): void {
   if (thrown === undefined && !log.isLevelEnabled(quiet ? "debug" : "info")) return;

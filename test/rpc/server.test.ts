@@ -246,4 +246,26 @@ describe("an rpc server", () => {
     control.close();
     await ours.stop();
   });
+
+  it("sends the status of a stream that fails after a reply, while the next request is still waited for", async () => {
+    const ours = new RpcServer({ host: "127.0.0.1", port: 0, messageBytesMax: 1024, drainTimeoutMs: 2000 }, silent);
+    ours.implement<ControlServiceHandlers>("amaas.registry.v1.ControlService", {
+      ConnectNode: async function* (requests) {
+        const iterator = requests[Symbol.asyncIterator]();
+        await iterator.next();
+        void iterator.next();
+        yield { heartbeatIntervalMs: 1 };
+        throw new ServiceError("QUEUE_FULL", "the queue is full");
+      },
+    });
+    const address = `127.0.0.1:${await ours.start()}`;
+    const control = new RpcClient<ControlServiceDefinition>("amaas.registry.v1.ControlService", address);
+    const stream = control.duplex("ConnectNode");
+    await stream.write({});
+    const replies = stream.replies[Symbol.asyncIterator]();
+    expect((await replies.next()).value.heartbeatIntervalMs).to.equal(1);
+    expect(await failure(replies.next())).to.include({ reason: "QUEUE_FULL" });
+    control.close();
+    await ours.stop();
+  });
 });
