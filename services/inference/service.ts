@@ -18,7 +18,7 @@ import { type Assignment, aspiredVersions } from "./control/assignment.ts";
 import { AssignmentFile } from "./control/assignment-file.ts";
 import { RegistryLink } from "./control/registry-link.ts";
 import { type NodeFacts, reportOf } from "./control/report.ts";
-import { inferHandler } from "./handlers/infer.ts";
+import { inferHandlers } from "./handlers/infer.ts";
 import { modelHandlers } from "./handlers/model.ts";
 import { serverHandlers } from "./handlers/server.ts";
 import { derivedAddress, derivedNodeName } from "./node-identity.ts";
@@ -237,7 +237,7 @@ export class InferenceService implements Service {
     const handlers = {
       ...serverHandlers(facts),
       ...modelHandlers(replicas),
-      ModelInfer: inferHandler(replicas, this.#requests),
+      ...inferHandlers(replicas, this.#requests),
     };
     server.implement<GRPCInferenceServiceHandlers>("inference.GRPCInferenceService", handlers, quietMethods);
     return server;
@@ -245,4 +245,4 @@ export class InferenceService implements Service {
 }
 
 /** Called too often for a line per call. */
-const quietMethods = ["ServerLive", "ServerReady", "ModelReady", "ModelInfer"];
+const quietMethods = ["ServerLive", "ServerReady", "ModelReady", "ModelInfer", "ModelStreamInfer"];

@@ -1,23 +1,27 @@
 import type { ModelInferRequest__Output as Request } from "../../../lib/gen/inference/ModelInferRequest.ts";
 import type { ModelInferResponse as Response } from "../../../lib/gen/inference/ModelInferResponse.ts";
-import type { UnaryHandler } from "../../../lib/rpc/handlers.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import { readyVersion } from "../replicas/resolve.ts";
 import type { RequestCount } from "../request-count.ts";
 import { decodeRequest } from "../tensors/decode.ts";
 import { encodeResponse } from "../tensors/encode.ts";
+import { type InferCall, streamHandler } from "./stream.ts";
 import { versionReference } from "./version-reference.ts";
 
-/** ModelInfer: the life of a request on this node. */
-export function inferHandler(
-  replicas: Pick<ReplicaSet, "table">,
-  requests: RequestCount,
-): UnaryHandler<Request, Response> {
-  return async (request, call) => {
+/** ModelInfer and ModelStreamInfer. */
+export function inferHandlers(replicas: Pick<ReplicaSet, "table">, requests: RequestCount) {
+  /** The life of a request on this node. */
+  const infer = async (request: Request, call: InferCall): Promise<Response> => {
     const reference = versionReference(request.modelVersion, call);
     const { replica, version, signature } = readyVersion(replicas.table, request.modelName, reference);
     const job = decodeRequest(request, signature);
     const outputs = await requests.during(() => replica.run(job, call));
     return encodeResponse(request, version, outputs);
+  };
+  return {
+    ModelInfer: infer,
+    ModelStreamInfer: streamHandler(async function* (request, call) {
+      yield await infer(request, call);
+    }),
   };
 }
