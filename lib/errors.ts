@@ -11,7 +11,8 @@ export type StatusName =
   | "NOT_FOUND"
   | "PERMISSION_DENIED"
   | "RESOURCE_EXHAUSTED"
-  | "UNAVAILABLE";
+  | "UNAVAILABLE"
+  | "UNIMPLEMENTED";
 
 /** Every way a call can fail, and the gRPC status that its caller sees. */
 const statusOf = {
@@ -36,6 +37,8 @@ const statusOf = {
   VERSION_STATE: "FAILED_PRECONDITION",
   VERSION_IN_USE: "FAILED_PRECONDITION",
   INCOMPATIBLE: "FAILED_PRECONDITION",
+  CONTROL_DISABLED: "FAILED_PRECONDITION",
+  LOAD_FAILED: "FAILED_PRECONDITION",
   ETAG_MISMATCH: "ABORTED",
   CONTENTION: "ABORTED",
   UPLOAD_OFFSET: "ABORTED",
@@ -55,6 +58,7 @@ const statusOf = {
   DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
   ARTIFACT_CORRUPT: "DATA_LOSS",
   INTERNAL: "INTERNAL",
+  UNSUPPORTED: "UNIMPLEMENTED",
 } as const satisfies Record<string, StatusName>;
 
 /** A stable word for a fault, sent as `google.rpc.ErrorInfo.reason`. */

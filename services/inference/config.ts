@@ -3,6 +3,7 @@ import type { Settings } from "../../lib/env.ts";
 import { idPattern } from "../../lib/resource-names.ts";
 import { readServerName, readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
 import type { QueueBounds } from "./batching/occupancy.ts";
+import { type ControlMode, controlModes } from "./control/model-control.ts";
 
 /** The inference service's settings; its README says what each is for. */
 export interface InferenceConfig extends ServiceConfig {
@@ -22,6 +23,10 @@ export interface InferenceConfig extends ServiceConfig {
   readonly queue: QueueBounds;
   /** Bounds of all queues together. */
   readonly nodeQueue: QueueBounds;
+  /** Who says what the node holds. */
+  readonly modelControl: ControlMode;
+  /** The models that are loaded at the start where clients may load them; "*" for all. */
+  readonly modelsLoadedAtStart: readonly string[];
   /** Versions that may load at the same time. */
   readonly loadsMax: number;
   /** Memory for replicas in bytes; 0 sets no bound. */
@@ -57,7 +62,18 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
       rowsMax: whole("NODE_QUEUE_ROWS_MAX", 10_000_000_000, 1, 10_000_000_000),
       bytesMax: whole("NODE_QUEUE_BYTES_MAX", 1024 ** 3, 1024, 1024 ** 4),
     },
+    modelControl: settings.choice("AMAAS_INFERENCE_MODEL_CONTROL", controlModes, "registry"),
+    modelsLoadedAtStart: readModels(settings),
     loadsMax: whole("LOADS_MAX", 2, 1, 64),
     memoryBudgetBytes: whole("MEMORY_BUDGET_BYTES", 0, 0, 1024 ** 5),
   };
+}
+
+function readModels(settings: Settings): readonly string[] {
+  const text = settings.text("AMAAS_INFERENCE_LOAD_MODELS", {
+    default: "",
+    pattern: /^(\*|[a-z0-9._-]+(,[a-z0-9._-]+)*)$/,
+    needed: "names of models separated by commas, or * for all",
+  });
+  return text === "" ? [] : text.split(",");
 }

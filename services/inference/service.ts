@@ -14,12 +14,14 @@ import { registrySource } from "./artifacts/artifact-source.ts";
 import { Occupancy } from "./batching/occupancy.ts";
 import type { PoolObserver } from "./batching/pool-observer.ts";
 import type { InferenceConfig } from "./config.ts";
-import { type Assignment, aspiredVersions } from "./control/assignment.ts";
+import type { Assignment } from "./control/assignment.ts";
 import { AssignmentFile } from "./control/assignment-file.ts";
+import { ModelControl } from "./control/model-control.ts";
 import { RegistryLink } from "./control/registry-link.ts";
 import { type NodeFacts, reportOf } from "./control/report.ts";
 import { inferHandlers } from "./handlers/infer.ts";
 import { modelHandlers } from "./handlers/model.ts";
+import { repositoryHandlers } from "./handlers/repository.ts";
 import { serverHandlers } from "./handlers/server.ts";
 import { derivedAddress, derivedNodeName } from "./node-identity.ts";
 import type { AspiredVersion } from "./replicas/aspired-version.ts";
@@ -46,6 +48,7 @@ interface Parts {
   readonly artifacts: ArtifactCache;
   readonly assignmentFile: AssignmentFile;
   readonly replicas: ReplicaSet;
+  readonly models: ModelControl;
   readonly link: RegistryLink;
   readonly server: RpcServer;
 }
@@ -117,21 +120,20 @@ export class InferenceService implements Service {
     this.#log.info({}, "stopped");
   }
 
-  async #resume({ assignmentFile, replicas }: Parts): Promise<void> {
+  async #resume({ assignmentFile, models }: Parts): Promise<void> {
     try {
       const assignment = await assignmentFile.load();
-      if (assignment !== undefined) replicas.aspire(aspiredVersions(assignment));
+      if (assignment !== undefined) models.follow(assignment);
     } catch (failure) {
       this.#log.error({ error: failure }, "the last assignment on disk cannot be read; waiting for the registry");
     }
   }
 
-  #follow(assignment: Assignment, { assignmentFile, replicas }: Pick<Parts, "assignmentFile" | "replicas">): void {
-    const versions = aspiredVersions(assignment);
+  #follow(assignment: Assignment, { assignmentFile, models }: Pick<Parts, "assignmentFile" | "models">): void {
+    models.follow(assignment);
     assignmentFile.save(assignment).catch((failure: unknown) => {
       this.#log.error({ error: failure }, "the assignment could not be kept on disk");
     });
-    replicas.aspire(versions);
   }
 
   #createParts(): Parts {
@@ -141,10 +143,17 @@ export class InferenceService implements Service {
     const control = new RpcClient<ControlServiceDefinition>("amaas.registry.v1.ControlService", registryAddress);
     const assignmentFile = new AssignmentFile(join(folder, "assignment.json"));
     const artifacts = this.#createArtifacts(join(folder, "artifacts"), registry);
-    const replicas: ReplicaSet = this.#createReplicas(artifacts, () => link.report());
-    const link = this.#createLink({ control, replicas, assignmentFile });
-    const server = this.#createServer(replicas);
-    return { registry, control, artifacts, assignmentFile, replicas, link, server };
+    const onChange = () => {
+      models.noteChange();
+      link.report();
+      this.#dropArtifacts({ artifacts, replicas, models });
+    };
+    const replicas: ReplicaSet = this.#createReplicas(artifacts, onChange);
+    const { modelControl, modelsLoadedAtStart } = this.#config;
+    const models = new ModelControl({ mode: modelControl, loadedAtStart: modelsLoadedAtStart, replicas });
+    const link = this.#createLink({ control, replicas, models, assignmentFile });
+    const server = this.#createServer(replicas, models);
+    return { registry, control, artifacts, assignmentFile, replicas, models, link, server };
   }
 
   #createArtifacts(folder: string, registry: Parts["registry"]): ArtifactCache {
@@ -158,8 +167,8 @@ export class InferenceService implements Service {
     });
   }
 
-  #createReplicas(artifacts: ArtifactCache, report: () => void): ReplicaSet {
-    const replicas = new ReplicaSet({
+  #createReplicas(artifacts: ArtifactCache, onChange: () => void): ReplicaSet {
+    return new ReplicaSet({
       createReplica: (aspired) =>
         new Replica(aspired, {
           openPool: (observer) => this.#createPool(aspired, observer, artifacts),
@@ -171,16 +180,16 @@ export class InferenceService implements Service {
         }),
       loadsMax: this.#config.loadsMax,
       clock: this.#clock,
-      onChange: () => {
-        report();
-        artifacts
-          .keepOnly(() => replicas.neededArtifacts)
-          .catch((failure: unknown) => {
-            this.#log.warn({ error: failure }, "artifacts that are no longer needed could not be removed");
-          });
-      },
+      onChange,
     });
-    return replicas;
+  }
+
+  #dropArtifacts({ artifacts, replicas, models }: Pick<Parts, "artifacts" | "replicas" | "models">): void {
+    artifacts
+      .keepOnly(() => new Set([...replicas.neededArtifacts, ...models.neededArtifacts]))
+      .catch((failure: unknown) => {
+        this.#log.warn({ error: failure }, "artifacts that are no longer needed could not be removed");
+      });
   }
 
   #createPool(aspired: AspiredVersion, observer: PoolObserver, artifacts: ArtifactCache): InstancePool {
@@ -200,7 +209,7 @@ export class InferenceService implements Service {
     });
   }
 
-  #createLink(parts: Pick<Parts, "control" | "replicas" | "assignmentFile">): RegistryLink {
+  #createLink(parts: Pick<Parts, "control" | "replicas" | "models" | "assignmentFile">): RegistryLink {
     return new RegistryLink({
       client: parts.control,
       report: () => reportOf(this.#facts(), parts.replicas.table),
@@ -230,13 +239,14 @@ export class InferenceService implements Service {
     };
   }
 
-  #createServer(replicas: ReplicaSet): RpcServer {
+  #createServer(replicas: ReplicaSet, models: ModelControl): RpcServer {
     const { serverName, host, port, messageBytesMax, drainTimeoutMs } = this.#config;
     const server = new RpcServer({ host, port, messageBytesMax, drainTimeoutMs }, this.#log);
     const facts = { name: serverName, version: suiteVersion(), isReady: () => this.#state === "serving" };
     const handlers = {
       ...serverHandlers(facts),
-      ...modelHandlers(replicas),
+      ...modelHandlers(replicas, models),
+      ...repositoryHandlers(models, replicas),
       ...inferHandlers(replicas, this.#requests),
     };
     server.implement<GRPCInferenceServiceHandlers>("inference.GRPCInferenceService", handlers, quietMethods);

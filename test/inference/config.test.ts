@@ -17,6 +17,8 @@ describe("the settings of an inference node", () => {
       instanceCount: 1,
       queue: { requestsMax: 512, rowsMax: 1_000_000_000, bytesMax: 268435456 },
       nodeQueue: { requestsMax: 8192, rowsMax: 10_000_000_000, bytesMax: 1_073_741_824 },
+      modelControl: "registry",
+      modelsLoadedAtStart: [],
       loadsMax: 2,
       memoryBudgetBytes: 0,
     });
@@ -30,6 +32,8 @@ describe("the settings of an inference node", () => {
     ["AMAAS_INFERENCE_INSTANCES", "0"],
     ["AMAAS_INFERENCE_QUEUE_REQUESTS_MAX", "many"],
     ["AMAAS_INFERENCE_MEMORY_BUDGET_BYTES", "-1"],
+    ["AMAAS_INFERENCE_MODEL_CONTROL", "poll"],
+    ["AMAAS_INFERENCE_LOAD_MODELS", "one, two"],
     ["AMAAS_SERVER_NAME", "two words"],
   ]) {
     it(`refuse ${variable}=${value} with the name, the value and what is needed`, () => {

@@ -1,6 +1,7 @@
 import type { GRPCInferenceServiceHandlers } from "../../../lib/gen/inference/GRPCInferenceService.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { TensorSpec } from "../../../lib/tensor.ts";
+import type { ModelControl } from "../control/model-control.ts";
 import { stateOf } from "../replicas/model-table.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import { readyVersion, resolveVersion } from "../replicas/resolve.ts";
@@ -10,11 +11,17 @@ import { versionReference } from "./version-reference.ts";
 const platform = "onnxruntime_onnx";
 
 /** ModelReady and ModelMetadata. */
-export function modelHandlers(replicas: Pick<ReplicaSet, "table">) {
+export function modelHandlers(replicas: Pick<ReplicaSet, "table">, control: Pick<ModelControl, "isAssigned">) {
   return {
     ModelReady: ({ name, version }, call) => {
-      const entry = resolveVersion(replicas.table, name, versionReference(version, call));
-      return { ready: stateOf(entry).kind === "ready" };
+      const reference = versionReference(version, call);
+      try {
+        return { ready: stateOf(resolveVersion(replicas.table, name, reference)).kind === "ready" };
+      } catch (failure) {
+        // What is there and not loaded is an answer, as in Triton.
+        if (control.isAssigned(name, reference)) return { ready: false };
+        throw failure;
+      }
     },
     ModelMetadata: ({ name, version }, call) => {
       const { signature } = readyVersion(replicas.table, name, versionReference(version, call));

@@ -1,8 +1,8 @@
 import type { Clock } from "../../../lib/clock.ts";
-import { type AspiredVersion, filesOf } from "./aspired-version.ts";
+import { type AspiredVersion, filesOf, isSameVersion } from "./aspired-version.ts";
 import { type ModelTable, modelTable } from "./model-table.ts";
-import { nextAction, nextRetryMs } from "./policy.ts";
-import type { Replica } from "./replica.ts";
+import { type HeldVersion, nextAction, nextRetryMs } from "./policy.ts";
+import type { Replica, ReplicaState } from "./replica.ts";
 
 /** What a replica set is made of. */
 export interface ReplicaSetOptions {
@@ -30,6 +30,16 @@ export class ReplicaSet {
   /** What the node holds and should hold; replaced whole on every change. */
   get table(): ModelTable {
     return this.#table;
+  }
+
+  /** Everything that is held, also what is being unloaded, and versions that are held twice while they are exchanged. */
+  get held(): readonly HeldVersion[] {
+    return [...this.#held];
+  }
+
+  /** How far a version is with just these settings; undefined where it is not held with them. */
+  stateFor(aspired: AspiredVersion): ReplicaState | undefined {
+    return [...this.#held].find((replica) => isSameVersion(replica.aspired, aspired))?.state;
   }
 
   /** The digests of the artifacts that loads may still need. */

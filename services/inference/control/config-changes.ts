@@ -1,0 +1,114 @@
+import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import type { DynamicBatching__Output as DynamicBatching } from "../../../lib/gen/amaas/registry/v1/DynamicBatching.ts";
+import type { QueuePolicy__Output as QueuePolicy } from "../../../lib/gen/amaas/registry/v1/QueuePolicy.ts";
+import type { ServingSettings__Output as ServingSettings } from "../../../lib/gen/amaas/registry/v1/ServingSettings.ts";
+import type { VersionPolicy__Output as VersionPolicy } from "../../../lib/gen/amaas/registry/v1/VersionPolicy.ts";
+import { JsonFields } from "./json-fields.ts";
+import type { SettingsChanges } from "./model-choices.ts";
+import { warmUpsOf } from "./warm-up-changes.ts";
+
+/**
+ * What a `config` parameter of a load changes: JSON with the names of Triton's ModelConfig. What it says of the model itself
+ * has to be so.
+ *
+ * Throws REQUEST_INVALID with the path, the value seen and the value needed; also for every field that would have no effect.
+ */
+export function configChanges(config: string, model: string): SettingsChanges {
+  if (config.length > configCharactersMax) {
+    const message = `config has ${config.length} characters; needed: at most ${configCharactersMax}`;
+    throw new ServiceError("REQUEST_INVALID", message);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(config);
+  } catch (cause) {
+    throw new ServiceError("REQUEST_INVALID", `config is not JSON: ${messageOf(cause)}`, { cause });
+  }
+  return JsonFields.read(value, "config", (fields) => {
+    checkDescription(fields, model);
+    const maxBatchSize = fields.whole("max_batch_size", 0, 65_536);
+    const dynamicBatching = fields.object("dynamic_batching", (batching) => batchingOf(batching, maxBatchSize));
+    if (dynamicBatching !== undefined && maxBatchSize === 0) {
+      throw fields.refuse("max_batch_size", "at least 1 with dynamic_batching");
+    }
+    return defined({
+      versionPolicy: fields.object("version_policy", policyOf),
+      instanceGroups: fields.list("instance_group", 16, groupOf),
+      maxBatchSize,
+      dynamicBatching,
+      warmUps: warmUpsOf(fields, (maxBatchSize ?? 0) > 0 || dynamicBatching !== undefined),
+    });
+  });
+}
+
+const configCharactersMax = 1024 * 1024;
+
+function checkDescription(fields: JsonFields, model: string): void {
+  fields.word("name", [model, ""]);
+  fields.word("platform", ["onnxruntime_onnx", ""]);
+  fields.word("backend", ["onnxruntime", ""]);
+}
+
+function policyOf(fields: JsonFields): VersionPolicy {
+  const latest = fields.object("latest", (choice) => choice.whole("num_versions", 1, 1000) ?? 1);
+  const all = fields.object("all", () => ({}));
+  const specific = fields.object("specific", (choice) => ({
+    versions: choice.wholes("versions", 1000, 1, Number.MAX_SAFE_INTEGER) ?? [],
+  }));
+  if (specific !== undefined) return { choice: "specific", specific };
+  if (latest !== undefined && all === undefined) return { choice: "latest", latest };
+  return { choice: "all", all: {} };
+}
+
+function groupOf(entry: unknown, path: string): ServingSettings["instanceGroups"][number] {
+  return JsonFields.read(entry, path, (fields) => {
+    fields.text("name");
+    const kind = fields.word("kind", ["KIND_AUTO", "KIND_CPU"]);
+    const count = fields.whole("count", 1, 64) ?? 1;
+    return { executionProvider: kind === "KIND_CPU" ? "cpu" : "", count, intraOpThreads: 0 };
+  });
+}
+
+/** With no `maxBatchSize`: what is beside it says that. */
+function batchingOf(fields: JsonFields, maxBatchSize: number | undefined): DynamicBatching {
+  const sizeMax = maxBatchSize || 65_536;
+  const preferred = fields.wholes("preferred_batch_size", 64, 1, sizeMax) ?? [];
+  const priorityLevels = fields.whole("priority_levels", 0, 64) ?? 0;
+  const defaultPriorityLevel = fields.whole("default_priority_level", priorityLevels > 0 ? 1 : 0, priorityLevels);
+  if (priorityLevels > 0 && defaultPriorityLevel === undefined) {
+    throw fields.refuse("default_priority_level", `a whole number from 1 to ${priorityLevels}`);
+  }
+  return {
+    maxBatchSize: 0,
+    preferredBatchSizes: [...new Set(preferred)].sort((a, b) => a - b),
+    maxQueueDelayMicroseconds: fields.whole("max_queue_delay_microseconds", 0, 60_000_000) ?? 0,
+    preserveOrdering: fields.flag("preserve_ordering") ?? false,
+    priorityLevels,
+    defaultPriorityLevel: defaultPriorityLevel ?? 0,
+    defaultQueuePolicy: fields.object("default_queue_policy", queuePolicyOf) ?? null,
+    priorityQueuePolicies: priorityPolicies(fields, priorityLevels),
+  };
+}
+
+function priorityPolicies(fields: JsonFields, priorityLevels: number): DynamicBatching["priorityQueuePolicies"] {
+  const policies = fields.map("priority_queue_policy", queuePolicyOf) ?? new Map<string, QueuePolicy>();
+  for (const priority of policies.keys()) {
+    if (Number(priority) >= 1 && Number(priority) <= priorityLevels) continue;
+    throw fields.refuse("priority_queue_policy", `priorities from 1 to priority_levels, which is ${priorityLevels}`);
+  }
+  return Object.fromEntries(policies);
+}
+
+function queuePolicyOf(fields: JsonFields): QueuePolicy {
+  const action = fields.word("timeout_action", ["REJECT", "DELAY"]) ?? "REJECT";
+  return {
+    timeoutAction: `TIMEOUT_ACTION_${action}`,
+    defaultTimeoutMicroseconds: fields.whole("default_timeout_microseconds", 0, 86_400_000_000) ?? 0,
+    allowTimeoutOverride: fields.flag("allow_timeout_override") ?? false,
+    maxQueueSize: fields.whole("max_queue_size", 0, 1_000_000) ?? 0,
+  };
+}
+
+function defined(changes: SettingsChanges): SettingsChanges {
+  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,58 @@
+import { ServiceError } from "../../../lib/errors.ts";
+import type { GRPCInferenceServiceHandlers } from "../../../lib/gen/inference/GRPCInferenceService.ts";
+import type { RepositoryModelLoadRequest__Output as LoadRequest } from "../../../lib/gen/inference/RepositoryModelLoadRequest.ts";
+import type { Handlers } from "../../../lib/rpc/handlers.ts";
+import { configChanges } from "../control/config-changes.ts";
+import type { ModelControl } from "../control/model-control.ts";
+import { repositoryIndex } from "../control/repository-index.ts";
+import type { ReplicaSet } from "../replicas/replica-set.ts";
+import { quoted } from "../tensors/tensor-fault.ts";
+
+/** RepositoryIndex, RepositoryModelLoad and RepositoryModelUnload. A node has one repository: what is assigned to it. */
+export function repositoryHandlers(control: ModelControl, replicas: Pick<ReplicaSet, "held">) {
+  return {
+    RepositoryIndex: ({ ready }) => {
+      const models = repositoryIndex(control.assigned, replicas.held, (model) => control.choiceOf(model));
+      return { models: ready ? models.filter(({ state }) => state === "READY") : models };
+    },
+    RepositoryModelLoad: async (request, call) => {
+      const model = modelOf(request);
+      const config = checkedParameters(request, { config: "stringParam" }).config?.stringParam;
+      await control.load(model, config === undefined ? {} : configChanges(config, model), call);
+      return {};
+    },
+    RepositoryModelUnload: (request) => {
+      // Models here do not depend on each other.
+      checkedParameters(request, { unload_dependents: "boolParam" });
+      control.unload(modelOf(request));
+      return {};
+    },
+  } satisfies Handlers<GRPCInferenceServiceHandlers>;
+}
+
+/** KServe's clients name the model where Triton's name the repository. */
+function modelOf({ modelName, repositoryName }: Pick<LoadRequest, "modelName" | "repositoryName">): string {
+  return modelName || repositoryName;
+}
+
+/** The parameters of a call, which has no others than these, each of its type. */
+function checkedParameters(
+  { parameters }: Pick<LoadRequest, "parameters">,
+  types: Readonly<Record<string, "stringParam" | "boolParam">>,
+): LoadRequest["parameters"] {
+  for (const [name, { parameterChoice }] of Object.entries(parameters)) {
+    if (name.startsWith("file:")) {
+      const message = `the parameter ${quoted(name)} gives a file; needed: a version in the registry, whose files are checked`;
+      throw new ServiceError("UNSUPPORTED", message);
+    }
+    if (!Object.hasOwn(types, name)) {
+      const message = `the parameter ${quoted(name)} is not known; needed: only ${Object.keys(types).join(", ")}`;
+      throw new ServiceError("REQUEST_INVALID", message);
+    }
+    if (parameterChoice !== types[name]) {
+      const message = `the parameter ${quoted(name)} is a ${parameterChoice ?? "nothing"}; needed: ${types[name]}`;
+      throw new ServiceError("REQUEST_INVALID", message);
+    }
+  }
+  return parameters;
+}
