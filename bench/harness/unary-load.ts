@@ -1,126 +1,148 @@
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
-import { callFrames, FrameReader, flag, frame, frameType, opening, setStream, windowUpdate } from "./frames.ts";
+import { Caller, type Calls } from "./caller.ts";
+import { quantile } from "./figures.ts";
 
 /** Calls of one method, over and over. */
-export interface UnaryLoad {
-  readonly port: number;
-  /** "/package.Service/Method". */
-  readonly path: string;
-  /** The encoded requests as base64, sent in turn. */
-  readonly requests: readonly string[];
+export interface UnaryLoad extends Calls {
   readonly connections: number;
   readonly inFlightPerConnection: number;
   readonly durationMs: number;
 }
 
-/** How many calls were answered, and in which time. */
+/** Calls of one method at times that do not depend on the answers. */
+export interface PacedLoad extends Calls {
+  readonly connections: number;
+  readonly perSecond: number;
+  readonly durationMs: number;
+}
+
+/** How many calls were answered, in which time, and how long each took. */
 export interface UnaryRate {
   readonly calls: number;
   readonly seconds: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** Calls as fast as the server answers. Throws if a call fails. */
+export async function rate(load: UnaryLoad): Promise<UnaryRate> {
+  const calling = new Calling(load);
+  try {
+    const beginMs = await calling.ready();
+    const endMs = beginMs + load.durationMs;
+    calling.onAnswers = (caller, count) => {
+      const nowMs = performance.now();
+      if (nowMs < endMs) caller.send(Array<number>(count).fill(nowMs));
+    };
+    calling.onRefusal = () => calling.fail(new Error("a call was refused"));
+    for (const caller of calling.callers) caller.send(Array<number>(load.inFlightPerConnection).fill(beginMs));
+    await calling.ended(() => performance.now() >= endMs);
+    return calling.figures();
+  } finally {
+    calling.close();
+  }
 }
 
 /**
- * Calls as fast as the server answers. It speaks HTTP/2 itself, so that a call costs a fraction of what it costs the server, and
- * the rate is the server's. Throws if a call fails.
+ * Calls at a fixed rate, whether or not earlier calls were answered; tells too how many were refused. Latencies count from when a
+ * call was due: what the server keeps waiting, and what this process is late with, is part of them. Throws where the server falls
+ * far behind.
  */
-export async function rate(load: UnaryLoad): Promise<UnaryRate> {
-  const calls = load.requests.map((request) =>
-    callFrames(`127.0.0.1:${load.port}`, load.path, Buffer.from(request, "base64")),
-  );
-  const connections = Array.from({ length: load.connections }, (_, place) => new Caller(load.port, calls, place));
-  await Promise.all(connections.map((connection) => connection.ready()));
-  const begin = performance.now();
-  const answered = await Promise.all(
-    connections.map((connection) => connection.run(load.inFlightPerConnection, load.durationMs)),
-  );
-  const seconds = (performance.now() - begin) / 1000;
-  return { calls: answered.reduce((sum, count) => sum + count, 0), seconds };
+export async function paced(load: PacedLoad): Promise<UnaryRate & { readonly refused: number }> {
+  const calling = new Calling(load);
+  const intervalMs = 1000 / load.perSecond;
+  const total = Math.floor(load.durationMs / intervalMs);
+  let sent = 0;
+  let refused = 0;
+  calling.onRefusal = () => refused++;
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const beginMs = await calling.ready();
+    const sendDue = () => {
+      for (; sent < total && beginMs + sent * intervalMs <= performance.now(); sent++)
+        calling.callers[sent % calling.callers.length]!.send([beginMs + sent * intervalMs]);
+      if (calling.inFlight > load.perSecond * behindSecondsMax + load.connections)
+        calling.fail(new Error(`${calling.inFlight} calls wait for answers at ${load.perSecond} calls per second`));
+    };
+    // As often as timers can.
+    timer = setInterval(sendDue, 1);
+    await calling.ended(() => sent === total);
+    return { ...calling.figures(), refused };
+  } finally {
+    clearInterval(timer);
+    calling.close();
+  }
 }
 
-class Caller {
-  readonly #socket: Socket;
-  readonly #frames = new FrameReader();
-  readonly #calls: readonly Buffer[];
-  /** Streams whose reply has come and whose status has not. */
-  readonly #replied = new Set<number>();
-  #next: number;
-  #stream = 1;
-  #inFlight = 0;
-  #answered = 0;
-  #readBytes = 0;
-  #isOver = false;
-  #settle: { readonly resolve: (answered: number) => void; readonly reject: (failure: Error) => void } | undefined;
+/** Beyond this an open load measures nothing but its own length. */
+const behindSecondsMax = 2;
 
-  /** Begins with the call at `place`, so that connections do not ask for the same at once. */
-  constructor(port: number, calls: readonly Buffer[], place: number) {
-    this.#calls = calls;
-    this.#next = place;
-    this.#socket = connect(port, "127.0.0.1").setNoDelay(true);
-    this.#socket.on("data", (bytes) => this.#take(bytes));
-    this.#socket.on("error", (failure) => this.#settle?.reject(failure));
-    this.#socket.on("close", () => this.#settle?.reject(new Error("the server closed the connection")));
-  }
+/** Connections, and what became of the calls on them. */
+class Calling {
+  readonly callers: readonly Caller[];
+  onAnswers: (caller: Caller, count: number) => void = () => undefined;
+  onRefusal: () => void = () => undefined;
+  /** Ends `ready` and `ended`. */
+  fail!: (failure: Error) => void;
+  readonly #failed: Promise<never>;
+  readonly #latenciesMs: number[] = [];
+  #beginMs = 0;
+  #onEnd: () => void = () => undefined;
 
-  async ready(): Promise<void> {
-    await once(this.#socket, "connect");
-    this.#socket.write(opening());
-  }
-
-  async run(inFlight: number, durationMs: number): Promise<number> {
-    const done = new Promise<number>((resolve, reject) => {
-      this.#settle = { resolve, reject };
+  constructor(load: Calls & { readonly connections: number }) {
+    this.#failed = new Promise((_, reject) => {
+      this.fail = reject;
     });
-    const timer = setTimeout(() => {
-      this.#isOver = true;
-    }, durationMs);
-    this.#send(inFlight);
-    try {
-      return await done;
-    } finally {
-      clearTimeout(timer);
-      this.#settle = undefined;
-      this.#socket.destroy();
-    }
+    this.callers = Array.from({ length: load.connections }, (_, place) => this.#caller(load, place));
   }
 
-  #send(count: number): void {
-    const buffers = Array.from({ length: count }, () => {
-      const call = Buffer.from(this.#calls[this.#next++ % this.#calls.length]!);
-      setStream(call, this.#stream);
-      this.#stream += 2;
-      return call;
+  get inFlight(): number {
+    return this.callers.reduce((sum, { inFlight }) => sum + inFlight, 0);
+  }
+
+  /** Settles once all are connected, with the time, on the clock of `performance`. */
+  async ready(): Promise<number> {
+    await Promise.race([Promise.all(this.callers.map((caller) => caller.ready())), this.#failed]);
+    this.#beginMs = performance.now();
+    return this.#beginMs;
+  }
+
+  /** Settles once no more calls come and all have ended. */
+  async ended(isOver: () => boolean): Promise<void> {
+    const ended = new Promise<void>((resolve) => {
+      this.#onEnd = () => {
+        if (this.inFlight === 0 && isOver()) resolve();
+      };
     });
-    this.#inFlight += count;
-    this.#socket.write(Buffer.concat(buffers));
+    await Promise.race([ended, this.#failed]);
   }
 
-  #take(bytes: Buffer): void {
-    let ended = 0;
-    for (const { type, flags, stream, payload } of this.#frames.read(bytes)) {
-      if (type === frameType.data) {
-        this.#replied.add(stream);
-        this.#readBytes += payload.length;
-      } else if (type === frameType.headers && flags & flag.endStream) {
-        if (!this.#replied.delete(stream)) this.#settle?.reject(new Error("a call was refused"));
-        ended++;
-      } else if (type === frameType.resetStream || type === frameType.goAway) {
-        this.#settle?.reject(new Error("the server gave up a call"));
-      } else if ((type === frameType.settings || type === frameType.ping) && !(flags & flag.acknowledge)) {
-        this.#socket.write(frame(type, flag.acknowledge, 0, type === frameType.ping ? payload : undefined));
-      }
-    }
-    this.#widen();
-    this.#inFlight -= ended;
-    this.#answered += ended;
-    if (!this.#isOver && ended > 0) this.#send(ended);
-    else if (this.#isOver && this.#inFlight === 0) this.#settle?.resolve(this.#answered);
+  figures(): UnaryRate {
+    const latenciesMs = this.#latenciesMs;
+    return {
+      calls: latenciesMs.length,
+      seconds: (performance.now() - this.#beginMs) / 1000,
+      p50Ms: quantile(latenciesMs, 0.5),
+      p99Ms: quantile(latenciesMs, 0.99),
+    };
   }
 
-  /** Gives the connection's window back long before it is used up. */
-  #widen(): void {
-    if (this.#readBytes < 2 ** 29) return;
-    this.#socket.write(windowUpdate(this.#readBytes));
-    this.#readBytes = 0;
+  close(): void {
+    for (const caller of this.callers) caller.close();
+  }
+
+  #caller(calls: Calls, place: number): Caller {
+    const caller: Caller = new Caller(calls, place, {
+      onAnswers: (latenciesMs) => {
+        for (const latencyMs of latenciesMs) this.#latenciesMs.push(latencyMs);
+        this.onAnswers(caller, latenciesMs.length);
+        this.#onEnd();
+      },
+      onRefusal: () => {
+        this.onRefusal();
+        this.#onEnd();
+      },
+      onFailure: (failure) => this.fail(failure),
+    });
+    return caller;
   }
 }

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { BenchProcess } from "../../bench/harness/bench-process.ts";
 import { cpuSeconds, residentOf } from "../../bench/harness/process-figures.ts";
 import type { Workplace } from "../../bench/harness/scenario.ts";
-import { rate } from "../../bench/harness/unary-load.ts";
+import { paced, rate } from "../../bench/harness/unary-load.ts";
 import { emptyPath } from "../../bench/registry/load/bare-server.ts";
 
 const bareServer = new URL("../../bench/registry/load/bare-server", import.meta.url);
@@ -57,6 +57,22 @@ describe("a process of a bench", () => {
     const { calls, seconds } = await rate({ ...load, port, path: emptyPath });
     expect(calls).to.be.above(load.connections * load.inFlightPerConnection);
     expect(seconds).to.be.within(0.2, 5);
+  });
+
+  it("is called at the rate that is wanted, and each call's latency counts from when it was due", async () => {
+    const port = await server.call("listenEmpty");
+    const { inFlightPerConnection: _, ...paces } = { ...load, port, path: emptyPath, perSecond: 500 };
+    const { calls, seconds, refused, p50Ms, p99Ms } = await paced(paces);
+    expect({ calls, refused }).to.deep.equal({ calls: 100, refused: 0 });
+    expect(seconds).to.be.within(0.19, 5);
+    expect(p50Ms).to.be.within(0.01, p99Ms);
+  });
+
+  it("is told of by how many calls it refused", async () => {
+    const port = await server.call("listenEmpty");
+    const { inFlightPerConnection: _, ...paces } = { ...load, port, path: "/bench.Bare/Unheard", perSecond: 500 };
+    const { calls, refused } = await paced(paces);
+    expect({ calls, refused }).to.deep.equal({ calls: 0, refused: 100 });
   });
 
   it("is not fast by refusing", async () => {
