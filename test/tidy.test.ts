@@ -14,7 +14,7 @@ const doors: Readonly<Record<string, readonly RegExp[]>> = {
     /^lib\/rpc\//,
     /^services\/gateway\/(listener\.ts$|edge\/|forward\/)/,
     /^deploy\/probe\.mjs$/,
-    /^bench\/registry\/load\/bare-server\.ts$/,
+    /^bench\/(registry|inference)\/load\/bare-server\.ts$/,
   ],
   "@grpc/proto-loader": [/^lib\/rpc\//],
   "@grpc/reflection": [/^lib\/rpc\//],
@@ -26,7 +26,9 @@ const doors: Readonly<Record<string, readonly RegExp[]>> = {
 };
 
 /** Packages that exactly one file of each of these rooms imports. */
-const singleDoors = { "onnxruntime-node": ["services/inference/", "services/registry/", "services/trainer/"] };
+const singleDoors = {
+  "onnxruntime-node": ["services/inference/", "services/registry/", "services/trainer/", "bench/inference/"],
+};
 
 /** Code that only computes: no I/O, no timers, no gRPC; time arrives as a `Clock`. */
 const pure = [

@@ -13,13 +13,16 @@ const run = (...args: string[]) =>
 describe("npm run bench", () => {
   it("lists what there is", () => {
     const { status, stdout } = run();
-    expect({ status, stdout }).to.deep.equal({ status: 0, stdout: "npm run bench -- NAME runs one of: registry\n" });
+    expect({ status, stdout }).to.deep.equal({
+      status: 0,
+      stdout: "npm run bench -- NAME runs one of: inference, registry\n",
+    });
   });
 
   it("refuses an unknown name, and says which there are", () => {
     const { status, stderr, stdout } = run("regsitry");
     expect({ status, stdout }).to.deep.equal({ status: 1, stdout: "" });
-    expect(stderr).to.equal('amaas: unknown bench "regsitry", needed: registry\n');
+    expect(stderr).to.equal('amaas: unknown bench "regsitry", needed: inference, registry\n');
   });
 
   it("refuses an unknown scenario, and says which there are", () => {

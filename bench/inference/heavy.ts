@@ -1,0 +1,54 @@
+import { writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { beside, inRounds, type Measured } from "../harness/figures.ts";
+import type { Workplace } from "../harness/scenario.ts";
+import type { BareLoop } from "./load/bare-session.ts";
+import { heavyModel, heavyTensors } from "./models.ts";
+import { bareSession, unaryLoad } from "./processes.ts";
+import { heavyRequests, inferPath } from "./requests.ts";
+import { startNode } from "./running-node.ts";
+
+const rounds = 5;
+const durationMs = 3000;
+const concurrency = 8;
+
+/** A model that takes about 10 ms, called by 8 at once, beside the runtime alone. */
+export async function heavy(place: Workplace): Promise<Measured[]> {
+  const file = heavyModel();
+  const node = await startNode(place, { name: "heavy", models: [{ name: "heavy", file }] });
+  const caller = unaryLoad(place);
+  const bare = bareSession(place);
+  const loop = await heavyLoop(place, file, durationMs);
+  const load = { port: node.port, path: inferPath, requests: heavyRequests("heavy"), durationMs };
+  const figures = await inRounds(rounds, {
+    bare: () => bare.call("loop", loop),
+    spinning: () => bare.call("loop", { ...loop, spinning: true }),
+    node: () => caller.call("rate", { ...load, connections: 1, inFlightPerConnection: concurrency }),
+  });
+  const rates = (runs: readonly { readonly calls: number; readonly seconds: number }[]) =>
+    runs.map(({ calls, seconds }) => calls / seconds);
+  const row = {
+    metric: `transformer encoder, batch 1, ${concurrency} at once`,
+    unit: "1/s",
+    goal: { of: "ratio", kind: "at least", bound: 0.92 },
+  } as const;
+  const baselineOf = "a loop over onnxruntime-node with as many threads";
+  return [
+    { ...row, runs: beside(rates(figures.node), rates(figures.bare)), baselineOf: `${baselineOf} that do not spin` },
+    { ...row, runs: beside(rates(figures.node), rates(figures.spinning)), baselineOf: `${baselineOf} that spin` },
+    {
+      metric: "transformer encoder, the runtime alone",
+      unit: "ms",
+      runs: figures.bare.map(({ p50Ms }) => ({ value: p50Ms })),
+    },
+  ];
+}
+
+/** The loop over the runtime with the threads that a node gives a session. */
+export async function heavyLoop({ folder }: Workplace, file: Uint8Array, durationMs: number): Promise<BareLoop> {
+  const path = join(folder, "heavy.onnx");
+  await writeFile(path, file);
+  const input = { name: "ids", type: "int64", shape: [1, heavyTensors.tokens] } as const;
+  return { path, intraOpThreads: availableParallelism(), spinning: false, input, durationMs };
+}

@@ -1,0 +1,108 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { openSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { extname, join } from "node:path";
+import { setTimeout as passed } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { ServingSettings } from "../../lib/gen/amaas/registry/v1/ServingSettings.ts";
+import type { GRPCInferenceServiceDefinition } from "../../lib/gen/inference/GRPCInferenceService.ts";
+import { artifactName, versionName } from "../../lib/resource-names.ts";
+import { RpcClient } from "../../lib/rpc/client.ts";
+import type { Workplace } from "../harness/scenario.ts";
+
+/** A model that a node holds. */
+export interface HeldModel {
+  readonly name: string;
+  readonly file: Uint8Array;
+  readonly settings?: ServingSettings;
+}
+
+/** How a node is started. */
+export interface NodeStart {
+  /** Its id, and the name of its folder. */
+  readonly name: string;
+  /** What it finds on its disk. */
+  readonly models: readonly HeldModel[];
+  /** Where nobody answers, unless said. */
+  readonly registryAddress?: string;
+}
+
+/** An inference node as a process of its own, with the settings that it has for everybody. */
+export interface RunningNode {
+  readonly port: number;
+  readonly address: string;
+  readonly pid: number;
+  /** From the start of the process until all models were ready. */
+  readonly startMs: number;
+  stop(): Promise<void>;
+}
+
+/** Starts one in the scenario's folder, with the models of its last assignment on its disk; its log lies beside its data. */
+export async function startNode(place: Workplace, start: NodeStart): Promise<RunningNode> {
+  await writeAssignment(join(place.folder, "inference", start.name), start.models);
+  const main = fileURLToPath(new URL(`../../services/inference/main${extname(import.meta.url)}`, import.meta.url));
+  const env = {
+    ...place.env,
+    AMAAS_DATA_DIR: place.folder,
+    AMAAS_INFERENCE_PORT: "0",
+    AMAAS_NODE_NAME: start.name,
+    AMAAS_REGISTRY_ADDRESS: start.registryAddress ?? "127.0.0.1:1",
+  };
+  const begin = performance.now();
+  const child = spawn(process.execPath, [...process.execArgv, main], {
+    env,
+    stdio: ["ignore", openSync(join(place.folder, `${start.name}.log`), "a"), "inherit", "ipc"],
+  });
+  const exited = once(child, "exit");
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await exited;
+  };
+  place.atEnd(stop);
+  const listening = once(child, "message").then(([message]) => (message as { readonly port: number }).port);
+  const ended = exited.then(([code]) => Promise.reject(new Error(`the node ended with ${code}`)));
+  // It ends after the scenario too.
+  ended.catch(() => undefined);
+  const port = await Promise.race([listening, ended]);
+  const address = `127.0.0.1:${port}`;
+  await Promise.race([untilReady(address, start.models), ended]);
+  return { port, address, pid: child.pid!, startMs: performance.now() - begin, stop };
+}
+
+/** Settles when the node and its models take requests. */
+async function untilReady(address: string, models: readonly HeldModel[]): Promise<void> {
+  const node = new RpcClient<GRPCInferenceServiceDefinition>("inference.GRPCInferenceService", address);
+  const until = async (isReady: () => Promise<{ readonly ready: boolean }>) => {
+    while (!(await isReady()).ready) await passed(pollMs);
+  };
+  try {
+    await until(() => node.unary("ServerReady", {}));
+    for (const { name } of models) await until(() => node.unary("ModelReady", { name }));
+  } finally {
+    node.close();
+  }
+}
+
+const pollMs = 5;
+
+/** Makes the folder of a node that has held these models. */
+async function writeAssignment(folder: string, models: readonly HeldModel[]): Promise<void> {
+  await mkdir(join(folder, "artifacts"), { recursive: true });
+  const versions = models.map(({ name, file, settings = null }) => {
+    const sha256 = createHash("sha256").update(file).digest("hex");
+    return {
+      version: versionName(name, 1),
+      variant: "default",
+      executionProviders: ["cpu"],
+      modelFile: { artifact: artifactName(sha256), sizeBytes: file.byteLength },
+      aliases: ["default"],
+      settings,
+      file: { path: join(folder, "artifacts", sha256), bytes: file },
+    };
+  });
+  for (const { file } of versions) await writeFile(file.path, file.bytes);
+  const assignment = { versions: versions.map(({ file: _, ...version }) => version) };
+  await writeFile(join(folder, "assignment.json"), JSON.stringify(assignment));
+}
