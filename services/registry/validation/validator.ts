@@ -1,8 +1,8 @@
 import type { ChildProcess } from "node:child_process";
 import type { Clock } from "../../../lib/clock.ts";
+import { startProcess } from "../../../lib/start-process.ts";
 import type { Outcome } from "../store/validations.ts";
 import { exceedingSignal, type ValidatorReply, type ValidatorTask } from "./protocol.ts";
-import { startProcess } from "./start-process.ts";
 
 /** What one validation may take. */
 export interface ValidatorLimits {

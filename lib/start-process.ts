@@ -1,6 +1,7 @@
 import { type ChildProcess, type ForkOptions, fork } from "node:child_process";
+import { createRequire } from "node:module";
 import { extname } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /**
  * Starts the module at `url`, given without its extension, as a process with an IPC channel. The extension is this file's own:
@@ -12,6 +13,7 @@ export function startProcess(
   options: Omit<ForkOptions, "execArgv"> & { readonly execArgv: readonly string[] },
 ): ChildProcess {
   const extension = extname(import.meta.url);
-  const loader = extension === ".ts" ? ["--import", import.meta.resolve("tsx")] : [];
+  const loader =
+    extension === ".ts" ? ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href] : [];
   return fork(`${fileURLToPath(url)}${extension}`, args, { ...options, execArgv: [...loader, ...options.execArgv] });
 }
