@@ -187,10 +187,11 @@ describe("the control plane to nodes", () => {
       memoryBudgetBytes: 2 ** 33,
       runtime: "onnxruntime 1.30.0",
       cores: 8,
+      missingExecutionProviders: { tensorrt: "libnvinfer.so.10 is not there" },
     };
     const load = { outstandingRequests: 3, answeredRequests: 70 };
     const replica = { version: "models/m/versions/1", reason: "", variant: "small", executionProvider: "cuda" };
-    const replicas = [{ ...replica, state: "STATE_READY" as const }];
+    const replicas = [{ ...replica, fallbackExecutionProviders: ["cpu"], state: "STATE_READY" as const }];
     for (const id of ["n2", "n1", "n3"])
       await control.connect(id, {}, { capabilities, load, memoryBytes: 7, replicas });
     const first = await control.registry.unary("ListNodes", { pageSize: 2 });

@@ -151,6 +151,21 @@ describe("the plan of a model", () => {
     const { assigned } = planOf(entryOf([versionOf(1, { variants })]), [nodeOf("a", { "m/1": held })], true);
     expect(assigned.get("a")![0].fit.variant.id).to.equal("small");
   });
+
+  it("leaves a node the list of providers that has led to a fallback, and else what it runs on, while nodes come back", () => {
+    const runsOn = (
+      executionProvider: string,
+      fallbackExecutionProviders: string[],
+      ...executionProviders: string[]
+    ) => {
+      const held = { state: "READY" as const, variant: "default", executionProvider, fallbackExecutionProviders };
+      const node = nodeOf("a", { "m/1": held }, { capabilities: { executionProviders } });
+      return planOf(entryOf([versionOf(1)]), [node], true).assigned.get("a")![0].fit.executionProviders;
+    };
+    expect(runsOn("cpu", [], "cuda", "cpu")).to.deep.equal(["cuda", "cpu"]);
+    expect(runsOn("cuda", ["cpu"], "cuda", "cpu")).to.deep.equal(["cuda", "cpu"]);
+    expect(runsOn("cuda", ["cpu"], "cpu")).to.deep.equal(["cuda", "cpu"]);
+  });
 });
 
 describe("an alias that was moved", () => {

@@ -79,6 +79,7 @@ export function nodeOf(
       reason: "",
       variant: "",
       executionProvider: "",
+      fallbackExecutionProviders: [],
     };
     return [versionName(model, Number(version)), { ...whole, ...said }];
   });
@@ -91,6 +92,7 @@ export function nodeOf(
       memoryBudgetBytes: 0,
       runtime: "",
       cores: 1,
+      missingExecutionProviders: {},
       ...capabilities,
     },
     memoryBytes: 0,
@@ -114,6 +116,7 @@ export function obedient(
       version: Number(number),
       variant: fit.variant.id,
       executionProvider: fit.executionProviders[0],
+      fallbackExecutionProviders: [],
     };
     return [version, { ...held, state: stateOf(version), reason: "" }];
   });

@@ -26,11 +26,22 @@ export function fitOf(version: VersionEntry, settings: Settings, capabilities: N
   return undefined;
 }
 
-/** What a node holds already, whether it would be chosen now or not; undefined where it has said nothing of the variant. */
-export function heldFit(version: VersionEntry, settings: Settings, replica: ReplicaState): Fit | undefined {
+/**
+ * What a node holds already, whether it would be chosen now or not; undefined where it has said nothing of the variant. The node
+ * would load it anew for another list of providers, so that it keeps the one that led to where it runs.
+ */
+export function heldFit(
+  version: VersionEntry,
+  settings: Settings,
+  replica: ReplicaState,
+  capabilities: NodeCapabilities,
+): Fit | undefined {
+  const { executionProvider, fallbackExecutionProviders } = replica;
   const variant = version.variants.find(({ id }) => id === replica.variant);
-  if (variant === undefined || replica.executionProvider === "") return undefined;
-  return chosenFit(variant, [replica.executionProvider], settings);
+  if (variant === undefined || executionProvider === "") return undefined;
+  const asked = providersOf(variant.executionProviders, settings, capabilities);
+  const held = [executionProvider, ...fallbackExecutionProviders];
+  return chosenFit(variant, asked.includes(executionProvider) ? asked : held, settings);
 }
 
 /** What a version asks of a node. */

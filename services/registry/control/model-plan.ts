@@ -91,7 +91,7 @@ function reunionDemands(entry: ModelEntry, served: readonly ServedVersion[], { i
     const demand = newDemand({ entry, version, priority, count: holdings.length, holdings });
     const fitOn = (member: Member) => {
       const holding = holdings.find((one) => one.member === member);
-      return holding && (heldFit(version, settings, holding.replica) ?? demand.fitOn(member));
+      return holding && (heldFit(version, settings, holding.replica, member.capabilities) ?? demand.fitOn(member));
     };
     return [{ ...demand, fitOn }];
   });
@@ -115,7 +115,7 @@ function newDemand({ entry, version, priority, count, holdings }: DemandParts): 
     return fits.get(kind);
   };
   const readyOn = holdings.flatMap(({ member, replica }) => {
-    const fit = fitOn(member) ?? heldFit(version, settings, replica);
+    const fit = fitOn(member) ?? heldFit(version, settings, replica, member.capabilities);
     return replica.state === "READY" && fit !== undefined ? [{ member, fit }] : [];
   });
   const bytesMin = Math.min(...version.variants.map((variant) => lastingMemoryOf(variant, settings)));

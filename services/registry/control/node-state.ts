@@ -21,6 +21,8 @@ export interface NodeCapabilities {
   readonly memoryBudgetBytes: number;
   readonly runtime: string;
   readonly cores: number;
+  /** Why it does not offer others that it is set to offer, by their names. */
+  readonly missingExecutionProviders: Readonly<Record<string, string>>;
 }
 
 /** How busy a node is. */
@@ -39,6 +41,8 @@ export interface ReplicaState {
   readonly variant: string;
   /** What it runs on; empty where the node does not say. */
   readonly executionProvider: string;
+  /** What runs those nodes of the model that this one cannot. */
+  readonly fallbackExecutionProviders: readonly string[];
 }
 
 /** Whether two reports of a node mean the same place for replicas: its load, and what it holds, aside. */
@@ -66,6 +70,7 @@ function isSameReplica(a: ReplicaState, b: ReplicaState | undefined): boolean {
     a.state === b?.state &&
     a.reason === b.reason &&
     a.variant === b.variant &&
-    a.executionProvider === b.executionProvider
+    a.executionProvider === b.executionProvider &&
+    String(a.fallbackExecutionProviders) === String(b.fallbackExecutionProviders)
   );
 }

@@ -35,9 +35,12 @@ const reasonCharactersMax = 1024;
 
 function capabilitiesOf(capabilities: NodeCapabilities__Output | null): NodeCapabilities {
   const { executionProviders = [], opsets = {}, memoryBudgetBytes = 0, runtime = "", cores = 0 } = capabilities ?? {};
+  const missing = Object.entries(capabilities?.missingExecutionProviders ?? {});
   const field = "node.capabilities";
   checkCount(`${field}.execution_providers`, executionProviders, 64);
   for (const provider of executionProviders) checkText(`${field}.execution_providers`, provider, 64);
+  checkCount(`${field}.missing_execution_providers`, missing, 64);
+  for (const [name] of missing) checkText(`${field}.missing_execution_providers`, name, 64);
   checkCount(`${field}.opsets`, Object.keys(opsets), 256);
   for (const [domain, number] of Object.entries(opsets)) {
     checkText(`${field}.opsets`, domain, 256);
@@ -46,7 +49,8 @@ function capabilitiesOf(capabilities: NodeCapabilities__Output | null): NodeCapa
   checkText(`${field}.runtime`, runtime, 256);
   checkedNumber(`${field}.memory_budget_bytes`, memoryBudgetBytes);
   checkedNumber(`${field}.cores`, cores);
-  return { executionProviders, opsets, memoryBudgetBytes, runtime, cores };
+  const missingExecutionProviders = Object.fromEntries(missing.map(([name, why]) => [name, shortened(why)]));
+  return { executionProviders, opsets, memoryBudgetBytes, runtime, cores, missingExecutionProviders };
 }
 
 /** Most reports say what the last one said: then it is the same map again. */
@@ -67,7 +71,8 @@ function isSame(replica: Replica__Output, before: ReplicaState): boolean {
     replica.state === `STATE_${before.state}` &&
     replica.reason === before.reason &&
     replica.variant === before.variant &&
-    replica.executionProvider === before.executionProvider
+    replica.executionProvider === before.executionProvider &&
+    String(replica.fallbackExecutionProviders) === String(before.fallbackExecutionProviders)
   );
 }
 
@@ -79,10 +84,16 @@ function replicaOf(replica: Replica__Output): ReplicaState {
   }
   checkText("node.replicas.variant", replica.variant, 63);
   checkText("node.replicas.execution_provider", replica.executionProvider, 64);
-  const { variant, executionProvider } = replica;
-  // Why something has failed may be as long as the runtime likes; it is no reason to lose the node.
-  const reason = replica.reason.slice(0, reasonCharactersMax).replaceAll("\0", "");
-  return { model, version, state, reason, variant, executionProvider };
+  const { variant, executionProvider, fallbackExecutionProviders } = replica;
+  checkCount("node.replicas.fallback_execution_providers", fallbackExecutionProviders, 64);
+  for (const name of fallbackExecutionProviders) checkText("node.replicas.fallback_execution_providers", name, 64);
+  const reason = shortened(replica.reason);
+  return { model, version, state, reason, variant, executionProvider, fallbackExecutionProviders };
+}
+
+/** Why something has failed may be as long as the runtime likes; it is no reason to lose the node. */
+function shortened(reason: string): string {
+  return reason.slice(0, reasonCharactersMax).replaceAll("\0", "");
 }
 
 const replicaStates = { STATE_LOADING: "LOADING", STATE_READY: "READY", STATE_FAILED: "FAILED" } as const;

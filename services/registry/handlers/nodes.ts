@@ -38,8 +38,9 @@ function nodeMessage({ id, capabilities, replicas, ...state }: NodeState): Node 
     ...state,
     name: nodeName(id),
     capabilities: { ...capabilities, executionProviders: [...capabilities.executionProviders] },
-    replicas: [...replicas].map(([version, { state: word, reason, variant, executionProvider }]) => {
-      return { version, state: `STATE_${word}` as const, reason, variant, executionProvider };
+    replicas: [...replicas].map(([version, { state: word, model: _, ...replica }]) => {
+      const fallbackExecutionProviders = [...replica.fallbackExecutionProviders];
+      return { ...replica, version, state: `STATE_${word}` as const, fallbackExecutionProviders };
     }),
   };
 }

@@ -65,7 +65,7 @@ describe("a compatibility mode", () => {
 
 describe("a fleet", () => {
   const node = (opsets: Record<string, number>, ...executionProviders: string[]): NodeCapabilities => {
-    return { opsets, executionProviders, memoryBudgetBytes: 0, runtime: "", cores: 1 };
+    return { opsets, executionProviders, memoryBudgetBytes: 0, runtime: "", cores: 1, missingExecutionProviders: {} };
   };
   const fleet = [
     node({ "ai.onnx": 21, "com.microsoft": 1 }, "cpu"),
