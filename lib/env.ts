@@ -60,6 +60,21 @@ export class Settings {
     return found;
   }
 
+  /** Several words, each once, with commas between. */
+  choices<Choice extends string>(
+    variable: string,
+    choices: readonly Choice[],
+    preset: readonly Choice[],
+  ): readonly Choice[] {
+    const seen = this.#env[variable];
+    if (!seen) return preset;
+    const found = seen.split(",").map((word) => choices.find((choice) => choice === word.trim()));
+    if (found.includes(undefined) || new Set(found).size < found.length) {
+      throw new SettingError(variable, seen, `one or several of ${choices.join(", ")}, each once, with commas between`);
+    }
+    return found as Choice[];
+  }
+
   /** An address "host:port" to connect to. */
   address(variable: string, preset: string): string {
     return this.text(variable, {

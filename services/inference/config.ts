@@ -4,6 +4,7 @@ import { idPattern } from "../../lib/resource-names.ts";
 import { readServerName, readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
 import type { QueueBounds } from "./batching/occupancy.ts";
 import { type ControlMode, controlModes } from "./control/model-control.ts";
+import { cpu, knownProviders } from "./worker/execution-providers.ts";
 
 /** The inference service's settings; its README says what each is for. */
 export interface InferenceConfig extends ServiceConfig {
@@ -19,6 +20,8 @@ export interface InferenceConfig extends ServiceConfig {
   readonly instanceCount: number;
   /** Threads of the runtime inside one operator, per session. */
   readonly intraOpThreads: number;
+  /** Those to offer if they work, best first. */
+  readonly executionProviders: readonly string[];
   /** Bounds of the queue of each replica. */
   readonly queue: QueueBounds;
   /** Bounds of all queues together. */
@@ -51,6 +54,7 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
       }) || undefined,
     serverName: readServerName(settings),
     instanceCount,
+    executionProviders: settings.choices("AMAAS_INFERENCE_EXECUTION_PROVIDERS", knownProviders, [cpu]),
     intraOpThreads: whole("INTRA_OP_THREADS", Math.max(1, Math.floor(availableParallelism() / instanceCount)), 1, 256),
     queue: {
       requestsMax: whole("QUEUE_REQUESTS_MAX", 512, 1, 1_000_000),

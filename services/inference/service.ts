@@ -24,15 +24,17 @@ import { modelHandlers } from "./handlers/model.ts";
 import { repositoryHandlers } from "./handlers/repository.ts";
 import { serverHandlers } from "./handlers/server.ts";
 import { derivedAddress, derivedNodeName } from "./node-identity.ts";
+import { checkOffered } from "./offered-providers.ts";
 import type { AspiredVersion } from "./replicas/aspired-version.ts";
 import { InstancePool } from "./replicas/instance-pool.ts";
+import type { Placement } from "./replicas/placement.ts";
 import { poolSettings } from "./replicas/pool-settings.ts";
 import { Replica } from "./replicas/replica.ts";
 import { ReplicaSet } from "./replicas/replica-set.ts";
 import { loadInstance } from "./replicas/verified-instance.ts";
 import { RequestCount } from "./request-count.ts";
 import { type RuntimeCapabilities, runtimeCapabilities } from "./worker/capabilities.ts";
-import { executionProviders } from "./worker/execution-providers.ts";
+import { type ProbedProviders, probedProviders } from "./worker/provider-probe.ts";
 import { type StartWorker, startWorker } from "./worker/worker-thread.ts";
 
 /** What a test may put in the place of the real thing. */
@@ -53,6 +55,13 @@ interface Parts {
   readonly server: RpcServer;
 }
 
+/** What replicas are made of. */
+interface ReplicaParts {
+  readonly artifacts: ArtifactCache;
+  readonly probing: Promise<ProbedProviders>;
+  readonly onChange: () => void;
+}
+
 type State = "new" | "serving" | "draining";
 
 /** One inference node: holds what the registry says, and answers the Open Inference Protocol. */
@@ -64,7 +73,9 @@ export class InferenceService implements Service {
   readonly #node: string;
   readonly #requests = new RequestCount();
   readonly #nodeQueue: Occupancy;
+  readonly #stopping = new AbortController();
   #runtime: RuntimeCapabilities | undefined;
+  #providers: ProbedProviders | undefined;
   #parts: Parts | undefined;
   #state: State = "new";
   #address = "";
@@ -82,15 +93,20 @@ export class InferenceService implements Service {
   /** Serves what the last assignment says, with or without the registry, and follows the registry from then on. */
   async start(): Promise<{ readonly port: number }> {
     const { host, advertisedAddress } = this.#config;
-    const parts = this.#createParts();
+    const probing = probedProviders(this.#config.executionProviders, this.#stopping.signal);
+    const parts = this.#createParts(probing);
     this.#parts = parts;
     const port = await parts.server.start();
     this.#address = advertisedAddress ?? derivedAddress(host, port, hostname());
-    [this.#runtime] = await Promise.all([runtimeCapabilities(), this.#resume(parts)]);
+    [this.#runtime, this.#providers] = await Promise.all([runtimeCapabilities(), probing, this.#resume(parts)]);
     // A stop may have come meanwhile.
-    if (this.#stopped === undefined) this.#state = "serving";
+    if (this.#stopped === undefined) {
+      checkOffered(this.#providers, this.#log);
+      this.#state = "serving";
+    }
     parts.link.start();
-    this.#log.info({ address: this.#address }, "serving");
+    const { executionProviders } = this.#providers;
+    this.#log.info({ address: this.#address, executionProviders }, "serving");
     return { port };
   }
 
@@ -102,6 +118,7 @@ export class InferenceService implements Service {
 
   async #stop(): Promise<void> {
     this.#state = "draining";
+    this.#stopping.abort();
     if (this.#parts === undefined) return;
     const { registry, control, artifacts, replicas, link, server } = this.#parts;
     link.report();
@@ -136,7 +153,7 @@ export class InferenceService implements Service {
     });
   }
 
-  #createParts(): Parts {
+  #createParts(probing: Promise<ProbedProviders>): Parts {
     const { registryAddress, dataDir } = this.#config;
     const folder = join(dataDir, "inference", this.#node);
     const registry = new RpcClient<RegistryServiceDefinition>("amaas.registry.v1.RegistryService", registryAddress);
@@ -148,7 +165,7 @@ export class InferenceService implements Service {
       link.report();
       this.#dropArtifacts({ artifacts, replicas, models });
     };
-    const replicas: ReplicaSet = this.#createReplicas(artifacts, onChange);
+    const replicas: ReplicaSet = this.#createReplicas({ artifacts, probing, onChange });
     const { modelControl, modelsLoadedAtStart } = this.#config;
     const models = new ModelControl({ mode: modelControl, loadedAtStart: modelsLoadedAtStart, replicas });
     const link = this.#createLink({ control, replicas, models, assignmentFile });
@@ -167,11 +184,12 @@ export class InferenceService implements Service {
     });
   }
 
-  #createReplicas(artifacts: ArtifactCache, onChange: () => void): ReplicaSet {
+  #createReplicas({ artifacts, probing, onChange }: ReplicaParts): ReplicaSet {
     return new ReplicaSet({
       createReplica: (aspired) =>
         new Replica(aspired, {
-          openPool: (observer) => this.#createPool(aspired, observer, artifacts),
+          offeredProviders: probing.then(({ executionProviders }) => executionProviders),
+          openPool: (placement, observer) => this.#createPool(aspired, placement, { observer, artifacts }),
           retry: { firstMs: 500, maxMs: 30_000 },
           retryWhenShort: { firstMs: 10_000, maxMs: 300_000 },
           clock: this.#clock,
@@ -192,17 +210,20 @@ export class InferenceService implements Service {
       });
   }
 
-  #createPool(aspired: AspiredVersion, observer: PoolObserver, artifacts: ArtifactCache): InstancePool {
-    const { model, version, content, settings } = aspired;
-    const { executionProvider } = settings;
+  #createPool(
+    { model, version, content, settings }: AspiredVersion,
+    { executionProvider, fallbackProviders }: Placement,
+    { observer, artifacts }: { readonly observer: PoolObserver; readonly artifacts: ArtifactCache },
+  ): InstancePool {
+    const executionProviders = [executionProvider, ...fallbackProviders];
     const log = this.#log.child({ model, version });
     const parts = { artifacts, startWorker: this.#startWorker, log };
     return new InstancePool({
-      ...poolSettings(settings, this.#config),
+      ...poolSettings(settings, executionProvider, this.#config),
       nodeQueue: this.#nodeQueue,
       observer,
       restart: { firstMs: 50, maxMs: 30_000 },
-      startInstance: (intraOpThreads) => loadInstance(content, { executionProvider, intraOpThreads }, parts),
+      startInstance: (intraOpThreads) => loadInstance(content, { executionProviders, intraOpThreads }, parts),
       clock: this.#clock,
       random: Math.random,
       log,
@@ -228,7 +249,8 @@ export class InferenceService implements Service {
       node: this.#node,
       address: this.#address,
       capabilities: {
-        executionProviders: [...executionProviders],
+        executionProviders: [...(this.#providers?.executionProviders ?? [])],
+        missingExecutionProviders: this.#providers?.missing ?? {},
         ...this.#runtime,
         memoryBudgetBytes,
         cores: availableParallelism(),

@@ -1,9 +1,13 @@
-import type { AspiredVersion, ReplicaSettings } from "../../services/inference/replicas/aspired-version.ts";
+import type {
+  AspiredVersion,
+  InstanceGroup,
+  ReplicaSettings,
+} from "../../services/inference/replicas/aspired-version.ts";
 
 /** Those of a version that nobody has set. */
 export const unsetSettings: ReplicaSettings = {
-  executionProvider: "cpu",
-  sessionThreads: [],
+  executionProviders: ["cpu"],
+  instanceGroups: [],
   queueRequestsMax: 0,
   queueRowsMax: 0,
   queueBytesMax: 0,
@@ -15,18 +19,18 @@ export const unsetSettings: ReplicaSettings = {
 interface Details {
   readonly sha256?: string;
   readonly variant?: string;
-  readonly sessionThreads?: readonly number[];
+  readonly instanceGroups?: readonly InstanceGroup[];
   readonly aliases?: readonly string[];
 }
 
 /** A version that a node should hold, of one small file, run as the node is set. */
 export function aspiredVersion(model: string, version: number, details: Details = {}): AspiredVersion {
-  const { sha256 = `${model}${version}`, variant = "default", sessionThreads = [], aliases = [] } = details;
+  const { sha256 = `${model}${version}`, variant = "default", instanceGroups = [], aliases = [] } = details;
   return {
     model,
     version,
     content: { variant, modelFile: { sha256, sizeBytes: 1 }, externalFiles: [] },
-    settings: { ...unsetSettings, sessionThreads },
+    settings: { ...unsetSettings, instanceGroups },
     aliases,
   };
 }

@@ -44,6 +44,7 @@ describe("the assignment on disk", () => {
                 { count: 2, intraOpThreads: 3 },
                 { executionProvider: "cuda", count: 4 },
                 { executionProvider: "cpu", count: 1 },
+                { executionProvider: "webgpu", count: 3 },
               ],
               dynamicBatching: {
                 maxBatchSize: 8,
@@ -104,8 +105,12 @@ describe("the assignment on disk", () => {
           externalFiles: [{ location: "w/a.bin", sha256: "cd".repeat(32), sizeBytes: 2 ** 40 }],
         },
         settings: {
-          executionProvider: "cpu",
-          sessionThreads: [3, 3, 0],
+          executionProviders: ["cuda", "cpu"],
+          instanceGroups: [
+            { executionProvider: "", count: 2, intraOpThreads: 3 },
+            { executionProvider: "cuda", count: 4, intraOpThreads: 0 },
+            { executionProvider: "cpu", count: 1, intraOpThreads: 0 },
+          ],
           queueRequestsMax: 9,
           queueRowsMax: 70,
           queueBytesMax: 2 ** 35,

@@ -15,6 +15,7 @@ describe("the settings of an inference node", () => {
       nodeName: undefined,
       serverName: "amaas",
       instanceCount: 1,
+      executionProviders: ["cpu"],
       queue: { requestsMax: 512, rowsMax: 1_000_000_000, bytesMax: 268435456 },
       nodeQueue: { requestsMax: 8192, rowsMax: 10_000_000_000, bytesMax: 1_073_741_824 },
       modelControl: "registry",
@@ -22,6 +23,8 @@ describe("the settings of an inference node", () => {
       loadsMax: 2,
       memoryBudgetBytes: 0,
     });
+    const { executionProviders } = read({ AMAAS_INFERENCE_EXECUTION_PROVIDERS: "cuda, webgpu,cpu" });
+    expect(executionProviders).to.deep.equal(["cuda", "webgpu", "cpu"]);
     expect(read({ AMAAS_INFERENCE_INSTANCES: "64" }).intraOpThreads).to.equal(1);
   });
 
@@ -34,6 +37,9 @@ describe("the settings of an inference node", () => {
     ["AMAAS_INFERENCE_MEMORY_BUDGET_BYTES", "-1"],
     ["AMAAS_INFERENCE_MODEL_CONTROL", "poll"],
     ["AMAAS_INFERENCE_LOAD_MODELS", "one, two"],
+    ["AMAAS_INFERENCE_EXECUTION_PROVIDERS", "gpu,cpu"],
+    ["AMAAS_INFERENCE_EXECUTION_PROVIDERS", "cpu,cpu"],
+    ["AMAAS_INFERENCE_EXECUTION_PROVIDERS", ","],
     ["AMAAS_SERVER_NAME", "two words"],
   ]) {
     it(`refuse ${variable}=${value} with the name, the value and what is needed`, () => {

@@ -151,6 +151,7 @@ describe("the versions of an inference node", function () {
         reason: "",
         variant: "default",
         executionProvider: "cpu",
+        fallbackExecutionProviders: [],
       },
     ]);
   });
@@ -198,7 +199,11 @@ describe("the versions of an inference node", function () {
   it("are reported by a node that says what it can run, as its runtime does", async () => {
     await start({ memoryBudgetBytes: 5_000_000 });
     const { capabilities } = await registry.reported(() => true);
-    expect(capabilities).to.deep.include({ executionProviders: ["cpu"], memoryBudgetBytes: 5_000_000 });
+    expect(capabilities).to.deep.include({
+      executionProviders: ["cpu"],
+      missingExecutionProviders: {},
+      memoryBudgetBytes: 5_000_000,
+    });
     expect(capabilities!.runtime).to.equal(`onnxruntime ${env.versions.node}`);
     expect(capabilities!.cores).to.be.at.least(1);
     expect(Object.keys(capabilities!.opsets)).to.have.members(["ai.onnx", "ai.onnx.ml"]);
@@ -221,10 +226,12 @@ describe("the versions of an inference node", function () {
       { model: "best", ...version, executionProviders: ["cuda", "cpu"] },
       { model: "none", ...version, executionProviders: ["tensorrt", "cuda"] },
     );
-    const { replicas } = await registry.reportedState("models/none/versions/1", "STATE_FAILED");
-    expect(replicas.map(({ executionProvider }) => executionProvider)).to.include.members(["cpu", "tensorrt"]);
+    const { replicas } = await registry.reported(({ replicas }) =>
+      ["STATE_READY", "STATE_FAILED"].every((wanted) => replicas.some(({ state }) => state === wanted)),
+    );
+    expect(replicas.map(({ executionProvider }) => executionProvider)).to.have.members(["cpu", "tensorrt"]);
     expect(replicas.find(({ state }) => state === "STATE_FAILED")!.reason).to.equal(
-      "the execution provider is 'tensorrt'; needed: one of cpu",
+      "the execution providers of the version are tensorrt, cuda; this node offers cpu",
     );
   });
 

@@ -98,3 +98,11 @@ export function withExternalData(bytes: Uint8Array, places: Readonly<Record<stri
   });
   return { model: writeModel({ ...model, graph: { ...model.graph, initializer } }), files };
 }
+
+/** `y` = tanh(`x`) · 0.1, FP32 [n, 4], the product in 64 bits, which WebGPU does not have. */
+export function partlyDoubleModel(): Uint8Array {
+  const graph = new GraphBuilder("partly-double");
+  const wide = graph.cast(graph.tanh(graph.input("x", "FP32", ["n", 4])), "FP64");
+  graph.output("y", graph.cast(graph.mul(wide, graph.scalar(0.1, "FP64")), "FP32"));
+  return writeModel(modelOf(graph.graph()));
+}

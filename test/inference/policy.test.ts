@@ -15,6 +15,9 @@ const held = (aspired: AspiredVersion, state: ReplicaState): HeldVersion => ({ a
 const next = (aspired: AspiredVersion[], replicas: HeldVersion[], limits: { nowMs?: number; loadsMax?: number } = {}) =>
   nextAction({ nowMs: 0, loadsMax: 2, ...limits, aspired, held: replicas });
 
+/** Sessions that only some versions have. */
+const pair = { executionProvider: "", count: 2, intraOpThreads: 1 };
+
 describe("the policy of a node", () => {
   it("does nothing where everything is as it should be", () => {
     expect(next([version("a", 1)], [held(version("a", 1), ready)])).to.equal(undefined);
@@ -65,7 +68,7 @@ describe("the policy of a node", () => {
 
   for (const [what, change] of [
     ["in another variant", { variant: "int8", sha256: "smaller" }],
-    ["with other settings", { sessionThreads: [1, 1] }],
+    ["with other settings", { instanceGroups: [pair] }],
   ] as const) {
     it(`loads a version that is wanted ${what} beside the old one, which stays until the new one is ready`, () => {
       const old = held(version("a", 1), ready);
@@ -97,7 +100,7 @@ describe("the policy of a node", () => {
       fc.record({
         model: fc.constantFrom("a", "b"),
         number: fc.integer({ min: 1, max: 4 }),
-        sessionThreads: fc.constantFrom([], [1, 1]),
+        instanceGroups: fc.constantFrom([], [pair]),
       }),
       {
         selector: ({ model, number }) => `${model}${number}`,

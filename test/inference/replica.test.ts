@@ -23,6 +23,7 @@ describe("a replica", () => {
         stop: async () => void stops.push(1),
       }) as unknown as InstancePool;
     const options = {
+      offeredProviders: Promise.resolve(["cpu"]),
       openPool,
       retry: { firstMs: 100, maxMs: 250 },
       retryWhenShort: { firstMs: 10_000, maxMs: 15_000 },

@@ -22,6 +22,7 @@ const replicaOf = async (aspired: AspiredVersion, failure?: string): Promise<Rep
     },
   } as unknown as InstancePool;
   const replica = new Replica(aspired, {
+    offeredProviders: Promise.resolve(["cpu"]),
     openPool: () => pool,
     retry: { firstMs: 1, maxMs: 1 },
     retryWhenShort: { firstMs: 1, maxMs: 1 },

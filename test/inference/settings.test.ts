@@ -73,9 +73,9 @@ describe("the settings of a version", function () {
   };
 
   it("are those of the node where nobody has set anything", () => {
-    expect(threads.map(({ intraOpThreads, executionProvider }) => [intraOpThreads, executionProvider])).to.deep.equal([
-      [3, "cpu"],
-    ]);
+    expect(
+      threads.map(({ intraOpThreads, executionProviders }) => [intraOpThreads, ...executionProviders]),
+    ).to.deep.equal([[3, "cpu"]]);
   });
 
   it("decide on sessions and their threads, also of a version that serves, without a request refused", async () => {
@@ -139,18 +139,22 @@ describe("the settings of a version", function () {
 describe("a replica's pool", () => {
   const node = { instanceCount: 2, intraOpThreads: 4, queue: { requestsMax: 10, rowsMax: 1_000_000, bytesMax: 100 } };
 
-  it("is set as the node is, and where the version is set, as that", () => {
+  it("is set as the node is, and where the version is set, as that on the provider that it runs on", () => {
     const unset = { sessionThreads: [4, 4], queue: node.queue, batching: undefined, defaultTimeoutMs: Infinity };
-    expect(poolSettings(unsetSettings, node)).to.deep.equal(unset);
+    expect(poolSettings(unsetSettings, "cpu", node)).to.deep.equal(unset);
     const set = {
-      sessionThreads: [1, 0, 2],
+      instanceGroups: [
+        { executionProvider: "cuda", count: 2, intraOpThreads: 1 },
+        { executionProvider: "cpu", count: 7, intraOpThreads: 0 },
+        { executionProvider: "", count: 1, intraOpThreads: 0 },
+      ],
       queueRowsMax: 5,
       queueBytesMax: 7,
       defaultTimeoutMs: 9,
       batching: unbatched,
     };
-    expect(poolSettings({ ...unsetSettings, ...set }, node)).to.deep.equal({
-      sessionThreads: [1, 4, 2],
+    expect(poolSettings({ ...unsetSettings, ...set }, "cuda", node)).to.deep.equal({
+      sessionThreads: [1, 1, 4],
       queue: { requestsMax: 10, rowsMax: 5, bytesMax: 7 },
       batching: unbatched,
       defaultTimeoutMs: 9,

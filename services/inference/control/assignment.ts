@@ -5,7 +5,6 @@ import type { ConnectNodeResponse__Output } from "../../../lib/gen/amaas/registr
 import { parseArtifactName, parseVersionName } from "../../../lib/resource-names.ts";
 import type { ArtifactReference } from "../artifacts/artifact-cache.ts";
 import type { AspiredVersion, ReplicaSettings } from "../replicas/aspired-version.ts";
-import { executionProviders } from "../worker/execution-providers.ts";
 import { batchSettings } from "./batch-settings.ts";
 
 /** What the registry wants this node to hold. */
@@ -36,16 +35,13 @@ function fileOf(file: AspiredFile | null, field: string): ArtifactReference {
   return { sha256: parseArtifactName(file.artifact, `${field}.artifact`), sizeBytes: file.sizeBytes };
 }
 
-function settingsOf({ executionProviders: wanted, settings }: AspiredVersionMessage): ReplicaSettings {
-  // A provider that the node does not have is kept, so that loading fails with its name.
-  const [first = executionProviders[0]] = wanted;
-  const provider = wanted.find((name) => executionProviders.includes(name)) ?? first;
-  const groups = (settings?.instanceGroups ?? []).filter(({ executionProvider }) =>
-    ["", provider].includes(executionProvider),
-  );
+function settingsOf({ executionProviders, settings }: AspiredVersionMessage): ReplicaSettings {
   return {
-    executionProvider: provider,
-    sessionThreads: groups.flatMap(({ count, intraOpThreads }) => Array<number>(count).fill(intraOpThreads)),
+    executionProviders,
+    // Those of providers that the version never runs on would load it anew whenever they change.
+    instanceGroups: (settings?.instanceGroups ?? []).filter(({ executionProvider }) =>
+      ["", ...executionProviders].includes(executionProvider),
+    ),
     queueRequestsMax: settings?.limits?.queueRequestsMax ?? 0,
     queueRowsMax: settings?.limits?.queueRowsMax ?? 0,
     queueBytesMax: settings?.limits?.queueBytesMax ?? 0,

@@ -25,8 +25,10 @@ export function reportOf({ node, ...facts }: NodeFacts, table: ModelTable): Node
 }
 
 function replicaOf(entry: VersionEntry): Replica {
-  const { variant, executionProvider } = entry;
-  const replica = { version: versionName(entry.model, entry.version), variant, executionProvider };
+  const { variant, placement } = entry;
+  const { executionProvider, fallbackProviders } = placement;
+  const version = versionName(entry.model, entry.version);
+  const replica = { version, variant, executionProvider, fallbackExecutionProviders: [...fallbackProviders] };
   const state = stateOf(entry);
   switch (state.kind) {
     case "ready":

@@ -32,9 +32,10 @@ export interface ExternalFile extends ArtifactReference {
 
 /** How a version is run; 0 means as the node is set. */
 export interface ReplicaSettings {
-  readonly executionProvider: string;
-  /** Threads of the runtime inside one operator, for each session; empty for sessions as the node is set. */
-  readonly sessionThreads: readonly number[];
+  /** What it may run on, best first; empty for what the node offers. */
+  readonly executionProviders: readonly string[];
+  /** Those of the provider that it comes to run on count; where there are none, its sessions are as the node is set. */
+  readonly instanceGroups: readonly InstanceGroup[];
   readonly queueRequestsMax: number;
   readonly queueRowsMax: number;
   readonly queueBytesMax: number;
@@ -42,6 +43,15 @@ export interface ReplicaSettings {
   readonly defaultTimeoutMs: number;
   /** How requests are joined; undefined where each runs alone. */
   readonly batching: BatchSettings | undefined;
+}
+
+/** Sessions of one kind. */
+export interface InstanceGroup {
+  /** Empty for any. */
+  readonly executionProvider: string;
+  readonly count: number;
+  /** Threads of the runtime inside one operator, per session. */
+  readonly intraOpThreads: number;
 }
 
 /** Whether two descriptions mean the same version with the same content, run in the same way. */

@@ -1,4 +1,5 @@
 import type { AspiredVersion } from "./aspired-version.ts";
+import type { Placement } from "./placement.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
 
 /** What a node knows of its models, by id. */
@@ -18,7 +19,8 @@ export interface VersionEntry {
   readonly version: number;
   /** The id of the variant that is held, or will be. */
   readonly variant: string;
-  readonly executionProvider: string;
+  /** What it runs on; until it has been loaded, what it prefers. */
+  readonly placement: Placement;
   /** Absent until its turn to load has come. */
   readonly replica: Replica | undefined;
 }
@@ -58,5 +60,6 @@ function versionEntry(number: number, aspired: readonly AspiredVersion[], held: 
   const replica = replicas.find(({ state }) => state.kind === "ready") ?? replicas.at(-1);
   const { model, version, content, settings } =
     replica?.aspired ?? aspired.find((wanted) => wanted.version === number)!;
-  return { model, version, variant: content.variant, executionProvider: settings.executionProvider, replica };
+  const preferred = { executionProvider: settings.executionProviders[0] ?? "", fallbackProviders: [] };
+  return { model, version, variant: content.variant, placement: replica?.placement ?? preferred, replica };
 }

@@ -11,13 +11,16 @@ export interface NodeSettings {
   readonly queue: QueueBounds;
 }
 
-/** How a replica is run: as it is set, and otherwise as the node is. */
+/** How a replica is run on an execution provider: as it is set, and otherwise as the node is. */
 export function poolSettings(
   settings: ReplicaSettings,
+  executionProvider: string,
   { instanceCount, intraOpThreads, queue }: NodeSettings,
 ): Pick<PoolOptions, "sessionThreads" | "queue" | "batching" | "defaultTimeoutMs"> {
-  const { sessionThreads, queueRequestsMax, queueRowsMax, queueBytesMax, defaultTimeoutMs, batching } = settings;
-  const sessions = sessionThreads.length > 0 ? sessionThreads : Array<number>(instanceCount).fill(0);
+  const { instanceGroups, queueRequestsMax, queueRowsMax, queueBytesMax, defaultTimeoutMs, batching } = settings;
+  const groups = instanceGroups.filter((group) => ["", executionProvider].includes(group.executionProvider));
+  const set = groups.flatMap(({ count, intraOpThreads: threads }) => Array<number>(count).fill(threads));
+  const sessions = set.length > 0 ? set : Array<number>(instanceCount).fill(0);
   return {
     sessionThreads: sessions.map((threads) => threads || intraOpThreads),
     queue: {

@@ -9,6 +9,7 @@ import { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
 import type { AspiredVersion } from "./aspired-version.ts";
 import type { InstancePool } from "./instance-pool.ts";
+import { loadPlaced, type Placement } from "./placement.ts";
 
 /** How far a replica is. */
 export type ReplicaState =
@@ -23,7 +24,9 @@ export type ReplicaState =
 
 /** What a replica is made of. */
 export interface ReplicaOptions {
-  readonly openPool: (observer: PoolObserver) => InstancePool;
+  /** What works here, best first. */
+  readonly offeredProviders: Promise<readonly string[]>;
+  readonly openPool: (placement: Placement, observer: PoolObserver) => InstancePool;
   /** Waits before a load that failed is tried again. */
   readonly retry: BackOff;
   /** The same where the node itself failed: short of memory, it would only get shorter by loads that come too soon. */
@@ -43,6 +46,7 @@ export class Replica {
   readonly #log: Log;
   #state: ReplicaState = { kind: "loading" };
   #pool: InstancePool | undefined;
+  #placement: Placement | undefined;
   #loading: Promise<void> = Promise.resolve();
   #unloaded: Promise<void> | undefined;
   #failureCount = 0;
@@ -56,6 +60,11 @@ export class Replica {
 
   get state(): ReplicaState {
     return this.#state;
+  }
+
+  /** What it runs on; undefined until it has been loaded. */
+  get placement(): Placement | undefined {
+    return this.#placement;
   }
 
   /** Settles when the replica is ready or has failed; never rejects. */
@@ -86,13 +95,11 @@ export class Replica {
 
   async #load(): Promise<void> {
     const begin = this.#options.clock.now();
-    const pool = this.#options.openPool(this.statistics);
     try {
-      const signature = await pool.start();
-      this.#pool = pool;
+      const signature = await this.#start();
       this.#failureCount = 0;
       this.#settle({ kind: "ready", signature });
-      this.#log.info({ durationMs: this.#options.clock.now() - begin }, "version loaded");
+      this.#log.info({ durationMs: this.#options.clock.now() - begin, ...this.#placement }, "version loaded");
     } catch (failure) {
       const delayMs = this.#retryDelayMs(failure);
       const reason = messageOf(failure);
@@ -102,6 +109,28 @@ export class Replica {
         "version could not be loaded",
       );
     }
+  }
+
+  async #start(): Promise<Signature> {
+    const { offeredProviders, openPool } = this.#options;
+    const { executionProviders } = this.aspired.settings;
+    const { placement, loaded, refusals } = await loadPlaced(
+      executionProviders,
+      await offeredProviders,
+      async (wanted) => {
+        const pool = openPool(wanted, this.statistics);
+        return { pool, signature: await pool.start() };
+      },
+    );
+    this.#pool = loaded.pool;
+    this.#placement = placement;
+    if (refusals.length > 0) {
+      this.#log.warn(
+        { ...placement, refusals },
+        "the version does not run on what it prefers, but on a fallback that is declared",
+      );
+    }
+    return loaded.signature;
   }
 
   /** Infinity where another attempt would fail too: the bytes are the right ones, and the runtime cannot load them. */

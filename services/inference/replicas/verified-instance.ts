@@ -20,7 +20,7 @@ export interface InstanceParts {
  */
 export async function loadInstance(
   content: VersionContent,
-  run: Pick<ThreadStart, "executionProvider" | "intraOpThreads">,
+  run: Pick<ThreadStart, "executionProviders" | "intraOpThreads">,
   { artifacts, startWorker, log }: InstanceParts,
 ): Promise<Instance> {
   const refetched = new Set<string>();

@@ -4,6 +4,8 @@ import { checkExternalFiles } from "../../../lib/onnx/external-data.ts";
 import { type ModelProto, readModel, writeModel } from "../../../lib/onnx/model.ts";
 import { signatureOf } from "../../../lib/onnx/signature.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
+import type { DeviceLock } from "./device-lock.ts";
+import { cpu } from "./execution-providers.ts";
 import { openSession, type Session, type SessionOptions } from "./runtime.ts";
 import type { ThreadStart } from "./thread-protocol.ts";
 import { readVerified } from "./verified-file.ts";
@@ -18,8 +20,8 @@ export interface LoadedModel {
  * Loads a model. Its session is made of the very bytes whose digests were checked, and of nothing else: where the ONNX file
  * names a file that was not given, the runtime would read it from the disk.
  */
-export async function loadModel(start: ThreadStart): Promise<LoadedModel> {
-  const { modelFile, externalFiles, executionProvider, intraOpThreads } = start;
+export async function loadModel(start: ThreadStart, deviceLock?: DeviceLock): Promise<LoadedModel> {
+  const { modelFile, externalFiles, executionProviders, intraOpThreads } = start;
   const bytes = await readVerified(modelFile);
   const model = readModel(bytes);
   checkExternalFiles(
@@ -30,7 +32,7 @@ export async function loadModel(start: ThreadStart): Promise<LoadedModel> {
   checkCarried(signature);
   const externalData: { path: string; data: Uint8Array }[] = [];
   for (const file of externalFiles) externalData.push({ path: file.location, data: await readVerified(file) });
-  const options = { executionProvider, intraOpThreads, externalData };
+  const options = { executionProviders, intraOpThreads, externalData, deviceLock };
   if (defaultsOf(model).length === 0) return { signature, session: await openSession(bytes, options) };
   return { signature, session: await openWithDefaults(model, options) };
 }
@@ -49,7 +51,8 @@ async function openWithDefaults(model: ModelProto, options: SessionOptions): Pro
 }
 
 async function defaultTensors(model: ModelProto, options: SessionOptions): Promise<readonly Tensor[]> {
-  const session = await openSession(writeModel(defaultsModel(model)), options);
+  // They are constants, whatever the model runs on.
+  const session = await openSession(writeModel(defaultsModel(model)), { ...options, executionProviders: [cpu] });
   try {
     const names = defaultsOf(model).map(({ name = "" }) => name);
     return (await session.run([], names)).outputs;

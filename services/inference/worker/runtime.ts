@@ -1,22 +1,31 @@
-import { env, InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
+import { env, InferenceSession, listSupportedBackends, Tensor as RuntimeTensor } from "onnxruntime-node";
 import { assert, messageOf, type Reason, ServiceError } from "../../../lib/errors.ts";
 import { carriers } from "../../../lib/onnx/carriers.ts";
 import { isShortage } from "../../../lib/onnx/shortage.ts";
 import type { DataType, Tensor } from "../../../lib/tensor.ts";
 import { joinedByteStrings, textsOf } from "../tensors/byte-strings.ts";
-import { executionProviders } from "./execution-providers.ts";
+import type { DeviceLock } from "./device-lock.ts";
+import { cpu, leftNodesKey, triedKey } from "./execution-providers.ts";
 import type { RunResult } from "./thread-protocol.ts";
 
 /** What runs the models, and its version. */
 export const runtimeName = `onnxruntime ${env.versions.node}`;
 
+/** The execution providers that it was built for, whether they work here or not. */
+export function builtProviders(): readonly string[] {
+  return listSupportedBackends().map(({ name }) => name);
+}
+
 /** How a session is made. */
 export interface SessionOptions {
-  readonly executionProvider: string;
+  /** Best first: each takes the nodes of the model that those before it cannot. Nothing runs on another. */
+  readonly executionProviders: readonly string[];
   /** Threads of the runtime inside one operator. */
   readonly intraOpThreads: number;
   /** The files that the ONNX file keeps its weights in, by their paths in it. They are copied. */
   readonly externalData: readonly { readonly path: string; readonly data: Uint8Array }[];
+  /** What the threads of the process use WebGPU by in turn; needed where there is more than one. */
+  readonly deviceLock?: DeviceLock | undefined;
 }
 
 /** One model in native memory. Calls block the thread. */
@@ -33,33 +42,24 @@ export interface Session {
 }
 
 /**
- * Loads an ONNX model. Throws ARTIFACT_INVALID with the runtime's own text, or where the execution provider is not offered
- * here, and INTERNAL where the machine was short of memory or threads.
+ * Loads an ONNX model. Throws ARTIFACT_INVALID with the runtime's own text, where an execution provider cannot be used, and and INTERNAL
+ * where the machine was short of memory or threads; the metadata says which providers were tried.
  */
 export async function openSession(model: Uint8Array, options: SessionOptions): Promise<Session> {
-  const { executionProvider, intraOpThreads, externalData } = options;
-  if (!executionProviders.includes(executionProvider)) {
-    const message = `the execution provider is '${executionProvider}'; needed: one of ${executionProviders.join(", ")}`;
-    throw new ServiceError("ARTIFACT_INVALID", message);
-  }
-  const session = await InferenceSession.create(model, {
-    executionProviders: [executionProvider],
-    externalData,
-    intraOpNumThreads: intraOpThreads,
-    interOpNumThreads: 1,
-    // A refused request is the caller's to know; the runtime would also print it.
-    logSeverityLevel: 4,
-    // Threads that wait by spinning take the cores that the event loop and the other sessions need.
-    extra: { session: { intra_op: { allow_spinning: "0" } } },
-  }).catch((cause: unknown) => {
-    throw faultOf(cause, "ARTIFACT_INVALID", "the runtime cannot load the model");
-  });
+  const { executionProviders, deviceLock } = options;
+  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    deviceLock !== undefined && executionProviders.includes("webgpu") ? deviceLock.hold(work) : work();
+  const session = await inTurn(() => InferenceSession.create(model, runtimeOptions(options))).catch(
+    (cause: unknown) => {
+      throw loadFaultOf(cause, executionProviders);
+    },
+  );
   return {
     run: async (inputs, outputNames) => {
       const beginMs = performance.now();
       const feeds = Object.fromEntries(inputs.map((tensor) => [tensor.name, toRuntime(tensor)]));
       const fedMs = performance.now();
-      const results = await session.run(feeds, outputNames).catch((cause: unknown) => {
+      const results = await inTurn(() => session.run(feeds, outputNames)).catch((cause: unknown) => {
         throw faultOf(cause, "TENSOR_INVALID", "the model cannot take these inputs");
       });
       const ranMs = performance.now();
@@ -67,16 +67,41 @@ export async function openSession(model: Uint8Array, options: SessionOptions): P
       const outputMs = performance.now() - ranMs;
       return { outputs, phases: { inputMs: fedMs - beginMs, computeMs: ranMs - fedMs, outputMs } };
     },
-    release: () => session.release(),
+    release: () => inTurn(() => session.release()),
   };
 }
 
+function runtimeOptions(options: SessionOptions): InferenceSession.SessionOptions {
+  const { executionProviders, intraOpThreads, externalData } = options;
+  // The runtime would give the CPU whatever is left over.
+  const placement = executionProviders.includes(cpu) ? {} : { disable_cpu_ep_fallback: "1" };
+  return {
+    executionProviders,
+    externalData,
+    intraOpNumThreads: intraOpThreads,
+    interOpNumThreads: 1,
+    // A refused request is the caller's to know; the runtime would also print it.
+    logSeverityLevel: 4,
+    // Threads that wait by spinning take the cores that the event loop and the other sessions need.
+    extra: { session: { intra_op: { allow_spinning: "0" }, ...placement } },
+  };
+}
+
+function loadFaultOf(cause: unknown, executionProviders: readonly string[]): ServiceError {
+  const tried = { [triedKey]: executionProviders.join(",") };
+  if (!messageOf(cause).includes("assigned to the default CPU EP")) {
+    return faultOf(cause, "ARTIFACT_INVALID", "the runtime cannot load the model", tried);
+  }
+  const message = `${executionProviders.join(", ")} cannot run all nodes of the model, and nothing else may take the rest`;
+  return new ServiceError("ARTIFACT_INVALID", message, { metadata: { ...tried, [leftNodesKey]: "true" }, cause });
+}
+
 /** The runtime fails in one way for everything; its text tells whose fault it was. */
-function faultOf(cause: unknown, reason: Reason, what: string): ServiceError {
+function faultOf(cause: unknown, reason: Reason, what: string, metadata?: ServiceError["metadata"]): ServiceError {
   const text = messageOf(cause);
   return isShortage(text)
-    ? new ServiceError("INTERNAL", `the node is short of memory or threads: ${text}`, { cause })
-    : new ServiceError(reason, `${what}: ${text}`, { cause });
+    ? new ServiceError("INTERNAL", `the node is short of memory or threads: ${text}`, { metadata, cause })
+    : new ServiceError(reason, `${what}: ${text}`, { metadata, cause });
 }
 
 const dataTypeOf = new Map(

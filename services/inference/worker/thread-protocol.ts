@@ -7,9 +7,15 @@ export interface ThreadStart {
   readonly modelFile: ThreadFile;
   /** The files that it keeps its weights in. */
   readonly externalFiles: readonly ThreadExternalFile[];
-  readonly executionProvider: string;
+  /** Best first; see `SessionOptions`. */
+  readonly executionProviders: readonly string[];
   /** Threads of the runtime inside one operator. */
   readonly intraOpThreads: number;
+}
+
+/** What a thread of a node gets besides. */
+export interface ThreadData extends ThreadStart {
+  readonly deviceLock: SharedArrayBuffer;
 }
 
 /** A file that a thread reads. */

@@ -1,15 +1,17 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, threadId, workerData } from "node:worker_threads";
 import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
+import { DeviceLock } from "./device-lock.ts";
 import { loadModel } from "./loaded-model.ts";
 import type { Session } from "./runtime.ts";
-import type { ThreadFault, ThreadReply, ThreadRequest, ThreadStart } from "./thread-protocol.ts";
+import type { ThreadData, ThreadFault, ThreadReply, ThreadRequest } from "./thread-protocol.ts";
 
 // The entry of an instance's thread: it loads one model, then runs it until it is told to stop.
 assert(parentPort !== null, "this file is run as a thread");
 const port = parentPort;
 
 try {
-  const { session, signature } = await loadModel(workerData as ThreadStart);
+  const { deviceLock, ...start } = workerData as ThreadData;
+  const { session, signature } = await loadModel(start, new DeviceLock(deviceLock, threadId));
   let last: Promise<void> = Promise.resolve();
   port.on("message", (request: ThreadRequest) => {
     last = last.then(() => obey(session, request));

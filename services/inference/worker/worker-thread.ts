@@ -1,6 +1,6 @@
-import type { WorkerOptions } from "node:worker_threads";
 import { startThread } from "../../../lib/start-thread.ts";
-import type { ThreadReply, ThreadRequest, ThreadStart } from "./thread-protocol.ts";
+import { newDeviceLock, releaseDevice } from "./device-lock.ts";
+import type { ThreadData, ThreadReply, ThreadRequest, ThreadStart } from "./thread-protocol.ts";
 
 /** The host's end of a thread that follows the thread protocol; a `Worker` is one. */
 export interface WorkerThread {
@@ -14,10 +14,15 @@ export interface WorkerThread {
 export type StartWorker = (start: ThreadStart) => WorkerThread;
 
 /** Starts `thread.ts`. */
-export const startWorker: StartWorker = (start) => startThread(threadUrl, optionsOf(start)) as WorkerThread;
+export const startWorker: StartWorker = (start) => {
+  const workerData: ThreadData = { ...start, deviceLock };
+  const thread = startThread(threadUrl, { workerData, name: "instance" });
+  const { threadId } = thread;
+  thread.once("exit", () => releaseDevice(deviceLock, threadId));
+  return thread as WorkerThread;
+};
+
+/** Of this process. */
+const deviceLock = newDeviceLock();
 
 const threadUrl = new URL("./thread", import.meta.url);
-
-function optionsOf(workerData: ThreadStart): WorkerOptions {
-  return { workerData, name: "instance" };
-}
