@@ -267,7 +267,7 @@ export class InferenceService implements Service {
     const facts = { name: serverName, version: suiteVersion(), isReady: () => this.#state === "serving" };
     const handlers = {
       ...serverHandlers(facts),
-      ...modelHandlers(replicas, models),
+      ...modelHandlers(replicas, models, this.#config),
       ...repositoryHandlers(models, replicas),
       ...inferHandlers(replicas, this.#requests),
     };

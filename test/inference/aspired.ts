@@ -32,5 +32,6 @@ export function aspiredVersion(model: string, version: number, details: Details 
     content: { variant, modelFile: { sha256, sizeBytes: 1 }, externalFiles: [] },
     settings: { ...unsetSettings, instanceGroups },
     aliases,
+    versionPolicy: undefined,
   };
 }

@@ -2,9 +2,10 @@ import { ServiceError } from "../../../lib/errors.ts";
 import type { AspiredFile__Output as AspiredFile } from "../../../lib/gen/amaas/registry/v1/AspiredFile.ts";
 import type { AspiredVersion__Output as AspiredVersionMessage } from "../../../lib/gen/amaas/registry/v1/AspiredVersion.ts";
 import type { ConnectNodeResponse__Output } from "../../../lib/gen/amaas/registry/v1/ConnectNodeResponse.ts";
+import type { VersionPolicy__Output as VersionPolicyMessage } from "../../../lib/gen/amaas/registry/v1/VersionPolicy.ts";
 import { parseArtifactName, parseVersionName } from "../../../lib/resource-names.ts";
 import type { ArtifactReference } from "../artifacts/artifact-cache.ts";
-import type { AspiredVersion, ReplicaSettings } from "../replicas/aspired-version.ts";
+import type { AspiredVersion, ReplicaSettings, VersionPolicy } from "../replicas/aspired-version.ts";
 import { batchSettings } from "./batch-settings.ts";
 
 /** What the registry wants this node to hold. */
@@ -27,7 +28,21 @@ export function aspiredVersions({ versions }: Assignment): readonly AspiredVersi
     },
     settings: settingsOf(message),
     aliases: message.aliases,
+    versionPolicy: policyOf(message.settings?.versionPolicy ?? null),
   }));
+}
+
+function policyOf(policy: VersionPolicyMessage | null): VersionPolicy | undefined {
+  switch (policy?.choice) {
+    case "latest":
+      return { kind: "latest", count: policy.latest! };
+    case "all":
+      return { kind: "all" };
+    case "specific":
+      return { kind: "specific", versions: policy.specific!.versions };
+    default:
+      return undefined;
+  }
 }
 
 function fileOf(file: AspiredFile | null, field: string): ArtifactReference {

@@ -3,15 +3,19 @@ import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { TensorSpec } from "../../../lib/tensor.ts";
 import type { ModelControl } from "../control/model-control.ts";
 import { stateOf } from "../replicas/model-table.ts";
+import type { NodeSettings } from "../replicas/pool-settings.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import { readyVersion, resolveVersion } from "../replicas/resolve.ts";
+import { modelConfig, platform } from "./model-config.ts";
+import { shapeOf } from "./shape-message.ts";
 import { versionReference } from "./version-reference.ts";
 
-/** What runs the models, in the protocol's words. */
-const platform = "onnxruntime_onnx";
-
-/** ModelReady and ModelMetadata. */
-export function modelHandlers(replicas: Pick<ReplicaSet, "table">, control: Pick<ModelControl, "isAssigned">) {
+/** ModelReady, ModelMetadata and ModelConfig. */
+export function modelHandlers(
+  replicas: Pick<ReplicaSet, "table">,
+  control: Pick<ModelControl, "isAssigned">,
+  node: NodeSettings,
+) {
   return {
     ModelReady: ({ name, version }, call) => {
       const reference = versionReference(version, call);
@@ -33,6 +37,11 @@ export function modelHandlers(replicas: Pick<ReplicaSet, "table">, control: Pick
         outputs: signature.outputs.map(metadataOf),
       };
     },
+    ModelConfig: ({ name, version }, call) => {
+      const { replica, signature } = readyVersion(replicas.table, name, versionReference(version, call));
+      const entry = replicas.table.get(name)!;
+      return { config: modelConfig(replica.aspired, signature, node, entry) };
+    },
   } satisfies Handlers<GRPCInferenceServiceHandlers>;
 }
 
@@ -42,5 +51,5 @@ function readyNumbers({ table }: Pick<ReplicaSet, "table">, model: string): stri
 }
 
 function metadataOf({ name, dataType, shape }: TensorSpec) {
-  return { name, datatype: dataType, shape: shape.map((size) => (typeof size === "number" ? size : -1)) };
+  return { name, datatype: dataType, shape: shapeOf(shape) };
 }

@@ -12,7 +12,15 @@ export interface AspiredVersion {
   readonly settings: ReplicaSettings;
   /** The ids of the aliases that point at the version. */
   readonly aliases: readonly string[];
+  /** Why it is held, besides by aliases; undefined where the registry's own setting says it. */
+  readonly versionPolicy: VersionPolicy | undefined;
 }
+
+/** Which versions of a model are held. */
+export type VersionPolicy =
+  | { readonly kind: "latest"; readonly count: number }
+  | { readonly kind: "all" }
+  | { readonly kind: "specific"; readonly versions: readonly number[] };
 
 /** What is loaded. */
 export interface VersionContent {

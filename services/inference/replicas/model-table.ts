@@ -1,4 +1,4 @@
-import type { AspiredVersion } from "./aspired-version.ts";
+import type { AspiredVersion, VersionPolicy } from "./aspired-version.ts";
 import type { Placement } from "./placement.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
 
@@ -11,6 +11,8 @@ export interface ModelEntry {
   readonly versions: ReadonlyMap<number, VersionEntry>;
   /** Numbers by alias id. */
   readonly aliases: ReadonlyMap<string, number>;
+  /** Of the versions that should be held; undefined where the registry's own setting says it. */
+  readonly versionPolicy: VersionPolicy | undefined;
 }
 
 /** What a node knows of one version. */
@@ -51,6 +53,7 @@ function entryOf(aspired: readonly AspiredVersion[], held: readonly Replica[]): 
       [...new Set(numbers)].sort((a, b) => a - b).map((number) => [number, versionEntry(number, aspired, held)]),
     ),
     aliases: new Map(aspired.flatMap(({ aliases, version }) => aliases.map((alias) => [alias, version] as const))),
+    versionPolicy: aspired[0]?.versionPolicy,
   };
 }
 

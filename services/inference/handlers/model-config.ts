@@ -1,0 +1,116 @@
+import type { ModelConfig } from "../../../lib/gen/inference/ModelConfig.ts";
+import type { ModelDynamicBatching } from "../../../lib/gen/inference/ModelDynamicBatching.ts";
+import type { ModelInstanceGroup } from "../../../lib/gen/inference/ModelInstanceGroup.ts";
+import type { ModelQueuePolicy } from "../../../lib/gen/inference/ModelQueuePolicy.ts";
+import type { DataType, Signature, TensorSpec } from "../../../lib/tensor.ts";
+import type { BatchSettings, QueuePolicy } from "../batching/batch-settings.ts";
+import { joiningObstacle } from "../batching/rows.ts";
+import type { AspiredVersion } from "../replicas/aspired-version.ts";
+import type { ModelEntry } from "../replicas/model-table.ts";
+import { type NodeSettings, poolSettings } from "../replicas/pool-settings.ts";
+import { shapeOf } from "./shape-message.ts";
+
+/** What runs the models, in the protocol's words. */
+export const platform = "onnxruntime_onnx";
+
+/** How a version is run, in the words of Triton's ModelConfig. */
+export function modelConfig(
+  { model, content, settings }: AspiredVersion,
+  signature: Signature,
+  node: NodeSettings,
+  entry: Pick<ModelEntry, "versions" | "versionPolicy">,
+): ModelConfig {
+  const maxBatchSize = batchSizeOf(settings.batching, signature);
+  const { executionProvider } = settings;
+  const { sessionThreads } = poolSettings(settings, node);
+  const isBatched = maxBatchSize > 0;
+  return {
+    name: model,
+    platform,
+    backend: "onnxruntime",
+    versionPolicy: policyMessage(entry),
+    maxBatchSize,
+    input: signature.inputs.map((spec) => ({ ...tensorMessage(spec, isBatched), optional: spec.optional ?? false })),
+    output: signature.outputs.map((spec) => tensorMessage(spec, isBatched)),
+    instanceGroup: groupsOf(model, executionProvider, sessionThreads),
+    ...(isBatched && { dynamicBatching: batchingMessage(settings.batching!) }),
+    defaultModelFilename: "model.onnx",
+    parameters: {
+      execution_provider: { stringValue: executionProvider },
+      variant: { stringValue: content.variant },
+      intra_op_threads: { stringValue: [...new Set(sessionThreads)].join(",") },
+    },
+  };
+}
+
+/** Rows of a batch; 0 where requests are not joined. */
+function batchSizeOf(batching: BatchSettings | undefined, signature: Signature): number {
+  if (batching === undefined || joiningObstacle(signature) !== undefined) return 0;
+  return Number.isFinite(batching.requestRowsMax) ? batching.requestRowsMax : batching.maxBatchSize;
+}
+
+function policyMessage({ versionPolicy, versions }: Parameters<typeof modelConfig>[3]): ModelConfig["versionPolicy"] {
+  switch (versionPolicy?.kind) {
+    case "latest":
+      return { latest: { numVersions: versionPolicy.count } };
+    case "all":
+      return { all: {} };
+    default:
+      return { specific: { versions: [...(versionPolicy?.versions ?? versions.keys())] } };
+  }
+}
+
+const typeNames = {
+  BOOL: "TYPE_BOOL",
+  UINT8: "TYPE_UINT8",
+  UINT16: "TYPE_UINT16",
+  UINT32: "TYPE_UINT32",
+  UINT64: "TYPE_UINT64",
+  INT8: "TYPE_INT8",
+  INT16: "TYPE_INT16",
+  INT32: "TYPE_INT32",
+  INT64: "TYPE_INT64",
+  FP16: "TYPE_FP16",
+  BF16: "TYPE_BF16",
+  FP32: "TYPE_FP32",
+  FP64: "TYPE_FP64",
+  BYTES: "TYPE_STRING",
+} as const satisfies Record<DataType, string>;
+
+/** Where the first axis is the batch, dims do not have it. */
+function tensorMessage({ name, dataType, shape }: TensorSpec, isBatched: boolean) {
+  const dims = shapeOf(shape);
+  return { name, dataType: typeNames[dataType], dims: isBatched ? dims.slice(1) : dims };
+}
+
+/** One group for each number of threads. */
+function groupsOf(model: string, provider: string, sessionThreads: readonly number[]): ModelInstanceGroup[] {
+  const counts = new Map<number, number>();
+  for (const threads of sessionThreads) counts.set(threads, (counts.get(threads) ?? 0) + 1);
+  const kind = provider === "cpu" ? "KIND_CPU" : "KIND_GPU";
+  return [...counts.values()].map((count, index) => ({ name: `${model}_${index}`, count, kind }));
+}
+
+function batchingMessage(batching: BatchSettings): ModelDynamicBatching {
+  const { preferredBatchSizes, maxQueueDelayMs, preserveOrdering, defaultPriorityLevel, queuePolicies } = batching;
+  const hasPriorities = queuePolicies.length > 1;
+  const policies = queuePolicies.map((policy, index) => [index + 1, queuePolicyMessage(policy)] as const);
+  return {
+    preferredBatchSize: [...preferredBatchSizes],
+    maxQueueDelayMicroseconds: maxQueueDelayMs * 1000,
+    preserveOrdering,
+    priorityLevels: hasPriorities ? queuePolicies.length : 0,
+    defaultPriorityLevel: hasPriorities ? defaultPriorityLevel : 0,
+    defaultQueuePolicy: queuePolicyMessage(queuePolicies[defaultPriorityLevel - 1]),
+    priorityQueuePolicy: hasPriorities ? Object.fromEntries(policies) : {},
+  };
+}
+
+function queuePolicyMessage(policy: QueuePolicy): ModelQueuePolicy {
+  return {
+    timeoutAction: policy.timeoutAction,
+    defaultTimeoutMicroseconds: policy.defaultTimeoutMs * 1000,
+    allowTimeoutOverride: policy.allowTimeoutOverride,
+    maxQueueSize: policy.maxQueueSize,
+  };
+}

@@ -1,0 +1,113 @@
+import { expect } from "chai";
+import type { Signature } from "../../lib/tensor.ts";
+import { type BatchSettings, plainQueuePolicy, unbatched } from "../../services/inference/batching/batch-settings.ts";
+import { modelConfig } from "../../services/inference/handlers/model-config.ts";
+import type { VersionPolicy } from "../../services/inference/replicas/aspired-version.ts";
+import { modelTable } from "../../services/inference/replicas/model-table.ts";
+import { aspiredVersion } from "./aspired.ts";
+
+const queue = { requestsMax: 1, rowsMax: 1, bytesMax: 1 };
+const node = { instanceCount: 2, intraOpThreads: 3, queue } as Parameters<typeof modelConfig>[2];
+const signature: Signature = {
+  inputs: [
+    { name: "x", dataType: "FP32", shape: ["n", 16] },
+    { name: "w", dataType: "INT64", shape: ["n"], optional: true },
+  ],
+  outputs: [{ name: "y", dataType: "BYTES", shape: ["n", "width"] }],
+};
+
+/** The config of a model's newest version, of two that are held. */
+function configOf(
+  settings: { batching?: BatchSettings; sessionThreads?: readonly number[]; executionProvider?: string } = {},
+  of: { signature?: Signature; versionPolicy?: VersionPolicy } = {},
+) {
+  const versions = [3, 7].map((version) => {
+    const aspired = aspiredVersion("m", version);
+    return { ...aspired, settings: { ...aspired.settings, ...settings }, versionPolicy: of.versionPolicy };
+  });
+  return modelConfig(versions[1], of.signature ?? signature, node, modelTable(versions, []).get("m")!);
+}
+
+describe("the config of a version", () => {
+  it("says what runs it, what it takes and gives, and its sessions as the node is set", () => {
+    expect(configOf()).to.deep.equal({
+      name: "m",
+      platform: "onnxruntime_onnx",
+      backend: "onnxruntime",
+      versionPolicy: { specific: { versions: [3, 7] } },
+      maxBatchSize: 0,
+      input: [
+        { name: "x", dataType: "TYPE_FP32", dims: [-1, 16], optional: false },
+        { name: "w", dataType: "TYPE_INT64", dims: [-1], optional: true },
+      ],
+      output: [{ name: "y", dataType: "TYPE_STRING", dims: [-1, -1] }],
+      instanceGroup: [{ name: "m_0", count: 2, kind: "KIND_CPU" }],
+      defaultModelFilename: "model.onnx",
+      parameters: {
+        execution_provider: { stringValue: "cpu" },
+        variant: { stringValue: "default" },
+        intra_op_threads: { stringValue: "3" },
+      },
+    });
+  });
+
+  it("leaves the batch out of dims where requests are joined, and says how they are", () => {
+    const policy = { ...plainQueuePolicy, timeoutAction: "DELAY" as const, defaultTimeoutMs: 5, maxQueueSize: 9 };
+    const batching: BatchSettings = {
+      ...unbatched,
+      maxBatchSize: 8,
+      requestRowsMax: 8,
+      preferredBatchSizes: [4, 8],
+      maxQueueDelayMs: 2,
+      preserveOrdering: true,
+      defaultPriorityLevel: 2,
+      queuePolicies: [plainQueuePolicy, policy],
+    };
+    const { maxBatchSize, input, output, dynamicBatching } = configOf({ batching });
+    expect([maxBatchSize, input!.map(({ dims }) => dims), output![0].dims]).to.deep.equal([8, [[16], []], [-1]]);
+    const plain = {
+      timeoutAction: "REJECT",
+      defaultTimeoutMicroseconds: 0,
+      allowTimeoutOverride: false,
+      maxQueueSize: 0,
+    };
+    const second = { ...plain, timeoutAction: "DELAY", defaultTimeoutMicroseconds: 5000, maxQueueSize: 9 };
+    expect(dynamicBatching).to.deep.equal({
+      preferredBatchSize: [4, 8],
+      maxQueueDelayMicroseconds: 2000,
+      preserveOrdering: true,
+      priorityLevels: 2,
+      defaultPriorityLevel: 2,
+      defaultQueuePolicy: second,
+      priorityQueuePolicy: { 1: plain, 2: second },
+    });
+  });
+
+  it("says no batch size of a model whose requests cannot be joined", () => {
+    const fixed: Signature = { ...signature, outputs: [{ name: "y", dataType: "FP32", shape: [2] }] };
+    const config = configOf({ batching: unbatched }, { signature: fixed });
+    expect(config).to.include({ maxBatchSize: 0 }).and.not.to.have.property("dynamicBatching");
+  });
+
+  it("has a group of sessions for each number of threads, on the kind of device that the provider runs on", () => {
+    const { instanceGroup, parameters } = configOf({ sessionThreads: [1, 4, 1], executionProvider: "cuda" });
+    expect(instanceGroup).to.deep.equal([
+      { name: "m_0", count: 2, kind: "KIND_GPU" },
+      { name: "m_1", count: 1, kind: "KIND_GPU" },
+    ]);
+    expect(parameters).to.deep.include({
+      execution_provider: { stringValue: "cuda" },
+      intra_op_threads: { stringValue: "1,4" },
+    });
+  });
+
+  for (const [policy, message] of [
+    [{ kind: "latest", count: 2 }, { latest: { numVersions: 2 } }],
+    [{ kind: "all" }, { all: {} }],
+    [{ kind: "specific", versions: [9] }, { specific: { versions: [9] } }],
+  ] as const) {
+    it(`says that the versions are held by the policy '${policy.kind}'`, () => {
+      expect(configOf({}, { versionPolicy: policy }).versionPolicy).to.deep.equal(message);
+    });
+  }
+});
