@@ -42,6 +42,8 @@ export interface TensorSpec {
   readonly shape: readonly (number | string)[];
   /** Whether a request may leave it out; only inputs are. */
   readonly optional?: boolean;
+  /** Names of the classes that the elements of a row stand for, by index; only outputs have them, where the model says them. */
+  readonly labels?: readonly string[];
 }
 
 /** The inputs and outputs of a model, in the order of its file. */

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "../../lib/clock.ts";
 import type { ControlServiceDefinition } from "../../lib/gen/amaas/registry/v1/ControlService.ts";
 import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { GRPCInferenceServiceHandlers } from "../../lib/gen/inference/GRPCInferenceService.ts";
-import { createLog, type Log } from "../../lib/log.ts";
+import { createLog, type LevelledLog, type Log } from "../../lib/log.ts";
 import type { Service } from "../../lib/process.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
@@ -20,9 +20,11 @@ import { ModelControl } from "./control/model-control.ts";
 import { RegistryLink } from "./control/registry-link.ts";
 import { type NodeFacts, reportOf } from "./control/report.ts";
 import { inferHandlers } from "./handlers/infer.ts";
+import { logSettingsHandlers } from "./handlers/log-settings.ts";
 import { modelHandlers } from "./handlers/model.ts";
 import { repositoryHandlers } from "./handlers/repository.ts";
-import { serverHandlers } from "./handlers/server.ts";
+import { extensionsOf, serverHandlers } from "./handlers/server.ts";
+import { sharedMemoryHandlers } from "./handlers/shared-memory.ts";
 import { derivedAddress, derivedNodeName } from "./node-identity.ts";
 import { checkOffered } from "./offered-providers.ts";
 import type { AspiredVersion } from "./replicas/aspired-version.ts";
@@ -68,6 +70,7 @@ type State = "new" | "serving" | "draining";
 export class InferenceService implements Service {
   readonly #config: InferenceConfig;
   readonly #log: Log;
+  readonly #rootLog: LevelledLog;
   readonly #clock: Clock;
   readonly #startWorker: StartWorker;
   readonly #node: string;
@@ -87,7 +90,8 @@ export class InferenceService implements Service {
     this.#clock = parts.clock ?? systemClock;
     this.#startWorker = parts.startWorker ?? startWorker;
     this.#node = config.nodeName ?? derivedNodeName(hostname(), String(config.port || `pid${process.pid}`));
-    this.#log = createLog("inference", config.logLevel).child({ node: this.#node });
+    this.#rootLog = createLog("inference", config.logLevel);
+    this.#log = this.#rootLog.child({ node: this.#node });
   }
 
   /** Serves what the last assignment says, with or without the registry, and follows the registry from then on. */
@@ -264,11 +268,18 @@ export class InferenceService implements Service {
   #createServer(replicas: ReplicaSet, models: ModelControl): RpcServer {
     const { serverName, host, port, messageBytesMax, drainTimeoutMs } = this.#config;
     const server = new RpcServer({ host, port, messageBytesMax, drainTimeoutMs }, this.#log);
-    const facts = { name: serverName, version: suiteVersion(), isReady: () => this.#state === "serving" };
+    const facts = {
+      name: serverName,
+      version: suiteVersion(),
+      extensions: extensionsOf(this.#config),
+      isReady: () => this.#state === "serving",
+    };
     const handlers = {
       ...serverHandlers(facts),
       ...modelHandlers(replicas, models, this.#config),
       ...repositoryHandlers(models, replicas),
+      ...sharedMemoryHandlers(),
+      ...logSettingsHandlers(this.#rootLog),
       ...inferHandlers(replicas, this.#requests),
     };
     server.implement<GRPCInferenceServiceHandlers>("inference.GRPCInferenceService", handlers, quietMethods);

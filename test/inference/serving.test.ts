@@ -128,7 +128,8 @@ describe("an inference node answers", () => {
     expect(await client.unary("ServerLive", {})).to.deep.equal({ live: true });
     expect(await client.unary("ServerReady", {})).to.deep.equal({ ready: true });
     const server = await client.unary("ServerMetadata", {});
-    expect(server).to.deep.include({ name: "triton", extensions: [] });
+    const extensions = ["classification", "schedule_policy", "model_configuration", "parameters", "logging"];
+    expect(server).to.deep.include({ name: "triton", extensions });
     expect(server.version).to.match(/^\d+\.\d+\.\d+/);
     expect(await client.unary("ModelReady", { name: "network", version: "default" })).to.deep.equal({ ready: true });
     expect(await client.unary("ModelMetadata", { name: "network" })).to.deep.equal({

@@ -3,6 +3,7 @@ import type { ModelInferResponse as Response } from "../../../lib/gen/inference/
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import { readyVersion } from "../replicas/resolve.ts";
 import type { RequestCount } from "../request-count.ts";
+import { classCountsOf, classified } from "../tensors/classification.ts";
 import { decodeRequest } from "../tensors/decode.ts";
 import { encodeResponse } from "../tensors/encode.ts";
 import { type InferCall, streamHandler } from "./stream.ts";
@@ -15,8 +16,9 @@ export function inferHandlers(replicas: Pick<ReplicaSet, "table">, requests: Req
     const reference = versionReference(request.modelVersion, call);
     const { replica, version, signature } = readyVersion(replicas.table, request.modelName, reference);
     const job = decodeRequest(request, signature);
+    const classCounts = classCountsOf(request, signature);
     const outputs = await requests.during(() => replica.run(job, call));
-    return encodeResponse(request, version, outputs);
+    return encodeResponse(request, version, classified(outputs, classCounts, signature));
   };
   return {
     ModelInfer: infer,

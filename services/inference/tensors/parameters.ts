@@ -9,9 +9,7 @@ import { quoted } from "./tensor-fault.ts";
 export function refuseUnsupported(request: Request): void {
   refuse(request.parameters, sequence);
   for (const { name, parameters } of request.inputs) refuse(parameters, sharedMemory, ` of input ${quoted(name)}`);
-  for (const { name, parameters } of request.outputs) {
-    refuse(parameters, [...sharedMemory, "classification"], ` of output ${quoted(name)}`);
-  }
+  for (const { name, parameters } of request.outputs) refuse(parameters, sharedMemory, ` of output ${quoted(name)}`);
 }
 
 /** What a request says of its turn. Throws REQUEST_INVALID where it is not said in whole numbers. */
@@ -37,8 +35,5 @@ const sharedMemory = ["shared_memory_region", "shared_memory_offset", "shared_me
 function refuse(parameters: Request["parameters"], unsupported: readonly string[], where = ""): void {
   const found = unsupported.find((name) => Object.hasOwn(parameters, name));
   if (found === undefined) return;
-  throw new ServiceError(
-    "REQUEST_INVALID",
-    `the parameter '${found}'${where} belongs to an extension that is not served`,
-  );
+  throw new ServiceError("UNSUPPORTED", `the parameter '${found}'${where} belongs to an extension that is not served`);
 }

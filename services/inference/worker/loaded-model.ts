@@ -1,6 +1,7 @@
 import { checkCarried } from "../../../lib/onnx/carriers.ts";
 import { defaultsModel, defaultsOf, withoutDefaults } from "../../../lib/onnx/defaults.ts";
 import { checkExternalFiles } from "../../../lib/onnx/external-data.ts";
+import { withLabels } from "../../../lib/onnx/labels.ts";
 import { type ModelProto, readModel, writeModel } from "../../../lib/onnx/model.ts";
 import { signatureOf } from "../../../lib/onnx/signature.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
@@ -28,7 +29,7 @@ export async function loadModel(start: ThreadStart, deviceLock?: DeviceLock): Pr
     model,
     externalFiles.map(({ location }) => location),
   );
-  const signature = signatureOf(model);
+  const signature = withLabels(signatureOf(model), model);
   checkCarried(signature);
   const externalData: { path: string; data: Uint8Array }[] = [];
   for (const file of externalFiles) externalData.push({ path: file.location, data: await readVerified(file) });

@@ -1,0 +1,46 @@
+import { assert } from "../../../lib/errors.ts";
+import type { DataType } from "../../../lib/tensor.ts";
+
+type ReadAt = (view: DataView, offset: number) => number | bigint;
+
+/** How an element of each data type becomes a number: whole ones as bigint, others as number; BYTES have none. */
+const readers = {
+  BOOL: { bytes: 1, read: (view, offset) => BigInt(view.getUint8(offset)) },
+  UINT8: { bytes: 1, read: (view, offset) => BigInt(view.getUint8(offset)) },
+  UINT16: { bytes: 2, read: (view, offset) => BigInt(view.getUint16(offset, true)) },
+  UINT32: { bytes: 4, read: (view, offset) => BigInt(view.getUint32(offset, true)) },
+  UINT64: { bytes: 8, read: (view, offset) => view.getBigUint64(offset, true) },
+  INT8: { bytes: 1, read: (view, offset) => BigInt(view.getInt8(offset)) },
+  INT16: { bytes: 2, read: (view, offset) => BigInt(view.getInt16(offset, true)) },
+  INT32: { bytes: 4, read: (view, offset) => BigInt(view.getInt32(offset, true)) },
+  INT64: { bytes: 8, read: (view, offset) => view.getBigInt64(offset, true) },
+  FP16: { bytes: 2, read: (view, offset) => halfOf(view.getUint16(offset, true)) },
+  BF16: { bytes: 2, read: (view, offset) => brainHalfOf(view.getUint16(offset, true)) },
+  FP32: { bytes: 4, read: (view, offset) => view.getFloat32(offset, true) },
+  FP64: { bytes: 8, read: (view, offset) => view.getFloat64(offset, true) },
+  BYTES: undefined,
+} as const satisfies Record<DataType, { readonly bytes: number; readonly read: ReadAt } | undefined>;
+
+/** Reads elements of a tensor as numbers, by their index. */
+export function numberReader(dataType: DataType, bytes: Uint8Array): (index: number) => number | bigint {
+  const reader = readers[dataType];
+  assert(reader !== undefined, "texts are no numbers");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return (index) => reader.read(view, index * reader.bytes);
+}
+
+/** IEEE 754 binary16: 1 bit sign, 5 bits exponent, 10 bits fraction. */
+function halfOf(bits: number): number {
+  const sign = bits >> 15 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : Number.NaN;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** The upper half of a binary32. */
+function brainHalfOf(bits: number): number {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint16(0, bits);
+  return view.getFloat32(0);
+}
