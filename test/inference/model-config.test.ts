@@ -2,7 +2,7 @@ import { expect } from "chai";
 import type { Signature } from "../../lib/tensor.ts";
 import { type BatchSettings, plainQueuePolicy, unbatched } from "../../services/inference/batching/batch-settings.ts";
 import { modelConfig } from "../../services/inference/handlers/model-config.ts";
-import type { VersionPolicy } from "../../services/inference/replicas/aspired-version.ts";
+import type { ReplicaSettings, VersionPolicy } from "../../services/inference/replicas/aspired-version.ts";
 import { modelTable } from "../../services/inference/replicas/model-table.ts";
 import { aspiredVersion } from "./aspired.ts";
 
@@ -18,14 +18,16 @@ const signature: Signature = {
 
 /** The config of a model's newest version, of two that are held. */
 function configOf(
-  settings: { batching?: BatchSettings; sessionThreads?: readonly number[]; executionProvider?: string } = {},
-  of: { signature?: Signature; versionPolicy?: VersionPolicy } = {},
+  settings: Partial<ReplicaSettings> = {},
+  of: { signature?: Signature; versionPolicy?: VersionPolicy; executionProvider?: string } = {},
 ) {
   const versions = [3, 7].map((version) => {
     const aspired = aspiredVersion("m", version);
     return { ...aspired, settings: { ...aspired.settings, ...settings }, versionPolicy: of.versionPolicy };
   });
-  return modelConfig(versions[1], of.signature ?? signature, node, modelTable(versions, []).get("m")!);
+  const placement = { executionProvider: of.executionProvider ?? "cpu", fallbackProviders: [] };
+  const ready = { signature: of.signature ?? signature, placement };
+  return modelConfig(versions[1], ready, node, modelTable(versions, []).get("m")!);
 }
 
 describe("the config of a version", () => {
@@ -45,6 +47,7 @@ describe("the config of a version", () => {
       defaultModelFilename: "model.onnx",
       parameters: {
         execution_provider: { stringValue: "cpu" },
+        fallback_execution_providers: { stringValue: "" },
         variant: { stringValue: "default" },
         intra_op_threads: { stringValue: "3" },
       },
@@ -90,7 +93,13 @@ describe("the config of a version", () => {
   });
 
   it("has a group of sessions for each number of threads, on the kind of device that the provider runs on", () => {
-    const { instanceGroup, parameters } = configOf({ sessionThreads: [1, 4, 1], executionProvider: "cuda" });
+    const group = (executionProvider: string, count: number, intraOpThreads: number) => ({
+      executionProvider,
+      count,
+      intraOpThreads,
+    });
+    const instanceGroups = [group("", 1, 1), group("cuda", 1, 4), group("cpu", 5, 1), group("cuda", 1, 1)];
+    const { instanceGroup, parameters } = configOf({ instanceGroups }, { executionProvider: "cuda" });
     expect(instanceGroup).to.deep.equal([
       { name: "m_0", count: 2, kind: "KIND_GPU" },
       { name: "m_1", count: 1, kind: "KIND_GPU" },

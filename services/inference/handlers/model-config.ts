@@ -8,6 +8,7 @@ import { joiningObstacle } from "../batching/rows.ts";
 import type { AspiredVersion } from "../replicas/aspired-version.ts";
 import type { ModelEntry } from "../replicas/model-table.ts";
 import { type NodeSettings, poolSettings } from "../replicas/pool-settings.ts";
+import type { ReadyVersion } from "../replicas/resolve.ts";
 import { shapeOf } from "./shape-message.ts";
 
 /** What runs the models, in the protocol's words. */
@@ -16,13 +17,13 @@ export const platform = "onnxruntime_onnx";
 /** How a version is run, in the words of Triton's ModelConfig. */
 export function modelConfig(
   { model, content, settings }: AspiredVersion,
-  signature: Signature,
+  { signature, placement }: Pick<ReadyVersion, "signature" | "placement">,
   node: NodeSettings,
   entry: Pick<ModelEntry, "versions" | "versionPolicy">,
 ): ModelConfig {
   const maxBatchSize = batchSizeOf(settings.batching, signature);
-  const { executionProvider } = settings;
-  const { sessionThreads } = poolSettings(settings, node);
+  const { executionProvider, fallbackProviders } = placement;
+  const { sessionThreads } = poolSettings(settings, executionProvider, node);
   const isBatched = maxBatchSize > 0;
   return {
     name: model,
@@ -37,6 +38,7 @@ export function modelConfig(
     defaultModelFilename: "model.onnx",
     parameters: {
       execution_provider: { stringValue: executionProvider },
+      fallback_execution_providers: { stringValue: fallbackProviders.join(",") },
       variant: { stringValue: content.variant },
       intra_op_threads: { stringValue: [...new Set(sessionThreads)].join(",") },
     },

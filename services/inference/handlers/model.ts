@@ -38,9 +38,8 @@ export function modelHandlers(
       };
     },
     ModelConfig: ({ name, version }, call) => {
-      const { replica, signature } = readyVersion(replicas.table, name, versionReference(version, call));
-      const entry = replicas.table.get(name)!;
-      return { config: modelConfig(replica.aspired, signature, node, entry) };
+      const ready = readyVersion(replicas.table, name, versionReference(version, call));
+      return { config: modelConfig(ready.replica.aspired, ready, node, replicas.table.get(name)!) };
     },
   } satisfies Handlers<GRPCInferenceServiceHandlers>;
 }

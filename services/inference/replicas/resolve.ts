@@ -3,6 +3,7 @@ import { defaultAlias, versionNumber } from "../../../lib/resource-names.ts";
 import type { Signature } from "../../../lib/tensor.ts";
 import { quoted, quotedList } from "../tensors/tensor-fault.ts";
 import { type ModelEntry, type ModelTable, stateOf, type VersionEntry } from "./model-table.ts";
+import type { Placement } from "./placement.ts";
 import { notReady, type Replica } from "./replica.ts";
 
 /**
@@ -31,13 +32,15 @@ export function readyVersion(table: ModelTable, model: string, reference: string
   const entry = resolveVersion(table, model, reference);
   const state = stateOf(entry);
   if (state.kind !== "ready" || entry.replica === undefined) throw notReady(entry, state);
-  return { version: entry.version, replica: entry.replica, signature: state.signature };
+  const { version, replica, placement } = entry;
+  return { version, replica, placement, signature: state.signature };
 }
 
 /** A version that takes requests. */
-interface ReadyVersion {
+export interface ReadyVersion {
   readonly version: number;
   readonly replica: Replica;
+  readonly placement: Placement;
   readonly signature: Signature;
 }
 
