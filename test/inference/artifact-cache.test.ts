@@ -169,4 +169,21 @@ describe("the artifact cache", () => {
     await cache.keepOnly(() => new Set([other]));
     expect(await readdir(folder.path)).to.deep.equal([other]);
   });
+
+  it("gives no file that is just being removed", async () => {
+    const cache = cacheOf(breaking());
+    for (let round = 0; round < 20; round++) {
+      await cache.fetch(artifact);
+      let fetched: ReturnType<typeof cache.fetch> | undefined;
+      await cache.keepOnly(() => {
+        // As soon as it has been decided what goes.
+        queueMicrotask(() => {
+          fetched ??= cache.fetch(artifact);
+        });
+        return new Set();
+      });
+      const { path } = await fetched!;
+      expect(await readFile(path)).to.deep.equal(bytes);
+    }
+  });
 });

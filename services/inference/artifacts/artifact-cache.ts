@@ -25,6 +25,8 @@ export class ArtifactCache {
   readonly #folder: string;
   readonly #options: DownloadOptions;
   readonly #fetching = new Map<string, { readonly done: Promise<CachedArtifact>; readonly stop: AbortController }>();
+  /** Settles when all that is being removed is gone. */
+  #removed: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   constructor(folder: string, options: DownloadOptions) {
@@ -60,7 +62,9 @@ export class ArtifactCache {
       const sha256 = name.slice(0, sha256Chars);
       return !needed().has(sha256) && !this.#fetching.has(sha256);
     });
-    await Promise.all(surplus.map((name) => rm(join(this.#folder, name), { force: true, recursive: true })));
+    const removing = surplus.map((name) => rm(join(this.#folder, name), { force: true, recursive: true }));
+    this.#removed = Promise.allSettled([this.#removed, ...removing]);
+    await Promise.all(removing);
   }
 
   /** Ends every download, and begins no others. */
@@ -73,6 +77,8 @@ export class ArtifactCache {
 
   async #fetch(artifact: ArtifactReference, signal: AbortSignal): Promise<CachedArtifact> {
     const path = this.#path(artifact.sha256);
+    // It may be among what is no longer needed a moment before it is needed again.
+    await this.#removed;
     if ((await sizeOf(path)) === artifact.sizeBytes) return { path, wasCached: true };
     await mkdir(this.#folder, { recursive: true });
     const part = this.#partPath(artifact.sha256);
