@@ -22,6 +22,7 @@ const doors: Readonly<Record<string, readonly RegExp[]>> = {
   ioredis: [/^services\/trainer\/queue\//],
   kysely: [/^services\/registry\/store\//],
   libsql: [/^services\/registry\/store\//, /^supervisor\/lock\.ts$/],
+  "prom-client": [/^lib\/metrics\/metrics\.ts$/],
   pino: [/^lib\/log\.ts$/],
 };
 

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../lib/clock.ts";
+import { Histogram } from "../../../lib/metrics/histogram.ts";
 import { type FailureKind, failureKinds, type PoolObserver } from "../batching/pool-observer.ts";
 import type { RunPhases } from "../worker/thread-protocol.ts";
-import { Histogram } from "./histogram.ts";
 
 /** How often something happened, and how long it took in all. */
 export interface DurationSum {
