@@ -9,6 +9,8 @@ import { cpu, knownProviders } from "./worker/execution-providers.ts";
 /** The inference service's settings; its README says what each is for. */
 export interface InferenceConfig extends ServiceConfig {
   readonly port: number;
+  /** Where metrics are served, by HTTP. */
+  readonly metricsPort: number;
   readonly registryAddress: string;
   /** Where gateways reach the node; undefined for the host and port that it listens on. */
   readonly advertisedAddress: string | undefined;
@@ -44,6 +46,7 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
   return {
     ...readServiceConfig(settings),
     port: settings.port("AMAAS_INFERENCE_PORT", 8301),
+    metricsPort: settings.port("AMAAS_INFERENCE_METRICS_PORT", 8302),
     registryAddress: settings.address("AMAAS_REGISTRY_ADDRESS", "127.0.0.1:8101"),
     advertisedAddress: settings.address("AMAAS_INFERENCE_ADVERTISED_ADDRESS", "") || undefined,
     nodeName:

@@ -5,10 +5,10 @@ import type { ControlServiceDefinition } from "../../lib/gen/amaas/registry/v1/C
 import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { GRPCInferenceServiceHandlers } from "../../lib/gen/inference/GRPCInferenceService.ts";
 import { createLog, type LevelledLog, type Log } from "../../lib/log.ts";
+import { MetricsServer } from "../../lib/metrics/metrics-server.ts";
 import type { Service } from "../../lib/process.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
-import { suiteVersion } from "../../lib/suite-version.ts";
 import { ArtifactCache } from "./artifacts/artifact-cache.ts";
 import { registrySource } from "./artifacts/artifact-source.ts";
 import { Occupancy } from "./batching/occupancy.ts";
@@ -19,12 +19,8 @@ import { AssignmentFile } from "./control/assignment-file.ts";
 import { ModelControl } from "./control/model-control.ts";
 import { RegistryLink } from "./control/registry-link.ts";
 import { type NodeFacts, reportOf } from "./control/report.ts";
-import { inferHandlers } from "./handlers/infer.ts";
-import { logSettingsHandlers } from "./handlers/log-settings.ts";
-import { modelHandlers } from "./handlers/model.ts";
-import { repositoryHandlers } from "./handlers/repository.ts";
-import { extensionsOf, serverHandlers } from "./handlers/server.ts";
-import { sharedMemoryHandlers } from "./handlers/shared-memory.ts";
+import { describeReplicas } from "./handlers/metrics.ts";
+import { openInferenceHandlers, quietMethods } from "./handlers/open-inference.ts";
 import { derivedAddress, derivedNodeName } from "./node-identity.ts";
 import { checkOffered } from "./offered-providers.ts";
 import type { AspiredVersion } from "./replicas/aspired-version.ts";
@@ -55,6 +51,7 @@ interface Parts {
   readonly models: ModelControl;
   readonly link: RegistryLink;
   readonly server: RpcServer;
+  readonly metrics: MetricsServer;
 }
 
 /** What replicas are made of. */
@@ -100,6 +97,7 @@ export class InferenceService implements Service {
     const probing = probedProviders(this.#config.executionProviders, this.#stopping.signal);
     const parts = this.#createParts(probing);
     this.#parts = parts;
+    await parts.metrics.start();
     const port = await parts.server.start();
     this.#address = advertisedAddress ?? derivedAddress(host, port, hostname());
     [this.#runtime, this.#providers] = await Promise.all([runtimeCapabilities(), probing, this.#resume(parts)]);
@@ -110,8 +108,13 @@ export class InferenceService implements Service {
     }
     parts.link.start();
     const { executionProviders } = this.#providers;
-    this.#log.info({ address: this.#address, executionProviders }, "serving");
+    this.#log.info({ address: this.#address, metricsPort: this.metricsPort, executionProviders }, "serving");
     return { port };
+  }
+
+  /** Where metrics are served once it has started. */
+  get metricsPort(): number {
+    return this.#parts!.metrics.port;
   }
 
   /** Tells the registry, finishes what was accepted, then frees threads and native memory. */
@@ -124,7 +127,7 @@ export class InferenceService implements Service {
     this.#state = "draining";
     this.#stopping.abort();
     if (this.#parts === undefined) return;
-    const { registry, control, artifacts, replicas, link, server } = this.#parts;
+    const { registry, control, artifacts, replicas, link, server, metrics } = this.#parts;
     link.report();
     const failures: unknown[] = [];
     for (const step of [
@@ -134,6 +137,7 @@ export class InferenceService implements Service {
       () => Promise.all([replicas.stop(), artifacts.close()]),
       async () => registry.close(),
       async () => control.close(),
+      () => metrics.stop(),
     ]) {
       await step().catch((failure: unknown) => failures.push(failure));
     }
@@ -174,7 +178,8 @@ export class InferenceService implements Service {
     const models = new ModelControl({ mode: modelControl, loadedAtStart: modelsLoadedAtStart, replicas });
     const link = this.#createLink({ control, replicas, models, assignmentFile });
     const server = this.#createServer(replicas, models);
-    return { registry, control, artifacts, assignmentFile, replicas, models, link, server };
+    const metrics = this.#createMetrics(replicas);
+    return { registry, control, artifacts, assignmentFile, replicas, models, link, server, metrics };
   }
 
   #createArtifacts(folder: string, registry: Parts["registry"]): ArtifactCache {
@@ -265,27 +270,23 @@ export class InferenceService implements Service {
     };
   }
 
+  #createMetrics(replicas: ReplicaSet): MetricsServer {
+    const { host, metricsPort: port } = this.#config;
+    return new MetricsServer({ host, port }, this.#log, (metrics) => describeReplicas(metrics, replicas));
+  }
+
   #createServer(replicas: ReplicaSet, models: ModelControl): RpcServer {
-    const { serverName, host, port, messageBytesMax, drainTimeoutMs } = this.#config;
+    const { host, port, messageBytesMax, drainTimeoutMs } = this.#config;
     const server = new RpcServer({ host, port, messageBytesMax, drainTimeoutMs }, this.#log);
-    const facts = {
-      name: serverName,
-      version: suiteVersion(),
-      extensions: extensionsOf(this.#config),
+    const handlers = openInferenceHandlers({
+      config: this.#config,
+      replicas,
+      models,
+      requests: this.#requests,
+      rootLog: this.#rootLog,
       isReady: () => this.#state === "serving",
-    };
-    const handlers = {
-      ...serverHandlers(facts),
-      ...modelHandlers(replicas, models, this.#config),
-      ...repositoryHandlers(models, replicas),
-      ...sharedMemoryHandlers(),
-      ...logSettingsHandlers(this.#rootLog),
-      ...inferHandlers(replicas, this.#requests),
-    };
+    });
     server.implement<GRPCInferenceServiceHandlers>("inference.GRPCInferenceService", handlers, quietMethods);
     return server;
   }
 }
-
-/** Called too often for a line per call. */
-const quietMethods = ["ServerLive", "ServerReady", "ModelReady", "ModelInfer", "ModelStreamInfer"];

@@ -5,6 +5,8 @@ import { Deployment, StatefulSet } from "kubernetes-models/apps/v1";
 import { PodDisruptionBudget } from "kubernetes-models/policy/v1";
 import { Service } from "kubernetes-models/v1";
 import { parse, parseAllDocuments } from "yaml";
+import { Settings } from "../../lib/env.ts";
+import { readInferenceConfig } from "../../services/inference/config.ts";
 import { portSettings, serviceNames } from "../../supervisor/config.ts";
 import { type Manifest, manifestsOf, podOf, type Tree, yamlOf } from "./manifests.ts";
 import { settingNames } from "./settings.ts";
@@ -51,12 +53,27 @@ describe("the Kubernetes manifests", () => {
     for (const name of serviceNames) {
       const { preset } = portSettings[name];
       const container = containerOf(workloadOf(name));
-      expect(container.ports, name).to.deep.equal([{ name: "grpc", containerPort: preset }]);
+      expect(container.ports[0], name).to.deep.equal({ name: "grpc", containerPort: preset });
       expect(serviceOf(name).spec.ports[0], name).to.include({ port: preset, targetPort: "grpc" });
       for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"]) {
         expect(container[probe].grpc.port, `${name} ${probe}`).to.equal(preset);
       }
     }
+  });
+
+  it("let Prometheus find the metrics of each node, by annotation or by service, on their port", () => {
+    const { spec } = workloadOf("inference");
+    const { metricsPort } = readInferenceConfig(new Settings({}));
+    expect(containerOf(workloadOf("inference")).ports[1]).to.deep.equal({
+      name: "metrics",
+      containerPort: metricsPort,
+    });
+    expect(serviceOf("inference").spec.ports[1]).to.include({ port: metricsPort, targetPort: "metrics" });
+    expect(spec.template.metadata.annotations).to.deep.equal({
+      "prometheus.io/scrape": "true",
+      "prometheus.io/port": String(metricsPort),
+      "prometheus.io/path": "/metrics",
+    });
   });
 
   it("select the pods that they mean", () => {

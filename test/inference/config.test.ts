@@ -10,6 +10,7 @@ describe("the settings of an inference node", () => {
   it("have defaults that work on one machine", () => {
     expect(read({})).to.deep.include({
       port: 8301,
+      metricsPort: 8302,
       registryAddress: "127.0.0.1:8101",
       advertisedAddress: undefined,
       nodeName: undefined,
@@ -32,6 +33,7 @@ describe("the settings of an inference node", () => {
     ["AMAAS_NODE_NAME", "Node 1"],
     ["AMAAS_NODE_NAME", "../up"],
     ["AMAAS_INFERENCE_ADVERTISED_ADDRESS", "somewhere"],
+    ["AMAAS_INFERENCE_METRICS_PORT", "-1"],
     ["AMAAS_INFERENCE_INSTANCES", "0"],
     ["AMAAS_INFERENCE_QUEUE_REQUESTS_MAX", "many"],
     ["AMAAS_INFERENCE_MEMORY_BUDGET_BYTES", "-1"],

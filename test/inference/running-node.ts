@@ -26,6 +26,7 @@ export async function startNode(
     AMAAS_DATA_DIR: dataDir,
     AMAAS_REGISTRY_ADDRESS: registryAddress,
     AMAAS_INFERENCE_PORT: "0",
+    AMAAS_INFERENCE_METRICS_PORT: "0",
     AMAAS_NODE_NAME: "node-1",
     AMAAS_LOG_LEVEL: "silent",
     AMAAS_INFERENCE_INTRA_OP_THREADS: "1",

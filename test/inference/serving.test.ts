@@ -128,7 +128,14 @@ describe("an inference node answers", () => {
     expect(await client.unary("ServerLive", {})).to.deep.equal({ live: true });
     expect(await client.unary("ServerReady", {})).to.deep.equal({ ready: true });
     const server = await client.unary("ServerMetadata", {});
-    const extensions = ["classification", "schedule_policy", "model_configuration", "parameters", "logging"];
+    const extensions = [
+      "classification",
+      "schedule_policy",
+      "model_configuration",
+      "parameters",
+      "statistics",
+      "logging",
+    ];
     expect(server).to.deep.include({ name: "triton", extensions });
     expect(server.version).to.match(/^\d+\.\d+\.\d+/);
     expect(await client.unary("ModelReady", { name: "network", version: "default" })).to.deep.equal({ ready: true });
@@ -142,7 +149,7 @@ describe("an inference node answers", () => {
   });
 
   it("calls of extensions that it does not serve with UNIMPLEMENTED", async () => {
-    const fault = await node.client.unary("ModelStatistics", {}).catch(remoteFaultOf);
+    const fault = await node.client.unary("TraceSetting", {}).catch(remoteFaultOf);
     expect(fault).to.include({ code: status.UNIMPLEMENTED });
   });
 

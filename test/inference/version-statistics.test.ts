@@ -134,6 +134,6 @@ describe("the statistics of a version", () => {
     const many = new VersionStatistics(new ManualClock());
     for (const rows of [1, 2, 3, 4, 5, 1024, 1025, 9999]) many.ran(rows, { inputMs: 0, computeMs: 0, outputMs: 0 });
     expect(many.runRows.bounds).to.deep.equal([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]);
-    expect(many.runRows.counts).to.deep.equal([1, 1, 2, 1, 0, 0, 0, 0, 0, 0, 1, 2]);
+    expect([...many.runRows.counts]).to.deep.equal([1, 1, 2, 1, 0, 0, 0, 0, 0, 0, 1, 2]);
   });
 });

@@ -50,6 +50,7 @@ export class RunningSuite {
       AMAAS_REGISTRY_PORT: "0",
       AMAAS_TRAINER_PORT: "0",
       AMAAS_INFERENCE_PORT: "0",
+      AMAAS_INFERENCE_METRICS_PORT: "0",
       AMAAS_GATEWAY_PORT: "0",
     };
     this.#process = spawn(process.execPath, [program], {

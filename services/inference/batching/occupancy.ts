@@ -26,6 +26,19 @@ export class Occupancy {
     this.#where = where;
   }
 
+  get requests(): number {
+    return this.#requests;
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** Of inputs. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Which bound a request would exceed; undefined where none. */
   obstacle({ rowCount, inputBytes }: Weighed): string | undefined {
     const { requestsMax, rowsMax, bytesMax } = this.#bounds;

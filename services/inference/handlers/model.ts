@@ -2,7 +2,7 @@ import type { GRPCInferenceServiceHandlers } from "../../../lib/gen/inference/GR
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { TensorSpec } from "../../../lib/tensor.ts";
 import type { ModelControl } from "../control/model-control.ts";
-import { stateOf } from "../replicas/model-table.ts";
+import { readyEntries, stateOf } from "../replicas/model-table.ts";
 import type { NodeSettings } from "../replicas/pool-settings.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import { readyVersion, resolveVersion } from "../replicas/resolve.ts";
@@ -45,8 +45,8 @@ export function modelHandlers(
 }
 
 function readyNumbers({ table }: Pick<ReplicaSet, "table">, model: string): string[] {
-  const entries = [...(table.get(model)?.versions.values() ?? [])];
-  return entries.filter((entry) => stateOf(entry).kind === "ready").map(({ version }) => String(version));
+  const entry = table.get(model);
+  return entry === undefined ? [] : readyEntries([entry]).map(({ version }) => String(version));
 }
 
 function metadataOf({ name, dataType, shape }: TensorSpec) {

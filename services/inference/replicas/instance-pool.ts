@@ -37,10 +37,21 @@ export interface PoolOptions {
   readonly log: Log;
 }
 
+/** What a pool holds at a moment. */
+export interface PoolUsage {
+  /** Sessions that are loaded. */
+  readonly instanceCount: number;
+  readonly waitingRequests: number;
+  readonly waitingRows: number;
+  /** Of inputs. */
+  readonly waitingBytes: number;
+}
+
 /** The instances of one replica behind one batcher. An instance that dies is replaced. */
 export class InstancePool {
   readonly #options: PoolOptions;
   readonly #settings: BatchSettings;
+  readonly #queue: Occupancy;
   readonly #batcher: Batcher<PendingRequest>;
   /** By priority, where the order of answers is kept. */
   readonly #orders: readonly AnswerOrder[];
@@ -56,15 +67,22 @@ export class InstancePool {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#settings = options.batching ?? unbatched;
+    this.#queue = new Occupancy(options.queue);
     this.#batcher = new Batcher({
       settings: this.#settings,
-      occupancies: [new Occupancy(options.queue), options.nodeQueue],
+      occupancies: [this.#queue, options.nodeQueue],
       clock: options.clock,
       freeCount: () => this.#idle.length,
       instanceCount: () => this.#live.size,
       run: (batch) => void this.#runOn(this.#idle.shift()!, batch),
     });
     this.#orders = this.#settings.preserveOrdering ? this.#settings.queuePolicies.map(() => new AnswerOrder()) : [];
+  }
+
+  /** What there is at the moment. */
+  get usage(): PoolUsage {
+    const { requests, rows, bytes } = this.#queue;
+    return { instanceCount: this.#live.size, waitingRequests: requests, waitingRows: rows, waitingBytes: bytes };
   }
 
   /**

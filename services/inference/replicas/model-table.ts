@@ -41,6 +41,17 @@ export function modelTable(aspired: readonly AspiredVersion[], held: readonly Re
   );
 }
 
+/** A version that takes requests. */
+export interface ReadyEntry extends VersionEntry {
+  readonly replica: Replica;
+}
+
+/** The versions of some models that take requests. */
+export function readyEntries(models: Iterable<ModelEntry>): readonly ReadyEntry[] {
+  const entries = [...models].flatMap(({ versions }) => [...versions.values()]);
+  return entries.filter((entry): entry is ReadyEntry => stateOf(entry).kind === "ready");
+}
+
 /** How far a version is; what waits for its turn counts as loading. */
 export function stateOf({ replica }: VersionEntry): ReplicaState {
   return replica?.state ?? { kind: "loading" };

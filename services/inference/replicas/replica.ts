@@ -7,8 +7,8 @@ import type { CallLimits } from "../batching/pending-request.ts";
 import type { PoolObserver } from "../batching/pool-observer.ts";
 import { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
-import type { AspiredVersion } from "./aspired-version.ts";
-import type { InstancePool } from "./instance-pool.ts";
+import { type AspiredVersion, filesOf } from "./aspired-version.ts";
+import type { InstancePool, PoolUsage } from "./instance-pool.ts";
 import { loadPlaced, type Placement } from "./placement.ts";
 
 /** How far a replica is. */
@@ -65,6 +65,16 @@ export class Replica {
   /** What it runs on; undefined until it has been loaded. */
   get placement(): Placement | undefined {
     return this.#placement;
+  }
+
+  /** What it holds at the moment, once it is ready. */
+  get usage(): PoolUsage {
+    return this.#pool!.usage;
+  }
+
+  /** The size of its files, which every session holds. */
+  get weightBytes(): number {
+    return filesOf(this.aspired.content).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   }
 
   /** Settles when the replica is ready or has failed; never rejects. */

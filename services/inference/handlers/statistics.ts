@@ -1,0 +1,76 @@
+import type { GRPCInferenceServiceHandlers } from "../../../lib/gen/inference/GRPCInferenceService.ts";
+import type { InferBatchStatistics } from "../../../lib/gen/inference/InferBatchStatistics.ts";
+import type { InferStatistics } from "../../../lib/gen/inference/InferStatistics.ts";
+import type { MemoryUsage } from "../../../lib/gen/inference/MemoryUsage.ts";
+import type { ModelStatistics } from "../../../lib/gen/inference/ModelStatistics.ts";
+import type { StatisticDuration } from "../../../lib/gen/inference/StatisticDuration.ts";
+import type { Handlers } from "../../../lib/rpc/handlers.ts";
+import { type ReadyEntry, readyEntries } from "../replicas/model-table.ts";
+import type { ReplicaSet } from "../replicas/replica-set.ts";
+import { readyVersion, resolveVersion } from "../replicas/resolve.ts";
+import type { BatchSizeStatistics, VersionStatistics } from "../statistics/version-statistics.ts";
+import { versionReference } from "./version-reference.ts";
+
+/** ModelStatistics. */
+export function statisticsHandlers(replicas: Pick<ReplicaSet, "table">) {
+  return {
+    ModelStatistics: ({ name, version }, call) => {
+      const { table } = replicas;
+      if (name === "") return { modelStats: readyEntries(table.values()).map(statisticsOf) };
+      const reference = versionReference(version, call);
+      const entry = resolveVersion(table, name, reference);
+      if (reference === "") return { modelStats: readyEntries([table.get(name)!]).map(statisticsOf) };
+      const { replica } = readyVersion(table, name, reference);
+      return { modelStats: [statisticsOf({ ...entry, replica })] };
+    },
+  } satisfies Handlers<GRPCInferenceServiceHandlers>;
+}
+
+/** Without `responseStats`: they are of models that give several responses to a request. */
+function statisticsOf({ model, version, placement, replica }: ReadyEntry): ModelStatistics {
+  const { statistics } = replica;
+  return {
+    name: model,
+    version: String(version),
+    lastInference: statistics.lastRunMs,
+    inferenceCount: statistics.rowCount,
+    executionCount: statistics.runCount,
+    inferenceStats: requestStatistics(statistics),
+    batchStats: statistics.batchSizes.map(batchStatistics),
+    memoryUsage: [memoryUsage(placement.executionProvider, replica)],
+  };
+}
+
+function requestStatistics(statistics: VersionStatistics): InferStatistics {
+  const { answers, failures, queueMs, inputMs, computeMs, outputMs } = statistics;
+  return {
+    success: duration(answers.count, answers.ms),
+    fail: duration(failures.count, failures.ms),
+    queue: duration(answers.count, queueMs.sum),
+    computeInput: duration(answers.count, inputMs.sum),
+    computeInfer: duration(answers.count, computeMs.sum),
+    computeOutput: duration(answers.count, outputMs.sum),
+    // No responses are cached.
+    cacheHit: duration(0, 0),
+    cacheMiss: duration(0, 0),
+  };
+}
+
+function batchStatistics({ rowCount, runCount, phases }: BatchSizeStatistics): InferBatchStatistics {
+  return {
+    batchSize: rowCount,
+    computeInput: duration(runCount, phases.inputMs),
+    computeInfer: duration(runCount, phases.computeMs),
+    computeOutput: duration(runCount, phases.outputMs),
+  };
+}
+
+/** What the weights take at least: every session holds its own. */
+function memoryUsage(executionProvider: string, { usage, weightBytes }: ReadyEntry["replica"]): MemoryUsage {
+  const type = executionProvider === "cpu" ? "CPU" : "GPU";
+  return { type, id: 0, byteSize: weightBytes * usage.instanceCount };
+}
+
+function duration(count: number, ms: number): StatisticDuration {
+  return { count, ns: Math.round(ms * 1e6) };
+}
