@@ -41,7 +41,7 @@ const pure = [
   /^services\/registry\/validation\/(model-bounds|model-facts|sample|trial-inputs)\.ts$/,
   /^services\/registry\/control\/(fit|fleet-capabilities|fleet-index|free-memory|hearing-time|model-plan|node-assignments|node-state)\.ts$/,
   /^services\/registry\/control\/(node-text|placement|planner|reasons|rendezvous|route-feed|routes|serving-policy)\.ts$/,
-  /^services\/inference\/(batching|statistics|tensors)\//,
+  /^services\/inference\/(batching|decoupled|sequences|statistics|tensors)\//,
   /^services\/inference\/replicas\/(policy|resolve|model-table)\.ts$/,
   /^supervisor\/restart-policy\.ts$/,
 ];

@@ -4,6 +4,7 @@ import { idPattern } from "../../lib/resource-names.ts";
 import { readServerName, readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
 import type { QueueBounds } from "./batching/occupancy.ts";
 import { type ControlMode, controlModes } from "./control/model-control.ts";
+import type { SequenceBounds } from "./sequences/sequence-settings.ts";
 import { cpu, knownProviders } from "./worker/execution-providers.ts";
 
 /** The inference service's settings; its README says what each is for. */
@@ -32,6 +33,10 @@ export interface InferenceConfig extends ServiceConfig {
   readonly modelControl: ControlMode;
   /** The models that are loaded at the start where clients may load them; "*" for all. */
   readonly modelsLoadedAtStart: readonly string[];
+  /** Bounds of the sequences of each replica. */
+  readonly sequences: SequenceBounds;
+  /** What the states of all sequences together may take, in bytes. */
+  readonly stateBytesMax: number;
   /** Versions that may load at the same time. */
   readonly loadsMax: number;
   /** Memory for replicas in bytes; 0 sets no bound. */
@@ -71,6 +76,12 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
     },
     modelControl: settings.choice("AMAAS_INFERENCE_MODEL_CONTROL", controlModes, "registry"),
     modelsLoadedAtStart: readModels(settings),
+    sequences: {
+      sequencesMax: whole("SEQUENCES_MAX", 1024, 1, 1_000_000),
+      waitingMax: whole("SEQUENCE_WAITING_MAX", 64, 0, 100_000),
+      idleMs: whole("SEQUENCE_IDLE_MS", 60_000, 1, 86_400_000),
+    },
+    stateBytesMax: whole("STATE_BYTES_MAX", 1024 ** 3, 0, 1024 ** 4),
     loadsMax: whole("LOADS_MAX", 2, 1, 64),
     memoryBudgetBytes: whole("MEMORY_BUDGET_BYTES", 0, 0, 1024 ** 5),
   };

@@ -24,4 +24,15 @@ export class RequestCount {
       this.#outstanding--;
     }
   }
+
+  /** Counts one request that has many responses, from the first that is asked for until the last. */
+  async *duringAll<Response>(responses: AsyncIterable<Response>): AsyncGenerator<Response> {
+    this.#outstanding++;
+    try {
+      yield* responses;
+      this.#answered++;
+    } finally {
+      this.#outstanding--;
+    }
+  }
 }

@@ -29,6 +29,7 @@ import type { Placement } from "./replicas/placement.ts";
 import { poolSettings } from "./replicas/pool-settings.ts";
 import { Replica } from "./replicas/replica.ts";
 import { ReplicaSet } from "./replicas/replica-set.ts";
+import { Runners } from "./replicas/runners.ts";
 import { loadInstance } from "./replicas/verified-instance.ts";
 import { RequestCount } from "./request-count.ts";
 import { type RuntimeCapabilities, runtimeCapabilities } from "./worker/capabilities.ts";
@@ -74,6 +75,7 @@ export class InferenceService implements Service {
   readonly #requests = new RequestCount();
   readonly #nodeQueue: Occupancy;
   readonly #stopping = new AbortController();
+  readonly #runners: Runners;
   #runtime: RuntimeCapabilities | undefined;
   #providers: ProbedProviders | undefined;
   #parts: Parts | undefined;
@@ -85,6 +87,7 @@ export class InferenceService implements Service {
     this.#config = config;
     this.#nodeQueue = new Occupancy(config.nodeQueue, " on this node");
     this.#clock = parts.clock ?? systemClock;
+    this.#runners = new Runners(config, this.#nodeQueue, this.#clock);
     this.#startWorker = parts.startWorker ?? startWorker;
     this.#node = config.nodeName ?? derivedNodeName(hostname(), String(config.port || `pid${process.pid}`));
     this.#rootLog = createLog("inference", config.logLevel);
@@ -199,6 +202,7 @@ export class InferenceService implements Service {
         new Replica(aspired, {
           offeredProviders: probing.then(({ executionProviders }) => executionProviders),
           openPool: (placement, observer) => this.#createPool(aspired, placement, { observer, artifacts }),
+          openRunner: (pool, signature) => this.#runners.open(aspired, pool, signature),
           retry: { firstMs: 500, maxMs: 30_000 },
           retryWhenShort: { firstMs: 10_000, maxMs: 300_000 },
           clock: this.#clock,

@@ -13,6 +13,8 @@ export const unsetSettings: ReplicaSettings = {
   queueBytesMax: 0,
   defaultTimeoutMs: 0,
   batching: undefined,
+  sequences: undefined,
+  decoupled: undefined,
 };
 
 /** What a test may say of a version besides its model and number. */

@@ -39,7 +39,12 @@ describe("the assignment on disk", () => {
               warmUps: [
                 { kind: "KIND_RANDOM", rows: 2, inputs: [{ name: "x", shape: [2], raw: Buffer.from([0, 255]) }] },
               ],
-              sequenceBatching: { states: [{ inputName: "h", outputName: "g", initialRaw: Buffer.from([128]) }] },
+              sequenceBatching: {
+                states: [{ inputName: "h", outputName: "g", initialShape: [-1], initialRaw: Buffer.from([128]) }],
+                maxSequences: 5,
+                maxSequenceIdleMicroseconds: 2500,
+              },
+              decoupled: { lastOutput: "l", maxResponses: 6, feedbacks: [{ outputName: "o", inputName: "i" }] },
               instanceGroups: [
                 { count: 2, intraOpThreads: 3 },
                 { executionProvider: "cuda", count: 4 },
@@ -115,6 +120,12 @@ describe("the assignment on disk", () => {
           queueRowsMax: 70,
           queueBytesMax: 2 ** 35,
           defaultTimeoutMs: 250,
+          sequences: {
+            states: [{ inputName: "h", outputName: "g", initialShape: [-1], initialRaw: Buffer.from([128]) }],
+            sequencesMax: 5,
+            idleMs: 3,
+          },
+          decoupled: { lastOutput: "l", responsesMax: 6, feedbacks: [{ outputName: "o", inputName: "i" }] },
           batching: {
             maxBatchSize: 8,
             requestRowsMax: 8,
@@ -126,6 +137,7 @@ describe("the assignment on disk", () => {
           },
         },
         aliases: ["default"],
+        versionPolicy: { kind: "specific", versions: [1, 2] },
       },
     ]);
   });

@@ -198,6 +198,22 @@ describe("a request is refused for", () => {
       { ...good, outputs: [{ name: "OUTPUT0" }, { name: "OUTPUT0" }] },
       "output 'OUTPUT0' already exists in request for model 'simple'",
     ],
+    "a sequence whose id is no number and no text": [
+      { ...good, parameters: { sequence_id: { boolParam: true } } },
+      "the parameter 'sequence_id' is boolParam; needed: an int64_param, uint64_param or string_param",
+    ],
+    "a sequence whose id is too long": [
+      { ...good, parameters: { sequence_id: { stringParam: "é".repeat(65) } } },
+      "the parameter 'sequence_id' is 130 bytes long; needed: at most 128",
+    ],
+    "the start of a sequence that is neither true nor false": [
+      { ...good, parameters: { sequence_start: { int64Param: 1 } } },
+      "the parameter 'sequence_start' is int64Param; needed: a bool_param",
+    ],
+    "no response at all": [
+      { ...good, parameters: { max_responses: { int64Param: 0 } } },
+      "the parameter 'max_responses' is 0; needed: an int64_param or uint64_param from 1",
+    ],
     "a priority that is no number": [
       { ...good, parameters: { priority: { doubleParam: Number.NaN } } },
       "the parameter 'priority' is doubleParam; needed: an int64_param or uint64_param from 0",
@@ -215,11 +231,6 @@ describe("a request is refused for", () => {
   }
 
   const unserved: readonly (readonly [string, ModelInferRequest, string])[] = [
-    [
-      "a sequence",
-      { ...good, parameters: { sequence_id: { int64Param: 7 } } },
-      "the parameter 'sequence_id' belongs to an extension that is not served",
-    ],
     [
       "shared memory of an input",
       { ...good, inputs: [{ ...input0, parameters: { shared_memory_region: { stringParam: "r" } } }, input1] },

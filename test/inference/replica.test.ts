@@ -5,6 +5,7 @@ import type { InstancePool } from "../../services/inference/replicas/instance-po
 import { Replica } from "../../services/inference/replicas/replica.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { aspiredVersion } from "./aspired.ts";
+import { bareRunner, loneRequest } from "./bare-runner.ts";
 
 const signature = { inputs: [], outputs: [] };
 const aspired = aspiredVersion("digits", 3);
@@ -25,6 +26,7 @@ describe("a replica", () => {
     const options = {
       offeredProviders: Promise.resolve(["cpu"]),
       openPool,
+      openRunner: bareRunner,
       retry: { firstMs: 100, maxMs: 250 },
       retryWhenShort: { firstMs: 10_000, maxMs: 15_000 },
       random: () => 0,
@@ -79,9 +81,7 @@ describe("a replica", () => {
   it("takes no requests unless it is ready", async () => {
     const { replica } = replicaOf();
     const limits = { deadlineMs: Infinity, signal: new AbortController().signal };
-    const fault = await replica
-      .run({ inputs: [], outputNames: [], inputBytes: 0, priority: 0, timeoutMs: 0 }, limits)
-      .catch((thrown) => thrown);
+    const fault = await replica.run(loneRequest(), limits).catch((thrown) => thrown);
     expect(fault).to.include({
       reason: "MODEL_NOT_READY",
       message: "model 'digits' version 3 is not ready: it is loading",

@@ -10,6 +10,7 @@ import { Replica } from "../../services/inference/replicas/replica.ts";
 import { readyVersion, resolveVersion } from "../../services/inference/replicas/resolve.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { aspiredVersion } from "./aspired.ts";
+import { bareRunner } from "./bare-runner.ts";
 
 const version = (model: string, number: number, ...aliases: string[]) => aspiredVersion(model, number, { aliases });
 
@@ -24,6 +25,7 @@ const replicaOf = async (aspired: AspiredVersion, failure?: string): Promise<Rep
   const replica = new Replica(aspired, {
     offeredProviders: Promise.resolve(["cpu"]),
     openPool: () => pool,
+    openRunner: bareRunner,
     retry: { firstMs: 1, maxMs: 1 },
     retryWhenShort: { firstMs: 1, maxMs: 1 },
     clock: new ManualClock(),

@@ -130,6 +130,7 @@ describe("an inference node answers", () => {
     const server = await client.unary("ServerMetadata", {});
     const extensions = [
       "classification",
+      "sequence",
       "schedule_policy",
       "model_configuration",
       "parameters",

@@ -6,7 +6,7 @@ import type { ModelStreamInferResponse as StreamResponse } from "../../lib/gen/i
 import { createLog } from "../../lib/log.ts";
 import type { CallContext } from "../../lib/rpc/call-context.ts";
 import type { MaybeEncoded } from "../../lib/rpc/encoded.ts";
-import { type Respond, streamHandler } from "../../services/inference/handlers/stream.ts";
+import { finalResponse, type Respond, streamHandler } from "../../services/inference/handlers/stream.ts";
 import { received } from "./wire.ts";
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -25,6 +25,7 @@ class HandDrivenStream {
     requests: AsyncIterable<Request> | Iterable<Request>,
     bounds = { requestsMax: 64, bytesMax: 1e6 },
     responsesOf: (id: string) => number = () => 1,
+    ownRespond?: Respond,
   ) {
     const { started, calls } = this;
     const finished = (id: string) =>
@@ -47,7 +48,9 @@ class HandDrivenStream {
       metadata: this.metadata,
       log: createLog("test", "silent"),
     };
-    this.replies = streamHandler(respond, bounds)(requests as AsyncIterable<Request>, context)[Symbol.asyncIterator]();
+    this.replies = streamHandler(ownRespond ?? respond, bounds)(requests as AsyncIterable<Request>, context)[
+      Symbol.asyncIterator
+    ]();
   }
 
   finish(id: string, failure?: unknown): void {
@@ -195,8 +198,43 @@ describe("a stream of requests", () => {
     stream.caller.abort(new ServiceError("CANCELLED", "gone"));
     expect(stream.calls[0].signal.aborted).to.equal(true);
     stream.finish("0", stream.calls[0].signal.reason);
-    expect(await first).to.deep.equal(["0", "gone"]);
+    expect(await first).to.equal("end");
+  });
+
+  it("lets responses pass that say whether they are the last, one request's beside another's", async () => {
+    const parts: Record<string, number> = { slow: 0, fast: 0 };
+    const ended: string[] = [];
+    const wake = new Map<string, () => void>();
+    const respond: Respond = async function* ({ id }) {
+      try {
+        for (;;) {
+          await new Promise<void>((resolve) => wake.set(id, resolve));
+          const isDecoupled = id !== "plain";
+          yield { id: `${id} ${parts[id]++}`, parameters: isDecoupled ? finalResponse(false) : {} };
+        }
+      } finally {
+        ended.push(id);
+      }
+    };
+    const stream = new HandDrivenStream(
+      open(requestOf("plain"), requestOf("slow"), requestOf("fast")),
+      undefined,
+      undefined,
+      respond,
+    );
+    const answers: unknown[] = [];
+    for (const id of ["fast", "slow", "fast", "fast", "slow"]) {
+      const next = stream.next();
+      await turn();
+      wake.get(id)!();
+      answers.push(await next);
+    }
+    expect(answers).to.deep.equal(["fast 0", "slow 0", "fast 1", "fast 2", "slow 1"]);
+    stream.caller.abort(new ServiceError("CANCELLED", "gone"));
     expect(await stream.next()).to.equal("end");
+    for (const go of wake.values()) go();
+    await turn();
+    expect(ended).to.have.members(["plain", "slow", "fast"]);
   });
 
   it("gives the version that a gateway says only to requests for what the first one names", async () => {

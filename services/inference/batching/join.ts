@@ -13,9 +13,10 @@ export function joinedInputs(jobs: readonly InferenceJob[]): readonly Tensor[] {
   });
 }
 
-/** The inputs of a job that runs alone. Only what shares its buffer with something else is copied. */
-export function ownInputs({ inputs }: InferenceJob): readonly Tensor[] {
-  return inputs.map((input) => ({ ...input, bytes: ownsBuffer(input.bytes) ? input.bytes : joined([input.bytes]) }));
+/** The inputs of a job that runs alone. Only what shares its buffer with something else, or is needed afterwards, is copied. */
+export function ownInputs({ inputs, keepsInputs }: InferenceJob): readonly Tensor[] {
+  const isFree = (bytes: Uint8Array) => !keepsInputs && ownsBuffer(bytes);
+  return inputs.map((input) => ({ ...input, bytes: isFree(input.bytes) ? input.bytes : joined([input.bytes]) }));
 }
 
 function ownsBuffer({ byteLength, buffer }: Uint8Array): boolean {

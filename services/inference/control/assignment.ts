@@ -7,6 +7,7 @@ import { parseArtifactName, parseVersionName } from "../../../lib/resource-names
 import type { ArtifactReference } from "../artifacts/artifact-cache.ts";
 import type { AspiredVersion, ReplicaSettings, VersionPolicy } from "../replicas/aspired-version.ts";
 import { batchSettings } from "./batch-settings.ts";
+import { decoupledSettings, sequenceSettings } from "./stateful-settings.ts";
 
 /** What the registry wants this node to hold. */
 export type Assignment = ConnectNodeResponse__Output;
@@ -62,5 +63,7 @@ function settingsOf({ executionProviders, settings }: AspiredVersionMessage): Re
     queueBytesMax: settings?.limits?.queueBytesMax ?? 0,
     defaultTimeoutMs: settings?.limits?.defaultTimeoutMs ?? 0,
     batching: settings?.dynamicBatching ? batchSettings(settings.dynamicBatching) : undefined,
+    sequences: settings?.sequenceBatching ? sequenceSettings(settings.sequenceBatching) : undefined,
+    decoupled: settings?.decoupled ? decoupledSettings(settings.decoupled) : undefined,
   };
 }

@@ -1,29 +1,47 @@
 import type { ModelInferRequest__Output as Request } from "../../../lib/gen/inference/ModelInferRequest.ts";
 import type { ModelInferResponse as Response } from "../../../lib/gen/inference/ModelInferResponse.ts";
+import type { Tensor } from "../../../lib/tensor.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import { readyVersion } from "../replicas/resolve.ts";
 import type { RequestCount } from "../request-count.ts";
 import { classCountsOf, classified } from "../tensors/classification.ts";
 import { decodeRequest } from "../tensors/decode.ts";
 import { encodeResponse } from "../tensors/encode.ts";
-import { type InferCall, streamHandler } from "./stream.ts";
+import { wantsEmptyFinalResponse } from "../tensors/parameters.ts";
+import { finalResponse, type InferCall, streamHandler } from "./stream.ts";
 import { versionReference } from "./version-reference.ts";
 
 /** ModelInfer and ModelStreamInfer. */
 export function inferHandlers(replicas: Pick<ReplicaSet, "table">, requests: RequestCount) {
-  /** The life of a request on this node. */
-  const infer = async (request: Request, call: InferCall): Promise<Response> => {
-    const reference = versionReference(request.modelVersion, call);
-    const { replica, version, signature } = readyVersion(replicas.table, request.modelName, reference);
+  const readyFor = (request: Request, call: InferCall) =>
+    readyVersion(replicas.table, request.modelName, versionReference(request.modelVersion, call));
+  const asked = (request: Request, call: InferCall) => {
+    const { replica, version, signature } = readyFor(request, call);
     const job = decodeRequest(request, signature);
     const classCounts = classCountsOf(request, signature);
-    const outputs = await requests.during(() => replica.run(job, call));
-    return encodeResponse(request, version, classified(outputs, classCounts, signature));
+    const encoded = (outputs: readonly Tensor[], parameters?: Response["parameters"]) =>
+      encodeResponse(request, version, classified(outputs, classCounts, signature), parameters);
+    return { replica, job, encoded };
   };
+  /** The life of a request on this node. */
+  const infer = async (request: Request, call: InferCall): Promise<Response> => {
+    const { replica, job, encoded } = asked(request, call);
+    return encoded(await requests.during(() => replica.run(job, call)));
+  };
+  /** The life of one that has many responses. */
+  async function* inferMany(request: Request, call: InferCall): AsyncGenerator<Response> {
+    const { replica, job, encoded } = asked(request, call);
+    const endsEmpty = wantsEmptyFinalResponse(request);
+    for await (const { outputs, isLast } of requests.duringAll(replica.responses(job, call))) {
+      yield encoded(outputs, finalResponse(isLast && !endsEmpty));
+    }
+    if (endsEmpty) yield encoded([], finalResponse(true));
+  }
   return {
     ModelInfer: infer,
     ModelStreamInfer: streamHandler(async function* (request, call) {
-      yield await infer(request, call);
+      if (readyFor(request, call).replica.isDecoupled) yield* inferMany(request, call);
+      else yield await infer(request, call);
     }),
   };
 }

@@ -14,7 +14,15 @@ export interface ServerFacts {
 
 /** The extensions of the protocol that work on a node as it is set. */
 export function extensionsOf({ modelControl }: Pick<InferenceConfig, "modelControl">): readonly string[] {
-  const always = ["classification", "schedule_policy", "model_configuration", "parameters", "statistics", "logging"];
+  const always = [
+    "classification",
+    "sequence",
+    "schedule_policy",
+    "model_configuration",
+    "parameters",
+    "statistics",
+    "logging",
+  ];
   return modelControl === "explicit" ? [...always, "model_repository", "model_repository(unload_dependents)"] : always;
 }
 

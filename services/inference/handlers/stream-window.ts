@@ -3,17 +3,24 @@ import { setMaxListeners } from "node:events";
 /** How much of a stream may be in flight at the same time; one request always may. */
 export interface WindowBounds {
   readonly requestsMax: number;
-  /** Bytes of requests, and of first responses that wait for their turn. */
+  /** Bytes of requests, and of the one response of each that waits for its turn. */
   readonly bytesMax: number;
 }
 
+/** What a window has to know of responses. */
+export interface ResponseFacts<Response> {
+  bytes(response: Response): number;
+  /** Whether it waits for the requests before its own to be answered, as the whole request then does. */
+  waitsInOrder(response: Response): boolean;
+}
+
 /**
- * The requests of one stream that are not answered yet. They run side by side, each as far as its first response; what they
- * answer comes in the order in which they were added.
+ * The requests of one stream that are not answered yet. They run side by side, each as far as its next response; what they
+ * answer comes in the order in which they were added, except from requests whose responses wait for nobody.
  */
 export class StreamWindow<Response> {
   readonly #bounds: WindowBounds;
-  readonly #sizeOf: (response: Response) => number;
+  readonly #facts: ResponseFacts<Response>;
   readonly #turns: Turn<Response>[] = [];
   readonly #abandoned = new AbortController();
   #bytes = 0;
@@ -23,9 +30,9 @@ export class StreamWindow<Response> {
   #changed = signalled();
 
   /** `caller` is aborted when nobody waits for answers any longer. */
-  constructor(bounds: WindowBounds, sizeOf: (response: Response) => number, caller: AbortSignal) {
+  constructor(bounds: WindowBounds, facts: ResponseFacts<Response>, caller: AbortSignal) {
     this.#bounds = bounds;
-    this.#sizeOf = sizeOf;
+    this.#facts = facts;
     // Every request in flight listens.
     setMaxListeners(0, this.#abandoned.signal);
     caller.addEventListener("abort", () => this.abandon(caller.reason), { once: true });
@@ -56,17 +63,11 @@ export class StreamWindow<Response> {
   /** Starts a request of so many bytes. */
   add(bytes: number, responses: AsyncIterable<Response>): void {
     const iterator = responses[Symbol.asyncIterator]();
-    const turn = { bytes, iterator, first: iterator.next() };
+    const turn = { bytes, iterator, waitsInOrder: true, answer: undefined };
     this.#addedCount++;
     this.#turns.push(turn);
     this.#bytes += bytes;
-    turn.first.then(
-      ({ done, value }) => {
-        if (!done) this.#grow(turn, this.#sizeOf(value));
-      },
-      // It is heard when its turn has come.
-      () => undefined,
-    );
+    this.#ask(turn);
     this.#change();
   }
 
@@ -84,18 +85,51 @@ export class StreamWindow<Response> {
 
   /** All answers; ends once it is closed and empty, or abandoned. Throws what a request throws. */
   async *answers(): AsyncGenerator<Response> {
-    while (!this.signal.aborted) {
-      const turn = this.#turns[0];
-      if (turn !== undefined) {
-        for (let next = await turn.first; !next.done; next = await turn.iterator.next()) yield next.value;
-        this.#turns.shift();
-        this.#grow(turn, -turn.bytes);
-      } else if (this.#isClosed) {
-        return;
-      } else {
-        await this.#changed.promise;
+    try {
+      while (!this.signal.aborted) {
+        const turn = this.#answered();
+        if (turn !== undefined) yield* this.#take(turn);
+        else if (this.#isClosed && this.#turns.length === 0) return;
+        else await this.#changed.promise;
       }
+    } finally {
+      // Nobody hears any longer what becomes of them.
+      for (const { iterator } of this.#turns) iterator.return?.().catch(() => undefined);
     }
+  }
+
+  /** The first request that has an answer which need not wait for another one. */
+  #answered(): Turn<Response> | undefined {
+    const first = this.#turns.find(({ waitsInOrder }) => waitsInOrder);
+    return this.#turns.find((turn) => turn.answer !== undefined && (!turn.waitsInOrder || turn === first));
+  }
+
+  async *#take(turn: Turn<Response>): AsyncGenerator<Response> {
+    const { done, value } = await turn.answer!;
+    if (done) {
+      this.#turns.splice(this.#turns.indexOf(turn), 1);
+      return this.#grow(turn, -turn.bytes);
+    }
+    yield value;
+    this.#grow(turn, -this.#facts.bytes(value));
+    this.#ask(turn);
+  }
+
+  /** Asks a request for its next response. */
+  #ask(turn: Turn<Response>): void {
+    turn.answer = undefined;
+    const next = turn.iterator.next();
+    const heard = () => {
+      turn.answer = next;
+      this.#change();
+    };
+    next.then(({ done, value }) => {
+      if (!done) {
+        turn.waitsInOrder &&= this.#facts.waitsInOrder(value);
+        this.#grow(turn, this.#facts.bytes(value));
+      }
+      heard();
+    }, heard);
   }
 
   #grow(turn: Turn<Response>, bytes: number): void {
@@ -114,7 +148,9 @@ export class StreamWindow<Response> {
 interface Turn<Response> {
   bytes: number;
   readonly iterator: AsyncIterator<Response>;
-  readonly first: Promise<IteratorResult<Response>>;
+  waitsInOrder: boolean;
+  /** The response that was asked for, or what else has come; undefined until it has. */
+  answer: Promise<IteratorResult<Response>> | undefined;
 }
 
 function signalled() {

@@ -5,7 +5,7 @@ import type { ModelStreamInferResponse as StreamResponse } from "../../../lib/ge
 import { type CallContext, versionKey } from "../../../lib/rpc/call-context.ts";
 import type { BidiHandler } from "../../../lib/rpc/handlers.ts";
 import { statusOf } from "../../../lib/rpc/status.ts";
-import { StreamWindow, type WindowBounds } from "./stream-window.ts";
+import { type ResponseFacts, StreamWindow, type WindowBounds } from "./stream-window.ts";
 
 /** What a request needs of the call that it came in. */
 export type InferCall = Pick<CallContext, "deadlineMs" | "signal" | "metadata">;
@@ -14,9 +14,9 @@ export type InferCall = Pick<CallContext, "deadlineMs" | "signal" | "metadata">;
 export type Respond = (request: Request, call: InferCall) => AsyncIterable<Response>;
 
 /**
- * ModelStreamInfer: the requests of a stream run side by side and are answered in their order. What fails is answered with
- * an `error_message` and the request's id, and the stream goes on; where the metadata has `triton_grpc_error: true` the fault
- * is the status of the stream, which ends with it.
+ * ModelStreamInfer: the requests of a stream run side by side and are answered in their order, those of decoupled models as
+ * their responses come. What fails is answered with an `error_message` and the request's id, and the stream goes on; where the
+ * metadata has `triton_grpc_error: true` the fault is the status of the stream, which ends with it.
  *
  * Requests are read only while those in flight stay within the bounds, so that a caller who reads slowly is read slowly. A
  * drain answers what was taken, then ends the stream with DRAINING, which says how many requests that were.
@@ -26,7 +26,7 @@ export function streamHandler(
   bounds: WindowBounds = windowBounds,
 ): BidiHandler<Request, StreamResponse> {
   return async function* answer(requests, call) {
-    const window = new StreamWindow<StreamResponse>(bounds, responseBytes, call.signal);
+    const window = new StreamWindow(bounds, responseFacts, call.signal);
     const stop = () => window.close();
     call.draining.addEventListener("abort", stop, { once: true });
     let failure: unknown;
@@ -46,6 +46,13 @@ export function streamHandler(
     if (call.draining.aborted) throw drained(window.addedCount);
   };
 }
+
+/** The parameters of a response to a request that may have many. */
+export function finalResponse(isFinal: boolean): NonNullable<Response["parameters"]> {
+  return { [finalResponseKey]: { boolParam: isFinal } };
+}
+
+const finalResponseKey = "triton_final_response";
 
 /** Of the requests of one stream that are not answered yet. */
 const windowBounds: WindowBounds = { requestsMax: 64, bytesMax: 64 * 1024 ** 2 };
@@ -87,9 +94,11 @@ async function* streamed(
   }
 }
 
-function responseBytes({ inferResponse }: StreamResponse): number {
-  return bytesOf((inferResponse?.rawOutputContents ?? []) as Buffer[]);
-}
+const responseFacts: ResponseFacts<StreamResponse> = {
+  bytes: ({ inferResponse }) => bytesOf((inferResponse?.rawOutputContents ?? []) as Buffer[]),
+  // A request with many responses holds up nobody else's.
+  waitsInOrder: ({ inferResponse }) => inferResponse?.parameters?.[finalResponseKey] === undefined,
+};
 
 function bytesOf(contents: readonly Buffer[]): number {
   return contents.reduce((sum, { byteLength }) => sum + byteLength, 0);

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ArtifactReference } from "../artifacts/artifact-cache.ts";
 import type { BatchSettings } from "../batching/batch-settings.ts";
+import type { DecoupledSettings } from "../decoupled/decoupled-settings.ts";
+import type { SequenceSettings } from "../sequences/sequence-settings.ts";
 
 /** One version that the node should hold. */
 export interface AspiredVersion {
@@ -51,6 +53,10 @@ export interface ReplicaSettings {
   readonly defaultTimeoutMs: number;
   /** How requests are joined; undefined where each runs alone. */
   readonly batching: BatchSettings | undefined;
+  /** What is kept between the requests of a sequence; undefined where every request stands alone. */
+  readonly sequences: SequenceSettings | undefined;
+  /** How one request is answered many times; undefined where each is once. */
+  readonly decoupled: DecoupledSettings | undefined;
 }
 
 /** Sessions of one kind. */

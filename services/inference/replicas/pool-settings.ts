@@ -17,18 +17,28 @@ export function poolSettings(
   executionProvider: string,
   { instanceCount, intraOpThreads, queue }: NodeSettings,
 ): Pick<PoolOptions, "sessionThreads" | "queue" | "batching" | "defaultTimeoutMs"> {
-  const { instanceGroups, queueRequestsMax, queueRowsMax, queueBytesMax, defaultTimeoutMs, batching } = settings;
+  const { instanceGroups, batching } = settings;
   const groups = instanceGroups.filter((group) => ["", executionProvider].includes(group.executionProvider));
   const set = groups.flatMap(({ count, intraOpThreads: threads }) => Array<number>(count).fill(threads));
   const sessions = set.length > 0 ? set : Array<number>(instanceCount).fill(0);
   return {
     sessionThreads: sessions.map((threads) => threads || intraOpThreads),
+    batching,
+    ...waitSettings(settings, { queue }),
+  };
+}
+
+/** How the requests of a replica wait. */
+export function waitSettings(
+  { queueRequestsMax, queueRowsMax, queueBytesMax, defaultTimeoutMs }: ReplicaSettings,
+  { queue }: Pick<NodeSettings, "queue">,
+): Pick<PoolOptions, "queue" | "defaultTimeoutMs"> {
+  return {
     queue: {
       requestsMax: queueRequestsMax || queue.requestsMax,
       rowsMax: queueRowsMax || queue.rowsMax,
       bytesMax: queueBytesMax || queue.bytesMax,
     },
-    batching,
     defaultTimeoutMs: defaultTimeoutMs || Infinity,
   };
 }

@@ -6,9 +6,10 @@ import { type BackOff, backOffMs } from "../back-off.ts";
 import type { CallLimits } from "../batching/pending-request.ts";
 import type { PoolObserver } from "../batching/pool-observer.ts";
 import { VersionStatistics } from "../statistics/version-statistics.ts";
-import type { InferenceJob } from "../tensors/decode.ts";
+import type { InferenceRequest } from "../tensors/decode.ts";
 import { type AspiredVersion, filesOf } from "./aspired-version.ts";
 import type { InstancePool, PoolUsage } from "./instance-pool.ts";
+import type { ModelRunner, ResponsePart } from "./model-runner.ts";
 import { loadPlaced, type Placement } from "./placement.ts";
 
 /** How far a replica is. */
@@ -27,6 +28,8 @@ export interface ReplicaOptions {
   /** What works here, best first. */
   readonly offeredProviders: Promise<readonly string[]>;
   readonly openPool: (placement: Placement, observer: PoolObserver) => InstancePool;
+  /** What requests are given to, once the model with a signature is loaded; may throw where the settings do not fit it. */
+  readonly openRunner: (pool: InstancePool, signature: Signature) => ModelRunner;
   /** Waits before a load that failed is tried again. */
   readonly retry: BackOff;
   /** The same where the node itself failed: short of memory, it would only get shorter by loads that come too soon. */
@@ -47,6 +50,7 @@ export class Replica {
   #state: ReplicaState = { kind: "loading" };
   #pool: InstancePool | undefined;
   #placement: Placement | undefined;
+  #runner: ModelRunner | undefined;
   #loading: Promise<void> = Promise.resolve();
   #unloaded: Promise<void> | undefined;
   #failureCount = 0;
@@ -84,10 +88,19 @@ export class Replica {
     return this.#loading;
   }
 
-  /** Runs a job; see `InstancePool.run`. Throws MODEL_NOT_READY unless the replica is ready. */
-  async run(job: InferenceJob, limits: CallLimits): Promise<readonly Tensor[]> {
-    if (this.#state.kind !== "ready") throw notReady(this.aspired, this.#state);
-    return this.#pool!.run(job, limits);
+  /** Whether a request may have more than one response. */
+  get isDecoupled(): boolean {
+    return this.aspired.settings.decoupled !== undefined;
+  }
+
+  /** Runs a request that has one response; see `ModelRunner.run`. Throws MODEL_NOT_READY unless the replica is ready. */
+  async run(request: InferenceRequest, limits: CallLimits): Promise<readonly Tensor[]> {
+    return this.#readyRunner().run(request, limits);
+  }
+
+  /** The responses to a request; see `ModelRunner.responses`. Throws MODEL_NOT_READY unless the replica is ready. */
+  responses(request: InferenceRequest, limits: CallLimits): AsyncGenerator<ResponsePart> {
+    return this.#readyRunner().responses(request, limits);
   }
 
   /** Finishes what it accepted, then frees its memory. A load under way is waited for. */
@@ -99,8 +112,14 @@ export class Replica {
   async #unload(): Promise<void> {
     this.#state = { kind: "unloading" };
     await this.#loading;
+    await this.#runner?.stop();
     await this.#pool?.stop();
     this.#log.info({}, "version unloaded");
+  }
+
+  #readyRunner(): ModelRunner {
+    if (this.#state.kind !== "ready") throw notReady(this.aspired, this.#state);
+    return this.#runner!;
   }
 
   async #load(): Promise<void> {
@@ -132,7 +151,9 @@ export class Replica {
         return { pool, signature: await pool.start() };
       },
     );
+    const runner = await this.#opened(loaded.pool, loaded.signature);
     this.#pool = loaded.pool;
+    this.#runner = runner;
     this.#placement = placement;
     if (refusals.length > 0) {
       this.#log.warn(
@@ -140,10 +161,19 @@ export class Replica {
         "the version does not run on what it prefers, but on a fallback that is declared",
       );
     }
-    return loaded.signature;
+    return runner.signature;
   }
 
-  /** Infinity where another attempt would fail too: the bytes are the right ones, and the runtime cannot load them. */
+  async #opened(pool: InstancePool, signature: Signature): Promise<ModelRunner> {
+    try {
+      return this.#options.openRunner(pool, signature);
+    } catch (unfit) {
+      await pool.stop();
+      throw unfit;
+    }
+  }
+
+  /** Infinity where another attempt would fail too: the runtime cannot load the right bytes, or the settings do not fit them. */
   #retryDelayMs(failure: unknown): number {
     const { retry, retryWhenShort, random } = this.#options;
     const reason = failure instanceof ServiceError ? failure.reason : undefined;

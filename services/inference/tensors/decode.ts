@@ -6,7 +6,7 @@ import type {
 import { elementBytes, elementCount, type Signature, type Tensor, type TensorSpec } from "../../../lib/tensor.ts";
 import { checkByteStrings } from "./byte-strings.ts";
 import { bytesOfContents } from "./contents.ts";
-import { refuseUnsupported, waitingOf } from "./parameters.ts";
+import { refuseUnsupported, responsesMaxOf, type SequenceStep, sequenceOf, waitingOf } from "./parameters.ts";
 import { checkByteCount, checkedShape } from "./shape.ts";
 import { quoted, quotedList, tensorFault } from "./tensor-fault.ts";
 
@@ -22,6 +22,15 @@ export interface InferenceJob {
   readonly priority: number;
   /** How long it may wait to be run; 0 where the request does not say. */
   readonly timeoutMs: number;
+  /** Whether the bytes of the inputs are needed after a run, which otherwise takes the buffers that have nothing else in them. */
+  readonly keepsInputs?: boolean;
+}
+
+/** A job, and what the request says of its sequence and its responses. */
+export interface InferenceRequest extends InferenceJob {
+  readonly sequence: SequenceStep;
+  /** Responses that are wanted at most; 0 where the request does not say. */
+  readonly responsesMax: number;
 }
 
 /**
@@ -29,7 +38,7 @@ export interface InferenceJob {
  *
  * Throws TENSOR_INVALID or REQUEST_INVALID with the first thing that is wrong.
  */
-export function decodeRequest(request: Request, signature: Signature): InferenceJob {
+export function decodeRequest(request: Request, signature: Signature): InferenceRequest {
   const model = quoted(request.modelName);
   refuseUnsupported(request);
   checkNames(request, signature, model);
@@ -43,7 +52,14 @@ export function decodeRequest(request: Request, signature: Signature): Inference
   });
   const inputBytes = inputs.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
   const outputNames = wantedOutputs(request, signature, model);
-  return { inputs, outputNames, inputBytes, ...waitingOf(request) };
+  return {
+    inputs,
+    outputNames,
+    inputBytes,
+    ...waitingOf(request),
+    sequence: sequenceOf(request),
+    responsesMax: responsesMaxOf(request),
+  };
 }
 
 /** Every input of the signature that is not optional is there, none twice, and nothing else. */

@@ -1,0 +1,181 @@
+import type { Clock } from "../../../lib/clock.ts";
+import { ServiceError } from "../../../lib/errors.ts";
+import type { Signature, Tensor } from "../../../lib/tensor.ts";
+import { Occupancy, type QueueBounds } from "../batching/occupancy.ts";
+import type { CallLimits } from "../batching/pending-request.ts";
+import type { DecoupledSettings } from "../decoupled/decoupled-settings.ts";
+import { type ResponsePlan, responsePlan } from "../decoupled/response-plan.ts";
+import type { SequenceBounds, StateSettings } from "../sequences/sequence-settings.ts";
+import { Sequences, type Turn } from "../sequences/sequences.ts";
+import type { StateMemory } from "../sequences/state-memory.ts";
+import { statePlan } from "../sequences/state-plan.ts";
+import type { InferenceJob, InferenceRequest } from "../tensors/decode.ts";
+import { quoted } from "../tensors/tensor-fault.ts";
+import type { InstancePool } from "./instance-pool.ts";
+import { Presence } from "./presence.ts";
+
+/** What a runner is made of. */
+export interface ModelRunnerOptions {
+  /** The name that faults give the model. */
+  readonly model: string;
+  /** What is kept between the requests of a sequence; empty for a model without sequences. */
+  readonly states: readonly StateSettings[];
+  readonly sequences: SequenceBounds;
+  /** What the states of the whole node take. */
+  readonly memory: StateMemory;
+  /** How one request is answered many times; undefined where each is once. */
+  readonly decoupled: DecoupledSettings | undefined;
+  /** Bounds of the requests that wait for the one before in their sequence. */
+  readonly queue: QueueBounds;
+  /** What waits on the whole node. */
+  readonly nodeQueue: Occupancy;
+  /** How long a caller waits that does not say; Infinity for ever. */
+  readonly defaultTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+/** One of the responses to a request. */
+export interface ResponsePart {
+  readonly outputs: readonly Tensor[];
+  /** Whether there are no more. */
+  readonly isLast: boolean;
+}
+
+/** A pool as requests see it: with the states of sequences, and with as many responses as the model gives. */
+export class ModelRunner {
+  /** What requests give and get. */
+  readonly signature: Signature;
+  readonly #pool: Pick<InstancePool, "run">;
+  readonly #options: ModelRunnerOptions;
+  readonly #sequences: Sequences | undefined;
+  readonly #plan: ResponsePlan | undefined;
+  /** Requests of sequences, and those that are answered many times. */
+  readonly #active = new Presence();
+
+  /** Throws ARTIFACT_INVALID where the settings do not fit the signature of the model. */
+  constructor(pool: Pick<InstancePool, "run">, signature: Signature, options: ModelRunnerOptions) {
+    const { model, states, sequences: bounds, memory, queue, nodeQueue, decoupled, clock } = options;
+    const plan = states.length > 0 ? statePlan(states, signature) : undefined;
+    this.#pool = pool;
+    this.#options = options;
+    this.signature = plan?.signature ?? signature;
+    this.#plan = decoupled && responsePlan(decoupled, this.signature);
+    const run = (job: InferenceJob, limits: CallLimits) => pool.run(job, limits);
+    const occupancies = [new Occupancy(queue), nodeQueue];
+    this.#sequences = plan && new Sequences({ model, plan, bounds, memory, occupancies, run, clock });
+  }
+
+  /** Whether a request may have more than one response. */
+  get isDecoupled(): boolean {
+    return this.#plan !== undefined;
+  }
+
+  /** Sequences that are kept. */
+  get sequenceCount(): number {
+    return this.#sequences?.count ?? 0;
+  }
+
+  /**
+   * Runs a request that has one response; see `InstancePool.run` and `Sequences.turn`. Rejects with UNSUPPORTED where the
+   * model may give more.
+   */
+  async run(request: InferenceRequest, limits: CallLimits): Promise<readonly Tensor[]> {
+    if (this.#plan !== undefined && this.#responsesMax(request, this.#plan) > 1) throw streamNeeded();
+    this.#checkSequence(request);
+    if (this.#sequences === undefined) return this.#pool.run(request, limits);
+    const sequences = this.#sequences;
+    const bounded = this.#withDeadline(limits);
+    const leave = this.#active.enter();
+    let turn: Turn | undefined;
+    try {
+      turn = await sequences.turn(request.sequence, request, bounded);
+      const outputs = await turn.run(request, bounded, request.sequence.ends ? "dropped" : "kept");
+      turn.complete();
+      return outputs;
+    } finally {
+      turn?.leave();
+      leave();
+    }
+  }
+
+  /** The responses to a request, each of a run that begins when it is asked for. Whoever stops asking calls `return`. */
+  async *responses(request: InferenceRequest, limits: CallLimits): AsyncGenerator<ResponsePart> {
+    if (this.#plan === undefined) return yield { outputs: await this.run(request, limits), isLast: true };
+    const responsesMax = this.#responsesMax(request, this.#plan);
+    this.#checkSequence(request);
+    const bounded = this.#withDeadline(limits);
+    const leave = this.#active.enter();
+    let turn: Turn | undefined;
+    try {
+      turn = await this.#sequences?.turn(request.sequence, request, bounded);
+      yield* this.#loop(request, { plan: this.#plan, responsesMax, turn, limits: bounded });
+    } finally {
+      turn?.leave();
+      leave();
+    }
+  }
+
+  /**
+   * Waits, but not for ever, for requests that need more runs than those that the pool has taken; then keeps no sequence. To be
+   * called when no request comes any more.
+   */
+  async stop(): Promise<void> {
+    await this.#active.left(this.#options.clock, finishMsMax);
+    this.#sequences?.close();
+  }
+
+  async *#loop(request: InferenceRequest, { plan, responsesMax, turn, limits }: Loop): AsyncGenerator<ResponsePart> {
+    const run = (job: InferenceJob) => turn?.run(job, limits, "kept") ?? this.#pool.run(job, limits);
+    let job = plan.extended(request);
+    for (let count = 1; ; count++) {
+      const outputs = await run(job);
+      const isLast = count === responsesMax || plan.isLast(outputs);
+      if (isLast) {
+        turn?.complete();
+        turn?.leave();
+      }
+      yield { outputs: outputs.slice(0, request.outputNames.length), isLast };
+      if (isLast) return;
+      job = plan.next(job, outputs);
+    }
+  }
+
+  #responsesMax({ responsesMax: wanted }: InferenceRequest, { responsesMax }: ResponsePlan): number {
+    if (wanted <= responsesMax) return wanted || responsesMax;
+    const message = `the parameter 'max_responses' is ${wanted}; needed: at most ${responsesMax}, as the model is set`;
+    throw new ServiceError("REQUEST_INVALID", message);
+  }
+
+  #checkSequence({ sequence: { id, starts, ends } }: InferenceRequest): void {
+    const model = quoted(this.#options.model);
+    if (this.#sequences === undefined && (id !== "" || starts || ends)) {
+      const message = `the request has parameters of a sequence, and model ${model} is served without sequence_batching`;
+      throw new ServiceError("REQUEST_INVALID", message);
+    }
+    if (this.#sequences !== undefined && id === "") {
+      const message = `inference request to model ${model} must specify a non-zero or non-empty correlation ID: the parameter sequence_id`;
+      throw new ServiceError("REQUEST_INVALID", message);
+    }
+  }
+
+  #withDeadline({ deadlineMs, signal }: CallLimits): CallLimits {
+    const { clock, defaultTimeoutMs } = this.#options;
+    return { signal, deadlineMs: deadlineMs === Infinity ? clock.now() + defaultTimeoutMs : deadlineMs };
+  }
+}
+
+/** What the runs of one request have in common. */
+interface Loop {
+  readonly plan: ResponsePlan;
+  readonly responsesMax: number;
+  readonly turn: Turn | undefined;
+  readonly limits: CallLimits;
+}
+
+/** A reader that has stopped reading does not keep a version from being unloaded. */
+const finishMsMax = 30_000;
+
+function streamNeeded(): ServiceError {
+  const message = "ModelInfer RPC doesn't support models with decoupled transaction policy; needed: ModelStreamInfer";
+  return new ServiceError("UNSUPPORTED", message);
+}

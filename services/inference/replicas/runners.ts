@@ -1,0 +1,51 @@
+import type { Clock } from "../../../lib/clock.ts";
+import type { Signature } from "../../../lib/tensor.ts";
+import type { Occupancy } from "../batching/occupancy.ts";
+import type { SequenceBounds } from "../sequences/sequence-settings.ts";
+import { StateMemory } from "../sequences/state-memory.ts";
+import type { AspiredVersion } from "./aspired-version.ts";
+import type { InstancePool } from "./instance-pool.ts";
+import { ModelRunner } from "./model-runner.ts";
+import { type NodeSettings, waitSettings } from "./pool-settings.ts";
+
+/** How a node keeps the sequences of every replica that is not set otherwise. */
+export interface SequenceDefaults extends Pick<NodeSettings, "queue"> {
+  readonly sequences: SequenceBounds;
+  /** What the states of all sequences together may take, in bytes. */
+  readonly stateBytesMax: number;
+}
+
+/** Makes the runners of the replicas of one node, which share what their states may take. */
+export class Runners {
+  readonly #defaults: SequenceDefaults;
+  readonly #nodeQueue: Occupancy;
+  readonly #memory: StateMemory;
+  readonly #clock: Clock;
+
+  constructor(defaults: SequenceDefaults, nodeQueue: Occupancy, clock: Clock) {
+    this.#defaults = defaults;
+    this.#nodeQueue = nodeQueue;
+    this.#memory = new StateMemory(defaults.stateBytesMax);
+    this.#clock = clock;
+  }
+
+  /** The runner of a version as it is set, and otherwise as the node is. Throws ARTIFACT_INVALID where that does not fit the model. */
+  open({ model, settings }: AspiredVersion, pool: InstancePool, signature: Signature): ModelRunner {
+    const { sequences, decoupled } = settings;
+    const preset = this.#defaults.sequences;
+    return new ModelRunner(pool, signature, {
+      model,
+      states: sequences?.states ?? [],
+      sequences: {
+        sequencesMax: sequences?.sequencesMax || preset.sequencesMax,
+        waitingMax: preset.waitingMax,
+        idleMs: sequences?.idleMs || preset.idleMs,
+      },
+      memory: this.#memory,
+      decoupled,
+      nodeQueue: this.#nodeQueue,
+      clock: this.#clock,
+      ...waitSettings(settings, this.#defaults),
+    });
+  }
+}
