@@ -34,13 +34,13 @@ const singleDoors = {
 /** Code that only computes: no I/O, no timers, no gRPC; time arrives as a `Clock`. */
 const pure = [
   /^lib\/onnx\//,
-  /^lib\/(errors|random|resource-names|split|tensor)\.ts$/,
+  /^lib\/(errors|random|rendezvous|resource-names|split|tensor)\.ts$/,
   /^services\/trainer\/graph\//,
-  /^services\/gateway\/(model-ref|nearest-names|pick|routing|route-table)[^/]*\.ts$/,
+  /^services\/gateway\/(message-fields|model-ref|nearest-names|pick|routing|route-table|sequence)[^/]*\.ts$/,
   /^services\/registry\/compatibility\//,
   /^services\/registry\/validation\/(model-bounds|model-facts|sample|trial-inputs)\.ts$/,
   /^services\/registry\/control\/(fit|fleet-capabilities|fleet-index|free-memory|hearing-time|model-plan|node-assignments|node-state)\.ts$/,
-  /^services\/registry\/control\/(node-text|placement|planner|reasons|rendezvous|route-feed|routes|serving-policy)\.ts$/,
+  /^services\/registry\/control\/(node-text|placement|planner|reasons|route-feed|routes|serving-policy)\.ts$/,
   /^services\/inference\/(batching|decoupled|sequences|statistics|tensors)\//,
   /^services\/inference\/replicas\/(policy|resolve|model-table)\.ts$/,
   /^supervisor\/restart-policy\.ts$/,

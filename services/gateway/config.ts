@@ -1,5 +1,6 @@
 import type { Settings } from "../../lib/env.ts";
 import { readServerName, readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
+import type { SequenceTableBounds } from "./sequence-table.ts";
 
 /** The gateway's settings; its README says what each is for. */
 export interface GatewayConfig extends ServiceConfig {
@@ -12,6 +13,8 @@ export interface GatewayConfig extends ServiceConfig {
   readonly defaultTimeoutMs: number;
   /** Calls that are forwarded at the same time. */
   readonly callsMax: number;
+  /** Bounds of the sequences whose node is remembered. */
+  readonly sequences: SequenceTableBounds;
   /** How long a call waits for a connection to a node or service, in milliseconds. */
   readonly connectTimeoutMs: number;
 }
@@ -28,6 +31,10 @@ export function readGatewayConfig(settings: Settings): GatewayConfig {
     serverName: readServerName(settings),
     defaultTimeoutMs: whole("DEFAULT_TIMEOUT_MS", 60_000, 1, 86_400_000),
     callsMax: whole("CALLS_MAX", 10_000, 1, 1_000_000),
+    sequences: {
+      sequencesMax: whole("SEQUENCES_MAX", 100_000, 1, 10_000_000),
+      idleMs: whole("SEQUENCE_IDLE_MS", 3_600_000, 1, 86_400_000),
+    },
     connectTimeoutMs: whole("CONNECT_TIMEOUT_MS", 2000, 10, 60_000),
   };
 }

@@ -11,11 +11,12 @@ import { forwardToReplica } from "./forward/attempts.ts";
 import { headOf, markServed, servedStatus } from "./forward/served.ts";
 import { type ByteStream, drainFault, endWith, firstMessage, forwardStream } from "./forward/stream.ts";
 import type { Upstreams } from "./forward/upstreams.ts";
-import { type ModelRef, type RefLayout, readModelRef } from "./model-ref.ts";
+import { isSequenced, type ModelRef, type RefLayout, readModelRef, type SequencedRef } from "./model-ref.ts";
 import { pick } from "./pick.ts";
 import { inferRequest, nameAndVersion, routedMethods } from "./ref-layouts.ts";
 import type { Routes } from "./routes.ts";
 import { type Route, readyReplicas, routeOf } from "./routing.ts";
+import type { SequenceRouter, SequenceStep } from "./sequence-router.ts";
 
 /** What the listener needs. */
 export interface ListenerParts {
@@ -23,6 +24,7 @@ export interface ListenerParts {
   readonly routes: Routes;
   readonly nodes: Upstreams;
   readonly limit: CallLimit;
+  readonly sequences: SequenceRouter;
   /** A number in [0, 1). */
   readonly random: () => number;
   readonly log: Log;
@@ -72,16 +74,25 @@ export class Listener {
   /** The path of a request. */
   async #answer(call: ByteCall, layout: RefLayout): Promise<Answer> {
     const ref = readModelRef(call.request, layout);
+    if (isSequenced(ref)) return this.#answerInSequence(call, ref);
     const route = this.#routeOf(ref);
     const replicas = readyReplicas(route);
     return this.#forward(call, route, replicas);
   }
 
-  async #forward(call: ByteCall, route: Route, replicas: readonly string[]): Promise<Answer> {
-    const { nodes, random, limit } = this.#parts;
+  /** The path of one that belongs to a sequence. */
+  async #answerInSequence(call: ByteCall, ref: SequencedRef): Promise<Answer> {
+    const { route, nodes, ended } = this.#beginStep(ref);
+    const answer = await this.#forward(call, route, nodes, ([first]) => first!);
+    ended(answer.node, answer.status.code === status.OK);
+    return answer;
+  }
+
+  async #forward(call: ByteCall, route: Route, replicas: readonly string[], choose = this.#pick) {
+    const { nodes, limit } = this.#parts;
     const head = headOf(call, route, this.#config.defaultTimeoutMs);
-    const outgoing = { head, message: call.request, caller: call };
-    const reply = await limit.during(() => forwardToReplica(replicas, nodes, random, outgoing));
+    const outgoing = { head, message: call.request, caller: call, choose };
+    const reply = await limit.during(() => forwardToReplica(replicas, nodes, outgoing));
     if (reply.metadata !== undefined) markServed(reply.metadata, route, reply.node);
     return { ...reply, status: servedStatus(reply.status, head, route, reply.node, call.cancelled) };
   }
@@ -106,18 +117,36 @@ export class Listener {
 
   /** The path of a stream: its first message decides where all of it goes. */
   async #streamed(call: ByteStream, draining: AbortSignal): Promise<StatusObject> {
-    const { nodes, random, limit } = this.#parts;
+    const { nodes, limit } = this.#parts;
     const first = await firstMessage(call, draining);
     if (first === undefined) return endWithoutMessage(call, draining);
     const ref = readModelRef(first, inferRequest);
-    const route = this.#routeOf(ref);
-    const node = pick(readyReplicas(route), (address) => nodes.load(address), random);
+    const { route, node } = isSequenced(ref) ? this.#firstOf(this.#beginStep(ref)) : this.#pickedFor(ref);
     const head = headOf(call, route, Infinity);
     const explain = (ended: StatusObject) => servedStatus(ended, head, route, node, call.cancelled);
     const decorate = (metadata: Metadata) => markServed(metadata, route, node);
     const options = { first, draining, explain, decorate };
     return limit.during(() => forwardStream(call, nodes.at(node), head, options));
   }
+
+  #pickedFor(ref: ModelRef) {
+    const route = this.#routeOf(ref);
+    return { route, node: this.#pick(readyReplicas(route)) };
+  }
+
+  #firstOf({ route, nodes: [first] }: SequenceStep) {
+    return { route, node: first! };
+  }
+
+  #beginStep(ref: SequencedRef): SequenceStep {
+    const { routes, nodes, sequences } = this.#parts;
+    return sequences.begin(routes.table, ref, (address) => nodes.load(address) < Infinity);
+  }
+
+  #pick = (addresses: readonly string[]): string => {
+    const { nodes, random } = this.#parts;
+    return pick(addresses, (address) => nodes.load(address), random);
+  };
 
   #routeOf(ref: ModelRef): Route {
     return routeOf(this.#parts.routes.table, ref, this.#parts.random());

@@ -4,7 +4,7 @@ import type { RefLayout } from "./model-ref.ts";
 export const nameAndVersion: RefLayout = { model: 1, version: 2 };
 
 /** ModelInferRequest. */
-export const inferRequest: RefLayout = { model: 1, version: 2 };
+export const inferRequest: RefLayout = { model: 1, version: 2, parameters: 4 };
 
 /** Methods with one message each way that a node answers, and where their requests name the model. */
 export const routedMethods = {

@@ -20,6 +20,7 @@ import { RouteFile } from "./route-file.ts";
 import { RouteLink } from "./route-link.ts";
 import { addressesOf } from "./route-table.ts";
 import { Routes } from "./routes.ts";
+import { SequenceRouter } from "./sequence-router.ts";
 
 /** The front door: one address for inference, registry and trainer. */
 export class GatewayService implements Service {
@@ -52,7 +53,8 @@ export class GatewayService implements Service {
     this.#control = new RpcClient("amaas.registry.v1.ControlService", config.registryAddress);
     const gateway = `${config.host}:${config.port}`;
     this.#link = new RouteLink({ client: this.#control, gateway, routes: this.#routes, clock, random, log });
-    const parts = { server: this.#server, routes: this.#routes, nodes: this.#nodes, limit, random, log };
+    const sequences = new SequenceRouter(config.sequences, clock);
+    const parts = { server: this.#server, routes: this.#routes, nodes: this.#nodes, limit, sequences, random, log };
     new Listener({ ...config, serverVersion: suiteVersion() }, parts).serve();
     passThrough(parts, {
       service: "amaas.registry.v1.RegistryService",

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import { hashOf } from "../../lib/rendezvous.ts";
 import { FleetIndex, type Member } from "../../services/registry/control/fleet-index.ts";
 import {
   affordablePlacements,
@@ -8,7 +9,6 @@ import {
   type Place,
   type Placement,
 } from "../../services/registry/control/placement.ts";
-import { hashOf } from "../../services/registry/control/rendezvous.ts";
 import { nodeOf, variantOf } from "./plan-inputs.ts";
 
 const nodeIds = fc.uniqueArray(fc.stringMatching(/^[a-z][a-z0-9-]{0,11}$/), { minLength: 1, maxLength: 12 });

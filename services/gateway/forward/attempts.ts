@@ -1,5 +1,4 @@
 import { status } from "@grpc/grpc-js";
-import { pick } from "../pick.ts";
 import { type Cancellable, forwardUnary, type UnaryReply } from "./unary.ts";
 import type { CallHead } from "./upstream.ts";
 import type { Upstreams } from "./upstreams.ts";
@@ -10,6 +9,15 @@ export interface ReplicaReply extends UnaryReply {
   readonly node: string;
 }
 
+/** A call that several replicas could answer. */
+export interface ReplicaCall {
+  readonly head: CallHead;
+  readonly message: Buffer;
+  readonly caller: Cancellable;
+  /** Chooses one of the replicas that have not been asked yet. */
+  readonly choose: (addresses: readonly string[]) => string;
+}
+
 /**
  * Sends an idempotent call to one of several replicas; where that node was lost before its answer was complete, or
  * no longer holds the version, once more to another one. The deadline and the caller's cancellation cover all attempts. Never rejects; `replicas` is not empty.
@@ -17,13 +25,11 @@ export interface ReplicaReply extends UnaryReply {
 export async function forwardToReplica(
   replicas: readonly string[],
   nodes: Upstreams,
-  random: () => number,
-  call: { readonly head: CallHead; readonly message: Buffer; readonly caller: Cancellable },
+  { head, message, caller, choose }: ReplicaCall,
 ): Promise<ReplicaReply> {
-  const { head, message, caller } = call;
   let candidates = replicas;
   for (let attempt = 1; ; attempt++) {
-    const node = pick(candidates, (address) => nodes.load(address), random);
+    const node = choose(candidates);
     const reply = await forwardUnary(nodes.at(node), head, message, caller);
     candidates = candidates.filter((address) => address !== node);
     const isLast = attempt === attemptsMax || candidates.length === 0;

@@ -1,3 +1,4 @@
+import { hashOf } from "../../../lib/rendezvous.ts";
 import {
   changedReplicas,
   isSamePlace,
@@ -5,7 +6,6 @@ import {
   type NodeState,
   type ReplicaState,
 } from "./node-state.ts";
-import { hashOf } from "./rendezvous.ts";
 
 /** A node that may be told to hold something: it reports, and does not drain. */
 export interface Member {

@@ -1,10 +1,10 @@
+import { hashOf } from "../../../lib/rendezvous.ts";
 import { parseVersionName, versionName } from "../../../lib/resource-names.ts";
 import type { AliasAim, ModelEntry, ReachedAlias, SettingsEntry, VersionEntry } from "../store/entries.ts";
 import { type Fit, fitOf, heldFit, lastingMemoryOf } from "./fit.ts";
 import type { FleetIndex, Holding, Member } from "./fleet-index.ts";
 import type { Demand, Place } from "./placement.ts";
 import { unreadyReason, unservableReason } from "./reasons.ts";
-import { hashOf } from "./rendezvous.ts";
 import { aimOf, isAnswered, type ModelRoute, type VersionRoute } from "./routes.ts";
 import { isServable, type Priority, type ServedVersion, servedVersions } from "./serving-policy.ts";
 

@@ -1,7 +1,7 @@
+import { weightOf } from "../../../lib/rendezvous.ts";
 import type { Fit } from "./fit.ts";
 import type { Member } from "./fleet-index.ts";
 import { FreeMemory } from "./free-memory.ts";
-import { weightOf } from "./rendezvous.ts";
 import { type Priority, priorities } from "./serving-policy.ts";
 
 /** A version that some nodes should hold. */
