@@ -202,7 +202,7 @@ export class InferenceService implements Service {
         new Replica(aspired, {
           offeredProviders: probing.then(({ executionProviders }) => executionProviders),
           openPool: (placement, observer) => this.#createPool(aspired, placement, { observer, artifacts }),
-          openRunner: (pool, signature) => this.#runners.open(aspired, pool, signature),
+          openRunner: (loaded) => this.#runners.open(aspired, loaded),
           retry: { firstMs: 500, maxMs: 30_000 },
           retryWhenShort: { firstMs: 10_000, maxMs: 300_000 },
           clock: this.#clock,

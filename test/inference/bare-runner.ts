@@ -1,7 +1,6 @@
-import type { Signature } from "../../lib/tensor.ts";
 import { Occupancy } from "../../services/inference/batching/occupancy.ts";
-import type { InstancePool } from "../../services/inference/replicas/instance-pool.ts";
 import { ModelRunner, type ModelRunnerOptions } from "../../services/inference/replicas/model-runner.ts";
+import type { LoadedPool } from "../../services/inference/replicas/runners.ts";
 import { StateMemory } from "../../services/inference/sequences/state-memory.ts";
 import type { InferenceRequest } from "../../services/inference/tensors/decode.ts";
 import { ManualClock } from "../manual-clock.ts";
@@ -15,6 +14,7 @@ export function runnerOptions(change: Partial<ModelRunnerOptions> = {}): ModelRu
     sequences: { sequencesMax: 1000, waitingMax: 1000, idleMs: 60_000 },
     memory: new StateMemory(1e9),
     decoupled: undefined,
+    observer: { failed: () => undefined },
     queue: plenty,
     nodeQueue: new Occupancy(plenty),
     defaultTimeoutMs: Infinity,
@@ -24,7 +24,7 @@ export function runnerOptions(change: Partial<ModelRunnerOptions> = {}): ModelRu
 }
 
 /** A runner of such a model. */
-export function bareRunner(pool: Pick<InstancePool, "run">, signature: Signature): ModelRunner {
+export function bareRunner({ pool, signature }: LoadedPool): ModelRunner {
   return new ModelRunner(pool, signature, runnerOptions());
 }
 

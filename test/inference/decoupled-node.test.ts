@@ -108,7 +108,11 @@ describe("a node with decoupled models", function () {
     expect(errorMessage).to.match(/must specify the START flag/);
   });
 
+  const statisticsOf = async (name: string) =>
+    (await node.client.unary("ModelStatistics", { name, version: "1" })).modelStats[0];
+
   it("joins the runs of many requests, also of other streams, and mixes none of them up", async () => {
+    const before = await statisticsOf("tokens");
     const start = { sequence_start: { boolParam: true } };
     const streams = Array.from({ length: 4 }, (_, stream) =>
       replies(...[1, 2, 3, 4, 5, 6].map((token) => tokens(100 + stream * 10 + token, token, start))),
@@ -125,6 +129,10 @@ describe("a node with decoupled models", function () {
         expect(ofRequest).to.deep.equal(wanted.map((next, index) => [next, index + 1]));
       }
     }
+    const { executionCount, inferenceStats, responseStats } = await statisticsOf("tokens");
+    const answered = Object.values(responseStats).reduce((sum, { success }) => sum + Number(success!.count), 0);
+    expect(Number(inferenceStats!.success!.count) - Number(before.inferenceStats!.success!.count)).to.equal(24);
+    expect(Number(executionCount)).to.be.below(answered / 2);
   });
 
   it("refuses ModelInfer, unless there can be but one response", async () => {

@@ -138,10 +138,10 @@ describe("a model that answers a request many times", () => {
     const cut = runner.responses(requestOf(1, { sequence: { ...first, ends: true } }), limitsOf());
     await cut.next();
     await cut.return(undefined);
-    expect(runner.sequenceCount).to.equal(1);
+    expect(runner.sequenceUsage.count).to.equal(1);
     const ending = { id: "a", starts: false, ends: true };
     await numbers(runner.responses(requestOf(1, { sequence: ending }), limitsOf()));
-    expect(runner.sequenceCount).to.equal(0);
+    expect(runner.sequenceUsage.count).to.equal(0);
   });
 
   it("is unloaded only once its responses have come, but waits no longer than half a minute for a reader", async () => {

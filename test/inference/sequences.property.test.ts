@@ -73,7 +73,7 @@ describe("sequences, whatever happens in whatever order,", () => {
         const requests: Request[] = [];
         const running = () => requests.filter((request) => driven.isRunning(request));
         const check = () => {
-          expect(driven.runner.sequenceCount).to.be.at.most(bounds.sequencesMax);
+          expect(driven.runner.sequenceUsage.count).to.be.at.most(bounds.sequencesMax);
           expect(memory.bytes).to.be.within(0, memory.bytesMax);
           const busy = running().map(({ id }) => id);
           expect(busy).to.deep.equal([...new Set(busy)]);
@@ -105,7 +105,7 @@ describe("sequences, whatever happens in whatever order,", () => {
         }
         expect(queue.obstacle({ rowCount: 4, inputBytes: 100 })).to.equal(undefined);
         await driven.runner.stop();
-        expect([driven.runner.sequenceCount, memory.bytes]).to.deep.equal([0, 0]);
+        expect([driven.runner.sequenceUsage.count, memory.bytes]).to.deep.equal([0, 0]);
       }),
       { numRuns: 1500 },
     );

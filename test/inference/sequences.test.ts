@@ -39,7 +39,7 @@ describe("sequences", () => {
     const driven = new DrivenSequences({ memory });
     const all = [driven.send("a", { starts: true }), driven.send("a", { ends: true }), driven.send("a")];
     expect(await outcomes(driven, ...all)).to.deep.equal([1, 3, "SEQUENCE_UNKNOWN"]);
-    expect([driven.runner.sequenceCount, memory.bytes]).to.deep.equal([0, 0]);
+    expect([driven.runner.sequenceUsage.count, memory.bytes]).to.deep.equal([0, 0]);
   });
 
   it("stay as they are when a request fails, or is cancelled while it runs or waits", async () => {
@@ -103,9 +103,9 @@ describe("sequences", () => {
     driven.clock.advance(10_000);
     expect(await outcomes(driven, long)).to.deep.equal([3]);
     driven.clock.advance(999);
-    expect([driven.runner.sequenceCount, memory.bytes]).to.deep.equal([1, 4]);
+    expect([driven.runner.sequenceUsage.count, memory.bytes]).to.deep.equal([1, 4]);
     driven.clock.advance(1);
-    expect([driven.runner.sequenceCount, memory.bytes]).to.deep.equal([0, 0]);
+    expect([driven.runner.sequenceUsage.count, memory.bytes]).to.deep.equal([0, 0]);
     expect(await outcomes(driven, driven.send("a"))).to.deep.equal(["SEQUENCE_UNKNOWN"]);
   });
 
@@ -125,6 +125,19 @@ describe("sequences", () => {
     expect(await outcomes(full, full.send("b", { starts: true }))).to.deep.equal([4]);
   });
 
+  it("count what they refuse among the failures of the version", async () => {
+    const kinds: string[] = [];
+    const driven = new DrivenSequences({
+      observer: { failed: (kind) => void kinds.push(kind) },
+      sequences: { ...bounds, sequencesMax: 1 },
+    });
+    const first = driven.send("a", { starts: true });
+    const [unknown, beyond, waiting] = [driven.send("b"), driven.send("c", { starts: true }), driven.send("a")];
+    waiting.caller.abort(gone);
+    await outcomes(driven, first, unknown, beyond, waiting);
+    expect(kinds).to.have.members(["OTHER", "REJECTED", "CANCELED"]);
+  });
+
   it("finish what was taken when the version is unloaded, then keep nothing", async () => {
     const memory = new StateMemory(1e6);
     const driven = new DrivenSequences({ memory });
@@ -138,6 +151,6 @@ describe("sequences", () => {
     expect(isStopped).to.equal(false);
     expect(await outcomes(driven, ...all)).to.deep.equal([1, 3]);
     await stopping;
-    expect([driven.runner.sequenceCount, memory.bytes]).to.deep.equal([0, 0]);
+    expect([driven.runner.sequenceUsage.count, memory.bytes]).to.deep.equal([0, 0]);
   });
 });

@@ -63,6 +63,26 @@ describe("the statistics of a version", () => {
     expect(statistics.failures).to.deep.equal({ count: 0, ms: 0 });
   });
 
+  it("count several responses to a request as one request, and apart by their index", () => {
+    statistics = new VersionStatistics(new ManualClock());
+    const phases = (computeMs: number) => ({ inputMs: 1, computeMs, outputMs: 2 });
+    statistics.answered(3, 5, phases(10), 20, 0);
+    statistics.answered(3, 5, phases(30), 40, 1);
+    statistics.answered(3, 5, phases(50), 60, 0);
+    statistics.failed("CANCELED", 7, 1);
+    statistics.failed("BACKEND", 8, 300);
+    expect(statistics.answers).to.deep.equal({ count: 2, ms: 120 });
+    expect(statistics.rowCount).to.equal(6);
+    expect(statistics.firstResponseMs).to.include({ count: 2, sum: 80 });
+    expect(statistics.computeMs.sum).to.equal(90);
+    expect(statistics.failures).to.deep.equal({ count: 2, ms: 15 });
+    const none = { count: 0, ms: 0 };
+    expect(statistics.responses).to.deep.equal([
+      { answerCount: 2, computeMs: 60, outputMs: 4, failed: none, cancelled: none },
+      { answerCount: 1, computeMs: 30, outputMs: 2, failed: none, cancelled: { count: 1, ms: 7 } },
+    ]);
+  });
+
   it("give each request the phases of its run, and each size of runs those of its runs", async () => {
     const pool = await started();
     instance.phases = { inputMs: 1, computeMs: 20, outputMs: 3 };

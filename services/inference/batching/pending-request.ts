@@ -106,7 +106,8 @@ export class PendingRequest implements BatchedRequest {
     this.#takeTurn(() => {
       this.#release();
       const queueMs = this.#begunMs! - this.#arrivedMs;
-      this.#observer.answered(this.rowCount, queueMs, phases, this.#clock.monotonicMs() - this.#arrivedMs);
+      const totalMs = this.#clock.monotonicMs() - this.#arrivedMs;
+      this.#observer.answered(this.rowCount, queueMs, phases, totalMs, this.job.responseIndex);
       this.#resolve(outputs);
     });
   }
@@ -120,7 +121,7 @@ export class PendingRequest implements BatchedRequest {
     this.#hasOutcome = true;
     this.#release();
     const kind = failureKindOf(failure, this.#begunMs !== undefined);
-    this.#observer.failed(kind, this.#clock.monotonicMs() - this.#arrivedMs);
+    this.#observer.failed(kind, this.#clock.monotonicMs() - this.#arrivedMs, this.job.responseIndex);
     this.#reject(failure);
   }
 }

@@ -10,11 +10,12 @@ export interface PoolObserver {
   ran(rowCount: number, phases: RunPhases): void;
   /**
    * A request was answered: it waited for `queueMs` until the run began whose phases these are, and was there for `totalMs`.
-   * What is neither is the way to the thread and back, and the wait for its turn.
+   * What is neither is the way to the thread and back, and the wait for its turn. Each of several responses to a request counts as
+   * one here, with its index.
    */
-  answered(rowCount: number, queueMs: number, phases: RunPhases, totalMs: number): void;
+  answered(rowCount: number, queueMs: number, phases: RunPhases, totalMs: number, responseIndex?: number): void;
   /** A request was refused, failed, or lost its caller, after it was there for `totalMs`. */
-  failed(kind: FailureKind, totalMs: number): void;
+  failed(kind: FailureKind, totalMs: number, responseIndex?: number): void;
 }
 
 /** Why requests fail, in Triton's words: before they ran, because their caller left, in the runtime, or in another way. */

@@ -26,7 +26,7 @@ export function responsePlan(settings: DecoupledSettings, signature: Signature):
     responsesMax,
     extended: (job) => {
       const missing = needed.filter((name) => !job.outputNames.includes(name));
-      return { ...job, outputNames: [...job.outputNames, ...missing], keepsInputs: true };
+      return { ...job, outputNames: [...job.outputNames, ...missing], keepsInputs: true, responseIndex: 0 };
     },
     isLast: (outputs) => outputs.some(({ name, bytes }) => name === lastOutput && bytes.some((byte) => byte !== 0)),
     next: (job, outputs) => {
@@ -37,7 +37,7 @@ export function responsePlan(settings: DecoupledSettings, signature: Signature):
       }));
       const staying = job.inputs.filter(({ name }) => !fed.some((input) => input.name === name));
       const inputs = [...staying, ...fed];
-      return { ...job, inputs, inputBytes: bytesOf(inputs) };
+      return { ...job, inputs, inputBytes: bytesOf(inputs), responseIndex: job.responseIndex! + 1 };
     },
   };
 }

@@ -91,6 +91,8 @@ function describeHoldings(metrics: Metrics, replicas: Replicas): void {
   gauge("queue_bytes", "Bytes of inputs that wait to be run.", ({ replica }) => replica.usage.waitingBytes);
   gauge("instances", "Sessions that are loaded.", ({ replica }) => replica.usage.instanceCount);
   gauge("weight_bytes", "The size of the version's files.", ({ replica }) => replica.weightBytes);
+  gauge("sequences", "Sequences whose state is kept.", ({ replica }) => replica.sequenceUsage.count);
+  gauge("sequence_state_bytes", "The size of these states.", ({ replica }) => replica.sequenceUsage.bytes);
   metrics.gauge(
     "amaas_inference_replica_info",
     "1 for each version that the node holds or should hold, with how far it is and what runs it.",

@@ -1,5 +1,6 @@
 import type { GRPCInferenceServiceHandlers } from "../../../lib/gen/inference/GRPCInferenceService.ts";
 import type { InferBatchStatistics } from "../../../lib/gen/inference/InferBatchStatistics.ts";
+import type { InferResponseStatistics } from "../../../lib/gen/inference/InferResponseStatistics.ts";
 import type { InferStatistics } from "../../../lib/gen/inference/InferStatistics.ts";
 import type { MemoryUsage } from "../../../lib/gen/inference/MemoryUsage.ts";
 import type { ModelStatistics } from "../../../lib/gen/inference/ModelStatistics.ts";
@@ -8,7 +9,7 @@ import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import { type ReadyEntry, readyEntries } from "../replicas/model-table.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import { readyVersion, resolveVersion } from "../replicas/resolve.ts";
-import type { BatchSizeStatistics, VersionStatistics } from "../statistics/version-statistics.ts";
+import type { BatchSizeStatistics, ResponseStatistics, VersionStatistics } from "../statistics/version-statistics.ts";
 import { versionReference } from "./version-reference.ts";
 
 /** ModelStatistics. */
@@ -26,7 +27,6 @@ export function statisticsHandlers(replicas: Pick<ReplicaSet, "table">) {
   } satisfies Handlers<GRPCInferenceServiceHandlers>;
 }
 
-/** Without `responseStats`: they are of models that give several responses to a request. */
 function statisticsOf({ model, version, placement, replica }: ReadyEntry): ModelStatistics {
   const { statistics } = replica;
   return {
@@ -38,6 +38,9 @@ function statisticsOf({ model, version, placement, replica }: ReadyEntry): Model
     inferenceStats: requestStatistics(statistics),
     batchStats: statistics.batchSizes.map(batchStatistics),
     memoryUsage: [memoryUsage(placement.executionProvider, replica)],
+    responseStats: Object.fromEntries(
+      statistics.responses.map((response, index) => [index, responseStatistics(response)]),
+    ),
   };
 }
 
@@ -62,6 +65,19 @@ function batchStatistics({ rowCount, runCount, phases }: BatchSizeStatistics): I
     computeInput: duration(runCount, phases.inputMs),
     computeInfer: duration(runCount, phases.computeMs),
     computeOutput: duration(runCount, phases.outputMs),
+  };
+}
+
+function responseStatistics(response: ResponseStatistics): InferResponseStatistics {
+  const { answerCount, computeMs, outputMs, failed, cancelled } = response;
+  return {
+    computeInfer: duration(answerCount, computeMs),
+    computeOutput: duration(answerCount, outputMs),
+    success: duration(answerCount, computeMs + outputMs),
+    fail: duration(failed.count, failed.ms),
+    cancel: duration(cancelled.count, cancelled.ms),
+    // An empty final response is not one of the model.
+    emptyResponse: duration(0, 0),
   };
 }
 

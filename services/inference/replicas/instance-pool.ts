@@ -116,7 +116,7 @@ export class InstancePool {
     const { clock, defaultTimeoutMs } = this.#options;
     const deadlineMs = limits.deadlineMs === Infinity ? clock.now() + defaultTimeoutMs : limits.deadlineMs;
     const order = this.#orders[priorityOf(job.priority, this.#settings) - 1];
-    this.#refuseOnArrival(limits.signal, deadlineMs, order);
+    this.#refuseOnArrival(job, { signal: limits.signal, deadlineMs }, order);
     const request = this.#pending(job, { deadlineMs, signal: limits.signal }, order);
     try {
       this.#batcher.add(request);
@@ -145,7 +145,7 @@ export class InstancePool {
     await Promise.all([...this.#live].map((instance) => instance.stop()));
   }
 
-  #refuseOnArrival(signal: AbortSignal, deadlineMs: number, order: AnswerOrder | undefined): void {
+  #refuseOnArrival(job: InferenceJob, { signal, deadlineMs }: CallLimits, order: AnswerOrder | undefined): void {
     try {
       signal.throwIfAborted();
       if (deadlineMs <= this.#options.clock.now()) throw deadlinePassed();
@@ -153,7 +153,7 @@ export class InstancePool {
       if (this.#live.size === 0 && this.#failureCount > 1) throw sessionsLost();
       if (order !== undefined) this.#refuseSurplus(order);
     } catch (refusal) {
-      this.#options.observer.failed(failureKindOf(refusal, false), 0);
+      this.#options.observer.failed(failureKindOf(refusal, false), 0, job.responseIndex);
       throw refusal;
     }
   }

@@ -3,10 +3,11 @@ import { ServiceError } from "../../../lib/errors.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
 import { Occupancy, type QueueBounds } from "../batching/occupancy.ts";
 import type { CallLimits } from "../batching/pending-request.ts";
+import { failureKindOf, type PoolObserver } from "../batching/pool-observer.ts";
 import type { DecoupledSettings } from "../decoupled/decoupled-settings.ts";
 import { type ResponsePlan, responsePlan } from "../decoupled/response-plan.ts";
 import type { SequenceBounds, StateSettings } from "../sequences/sequence-settings.ts";
-import { Sequences, type Turn } from "../sequences/sequences.ts";
+import { Sequences, type SequenceUsage, type Turn } from "../sequences/sequences.ts";
 import type { StateMemory } from "../sequences/state-memory.ts";
 import { statePlan } from "../sequences/state-plan.ts";
 import type { InferenceJob, InferenceRequest } from "../tensors/decode.ts";
@@ -29,6 +30,8 @@ export interface ModelRunnerOptions {
   readonly queue: QueueBounds;
   /** What waits on the whole node. */
   readonly nodeQueue: Occupancy;
+  /** Is told of requests that do not come as far as the pool. */
+  readonly observer: Pick<PoolObserver, "failed">;
   /** How long a caller waits that does not say; Infinity for ever. */
   readonly defaultTimeoutMs: number;
   readonly clock: Clock;
@@ -70,9 +73,9 @@ export class ModelRunner {
     return this.#plan !== undefined;
   }
 
-  /** Sequences that are kept. */
-  get sequenceCount(): number {
-    return this.#sequences?.count ?? 0;
+  /** What is kept of sequences at the moment. */
+  get sequenceUsage(): SequenceUsage {
+    return this.#sequences?.usage ?? { count: 0, bytes: 0 };
   }
 
   /**
@@ -83,14 +86,13 @@ export class ModelRunner {
     if (this.#plan !== undefined && this.#responsesMax(request, this.#plan) > 1) throw streamNeeded();
     this.#checkSequence(request);
     if (this.#sequences === undefined) return this.#pool.run(request, limits);
-    const sequences = this.#sequences;
     const bounded = this.#withDeadline(limits);
     const leave = this.#active.enter();
     let turn: Turn | undefined;
     try {
-      turn = await sequences.turn(request.sequence, request, bounded);
-      const outputs = await turn.run(request, bounded, request.sequence.ends ? "dropped" : "kept");
-      turn.complete();
+      turn = await this.#turnOf(request, bounded);
+      const outputs = await turn!.run(request, bounded, request.sequence.ends ? "dropped" : "kept");
+      turn!.complete();
       return outputs;
     } finally {
       turn?.leave();
@@ -107,7 +109,7 @@ export class ModelRunner {
     const leave = this.#active.enter();
     let turn: Turn | undefined;
     try {
-      turn = await this.#sequences?.turn(request.sequence, request, bounded);
+      turn = await this.#turnOf(request, bounded);
       yield* this.#loop(request, { plan: this.#plan, responsesMax, turn, limits: bounded });
     } finally {
       turn?.leave();
@@ -137,6 +139,18 @@ export class ModelRunner {
       yield { outputs: outputs.slice(0, request.outputNames.length), isLast };
       if (isLast) return;
       job = plan.next(job, outputs);
+    }
+  }
+
+  /** Undefined where there are no sequences. */
+  async #turnOf(request: InferenceRequest, limits: CallLimits): Promise<Turn | undefined> {
+    const { clock, observer } = this.#options;
+    const arrivedMs = clock.monotonicMs();
+    try {
+      return await this.#sequences?.turn(request.sequence, request, limits);
+    } catch (refusal) {
+      observer.failed(failureKindOf(refusal, false), clock.monotonicMs() - arrivedMs);
+      throw refusal;
     }
   }
 

@@ -5,12 +5,14 @@ import type { Signature, Tensor } from "../../../lib/tensor.ts";
 import { type BackOff, backOffMs } from "../back-off.ts";
 import type { CallLimits } from "../batching/pending-request.ts";
 import type { PoolObserver } from "../batching/pool-observer.ts";
+import type { SequenceUsage } from "../sequences/sequences.ts";
 import { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { InferenceRequest } from "../tensors/decode.ts";
 import { type AspiredVersion, filesOf } from "./aspired-version.ts";
 import type { InstancePool, PoolUsage } from "./instance-pool.ts";
 import type { ModelRunner, ResponsePart } from "./model-runner.ts";
 import { loadPlaced, type Placement } from "./placement.ts";
+import type { LoadedPool } from "./runners.ts";
 
 /** How far a replica is. */
 export type ReplicaState =
@@ -28,8 +30,8 @@ export interface ReplicaOptions {
   /** What works here, best first. */
   readonly offeredProviders: Promise<readonly string[]>;
   readonly openPool: (placement: Placement, observer: PoolObserver) => InstancePool;
-  /** What requests are given to, once the model with a signature is loaded; may throw where the settings do not fit it. */
-  readonly openRunner: (pool: InstancePool, signature: Signature) => ModelRunner;
+  /** What requests are given to, once the model is loaded; may throw where the settings do not fit it. */
+  readonly openRunner: (loaded: LoadedPool) => ModelRunner;
   /** Waits before a load that failed is tried again. */
   readonly retry: BackOff;
   /** The same where the node itself failed: short of memory, it would only get shorter by loads that come too soon. */
@@ -74,6 +76,11 @@ export class Replica {
   /** What it holds at the moment, once it is ready. */
   get usage(): PoolUsage {
     return this.#pool!.usage;
+  }
+
+  /** What it keeps of sequences at the moment, once it is ready. */
+  get sequenceUsage(): SequenceUsage {
+    return this.#runner!.sequenceUsage;
   }
 
   /** The size of its files, which every session holds. */
@@ -166,7 +173,7 @@ export class Replica {
 
   async #opened(pool: InstancePool, signature: Signature): Promise<ModelRunner> {
     try {
-      return this.#options.openRunner(pool, signature);
+      return this.#options.openRunner({ pool, signature, observer: this.statistics });
     } catch (unfit) {
       await pool.stop();
       throw unfit;

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../lib/clock.ts";
 import type { Signature } from "../../../lib/tensor.ts";
 import type { Occupancy } from "../batching/occupancy.ts";
+import type { PoolObserver } from "../batching/pool-observer.ts";
 import type { SequenceBounds } from "../sequences/sequence-settings.ts";
 import { StateMemory } from "../sequences/state-memory.ts";
 import type { AspiredVersion } from "./aspired-version.ts";
@@ -13,6 +14,14 @@ export interface SequenceDefaults extends Pick<NodeSettings, "queue"> {
   readonly sequences: SequenceBounds;
   /** What the states of all sequences together may take, in bytes. */
   readonly stateBytesMax: number;
+}
+
+/** A pool whose model is loaded. */
+export interface LoadedPool {
+  readonly pool: InstancePool;
+  readonly signature: Signature;
+  /** Is told of requests that do not come as far as the pool. */
+  readonly observer: PoolObserver;
 }
 
 /** Makes the runners of the replicas of one node, which share what their states may take. */
@@ -30,7 +39,7 @@ export class Runners {
   }
 
   /** The runner of a version as it is set, and otherwise as the node is. Throws ARTIFACT_INVALID where that does not fit the model. */
-  open({ model, settings }: AspiredVersion, pool: InstancePool, signature: Signature): ModelRunner {
+  open({ model, settings }: AspiredVersion, { pool, signature, observer }: LoadedPool): ModelRunner {
     const { sequences, decoupled } = settings;
     const preset = this.#defaults.sequences;
     return new ModelRunner(pool, signature, {
@@ -43,6 +52,7 @@ export class Runners {
       },
       memory: this.#memory,
       decoupled,
+      observer,
       nodeQueue: this.#nodeQueue,
       clock: this.#clock,
       ...waitSettings(settings, this.#defaults),

@@ -11,7 +11,7 @@ import { quoted, tensorFault } from "../tensors/tensor-fault.ts";
 import { Sequence } from "./sequence.ts";
 import type { SequenceBounds } from "./sequence-settings.ts";
 import type { StateMemory } from "./state-memory.ts";
-import type { StatePlan } from "./state-plan.ts";
+import { bytesOf, type StatePlan } from "./state-plan.ts";
 
 /** What the sequences of a replica are made of. */
 export interface SequencesOptions {
@@ -26,6 +26,12 @@ export interface SequencesOptions {
   /** Runs a job that has the states among its inputs. */
   readonly run: (job: InferenceJob, limits: CallLimits) => Promise<readonly Tensor[]>;
   readonly clock: Clock;
+}
+
+/** Sequences, and the size of their states. */
+export interface SequenceUsage {
+  readonly count: number;
+  readonly bytes: number;
 }
 
 /** The right to run jobs on the state of a sequence, until it is left. */
@@ -51,9 +57,10 @@ export class Sequences {
     this.#options = options;
   }
 
-  /** Sequences that are kept. */
-  get count(): number {
-    return this.#kept.size;
+  /** What is kept at the moment. */
+  get usage(): SequenceUsage {
+    const bytes = [...this.#kept.values()].reduce((sum, { states }) => sum + bytesOf(states ?? []), 0);
+    return { count: this.#kept.size, bytes };
   }
 
   /**

@@ -24,6 +24,8 @@ export interface InferenceJob {
   readonly timeoutMs: number;
   /** Whether the bytes of the inputs are needed after a run, which otherwise takes the buffers that have nothing else in them. */
   readonly keepsInputs?: boolean;
+  /** Which of several responses to a request it gives, from 0; absent where there is but one. */
+  readonly responseIndex?: number;
 }
 
 /** A job, and what the request says of its sequence and its responses. */
