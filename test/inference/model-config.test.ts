@@ -7,7 +7,8 @@ import { modelTable } from "../../services/inference/replicas/model-table.ts";
 import { aspiredVersion } from "./aspired.ts";
 
 const queue = { requestsMax: 1, rowsMax: 1, bytesMax: 1 };
-const node = { instanceCount: 2, intraOpThreads: 3, queue } as Parameters<typeof modelConfig>[2];
+const sequences = { sequencesMax: 10, waitingMax: 2, idleMs: 1500 };
+const node: Parameters<typeof modelConfig>[2] = { instanceCount: 2, intraOpThreads: 3, queue, sequences };
 const signature: Signature = {
   inputs: [
     { name: "x", dataType: "FP32", shape: ["n", 16] },
@@ -52,6 +53,26 @@ describe("the config of a version", () => {
         intra_op_threads: { stringValue: "3" },
       },
     });
+  });
+
+  it("says what sequences keep and how they are joined, and that requests may have many responses", () => {
+    const states = [{ inputName: "s", outputName: "t", initialShape: [], initialRaw: new Uint8Array() }];
+    const sequenceBatching = (settings: Partial<ReplicaSettings>) =>
+      configOf({ sequences: { states, sequencesMax: 4, idleMs: 0 }, ...settings }).sequenceBatching;
+    expect(sequenceBatching({})).to.deep.equal({
+      maxSequenceIdleMicroseconds: 1_500_000,
+      oldest: { maxCandidateSequences: 4 },
+      state: [{ inputName: "s", outputName: "t" }],
+    });
+    const batching = { ...unbatched, maxBatchSize: 8, preferredBatchSizes: [4], maxQueueDelayMs: 2 };
+    expect(sequenceBatching({ batching })?.oldest).to.deep.equal({
+      maxCandidateSequences: 4,
+      preferredBatchSize: [4],
+      maxQueueDelayMicroseconds: 2000,
+      preserveOrdering: false,
+    });
+    const decoupled = { lastOutput: "", responsesMax: 3, feedbacks: [] };
+    expect(configOf({ decoupled }).modelTransactionPolicy).to.deep.equal({ decoupled: true });
   });
 
   it("leaves the batch out of dims where requests are joined, and says how they are", () => {

@@ -5,20 +5,24 @@ import type { ModelQueuePolicy } from "../../../lib/gen/inference/ModelQueuePoli
 import type { DataType, Signature, TensorSpec } from "../../../lib/tensor.ts";
 import type { BatchSettings, QueuePolicy } from "../batching/batch-settings.ts";
 import { joiningObstacle } from "../batching/rows.ts";
-import type { AspiredVersion } from "../replicas/aspired-version.ts";
+import type { AspiredVersion, ReplicaSettings } from "../replicas/aspired-version.ts";
 import type { ModelEntry } from "../replicas/model-table.ts";
 import { type NodeSettings, poolSettings } from "../replicas/pool-settings.ts";
 import type { ReadyVersion } from "../replicas/resolve.ts";
+import { type SequenceDefaults, sequenceBounds } from "../replicas/runners.ts";
 import { shapeOf } from "./shape-message.ts";
 
 /** What runs the models, in the protocol's words. */
 export const platform = "onnxruntime_onnx";
 
+/** What holds for every version that is not set otherwise. */
+export type ConfigDefaults = NodeSettings & Pick<SequenceDefaults, "sequences">;
+
 /** How a version is run, in the words of Triton's ModelConfig. */
 export function modelConfig(
   { model, content, settings }: AspiredVersion,
   { signature, placement }: Pick<ReadyVersion, "signature" | "placement">,
-  node: NodeSettings,
+  node: ConfigDefaults,
   entry: Pick<ModelEntry, "versions" | "versionPolicy">,
 ): ModelConfig {
   const maxBatchSize = batchSizeOf(settings.batching, signature);
@@ -34,13 +38,37 @@ export function modelConfig(
     input: signature.inputs.map((spec) => ({ ...tensorMessage(spec, isBatched), optional: spec.optional ?? false })),
     output: signature.outputs.map((spec) => tensorMessage(spec, isBatched)),
     instanceGroup: groupsOf(model, executionProvider, sessionThreads),
-    ...(isBatched && { dynamicBatching: batchingMessage(settings.batching!) }),
+    ...schedulingMessage(settings, isBatched, node),
+    ...(settings.decoupled && { modelTransactionPolicy: { decoupled: true } }),
     defaultModelFilename: "model.onnx",
     parameters: {
       execution_provider: { stringValue: executionProvider },
       fallback_execution_providers: { stringValue: fallbackProviders.join(",") },
       variant: { stringValue: content.variant },
       intra_op_threads: { stringValue: [...new Set(sessionThreads)].join(",") },
+    },
+  };
+}
+
+/** One or the other: sequences say also how they are joined. */
+function schedulingMessage(
+  settings: ReplicaSettings,
+  isBatched: boolean,
+  node: ConfigDefaults,
+): Pick<ModelConfig, "dynamicBatching" | "sequenceBatching"> {
+  const { batching, sequences } = settings;
+  if (sequences === undefined) return isBatched ? { dynamicBatching: batchingMessage(batching!) } : {};
+  const { sequencesMax, idleMs } = sequenceBounds(settings, node);
+  const joining = isBatched && {
+    preferredBatchSize: [...batching!.preferredBatchSizes],
+    maxQueueDelayMicroseconds: batching!.maxQueueDelayMs * 1000,
+    preserveOrdering: batching!.preserveOrdering,
+  };
+  return {
+    sequenceBatching: {
+      maxSequenceIdleMicroseconds: idleMs * 1000,
+      oldest: { maxCandidateSequences: sequencesMax, ...joining },
+      state: sequences.states.map(({ inputName, outputName }) => ({ inputName, outputName })),
     },
   };
 }

@@ -3,10 +3,9 @@ import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { TensorSpec } from "../../../lib/tensor.ts";
 import type { ModelControl } from "../control/model-control.ts";
 import { readyEntries, stateOf } from "../replicas/model-table.ts";
-import type { NodeSettings } from "../replicas/pool-settings.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import { readyVersion, resolveVersion } from "../replicas/resolve.ts";
-import { modelConfig, platform } from "./model-config.ts";
+import { type ConfigDefaults, modelConfig, platform } from "./model-config.ts";
 import { shapeOf } from "./shape-message.ts";
 import { versionReference } from "./version-reference.ts";
 
@@ -14,7 +13,7 @@ import { versionReference } from "./version-reference.ts";
 export function modelHandlers(
   replicas: Pick<ReplicaSet, "table">,
   control: Pick<ModelControl, "isAssigned">,
-  node: NodeSettings,
+  node: ConfigDefaults,
 ) {
   return {
     ModelReady: ({ name, version }, call) => {

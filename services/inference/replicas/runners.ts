@@ -4,7 +4,7 @@ import type { Occupancy } from "../batching/occupancy.ts";
 import type { PoolObserver } from "../batching/pool-observer.ts";
 import type { SequenceBounds } from "../sequences/sequence-settings.ts";
 import { StateMemory } from "../sequences/state-memory.ts";
-import type { AspiredVersion } from "./aspired-version.ts";
+import type { AspiredVersion, ReplicaSettings } from "./aspired-version.ts";
 import type { InstancePool } from "./instance-pool.ts";
 import { ModelRunner } from "./model-runner.ts";
 import { type NodeSettings, waitSettings } from "./pool-settings.ts";
@@ -40,22 +40,28 @@ export class Runners {
 
   /** The runner of a version as it is set, and otherwise as the node is. Throws ARTIFACT_INVALID where that does not fit the model. */
   open({ model, settings }: AspiredVersion, { pool, signature, observer }: LoadedPool): ModelRunner {
-    const { sequences, decoupled } = settings;
-    const preset = this.#defaults.sequences;
     return new ModelRunner(pool, signature, {
       model,
-      states: sequences?.states ?? [],
-      sequences: {
-        sequencesMax: sequences?.sequencesMax || preset.sequencesMax,
-        waitingMax: preset.waitingMax,
-        idleMs: sequences?.idleMs || preset.idleMs,
-      },
+      states: settings.sequences?.states ?? [],
+      sequences: sequenceBounds(settings, this.#defaults),
       memory: this.#memory,
-      decoupled,
+      decoupled: settings.decoupled,
       observer,
       nodeQueue: this.#nodeQueue,
       clock: this.#clock,
       ...waitSettings(settings, this.#defaults),
     });
   }
+}
+
+/** Bounds of the sequences of a version as it is set, and otherwise as the node is. */
+export function sequenceBounds(
+  { sequences }: Pick<ReplicaSettings, "sequences">,
+  { sequences: preset }: Pick<SequenceDefaults, "sequences">,
+): SequenceBounds {
+  return {
+    sequencesMax: sequences?.sequencesMax || preset.sequencesMax,
+    waitingMax: preset.waitingMax,
+    idleMs: sequences?.idleMs || preset.idleMs,
+  };
 }
