@@ -25,6 +25,10 @@ export interface InferenceConfig extends ServiceConfig {
   readonly intraOpThreads: number;
   /** Those to offer if they work, best first. */
   readonly executionProviders: readonly string[];
+  /** Cores that all sessions may use together. */
+  readonly coreCount: number;
+  /** How long a run waits for cores at most, in milliseconds; then it shares them with others. */
+  readonly coreWaitMsMax: number;
   /** Bounds of the queue of each replica. */
   readonly queue: QueueBounds;
   /** Bounds of all queues together. */
@@ -39,6 +43,8 @@ export interface InferenceConfig extends ServiceConfig {
   readonly stateBytesMax: number;
   /** Versions that may load at the same time. */
   readonly loadsMax: number;
+  /** How long a version whose sessions died too often is not loaded again, in milliseconds. */
+  readonly quarantineMs: number;
   /** Memory for replicas in bytes; 0 sets no bound. */
   readonly memoryBudgetBytes: number;
 }
@@ -48,6 +54,7 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
   const whole = (name: string, preset: number, min: number, max: number) =>
     settings.integer(`AMAAS_INFERENCE_${name}`, { default: preset, min, max });
   const instanceCount = whole("INSTANCES", 1, 1, 64);
+  const coreCount = whole("CORES", availableParallelism(), 1, 1024);
   return {
     ...readServiceConfig(settings),
     port: settings.port("AMAAS_INFERENCE_PORT", 8301),
@@ -63,7 +70,9 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
     serverName: readServerName(settings),
     instanceCount,
     executionProviders: settings.choices("AMAAS_INFERENCE_EXECUTION_PROVIDERS", knownProviders, [cpu]),
-    intraOpThreads: whole("INTRA_OP_THREADS", Math.max(1, Math.floor(availableParallelism() / instanceCount)), 1, 256),
+    intraOpThreads: whole("INTRA_OP_THREADS", Math.max(1, Math.floor(coreCount / instanceCount)), 1, 256),
+    coreCount,
+    coreWaitMsMax: whole("CORE_WAIT_MS_MAX", 20, 0, 60_000),
     queue: {
       requestsMax: whole("QUEUE_REQUESTS_MAX", 512, 1, 1_000_000),
       rowsMax: whole("QUEUE_ROWS_MAX", 1_000_000_000, 1, 1_000_000_000),
@@ -83,6 +92,7 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
     },
     stateBytesMax: whole("STATE_BYTES_MAX", 1024 ** 3, 0, 1024 ** 4),
     loadsMax: whole("LOADS_MAX", 2, 1, 64),
+    quarantineMs: whole("QUARANTINE_MS", 600_000, 1000, 86_400_000),
     memoryBudgetBytes: whole("MEMORY_BUDGET_BYTES", 0, 0, 1024 ** 5),
   };
 }

@@ -12,7 +12,6 @@ import { RpcServer } from "../../lib/rpc/server.ts";
 import { ArtifactCache } from "./artifacts/artifact-cache.ts";
 import { registrySource } from "./artifacts/artifact-source.ts";
 import { Occupancy } from "./batching/occupancy.ts";
-import type { PoolObserver } from "./batching/pool-observer.ts";
 import type { InferenceConfig } from "./config.ts";
 import type { Assignment } from "./control/assignment.ts";
 import { AssignmentFile } from "./control/assignment-file.ts";
@@ -23,14 +22,11 @@ import { describeReplicas } from "./handlers/metrics.ts";
 import { openInferenceHandlers, quietMethods } from "./handlers/open-inference.ts";
 import { derivedAddress, derivedNodeName } from "./node-identity.ts";
 import { checkOffered } from "./offered-providers.ts";
-import type { AspiredVersion } from "./replicas/aspired-version.ts";
-import { InstancePool } from "./replicas/instance-pool.ts";
-import type { Placement } from "./replicas/placement.ts";
-import { poolSettings } from "./replicas/pool-settings.ts";
+import { CoreBudget } from "./replicas/core-budget.ts";
+import { openPool } from "./replicas/open-pool.ts";
 import { Replica } from "./replicas/replica.ts";
 import { ReplicaSet } from "./replicas/replica-set.ts";
 import { Runners } from "./replicas/runners.ts";
-import { loadInstance } from "./replicas/verified-instance.ts";
 import { RequestCount } from "./request-count.ts";
 import { type RuntimeCapabilities, runtimeCapabilities } from "./worker/capabilities.ts";
 import { type ProbedProviders, probedProviders } from "./worker/provider-probe.ts";
@@ -197,14 +193,27 @@ export class InferenceService implements Service {
   }
 
   #createReplicas({ artifacts, probing, onChange }: ReplicaParts): ReplicaSet {
+    const { coreCount, coreWaitMsMax } = this.#config;
+    const pools = {
+      artifacts,
+      startWorker: this.#startWorker,
+      node: this.#config,
+      nodeQueue: this.#nodeQueue,
+      cores: new CoreBudget({ coreCount, waitMsMax: coreWaitMsMax, clock: this.#clock }),
+      clock: this.#clock,
+      random: Math.random,
+      log: this.#log,
+    };
     return new ReplicaSet({
-      createReplica: (aspired) =>
+      createReplica: (aspired, onOwnChange) =>
         new Replica(aspired, {
           offeredProviders: probing.then(({ executionProviders }) => executionProviders),
-          openPool: (placement, observer) => this.#createPool(aspired, placement, { observer, artifacts }),
+          openPool: (placement, hooks) => openPool(aspired, placement, hooks, pools),
           openRunner: (loaded) => this.#runners.open(aspired, loaded),
           retry: { firstMs: 500, maxMs: 30_000 },
           retryWhenShort: { firstMs: 10_000, maxMs: 300_000 },
+          quarantineMs: this.#config.quarantineMs,
+          onChange: onOwnChange,
           clock: this.#clock,
           random: Math.random,
           log: this.#log,
@@ -221,26 +230,6 @@ export class InferenceService implements Service {
       .catch((failure: unknown) => {
         this.#log.warn({ error: failure }, "artifacts that are no longer needed could not be removed");
       });
-  }
-
-  #createPool(
-    { model, version, content, settings }: AspiredVersion,
-    { executionProvider, fallbackProviders }: Placement,
-    { observer, artifacts }: { readonly observer: PoolObserver; readonly artifacts: ArtifactCache },
-  ): InstancePool {
-    const executionProviders = [executionProvider, ...fallbackProviders];
-    const log = this.#log.child({ model, version });
-    const parts = { artifacts, startWorker: this.#startWorker, log };
-    return new InstancePool({
-      ...poolSettings(settings, executionProvider, this.#config),
-      nodeQueue: this.#nodeQueue,
-      observer,
-      restart: { firstMs: 50, maxMs: 30_000 },
-      startInstance: (intraOpThreads) => loadInstance(content, { executionProviders, intraOpThreads }, parts),
-      clock: this.#clock,
-      random: Math.random,
-      log,
-    });
   }
 
   #createLink(parts: Pick<Parts, "control" | "replicas" | "models" | "assignmentFile">): RegistryLink {

@@ -15,6 +15,7 @@ export const unsetSettings: ReplicaSettings = {
   batching: undefined,
   sequences: undefined,
   decoupled: undefined,
+  warmUps: [],
 };
 
 /** What a test may say of a version besides its model and number. */

@@ -134,7 +134,16 @@ describe("the assignment on disk", () => {
             preserveOrdering: true,
             defaultPriorityLevel: 2,
             queuePolicies: [{ ...plainQueuePolicy, timeoutAction: "DELAY", maxQueueSize: 3 }, preset, preset],
+            findsBatchSize: false,
           },
+          warmUps: [
+            {
+              kind: "random",
+              rowCount: 2,
+              runCount: 1,
+              inputs: [{ name: "x", shape: [2], bytes: Buffer.from([0, 255]) }],
+            },
+          ],
         },
         aliases: ["default"],
         versionPolicy: { kind: "specific", versions: [1, 2] },
@@ -142,12 +151,12 @@ describe("the assignment on disk", () => {
     ]);
   });
 
-  it("joins requests without priorities, 64 rows at most, where it says only that they are joined", () => {
+  it("joins requests without priorities, 64 rows at most until a better number is found, where it says only that", () => {
     const [version] = assignment(1).versions;
     const type = "amaas.registry.v1.DynamicBatching";
     const dynamicBatching = decodeMessage<DynamicBatching>("control", type, encodeMessage("control", type, {}));
     const settings = { ...version.settings!, dynamicBatching };
     const [{ settings: seen }] = aspiredVersions({ ...assignment(1), versions: [{ ...version, settings }] });
-    expect(seen.batching).to.deep.equal({ ...unbatched, maxBatchSize: 64 });
+    expect(seen.batching).to.deep.equal({ ...unbatched, maxBatchSize: 64, findsBatchSize: true });
   });
 });

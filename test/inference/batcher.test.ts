@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { BatchSettings } from "../../services/inference/batching/batch-settings.ts";
-import { plainQueuePolicy } from "../../services/inference/batching/batch-settings.ts";
+import { plainQueuePolicy, unbatched, unjoined } from "../../services/inference/batching/batch-settings.ts";
 import { Occupancy, type QueueBounds } from "../../services/inference/batching/occupancy.ts";
 import { plenty } from "./bounds.ts";
 import { type DrivenBatcher, openBatcher } from "./driven-batcher.ts";
@@ -139,7 +139,7 @@ describe("a batcher", () => {
   it("runs each request alone once it is told not to join", () => {
     open({ maxQueueDelayMs: 50 });
     addAll("ab");
-    batcher.stopJoining();
+    batcher.use(unjoined({ ...unbatched, maxBatchSize: 4 }));
     add("c", { rowCount: 9 });
     finish(3);
     expect(batches).to.deep.equal(["a", "b", "c"]);

@@ -6,7 +6,7 @@ import { ManualClock } from "../manual-clock.ts";
 import { plenty } from "./bounds.ts";
 import { settled } from "./hand-driven-instance.ts";
 import { poolOptions } from "./pool-options.ts";
-import { poison, RowInstance, rowsOf, tensorOf } from "./row-instance.ts";
+import { doubled, poison, RowInstance, rowsOf, tensorOf } from "./row-instance.ts";
 
 const eight: BatchSettings = { ...unbatched, maxBatchSize: 8, requestRowsMax: 8 };
 
@@ -54,7 +54,7 @@ describe("a pool that joins requests", () => {
     expect(outcomes).to.deep.equal(["1 → 2", "2,3 → 4,6", "4 → 8", "5,6,7 → 10,12,14"]);
   });
 
-  it("runs them one by one where they fail together, so that only the bad one fails, and not those that have left", async () => {
+  it("runs each half of them by itself where they fail together, so that only the bad one fails, and not those that have left", async () => {
     const pool = await started();
     for (const numbers of [[1], [2], [poison]]) send(pool, numbers);
     const gone = send(pool, [3]);
@@ -62,17 +62,38 @@ describe("a pool that joins requests", () => {
     await instances[0].finish();
     gone.abort(new ServiceError("CANCELLED", "gone"));
     while (instances[0].isBusy) await instances[0].finish();
-    expect(instances[0].runs.map(({ length }) => length)).to.deep.equal([1, 4, 1, 1, 1]);
+    expect(instances[0].runs.map(({ length }) => length)).to.deep.equal([1, 4, 2, 1, 1, 1]);
     expect(outcomes).to.deep.equal(["1 → 2", "3 → CANCELLED", "2 → 4", "-1 → TENSOR_INVALID", "4 → 8"]);
   });
 
-  it("answers those of a thread that dies with WORKER_LOST, also where it dies of one of them", async () => {
-    const pool = await started();
-    for (const numbers of [[1], [2], [poison]]) send(pool, numbers);
-    await instances[0].finish();
+  it("runs those of a thread that dies again, one by one, so that only what kills a thread twice is answered WORKER_LOST", async () => {
+    const pool = await started({ sessionThreads: [1, 1] });
+    for (const numbers of [[0], [1], [2], [3]]) send(pool, numbers);
     await instances[0].finish();
     await instances[0].die();
-    expect(outcomes).to.deep.equal(["1 → 2", "2 → WORKER_LOST", "-1 → WORKER_LOST"]);
+    expect(instances[1].runs).to.deep.equal([[[1]]]);
+    await instances[1].finish();
+    await instances[1].die();
+    clock.advance(1000);
+    await settled();
+    for (const instance of instances.slice(2)) while (instance.isBusy) await instance.finish();
+    expect(outcomes).to.deep.equal(["0 → 0", "1 → 2", "2 → WORKER_LOST", "3 → 6"]);
+    expect(instances[2].runs).to.deep.equal([[[3]]]);
+  });
+
+  it("joins no longer where none of those that failed together fails alone; no request suffers", async () => {
+    const refuse = (rows: readonly (readonly number[])[]) => {
+      if (rows.length > 1) throw new ServiceError("TENSOR_INVALID", "one row at a time");
+      return doubled(rows);
+    };
+    const pool = await started({}, () => new RowInstance(refuse));
+    for (const numbers of [[1], [2], [3]]) send(pool, numbers);
+    while (instances[0].isBusy) await instances[0].finish();
+    for (const numbers of [[4], [5], [6]]) send(pool, numbers);
+    while (instances[0].isBusy) await instances[0].finish();
+    expect(outcomes).to.deep.equal(["1 → 2", "2 → 4", "3 → 6", "4 → 8", "5 → 10", "6 → 12"]);
+    expect(instances[0].runs.map(({ length }) => length)).to.deep.equal([1, 2, 1, 1, 1, 1, 1]);
+    expect(pool.batching.maxBatchSize).to.equal(1);
   });
 
   it("joins no longer where the model's outputs have other rows than its inputs; no request suffers", async () => {
@@ -162,7 +183,9 @@ describe("a pool that joins requests", () => {
     for (let run = 0; run < 3; run++) await instances[1].finish();
     await instances[1].die();
     await instances[0].finish();
-    expect(outcomes).to.deep.equal(["-1 → WORKER_LOST", "1 → 2", "2 → 4", "3 → 6"]);
+    expect(outcomes).to.deep.equal(["1 → 2", "2 → 4", "3 → 6"]);
+    await instances[0].die();
+    expect(outcomes.at(-1)).to.equal("-1 → WORKER_LOST");
   });
 
   it("leaves a deadline alone that is later than its own timeout", async () => {

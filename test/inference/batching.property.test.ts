@@ -28,6 +28,7 @@ const settings: fc.Arbitrary<BatchSettings> = fc
   })
   .map(({ isLargerRefused, ...rest }) => ({
     ...rest,
+    findsBatchSize: false,
     requestRowsMax: isLargerRefused ? rest.maxBatchSize : Infinity,
     defaultPriorityLevel: rest.queuePolicies.length,
   }));
@@ -129,6 +130,11 @@ class Schedule {
     return this.instances.flatMap(({ runs }) => runs);
   }
 
+  /** Runs that an instance died of. */
+  get killed() {
+    return this.instances.flatMap(({ killed }) => killed);
+  }
+
   /** What waits keeps the bounds, and what has left is not run. */
   check(): void {
     const begun = new Set(this.runs.flat().map(([number]) => number));
@@ -210,14 +216,23 @@ function checkAnswers({ sent, answered }: Schedule): void {
   expect(new Set(answered).size).to.equal(answered.length);
 }
 
-/** Batches have equal columns and not too many rows, and what is not poisoned is run once. */
-function checkRuns({ runs, sent }: Schedule, { maxBatchSize, requestRowsMax }: BatchSettings): void {
+/**
+ * Batches have equal columns and not too many rows. What is not poisoned is run once, or once more, alone, where it was lost; and
+ * nothing is lost a third time.
+ */
+function checkRuns({ runs, killed, sent }: Schedule, { maxBatchSize, requestRowsMax }: BatchSettings): void {
   for (const rows of runs) {
     expect(new Set(rows.map((row) => row.length)).size).to.equal(1);
     expect(rows.length).to.be.at.most(requestsIn(rows).size > 1 ? maxBatchSize : requestRowsMax);
   }
-  const clean = runs.filter((rows) => !rows.flat().includes(poison)).flatMap((rows) => [...requestsIn(rows)]);
+  const ended = runs.filter((rows) => !killed.includes(rows));
+  const clean = ended.filter((rows) => !rows.flat().includes(poison)).flatMap((rows) => [...requestsIn(rows)]);
   expect(new Set(clean).size).to.equal(clean.length);
+  for (const index of sent.keys()) {
+    const sizes = killed.map(requestsIn).flatMap((requests) => (requests.has(index) ? [requests.size] : []));
+    expect(sizes.length).to.be.at.most(2);
+    if (sizes.length === 2) expect(sizes).to.include(1);
+  }
   const whole = runs.every((rows) =>
     [...requestsIn(rows)].every(
       (index) => rows.filter(([number]) => indexOf(number) === index).length === sent[index].rows.length,

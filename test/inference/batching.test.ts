@@ -160,4 +160,13 @@ describe("a node that joins the requests of concurrent clients", () => {
     expect(replies.map(outputsOf)).to.deep.equal(requests.map(({ rawInputContents }) => rawInputContents));
     expect(runs.map(({ rows }) => rows)).to.deep.equal(Array(20).fill(1));
   });
+
+  it("finds the size of batches by measurement where nobody has set one, before the version is ready", async () => {
+    const bytes = registry.store(networkModel(1));
+    registry.assign({ model: "measured", version: 1, ...bytes, aliases: [], settings: { dynamicBatching: {} } });
+    await registry.reportedState("models/measured/versions/1", "STATE_READY");
+    const sizes = runs.map(({ rows }) => rows);
+    expect(sizes.slice(0, 7)).to.deep.equal([1, 1, 1, 1, 2, 2, 2]);
+    expect(sizes.every((size, index) => index === 0 || [1, 2].includes(size / sizes[index - 1]))).to.equal(true);
+  });
 });

@@ -33,7 +33,12 @@ describe("an inference node survives", function () {
       }) as WorkerThread;
     const queue = { requestsMax: 1, rowsMax: 1_000_000, bytesMax: 1000 };
     registry.reports.splice(0);
-    node = await startNode(folder.path, registry.address, { queue, drainTimeoutMs }, { startWorker });
+    node = await startNode(
+      folder.path,
+      registry.address,
+      { queue, drainTimeoutMs, quarantineMs: 2000 },
+      { startWorker },
+    );
     await registry.reportedState("models/echo/versions/1", "STATE_READY");
   };
 
@@ -63,10 +68,21 @@ describe("an inference node survives", function () {
     while (Atomics.load(shared, runCountIndex) < count) await new Promise((resolve) => setTimeout(resolve, 1));
   };
 
-  it("the end of a thread: its request is answered, the next ones work", async () => {
+  it("the end of a thread: its request is run once more and answered, the next ones work", async () => {
+    expect(await send(orders.exit)).to.equal("WORKER_LOST");
+    expect(Atomics.load(shared, runCountIndex)).to.equal(2);
+    expect(await send(orders.none)).to.equal("answer 0,42");
+  });
+
+  it("the ends of three threads in a minute: the version is in quarantine, which the registry hears, and comes back", async () => {
     expect(await send(orders.exit)).to.equal("WORKER_LOST");
     expect(await send(orders.none)).to.equal("answer 0,42");
     expect(await send(orders.exit)).to.equal("WORKER_LOST");
+    expect(await send(orders.none)).to.equal("MODEL_NOT_READY");
+    const report = await registry.reportedState("models/echo/versions/1", "STATE_FAILED");
+    expect(report.replicas[0]!.reason).to.contain("in quarantine: 3 sessions died within 60 s");
+    expect((await node.client.unary("ServerReady", {})).ready).to.equal(true);
+    await registry.reportedState("models/echo/versions/1", "STATE_READY");
     expect(await send(orders.none)).to.equal("answer 0,42");
   });
 

@@ -12,6 +12,8 @@ export class HandDrivenInstance implements Instance {
   readonly ended: Promise<string>;
   /** The names of the outputs of every run, in order. */
   readonly runs: string[] = [];
+  /** That of the run that it died of. */
+  killed: string | undefined;
   stopCount = 0;
   #end!: (why: string) => void;
   #pending: { resolve(result: RunResult): void; reject(failure: unknown): void } | undefined;
@@ -48,6 +50,7 @@ export class HandDrivenInstance implements Instance {
 
   /** Ends as a thread does that dies. */
   async die(): Promise<void> {
+    if (this.#pending !== undefined) this.killed = this.runs.at(-1);
     this.#pending?.reject(new ServiceError("WORKER_LOST", "it died"));
     this.#pending = undefined;
     this.#end("it died");

@@ -1,6 +1,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import { createLog } from "../../lib/log.ts";
 import { Occupancy } from "../../services/inference/batching/occupancy.ts";
+import { CoreBudget } from "../../services/inference/replicas/core-budget.ts";
 import type { PoolOptions } from "../../services/inference/replicas/instance-pool.ts";
 import { VersionStatistics } from "../../services/inference/statistics/version-statistics.ts";
 import { plenty } from "./bounds.ts";
@@ -14,6 +15,10 @@ export function poolOptions(clock: Clock, startInstance: PoolOptions["startInsta
     batching: undefined,
     defaultTimeoutMs: Infinity,
     restart: { firstMs: 100, maxMs: 1000 },
+    crashes: { countMax: 1000, withinMs: 60_000 },
+    cores: new CoreBudget({ coreCount: Infinity, waitMsMax: Infinity, clock }),
+    findBatchSize: async () => 1,
+    onQuarantine: () => undefined,
     startInstance,
     observer: new VersionStatistics(clock),
     clock,

@@ -29,6 +29,8 @@ describe("a replica", () => {
       openRunner: bareRunner,
       retry: { firstMs: 100, maxMs: 250 },
       retryWhenShort: { firstMs: 10_000, maxMs: 15_000 },
+      quarantineMs: 1000,
+      onChange: () => undefined,
       random: () => 0,
       log: createLog("test", "silent"),
     };

@@ -29,6 +29,8 @@ const replicaOf = async (aspired: AspiredVersion, failure?: string): Promise<Rep
     retry: { firstMs: 1, maxMs: 1 },
     retryWhenShort: { firstMs: 1, maxMs: 1 },
     clock: new ManualClock(),
+    quarantineMs: 1,
+    onChange: () => undefined,
     random: () => 0,
     log: createLog("test", "silent"),
   });

@@ -25,6 +25,8 @@ export class RowInstance implements Instance {
   readonly ended: Promise<string>;
   /** The rows of every run, in order. */
   readonly runs: Run["rows"][] = [];
+  /** Those that it died of. */
+  readonly killed: Run["rows"][] = [];
   /** What runs say they took. */
   phases = noTime;
   #end!: (why: string) => void;
@@ -32,7 +34,7 @@ export class RowInstance implements Instance {
 
   readonly #model: (rows: Run["rows"]) => Run["rows"];
 
-  /** `model` replaces what is made of rows. */
+  /** `model` replaces what is made of rows; a run whose rows it refuses fails. */
   constructor(model = doubled) {
     this.#model = model;
     this.ended = new Promise((resolve) => {
@@ -57,13 +59,18 @@ export class RowInstance implements Instance {
   async finish(): Promise<void> {
     const { rows, resolve, reject } = this.#run!;
     this.#run = undefined;
-    if (rows.flat().includes(poison)) reject(new ServiceError("TENSOR_INVALID", "poison"));
-    else resolve({ outputs: [tensorOf("y", this.#model(rows))], phases: this.phases });
+    try {
+      if (rows.flat().includes(poison)) throw new ServiceError("TENSOR_INVALID", "poison");
+      resolve({ outputs: [tensorOf("y", this.#model(rows))], phases: this.phases });
+    } catch (refusal) {
+      reject(refusal);
+    }
     await settled();
   }
 
   /** Ends as a thread does that dies. */
   async die(): Promise<void> {
+    if (this.#run !== undefined) this.killed.push(this.#run.rows);
     this.#run?.reject(new ServiceError("WORKER_LOST", "it died"));
     this.#run = undefined;
     this.#end("it died");

@@ -39,7 +39,7 @@ describe("the settings of a version", function () {
       return thread as WorkerThread;
     };
     const queue = { requestsMax: 2, rowsMax: 1_000_000, bytesMax: 1000 };
-    node = await startNode(folder.path, registry.address, { queue, intraOpThreads: 3 }, { startWorker });
+    node = await startNode(folder.path, registry.address, { queue, coreCount: 8, intraOpThreads: 3 }, { startWorker });
     await assigned();
   });
   afterEach(async () => {
@@ -113,13 +113,38 @@ describe("the settings of a version", function () {
   });
 
   it("that a node does not apply change nothing", async () => {
-    const settings = { revision: 2, warmUps: [{ rows: 3 }] };
+    const settings: ServingSettings = { revision: 2, replicas: 3, versionPolicy: { latest: 2 } };
     registry.assign(
       { model: "echo", version: 1, ...bytes, aliases: [], settings },
       { model: "other", version: 1, ...registry.store(identityModel("INT8", ["n"])), aliases: [] },
     );
     await registry.reportedState("models/other/versions/1", "STATE_READY");
     expect(threads.length).to.equal(2);
+  });
+
+  it("decide on warm-ups, which have run before it is ready, also in a session that replaces another", async () => {
+    const warmUps: ServingSettings["warmUps"] = [
+      { rows: 2, count: 3 },
+      { inputs: [{ name: "x", raw: Buffer.from([orders.none]) }] },
+    ];
+    await assigned({ settings: { warmUps } });
+    expect(Atomics.load(shared, runCountIndex)).to.equal(4);
+    await send(orders.exit);
+    expect(await send(orders.none)).to.equal("answer");
+    expect(Atomics.load(shared, runCountIndex)).to.equal(4 + 2 + 2 * 4 + 1);
+  });
+
+  it("fail the version where a warm-up cannot be made or run, with the reason, and the one before stays", async () => {
+    const refused = async (warmUps: ServingSettings["warmUps"], why: string) => {
+      registry.assign({ model: "echo", version: 2, ...bytes, aliases: [], settings: { warmUps } });
+      await registry.reported(({ replicas }) => replicas.some(({ reason }) => reason.includes(why)));
+      expect(await send(orders.none)).to.equal("answer");
+    };
+    await refused([{ inputs: [{ name: "y" }] }], "warm-up 1 failed: a warm-up names the input 'y'; needed: one of 'x'");
+    await refused(
+      [{}, { inputs: [{ name: "x", raw: Buffer.from([0, 0]) }] }],
+      "warm-up 2 failed: the warm-up's input 'x'",
+    );
   });
 
   it("and its variant are exchanged while it serves", async () => {
@@ -137,7 +162,12 @@ describe("the settings of a version", function () {
 });
 
 describe("a replica's pool", () => {
-  const node = { instanceCount: 2, intraOpThreads: 4, queue: { requestsMax: 10, rowsMax: 1_000_000, bytesMax: 100 } };
+  const node = {
+    instanceCount: 2,
+    intraOpThreads: 4,
+    coreCount: 8,
+    queue: { requestsMax: 10, rowsMax: 1_000_000, bytesMax: 100 },
+  };
 
   it("is set as the node is, and where the version is set, as that on the provider that it runs on", () => {
     const unset = { sessionThreads: [4, 4], queue: node.queue, batching: undefined, defaultTimeoutMs: Infinity };
@@ -146,7 +176,7 @@ describe("a replica's pool", () => {
       instanceGroups: [
         { executionProvider: "cuda", count: 2, intraOpThreads: 1 },
         { executionProvider: "cpu", count: 7, intraOpThreads: 0 },
-        { executionProvider: "", count: 1, intraOpThreads: 0 },
+        { executionProvider: "", count: 1, intraOpThreads: 20 },
       ],
       queueRowsMax: 5,
       queueBytesMax: 7,
@@ -154,7 +184,7 @@ describe("a replica's pool", () => {
       batching: unbatched,
     };
     expect(poolSettings({ ...unsetSettings, ...set }, "cuda", node)).to.deep.equal({
-      sessionThreads: [1, 1, 4],
+      sessionThreads: [1, 1, 8],
       queue: { requestsMax: 10, rowsMax: 5, bytesMax: 7 },
       batching: unbatched,
       defaultTimeoutMs: 9,

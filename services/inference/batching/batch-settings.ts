@@ -2,6 +2,8 @@
 export interface BatchSettings {
   /** Rows of a batch. */
   readonly maxBatchSize: number;
+  /** Whether that is only until the size has been found that is best on this machine. */
+  readonly findsBatchSize: boolean;
   /** Rows of one request; Infinity where one that is larger than a batch runs alone. */
   readonly requestRowsMax: number;
   /** Sizes to prefer, ascending. */
@@ -39,6 +41,7 @@ export const plainQueuePolicy: QueuePolicy = {
 /** Each request runs alone, in the order of arrival. */
 export const unbatched: BatchSettings = {
   maxBatchSize: 1,
+  findsBatchSize: false,
   requestRowsMax: Infinity,
   preferredBatchSizes: [],
   maxQueueDelayMs: 0,
@@ -46,6 +49,16 @@ export const unbatched: BatchSettings = {
   defaultPriorityLevel: 1,
   queuePolicies: [plainQueuePolicy],
 };
+
+/** The same where nothing waits for company. */
+export function withoutDelay(settings: BatchSettings): BatchSettings {
+  return { ...settings, maxQueueDelayMs: 0 };
+}
+
+/** The same where each request runs alone. */
+export function unjoined(settings: BatchSettings): BatchSettings {
+  return { ...withoutDelay(settings), maxBatchSize: 1, requestRowsMax: Infinity };
+}
 
 /** The priority that a request has, of those that there are. */
 export function priorityOf(wanted: number, { queuePolicies, defaultPriorityLevel }: BatchSettings): number {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
-import { type BatchSettings, priorityOf, timeoutMsOf } from "./batch-settings.ts";
+import { type BatchSettings, priorityOf, timeoutMsOf, withoutDelay } from "./batch-settings.ts";
 import type { Occupancy } from "./occupancy.ts";
 import { type PlannedRequest, planBatch } from "./plan.ts";
 import { type QueuedRequest, RequestQueue } from "./request-queue.ts";
@@ -41,7 +41,8 @@ export class Batcher<Request extends BatchedRequest> {
     this.#options = options;
     this.#settings = options.settings;
     const { queuePolicies, maxBatchSize } = options.settings;
-    this.#queue = new RequestQueue(options.occupancies, queuePolicies, maxBatchSize, options.clock);
+    this.#queue = new RequestQueue(options.occupancies, queuePolicies, options.clock);
+    this.#queue.batchRowsMax = maxBatchSize;
   }
 
   /** Requests that wait. */
@@ -96,15 +97,21 @@ export class Batcher<Request extends BatchedRequest> {
     this.#runMs += (durationMs - this.#runMs) / 8;
   }
 
-  /** Waits for company no longer, since none will come. */
-  drain(): void {
-    this.#settings = withoutDelay(this.#settings);
-    this.dispatch();
+  /** Runs a request that was lost on its way before all others, for which it needs no room in the queue a second time. */
+  addAgain(request: Request): void {
+    request.sendByMs = this.#options.clock.now();
+    this.#queue.pushAgain(request);
   }
 
-  /** Runs every request alone from now on. */
-  stopJoining(): void {
-    this.#settings = { ...withoutDelay(this.#settings), maxBatchSize: 1, requestRowsMax: Infinity };
+  /** Waits for company no longer, since none will come. */
+  drain(): void {
+    this.use(withoutDelay(this.#settings));
+  }
+
+  /** Joins requests otherwise from now on; priorities and queue policies stay. */
+  use(settings: BatchSettings): void {
+    this.#settings = settings;
+    this.#queue.batchRowsMax = settings.maxBatchSize;
     this.dispatch();
   }
 
@@ -166,10 +173,6 @@ export class Batcher<Request extends BatchedRequest> {
 }
 
 const retryDelayMsMax = 10_000;
-
-function withoutDelay(settings: BatchSettings): BatchSettings {
-  return { ...settings, maxQueueDelayMs: 0 };
-}
 
 /** The fault of a request whose deadline came before its answer. */
 export function deadlinePassed(): ServiceError {

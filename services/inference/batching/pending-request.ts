@@ -32,14 +32,16 @@ export class PendingRequest implements BatchedRequest {
   readonly job: InferenceJob;
   readonly deadlineMs: number;
   readonly rowCount: number;
-  readonly bucket: string | undefined;
   readonly outputs: Promise<readonly Tensor[]>;
   sendByMs = 0;
+  readonly #bucket: string | undefined;
   readonly #clock: Clock;
   readonly #observer: PoolObserver;
   readonly #arrivedMs: number;
   /** When the last run of it began; undefined before. */
   #begunMs: number | undefined;
+  /** Whether it was under way when an instance was lost. */
+  #wasLost = false;
   /** Whether there is an outcome, which may have to wait for its turn. */
   #hasOutcome = false;
   readonly #takeTurn: (give: () => void) => void;
@@ -53,7 +55,7 @@ export class PendingRequest implements BatchedRequest {
     this.job = job;
     this.deadlineMs = deadlineMs;
     this.rowCount = rowCount;
-    this.bucket = bucket;
+    this.#bucket = bucket;
     this.outputs = promise;
     this.#clock = clock;
     this.#observer = observer;
@@ -77,6 +79,11 @@ export class PendingRequest implements BatchedRequest {
     };
   }
 
+  /** Alone once it was lost: it may be what killed the instance, and should not kill the others' answers too. */
+  get bucket(): string | undefined {
+    return this.#wasLost ? undefined : this.#bucket;
+  }
+
   get inputBytes(): number {
     return this.job.inputBytes;
   }
@@ -92,6 +99,17 @@ export class PendingRequest implements BatchedRequest {
   /** Whether another outcome would reach nobody. */
   get isSettled(): boolean {
     return this.#hasOutcome;
+  }
+
+  /**
+   * Says that the instance was lost that ran it, and answers whether it can be run again: once, and not where its inputs went
+   * along, as those do that were no view of a larger message.
+   */
+  lose(): boolean {
+    const wasLost = this.#wasLost;
+    this.#wasLost = true;
+    const leftBytes = this.job.inputs.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+    return !wasLost && leftBytes === this.job.inputBytes;
   }
 
   /** Its run begins at a time of `Clock.monotonicMs`. */

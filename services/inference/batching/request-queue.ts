@@ -1,6 +1,6 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
-import { type QueuePolicy, timeoutMsOf } from "./batch-settings.ts";
+import { plainQueuePolicy, type QueuePolicy, timeoutMsOf } from "./batch-settings.ts";
 import type { Occupancy, Weighed } from "./occupancy.ts";
 
 /** What a queue knows of a request. */
@@ -16,30 +16,34 @@ interface Level<Request> {
   readonly inTime: Set<Request>;
   /** Those that have waited too long and wait on, in the order in which that was. */
   readonly delayed: Set<Request>;
-  /** Of a request that is larger than a batch, which is one run, those of a batch. */
+  /** As they take up room in batches. */
   rows: number;
 }
 
 /** A request's place. */
 interface Place<Request> {
   readonly level: Level<Request>;
+  /** Of a request that is larger than a batch, which is one run, those of a batch. */
+  readonly rows: number;
   readonly cancelTimeout: () => void;
 }
 
 /** Requests by priority and in the order of arrival, under bounds. Each may wait as long as the policy of its priority says. */
 export class RequestQueue<Request extends QueuedRequest> {
   readonly #occupancies: readonly Occupancy[];
-  readonly #batchRowsMax: number;
   readonly #clock: Clock;
+  /** By priority; the first is for those that come again. */
   readonly #levels: readonly Level<Request>[];
   readonly #places = new Map<Request, Place<Request>>();
+  /** Rows of a batch, for the estimates. */
+  batchRowsMax = 1;
 
-  /** What waits counts in every one of the occupancies; `policies` are those of priority 1 and up; `batchRowsMax` rows are a batch. */
-  constructor(occupancies: readonly Occupancy[], policies: readonly QueuePolicy[], batchRowsMax: number, clock: Clock) {
+  /** What waits counts in every one of the occupancies; `policies` are those of priority 1 and up. */
+  constructor(occupancies: readonly Occupancy[], policies: readonly QueuePolicy[], clock: Clock) {
     this.#occupancies = occupancies;
-    this.#batchRowsMax = batchRowsMax;
     this.#clock = clock;
-    this.#levels = policies.map((policy) => ({ policy, inTime: new Set(), delayed: new Set(), rows: 0 }));
+    const levels = [plainQueuePolicy, ...policies];
+    this.#levels = levels.map((policy) => ({ policy, inTime: new Set(), delayed: new Set(), rows: 0 }));
   }
 
   get length(): number {
@@ -48,7 +52,7 @@ export class RequestQueue<Request extends QueuedRequest> {
 
   /** What waits and is run before a new request of a priority: the requests, and the rows that take up room in batches. */
   ahead(priority: number): { readonly requests: number; readonly rows: number } {
-    const levels = this.#levels.slice(0, priority);
+    const levels = this.#levels.slice(0, priority + 1);
     return {
       requests: levels.reduce((sum, { inTime, delayed }) => sum + inTime.size + delayed.size, 0),
       rows: levels.reduce((sum, { rows }) => sum + rows, 0),
@@ -57,7 +61,7 @@ export class RequestQueue<Request extends QueuedRequest> {
 
   /** Which bound a request would exceed; undefined where none. */
   obstacle(request: Request, priority: number): string | undefined {
-    const { policy, inTime, delayed } = this.#levels[priority - 1];
+    const { policy, inTime, delayed } = this.#levels[priority];
     const ofPriority = inTime.size + delayed.size;
     if (policy.maxQueueSize > 0 && ofPriority >= policy.maxQueueSize) {
       return `${ofPriority} requests of priority ${priority} wait; at most ${policy.maxQueueSize} may`;
@@ -71,13 +75,15 @@ export class RequestQueue<Request extends QueuedRequest> {
 
   /** Puts a request behind all others of its priority; the caller has seen that it meets no obstacle. */
   push(request: Request, priority: number): void {
-    const level = this.#levels[priority - 1];
+    const level = this.#levels[priority];
     const timeoutMs = timeoutMsOf(request.timeoutMs, level.policy);
     const cancelTimeout = this.#clock.after(timeoutMs, () => this.#timeOut(request, timeoutMs));
-    level.inTime.add(request);
-    level.rows += Math.min(request.rowCount, this.#batchRowsMax);
-    this.#places.set(request, { level, cancelTimeout });
-    for (const occupancy of this.#occupancies) occupancy.enter(request);
+    this.#enter(request, level, cancelTimeout);
+  }
+
+  /** Puts a request before all others, whatever the bounds: it has waited before, and there are only as many as were under way. */
+  pushAgain(request: Request): void {
+    this.#enter(request, this.#levels[0], () => undefined);
   }
 
   /** Takes a request out, if it is there. */
@@ -87,7 +93,7 @@ export class RequestQueue<Request extends QueuedRequest> {
     place.cancelTimeout();
     this.#places.delete(request);
     if (!place.level.inTime.delete(request)) place.level.delayed.delete(request);
-    place.level.rows -= Math.min(request.rowCount, this.#batchRowsMax);
+    place.level.rows -= place.rows;
     for (const occupancy of this.#occupancies) occupancy.leave(request);
   }
 
@@ -97,6 +103,14 @@ export class RequestQueue<Request extends QueuedRequest> {
       yield* inTime;
       yield* delayed;
     }
+  }
+
+  #enter(request: Request, level: Level<Request>, cancelTimeout: () => void): void {
+    const rows = Math.min(request.rowCount, this.batchRowsMax);
+    level.inTime.add(request);
+    level.rows += rows;
+    this.#places.set(request, { level, rows, cancelTimeout });
+    for (const occupancy of this.#occupancies) occupancy.enter(request);
   }
 
   #timeOut(request: Request, timeoutMs: number): void {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../lib/clock.ts";
-import { ServiceError } from "../../../lib/errors.ts";
+import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Tensor } from "../../../lib/tensor.ts";
 import type { RunPhases, RunResult } from "../worker/thread-protocol.ts";
 import { joinedInputs, ownInputs } from "./join.ts";
@@ -11,30 +11,54 @@ import { RowMismatch, splitOutputs } from "./split.ts";
 export interface BatchRunner {
   /** Gives the named outputs; the inputs' buffers are transferred. */
   readonly run: (inputs: readonly Tensor[], outputNames: readonly string[]) => Promise<RunResult>;
-  /** Called where the model's outputs do not have the rows of its inputs. */
-  readonly onRowMismatch: (mismatch: RowMismatch) => void;
+  /** Called where requests that can be run alone cannot be run together, with why. */
+  readonly onUnjoinable: (why: string) => void;
+  /** Called with what had no outcome yet when what runs it was lost. */
+  readonly onLost: (requests: readonly PendingRequest[], fault: ServiceError) => void;
   readonly observer: PoolObserver;
   readonly clock: Clock;
 }
 
 /**
- * Runs requests of one bucket together and answers each. Where that fails they are run one by one, so that nobody gets the
- * fault of a neighbour. Never rejects; answers whether what runs them is still there.
+ * Runs requests of one bucket together and answers each. Where that fails each half is run by itself, and so on, so that nobody gets
+ * the fault of a neighbour. Never rejects; answers whether what runs them is still there.
  */
 export async function runBatch(batch: readonly PendingRequest[], runner: BatchRunner): Promise<boolean> {
   try {
-    if (batch.length > 1 && (await runJoined(batch, runner))) return true;
-    for (const request of batch) if (!request.isSettled) await runAlone(request, runner);
+    await runTogether(batch, runner);
     return true;
   } catch (failure) {
-    for (const request of batch) request.reject(failure);
+    const open = batch.filter(({ isSettled }) => !isSettled);
+    if (isLost(failure)) runner.onLost(open, failure);
+    else for (const request of open) request.reject(failure);
     return !isLost(failure);
   }
 }
 
-/** Answers whether the requests have been answered. */
-async function runJoined(batch: readonly PendingRequest[], runner: BatchRunner): Promise<boolean> {
-  const { run, onRowMismatch, observer, clock } = runner;
+/** Answers whether none has failed alone. */
+async function runTogether(batch: readonly PendingRequest[], runner: BatchRunner): Promise<boolean> {
+  const open = batch.filter(({ isSettled }) => !isSettled);
+  if (open.length === 0) return true;
+  if (open.length === 1) return runAlone(open[0], runner);
+  const failure = await runJoined(open, runner);
+  if (failure === undefined) return true;
+  const parts = failure instanceof RowMismatch ? open.map((request) => [request]) : halvesOf(open);
+  let areGood = true;
+  for (const part of parts) areGood = (await runTogether(part, runner)) && areGood;
+  // A machine that was short of something for a moment says nothing about the model.
+  const isOfModel = !(failure instanceof ServiceError && failure.reason === "INTERNAL");
+  if (areGood && isOfModel && open.length === batch.length) runner.onUnjoinable(messageOf(failure));
+  return areGood;
+}
+
+function halvesOf(batch: readonly PendingRequest[]): readonly (readonly PendingRequest[])[] {
+  const middle = Math.ceil(batch.length / 2);
+  return [batch.slice(0, middle), batch.slice(middle)];
+}
+
+/** Answers why the requests have not been answered. */
+async function runJoined(batch: readonly PendingRequest[], runner: BatchRunner): Promise<unknown> {
+  const { run, observer, clock } = runner;
   const jobs = batch.map(({ job }) => job);
   const rowCounts = batch.map(({ rowCount }) => rowCount);
   const beginMs = clock.monotonicMs();
@@ -46,20 +70,18 @@ async function runJoined(batch: readonly PendingRequest[], runner: BatchRunner):
     const ranMs = clock.monotonicMs();
     const parts = splitOutputs(result.outputs, rowCounts);
     const phases = prolonged(result.phases, joinMs, clock.monotonicMs() - ranMs);
-    observer.ran(
-      rowCounts.reduce((sum, count) => sum + count, 0),
-      phases,
-    );
+    const rowCount = rowCounts.reduce((sum, count) => sum + count, 0);
+    observer.ran(rowCount, phases);
     for (const [index, request] of batch.entries()) request.resolve(parts[index], phases);
-    return true;
+    return undefined;
   } catch (failure) {
     if (isLost(failure)) throw failure;
-    if (failure instanceof RowMismatch) onRowMismatch(failure);
-    return false;
+    return failure;
   }
 }
 
-async function runAlone(request: PendingRequest, { run, observer, clock }: BatchRunner): Promise<void> {
+/** Answers whether it was answered with outputs. */
+async function runAlone(request: PendingRequest, { run, observer, clock }: BatchRunner): Promise<boolean> {
   const beginMs = clock.monotonicMs();
   request.begin(beginMs);
   try {
@@ -69,9 +91,11 @@ async function runAlone(request: PendingRequest, { run, observer, clock }: Batch
     const phases = prolonged(result.phases, copyMs, 0);
     observer.ran(request.rowCount, phases);
     request.resolve(result.outputs, phases);
+    return true;
   } catch (failure) {
     if (isLost(failure)) throw failure;
     request.reject(failure);
+    return false;
   }
 }
 
@@ -84,6 +108,6 @@ function prolonged(phases: RunPhases, inputMs: number, outputMs: number): RunPha
   };
 }
 
-function isLost(failure: unknown): boolean {
+function isLost(failure: unknown): failure is ServiceError {
   return failure instanceof ServiceError && failure.reason === "WORKER_LOST";
 }

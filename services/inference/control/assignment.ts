@@ -8,6 +8,7 @@ import type { ArtifactReference } from "../artifacts/artifact-cache.ts";
 import type { AspiredVersion, ReplicaSettings, VersionPolicy } from "../replicas/aspired-version.ts";
 import { batchSettings } from "./batch-settings.ts";
 import { decoupledSettings, sequenceSettings } from "./stateful-settings.ts";
+import { warmUpOf } from "./warm-ups.ts";
 
 /** What the registry wants this node to hold. */
 export type Assignment = ConnectNodeResponse__Output;
@@ -65,5 +66,6 @@ function settingsOf({ executionProviders, settings }: AspiredVersionMessage): Re
     batching: settings?.dynamicBatching ? batchSettings(settings.dynamicBatching) : undefined,
     sequences: settings?.sequenceBatching ? sequenceSettings(settings.sequenceBatching) : undefined,
     decoupled: settings?.decoupled ? decoupledSettings(settings.decoupled) : undefined,
+    warmUps: (settings?.warmUps ?? []).map(warmUpOf),
   };
 }

@@ -8,6 +8,7 @@ export function batchSettings(message: DynamicBatching): BatchSettings {
   const preset = defaultQueuePolicy === null ? plainQueuePolicy : policyOf(defaultQueuePolicy);
   return {
     maxBatchSize: maxBatchSize || presetBatchSize,
+    findsBatchSize: maxBatchSize === 0,
     requestRowsMax: maxBatchSize || Infinity,
     preferredBatchSizes: message.preferredBatchSizes,
     maxQueueDelayMs: msOf(message.maxQueueDelayMicroseconds),
@@ -20,7 +21,7 @@ export function batchSettings(message: DynamicBatching): BatchSettings {
   };
 }
 
-/** Rows of a batch where nobody has said how many. */
+/** Rows of a batch where nobody has said how many, until the best number has been found. */
 const presetBatchSize = 64;
 
 function policyOf(message: QueuePolicyMessage): QueuePolicy {

@@ -3,6 +3,7 @@ import type { ArtifactReference } from "../artifacts/artifact-cache.ts";
 import type { BatchSettings } from "../batching/batch-settings.ts";
 import type { DecoupledSettings } from "../decoupled/decoupled-settings.ts";
 import type { SequenceSettings } from "../sequences/sequence-settings.ts";
+import type { WarmUp } from "../warm-up/warm-up-inputs.ts";
 
 /** One version that the node should hold. */
 export interface AspiredVersion {
@@ -57,6 +58,8 @@ export interface ReplicaSettings {
   readonly sequences: SequenceSettings | undefined;
   /** How one request is answered many times; undefined where each is once. */
   readonly decoupled: DecoupledSettings | undefined;
+  /** What runs before a replica is ready. */
+  readonly warmUps: readonly WarmUp[];
 }
 
 /** Sessions of one kind. */

@@ -1,10 +1,7 @@
-import type { Clock } from "../../../lib/clock.ts";
-import { messageOf, ServiceError } from "../../../lib/errors.ts";
-import type { Log } from "../../../lib/log.ts";
+import { ServiceError } from "../../../lib/errors.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
-import { type BackOff, backOffMs } from "../back-off.ts";
 import { AnswerOrder } from "../batching/answer-order.ts";
-import { type BatchSettings, priorityOf, unbatched } from "../batching/batch-settings.ts";
+import { type BatchSettings, priorityOf, unbatched, unjoined } from "../batching/batch-settings.ts";
 import { Batcher, deadlinePassed } from "../batching/batcher.ts";
 import { Occupancy, type QueueBounds } from "../batching/occupancy.ts";
 import { type CallLimits, PendingRequest } from "../batching/pending-request.ts";
@@ -12,29 +9,23 @@ import { failureKindOf, type PoolObserver } from "../batching/pool-observer.ts";
 import { bucketOf, joiningObstacle, rowCountOf } from "../batching/rows.ts";
 import { runBatch } from "../batching/run-batch.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
-import type { RunResult } from "../worker/thread-protocol.ts";
 import type { Instance } from "./instance.ts";
+import { InstanceSet, type InstanceSettings } from "./instance-set.ts";
 
 /** What a pool is made of. */
-export interface PoolOptions {
-  /** Threads of the runtime inside one operator, for each session of the model; at least one. */
-  readonly sessionThreads: readonly number[];
+export interface PoolOptions extends InstanceSettings {
   readonly queue: QueueBounds;
   /** What waits on the whole node. */
   readonly nodeQueue: Occupancy;
   /** How requests are joined; undefined where each runs alone. */
   readonly batching: BatchSettings | undefined;
+  /** Finds the number of rows to join; called once, with an instance that does nothing else, where the settings leave it open. */
+  readonly findBatchSize: (instance: Instance) => Promise<number>;
   /** How long a caller waits that does not say; Infinity for ever. */
   readonly defaultTimeoutMs: number;
-  /** Waits before a lost instance is replaced. */
-  readonly restart: BackOff;
-  /** Loads one more instance. */
-  readonly startInstance: (intraOpThreads: number) => Promise<Instance>;
+  /** Called once, when so many instances have died that the pool takes nothing more. */
+  readonly onQuarantine: (why: string) => void;
   readonly observer: PoolObserver;
-  readonly clock: Clock;
-  /** In [0, 1). */
-  readonly random: () => number;
-  readonly log: Log;
 }
 
 /** What a pool holds at a moment. */
@@ -47,21 +38,19 @@ export interface PoolUsage {
   readonly waitingBytes: number;
 }
 
-/** The instances of one replica behind one batcher. An instance that dies is replaced. */
+/** The instances of one replica behind one batcher. */
 export class InstancePool {
   readonly #options: PoolOptions;
-  readonly #settings: BatchSettings;
   readonly #queue: Occupancy;
   readonly #batcher: Batcher<PendingRequest>;
+  readonly #instances: InstanceSet;
   /** By priority, where the order of answers is kept. */
   readonly #orders: readonly AnswerOrder[];
-  readonly #live = new Set<Instance>();
-  readonly #idle: Instance[] = [];
+  #settings: BatchSettings;
   #hasRows = false;
-  #failureCount = 0;
-  #stopping = false;
+  /** Why nothing more is taken. */
+  #end: ServiceError | undefined;
   #whenIdle: (() => void) | undefined;
-  readonly #replacing = new Set<Promise<void>>();
   #stopped: Promise<void> | undefined;
 
   constructor(options: PoolOptions) {
@@ -72,9 +61,16 @@ export class InstancePool {
       settings: this.#settings,
       occupancies: [this.#queue, options.nodeQueue],
       clock: options.clock,
-      freeCount: () => this.#idle.length,
-      instanceCount: () => this.#live.size,
-      run: (batch) => void this.#runOn(this.#idle.shift()!, batch),
+      freeCount: () => this.#instances.freeCount,
+      instanceCount: () => this.#instances.count,
+      run: (batch) => void this.#runOn(this.#instances.take(), batch),
+    });
+    this.#instances = new InstanceSet({
+      ...options,
+      examine: (first) => this.#examine(first),
+      onFree: () => this.#dispatch(),
+      onLost: () => this.#noteLoss(),
+      onQuarantine: (why) => this.#quarantine(why),
     });
     this.#orders = this.#settings.preserveOrdering ? this.#settings.queuePolicies.map(() => new AnswerOrder()) : [];
   }
@@ -82,24 +78,21 @@ export class InstancePool {
   /** What there is at the moment. */
   get usage(): PoolUsage {
     const { requests, rows, bytes } = this.#queue;
-    return { instanceCount: this.#live.size, waitingRequests: requests, waitingRows: rows, waitingBytes: bytes };
+    return { instanceCount: this.#instances.count, waitingRequests: requests, waitingRows: rows, waitingBytes: bytes };
   }
 
-  /**
-   * Loads every instance: one first, so that a model that cannot be loaded fails once. Rejects with its fault, once none is
-   * being loaded any longer and all that were are stopped.
-   */
+  /** How requests are joined, with the batch size that was found. */
+  get batching(): BatchSettings {
+    return this.#settings;
+  }
+
+  /** Loads every instance; see `InstanceSet.start`. Where that fails all that were loaded are stopped. */
   async start(): Promise<Signature> {
-    const { sessionThreads, startInstance } = this.#options;
-    const [threads, ...rest] = sessionThreads;
     try {
-      const first = await startInstance(threads);
-      this.#examine(first.signature);
-      await this.#add(first, threads);
-      const others = rest.map(async (other) => this.#add(await startInstance(other), other));
-      const failed = (await Promise.allSettled(others)).find((outcome) => outcome.status === "rejected");
-      if (failed !== undefined) throw failed.reason;
-      return first.signature;
+      const signature = await this.#instances.start();
+      // They may have died too often meanwhile.
+      if (this.#end !== undefined) throw this.#end;
+      return signature;
     } catch (failure) {
       await this.stop();
       throw failure;
@@ -108,7 +101,7 @@ export class InstancePool {
 
   /**
    * Runs a job on the next free instance, joined with others where that is set. A caller that goes away leaves the queue at
-   * once; the result of a job that is already running is then dropped.
+   * once; the result of a job that is already running is then dropped. A job whose instance dies is run once more, alone.
    *
    * Rejects with DEADLINE_EXCEEDED, QUEUE_FULL, WORKER_LOST, MODEL_NOT_READY, or the fault of the session.
    */
@@ -123,6 +116,7 @@ export class InstancePool {
     } catch (refusal) {
       request.reject(refusal);
     }
+    this.#awaitCores();
     return request.outputs;
   }
 
@@ -133,24 +127,24 @@ export class InstancePool {
   }
 
   async #stop(): Promise<void> {
-    this.#stopping = true;
+    this.#end ??= new ServiceError("MODEL_NOT_READY", "the version is being unloaded");
     this.#batcher.drain();
-    await Promise.all(this.#replacing);
-    if (this.#live.size === 0) this.#batcher.rejectAll(sessionsLost());
-    if (!this.#isIdle()) {
+    await this.#instances.close();
+    if (this.#instances.count === 0) this.#batcher.rejectAll(sessionsLost());
+    if (!this.#isIdle) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve;
       });
     }
-    await Promise.all([...this.#live].map((instance) => instance.stop()));
+    await this.#instances.stop();
   }
 
   #refuseOnArrival(job: InferenceJob, { signal, deadlineMs }: CallLimits, order: AnswerOrder | undefined): void {
     try {
       signal.throwIfAborted();
       if (deadlineMs <= this.#options.clock.now()) throw deadlinePassed();
-      if (this.#stopping) throw new ServiceError("MODEL_NOT_READY", "the version is being unloaded");
-      if (this.#live.size === 0 && this.#failureCount > 1) throw sessionsLost();
+      if (this.#end !== undefined) throw this.#end;
+      if (this.#instances.isBroken) throw sessionsLost();
       if (order !== undefined) this.#refuseSurplus(order);
     } catch (refusal) {
       this.#options.observer.failed(failureKindOf(refusal, false), 0, job.responseIndex);
@@ -179,88 +173,77 @@ export class InstancePool {
     });
   }
 
-  #examine(signature: Signature): void {
-    const obstacle = joiningObstacle(signature);
+  async #examine(first: Instance): Promise<void> {
+    const { batching, findBatchSize, log } = this.#options;
+    const obstacle = joiningObstacle(first.signature);
     this.#hasRows = obstacle === undefined;
-    if (obstacle !== undefined && this.#options.batching !== undefined) this.#stopJoining(obstacle);
+    if (batching === undefined) return;
+    if (obstacle !== undefined) this.#stopJoining(obstacle);
+    else if (batching.findsBatchSize) {
+      const maxBatchSize = Math.max(await findBatchSize(first), ...batching.preferredBatchSizes);
+      this.#settings = { ...batching, maxBatchSize };
+      this.#batcher.use(this.#settings);
+      log.info({ maxBatchSize }, "found the number of rows to join");
+    }
   }
 
   #stopJoining(why: string): void {
+    if (this.#settings.maxBatchSize === 1) return;
+    this.#settings = unjoined(this.#settings);
     this.#options.log.warn({ why }, "the requests of the version cannot be joined into batches: each runs alone");
-    this.#batcher.stopJoining();
-  }
-
-  /** What is loaded only after the stop began is stopped here: nobody else knows of it. */
-  async #add(instance: Instance, threads: number): Promise<void> {
-    if (this.#stopping) return instance.stop();
-    this.#live.add(instance);
-    this.#idle.push(instance);
-    void instance.ended.then((why) => this.#lose(instance, threads, why));
-    this.#dispatch();
+    this.#batcher.use(this.#settings);
   }
 
   #dispatch(): void {
     this.#batcher.dispatch();
-    if (this.#isIdle()) this.#whenIdle?.();
+    this.#awaitCores();
+    if (this.#isIdle) this.#whenIdle?.();
+  }
+
+  #awaitCores(): void {
+    if (this.#batcher.length > 0) this.#instances.awaitCores();
   }
 
   async #runOn(instance: Instance, batch: readonly PendingRequest[]): Promise<void> {
     const { observer, clock } = this.#options;
+    const beginMs = clock.monotonicMs();
     const isThere = await runBatch(batch, {
-      run: (inputs, outputNames) => this.#measured(instance.run(inputs, outputNames)),
-      onRowMismatch: ({ message }) => this.#stopJoining(message),
+      run: (inputs, outputNames) => instance.run(inputs, outputNames),
+      onUnjoinable: (why) => this.#stopJoining(why),
+      onLost: (lost, fault) => this.#runAgain(lost, fault),
       observer,
       clock,
     });
     if (!isThere) return;
-    this.#idle.push(instance);
+    this.#batcher.noteRun(clock.monotonicMs() - beginMs);
+    this.#instances.giveBack(instance);
     this.#dispatch();
   }
 
-  async #measured(running: Promise<RunResult>): Promise<RunResult> {
-    const { clock } = this.#options;
-    const beginMs = clock.monotonicMs();
-    const result = await running;
-    this.#batcher.noteRun(clock.monotonicMs() - beginMs);
-    this.#failureCount = 0;
-    return result;
-  }
-
-  #lose(instance: Instance, threads: number, why: string): void {
-    this.#live.delete(instance);
-    const index = this.#idle.indexOf(instance);
-    if (index >= 0) this.#idle.splice(index, 1);
-    if (this.#stopping) {
-      if (this.#live.size === 0) this.#batcher.rejectAll(sessionsLost());
-      if (this.#isIdle()) this.#whenIdle?.();
-      return;
+  /** What a lost instance had is run once more. */
+  #runAgain(lost: readonly PendingRequest[], fault: ServiceError): void {
+    const isHopeless = this.#end !== undefined && this.#instances.count === 0;
+    for (const request of lost) {
+      if (!request.lose() || isHopeless) request.reject(fault);
+      else this.#batcher.addAgain(request);
     }
-    this.#options.log.error({ why }, "a session was lost and will be replaced");
-    this.#replaceLater(threads);
+    this.#dispatch();
   }
 
-  #replaceLater(threads: number): void {
-    const { clock, restart, random } = this.#options;
-    this.#failureCount++;
-    clock.after(backOffMs(this.#failureCount, restart, random()), () => {
-      const replacing = this.#replace(threads).finally(() => this.#replacing.delete(replacing));
-      this.#replacing.add(replacing);
-    });
+  #noteLoss(): void {
+    const isForGood = this.#end !== undefined && this.#instances.count === 0;
+    if (isForGood || this.#instances.isBroken) this.#batcher.rejectAll(sessionsLost());
+    if (this.#end !== undefined && this.#isIdle) this.#whenIdle?.();
   }
 
-  async #replace(threads: number): Promise<void> {
-    if (this.#stopping) return;
-    try {
-      await this.#add(await this.#options.startInstance(threads), threads);
-    } catch (failure) {
-      this.#options.log.error({ why: messageOf(failure) }, "a lost session could not be replaced yet");
-      if (this.#live.size === 0) this.#batcher.rejectAll(sessionsLost());
-      if (!this.#stopping) this.#replaceLater(threads);
-    }
+  #quarantine(why: string): void {
+    this.#end = new ServiceError("WORKER_LOST", `the version is in quarantine: ${why}`);
+    this.#batcher.rejectAll(this.#end);
+    this.#options.onQuarantine(why);
   }
 
-  #isIdle(): boolean {
-    return this.#batcher.length === 0 && this.#idle.length === this.#live.size;
+  get #isIdle(): boolean {
+    return this.#batcher.length === 0 && this.#instances.isIdle;
   }
 }
 

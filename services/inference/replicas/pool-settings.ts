@@ -8,6 +8,8 @@ export interface NodeSettings {
   readonly instanceCount: number;
   /** Threads of the runtime inside one operator, per session. */
   readonly intraOpThreads: number;
+  /** Cores that sessions may use together: none has more threads. */
+  readonly coreCount: number;
   readonly queue: QueueBounds;
 }
 
@@ -15,14 +17,14 @@ export interface NodeSettings {
 export function poolSettings(
   settings: ReplicaSettings,
   executionProvider: string,
-  { instanceCount, intraOpThreads, queue }: NodeSettings,
+  { instanceCount, intraOpThreads, coreCount, queue }: NodeSettings,
 ): Pick<PoolOptions, "sessionThreads" | "queue" | "batching" | "defaultTimeoutMs"> {
   const { instanceGroups, batching } = settings;
   const groups = instanceGroups.filter((group) => ["", executionProvider].includes(group.executionProvider));
   const set = groups.flatMap(({ count, intraOpThreads: threads }) => Array<number>(count).fill(threads));
   const sessions = set.length > 0 ? set : Array<number>(instanceCount).fill(0);
   return {
-    sessionThreads: sessions.map((threads) => threads || intraOpThreads),
+    sessionThreads: sessions.map((threads) => Math.min(threads || intraOpThreads, coreCount)),
     batching,
     ...waitSettings(settings, { queue }),
   };

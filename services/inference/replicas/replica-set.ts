@@ -6,7 +6,8 @@ import type { Replica, ReplicaState } from "./replica.ts";
 
 /** What a replica set is made of. */
 export interface ReplicaSetOptions {
-  readonly createReplica: (aspired: AspiredVersion) => Replica;
+  /** A replica that calls back when its state changes by itself. */
+  readonly createReplica: (aspired: AspiredVersion, onChange: () => void) => Replica;
   /** Versions that may load at the same time. */
   readonly loadsMax: number;
   readonly clock: Clock;
@@ -87,7 +88,7 @@ export class ReplicaSet {
   }
 
   #created(aspired: AspiredVersion): Replica {
-    const replica = this.#options.createReplica(aspired);
+    const replica = this.#options.createReplica(aspired, () => this.#advance());
     this.#held.add(replica);
     return replica;
   }

@@ -1,16 +1,16 @@
 import type { Clock } from "../../../lib/clock.ts";
-import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import { messageOf, type Reason, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
 import { type BackOff, backOffMs } from "../back-off.ts";
 import type { CallLimits } from "../batching/pending-request.ts";
-import type { PoolObserver } from "../batching/pool-observer.ts";
 import type { SequenceUsage } from "../sequences/sequences.ts";
 import { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { InferenceRequest } from "../tensors/decode.ts";
 import { type AspiredVersion, filesOf } from "./aspired-version.ts";
 import type { InstancePool, PoolUsage } from "./instance-pool.ts";
 import type { ModelRunner, ResponsePart } from "./model-runner.ts";
+import type { PoolHooks } from "./open-pool.ts";
 import { loadPlaced, type Placement } from "./placement.ts";
 import type { LoadedPool } from "./runners.ts";
 
@@ -29,13 +29,17 @@ export type ReplicaState =
 export interface ReplicaOptions {
   /** What works here, best first. */
   readonly offeredProviders: Promise<readonly string[]>;
-  readonly openPool: (placement: Placement, observer: PoolObserver) => InstancePool;
+  readonly openPool: (placement: Placement, hooks: PoolHooks) => InstancePool;
   /** What requests are given to, once the model is loaded; may throw where the settings do not fit it. */
   readonly openRunner: (loaded: LoadedPool) => ModelRunner;
   /** Waits before a load that failed is tried again. */
   readonly retry: BackOff;
   /** The same where the node itself failed: short of memory, it would only get shorter by loads that come too soon. */
   readonly retryWhenShort: BackOff;
+  /** How long a version whose sessions died too often is not loaded again, in milliseconds. */
+  readonly quarantineMs: number;
+  /** Called when the state has changed by itself: neither by `load` nor by `unload`. */
+  readonly onChange: () => void;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -53,6 +57,8 @@ export class Replica {
   #pool: InstancePool | undefined;
   #placement: Placement | undefined;
   #runner: ModelRunner | undefined;
+  /** The end of a pool that died too often. */
+  #abandoned: Promise<unknown> | undefined;
   #loading: Promise<void> = Promise.resolve();
   #unloaded: Promise<void> | undefined;
   #failureCount = 0;
@@ -120,7 +126,7 @@ export class Replica {
     this.#state = { kind: "unloading" };
     await this.#loading;
     await this.#runner?.stop();
-    await this.#pool?.stop();
+    await Promise.all([this.#pool?.stop(), this.#abandoned]);
     this.#log.info({}, "version unloaded");
   }
 
@@ -131,6 +137,7 @@ export class Replica {
 
   async #load(): Promise<void> {
     const begin = this.#options.clock.now();
+    await this.#abandoned;
     try {
       const signature = await this.#start();
       this.#failureCount = 0;
@@ -154,7 +161,10 @@ export class Replica {
       executionProviders,
       await offeredProviders,
       async (wanted) => {
-        const pool = openPool(wanted, this.statistics);
+        const pool: InstancePool = openPool(wanted, {
+          observer: this.statistics,
+          onQuarantine: (why) => this.#quarantine(pool, why),
+        });
         return { pool, signature: await pool.start() };
       },
     );
@@ -180,11 +190,21 @@ export class Replica {
     }
   }
 
+  /** A load that has not ended fails by itself. */
+  #quarantine(pool: InstancePool, why: string): void {
+    if (this.#state.kind !== "ready") return;
+    const { clock, quarantineMs, onChange } = this.#options;
+    this.#log.error({ why, quarantineMs }, "the version is in quarantine");
+    this.#state = { kind: "failed", reason: `in quarantine: ${why}`, retryAtMs: clock.now() + quarantineMs };
+    this.#abandoned = Promise.all([this.#runner!.stop(), pool.stop()]);
+    onChange();
+  }
+
   /** Infinity where another attempt would fail too: the runtime cannot load the right bytes, or the settings do not fit them. */
   #retryDelayMs(failure: unknown): number {
     const { retry, retryWhenShort, random } = this.#options;
     const reason = failure instanceof ServiceError ? failure.reason : undefined;
-    if (reason === "ARTIFACT_INVALID") return Infinity;
+    if (reason !== undefined && lasting.has(reason)) return Infinity;
     return backOffMs(++this.#failureCount, reason === "INTERNAL" ? retryWhenShort : retry, random());
   }
 
@@ -193,6 +213,8 @@ export class Replica {
     if (this.#state.kind === "loading") this.#state = state;
   }
 }
+
+const lasting: ReadonlySet<Reason> = new Set(["ARTIFACT_INVALID", "REQUEST_INVALID", "TENSOR_INVALID"]);
 
 /** The fault of a request to a version that is known and cannot take it. */
 export function notReady(

@@ -1,0 +1,196 @@
+import type { Clock } from "../../../lib/clock.ts";
+import { messageOf } from "../../../lib/errors.ts";
+import type { Log } from "../../../lib/log.ts";
+import type { Signature } from "../../../lib/tensor.ts";
+import { type BackOff, backOffMs } from "../back-off.ts";
+import type { CoreBudget } from "./core-budget.ts";
+import type { Instance } from "./instance.ts";
+
+/** How the instances of a replica are made and kept. */
+export interface InstanceSettings {
+  /** Threads of the runtime inside one operator, for each session of the model; at least one. */
+  readonly sessionThreads: readonly number[];
+  /** Loads one more instance. */
+  readonly startInstance: (intraOpThreads: number) => Promise<Instance>;
+  /** Waits before a lost instance is replaced. */
+  readonly restart: BackOff;
+  /** When so many have died within a time, in milliseconds, none is replaced any more. */
+  readonly crashes: { readonly countMax: number; readonly withinMs: number };
+  /** Those of the node. */
+  readonly cores: CoreBudget;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** Who is told of what. */
+export interface InstanceSetOptions extends InstanceSettings {
+  /** Called with the first instance, before it takes jobs. */
+  readonly examine: (instance: Instance) => Promise<void>;
+  /** Called when an instance may have become free. */
+  readonly onFree: () => void;
+  /** Called when one has gone, and at every attempt in vain to replace it. */
+  readonly onLost: () => void;
+  /** Called once, when instances have died too often. */
+  readonly onQuarantine: (why: string) => void;
+}
+
+/** The instances of one replica: lends those that are idle while there are cores for them, and replaces those that die. */
+export class InstanceSet {
+  readonly #options: InstanceSetOptions;
+  /** Threads by instance. */
+  readonly #live = new Map<Instance, number>();
+  readonly #idle: Instance[] = [];
+  readonly #replacing = new Set<Promise<void>>();
+  #crashTimesMs: number[] = [];
+  /** Deaths and attempts in vain to replace one, in a row. */
+  #failureCount = 0;
+  #isIrreplaceable = false;
+  /** Whether the next run may share its cores, since it has waited for them. */
+  #maySqueeze = false;
+  #cancelWait: (() => void) | undefined;
+  #isClosed = false;
+
+  constructor(options: InstanceSetOptions) {
+    this.#options = options;
+  }
+
+  /** Those that are there. */
+  get count(): number {
+    return this.#live.size;
+  }
+
+  /** Those that would run a job now. */
+  get freeCount(): number {
+    const { length } = this.#idle;
+    if (length === 0) return 0;
+    return this.#maySqueeze || this.#options.cores.hasRoom(this.#live.get(this.#idle[0])!) ? length : 0;
+  }
+
+  /** Whether none has a job. */
+  get isIdle(): boolean {
+    return this.#idle.length === this.#live.size;
+  }
+
+  /** Whether there is none, and the last attempt to replace one has failed. */
+  get isBroken(): boolean {
+    return this.#live.size === 0 && this.#isIrreplaceable;
+  }
+
+  /**
+   * Loads every instance: one first, so that a model that cannot be loaded fails once. Rejects with the fault, once none is being
+   * loaded any longer; `stop` stops those that were.
+   */
+  async start(): Promise<Signature> {
+    const { sessionThreads, startInstance, examine } = this.#options;
+    const [threads, ...rest] = sessionThreads;
+    const first = await startInstance(threads);
+    try {
+      await examine(first);
+    } finally {
+      await this.#add(first, threads);
+    }
+    const others = rest.map(async (other) => this.#add(await startInstance(other), other));
+    const failed = (await Promise.allSettled(others)).find((outcome) => outcome.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    return first.signature;
+  }
+
+  /** An instance that is free, and is no longer. */
+  take(): Instance {
+    const instance = this.#idle.shift()!;
+    this.#maySqueeze = false;
+    this.#options.cores.take(this.#live.get(instance)!);
+    return instance;
+  }
+
+  /** Takes an instance back that has done its job. */
+  giveBack(instance: Instance): void {
+    const threads = this.#live.get(instance);
+    // It may have died after its last word.
+    if (threads === undefined) return;
+    this.#failureCount = 0;
+    this.#idle.push(instance);
+    this.#options.cores.giveBack(threads);
+  }
+
+  /** Asks for a turn, where there are idle instances and no cores for them. */
+  awaitCores(): void {
+    if (this.#cancelWait !== undefined || this.#idle.length === 0 || this.freeCount > 0) return;
+    this.#cancelWait = this.#options.cores.wait(this.#live.get(this.#idle[0])!, () => {
+      this.#cancelWait = undefined;
+      this.#maySqueeze = true;
+      this.#options.onFree();
+      this.#maySqueeze = false;
+    });
+  }
+
+  /** Replaces none any longer. Settles once none is being loaded. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#replacing);
+  }
+
+  /** Stops all of them, which have to be idle. */
+  async stop(): Promise<void> {
+    this.#cancelWait?.();
+    await Promise.all([...this.#live.keys()].map((instance) => instance.stop()));
+  }
+
+  /** What is loaded only after the end is stopped here: nobody else knows of it. */
+  async #add(instance: Instance, threads: number): Promise<void> {
+    if (this.#isClosed) return instance.stop();
+    this.#isIrreplaceable = false;
+    this.#live.set(instance, threads);
+    this.#idle.push(instance);
+    void instance.ended.then((why) => this.#lose(instance, why));
+    this.#options.onFree();
+  }
+
+  #lose(instance: Instance, why: string): void {
+    const threads = this.#live.get(instance)!;
+    this.#live.delete(instance);
+    const index = this.#idle.indexOf(instance);
+    if (index >= 0) this.#idle.splice(index, 1);
+    else this.#options.cores.giveBack(threads);
+    if (!this.#isClosed) this.#noteCrash(threads, why);
+    this.#options.onLost();
+  }
+
+  #noteCrash(threads: number, why: string): void {
+    const { clock, crashes, log, onQuarantine } = this.#options;
+    this.#crashTimesMs = [...this.#crashTimesMs, clock.monotonicMs()].slice(-crashes.countMax);
+    const [earliestMs] = this.#crashTimesMs;
+    const isTooOften =
+      this.#crashTimesMs.length === crashes.countMax && clock.monotonicMs() - earliestMs <= crashes.withinMs;
+    if (isTooOften) {
+      this.#isClosed = true;
+      onQuarantine(`${crashes.countMax} sessions died within ${crashes.withinMs / 1000} s, the last one: ${why}`);
+      return;
+    }
+    log.error({ why }, "a session was lost and will be replaced");
+    this.#replaceLater(threads);
+  }
+
+  #replaceLater(threads: number): void {
+    const { clock, restart, random } = this.#options;
+    this.#failureCount++;
+    clock.after(backOffMs(this.#failureCount, restart, random()), () => {
+      const replacing = this.#replace(threads).finally(() => this.#replacing.delete(replacing));
+      this.#replacing.add(replacing);
+    });
+  }
+
+  async #replace(threads: number): Promise<void> {
+    if (this.#isClosed) return;
+    try {
+      await this.#add(await this.#options.startInstance(threads), threads);
+    } catch (failure) {
+      this.#isIrreplaceable = true;
+      this.#options.log.error({ why: messageOf(failure) }, "a lost session could not be replaced yet");
+      if (!this.#isClosed) this.#replaceLater(threads);
+      this.#options.onLost();
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import type { Clock } from "../../../lib/clock.ts";
+import type { Log } from "../../../lib/log.ts";
+import type { ArtifactCache } from "../artifacts/artifact-cache.ts";
+import type { Occupancy } from "../batching/occupancy.ts";
+import type { PoolObserver } from "../batching/pool-observer.ts";
+import { foundBatchSize } from "../warm-up/found-batch-size.ts";
+import { warmedUp } from "../warm-up/warmed-up.ts";
+import type { StartWorker } from "../worker/worker-thread.ts";
+import type { AspiredVersion } from "./aspired-version.ts";
+import type { CoreBudget } from "./core-budget.ts";
+import { InstancePool } from "./instance-pool.ts";
+import type { Placement } from "./placement.ts";
+import { type NodeSettings, poolSettings } from "./pool-settings.ts";
+import { loadInstance } from "./verified-instance.ts";
+
+/** What all pools of a node share. */
+export interface PoolParts {
+  readonly artifacts: ArtifactCache;
+  readonly startWorker: StartWorker;
+  readonly node: NodeSettings;
+  readonly nodeQueue: Occupancy;
+  readonly cores: CoreBudget;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** Who is told what happens in a pool. */
+export interface PoolHooks {
+  readonly observer: PoolObserver;
+  /** See `PoolOptions`. */
+  readonly onQuarantine: (why: string) => void;
+}
+
+/** The pool of a version where it is placed, with nothing loaded yet. */
+export function openPool(
+  { model, version, content, settings }: AspiredVersion,
+  { executionProvider, fallbackProviders }: Placement,
+  hooks: PoolHooks,
+  parts: PoolParts,
+): InstancePool {
+  const { warmUps, batching } = settings;
+  const { artifacts, startWorker, node, nodeQueue, cores, clock, random } = parts;
+  const log = parts.log.child({ model, version });
+  return new InstancePool({
+    ...poolSettings(settings, executionProvider, node),
+    ...hooks,
+    nodeQueue,
+    cores,
+    restart: { firstMs: 50, maxMs: 30_000 },
+    crashes: { countMax: 3, withinMs: 60_000 },
+    startInstance: async (intraOpThreads) => {
+      const run = { executionProviders: [executionProvider, ...fallbackProviders], intraOpThreads };
+      return warmedUp(await loadInstance(content, run, { artifacts, startWorker, log }), warmUps, random);
+    },
+    findBatchSize: (instance) => foundBatchSize(instance, warmUps, batching!.maxBatchSize, { clock, random, log }),
+    clock,
+    random,
+    log,
+  });
+}

@@ -1,0 +1,29 @@
+import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import type { Instance } from "../replicas/instance.ts";
+import { type WarmUp, warmUpInputs } from "./warm-up-inputs.ts";
+
+/**
+ * The instance once it has run its warm-ups: the first runs of a session are slow, since it allocates, and some providers compile.
+ *
+ * Where one fails the instance is stopped, and the fault names the warm-up; its reason tells whether another attempt makes sense.
+ */
+export async function warmedUp(
+  instance: Instance,
+  warmUps: readonly WarmUp[],
+  random: () => number,
+): Promise<Instance> {
+  const outputNames = instance.signature.outputs.map(({ name }) => name);
+  for (const [index, warmUp] of warmUps.entries()) {
+    try {
+      for (let count = 0; count < warmUp.runCount; count++) {
+        await instance.run(warmUpInputs(instance.signature, warmUp, random), outputNames);
+      }
+    } catch (cause) {
+      await instance.stop();
+      const { reason, metadata } =
+        cause instanceof ServiceError ? cause : { reason: "INTERNAL" as const, metadata: {} };
+      throw new ServiceError(reason, `warm-up ${index + 1} failed: ${messageOf(cause)}`, { metadata, cause });
+    }
+  }
+  return instance;
+}
