@@ -1,6 +1,11 @@
 import { expect } from "chai";
 import type { Signature } from "../../lib/tensor.ts";
-import { type BatchSettings, plainQueuePolicy, unbatched } from "../../services/inference/batching/batch-settings.ts";
+import {
+  type BatchSettings,
+  plainQueuePolicy,
+  unbatched,
+  unjoined,
+} from "../../services/inference/batching/batch-settings.ts";
 import { modelConfig } from "../../services/inference/handlers/model-config.ts";
 import type { ReplicaSettings, VersionPolicy } from "../../services/inference/replicas/aspired-version.ts";
 import { modelTable } from "../../services/inference/replicas/model-table.ts";
@@ -8,7 +13,7 @@ import { aspiredVersion } from "./aspired.ts";
 
 const queue = { requestsMax: 1, rowsMax: 1, bytesMax: 1 };
 const sequences = { sequencesMax: 10, waitingMax: 2, idleMs: 1500 };
-const node: Parameters<typeof modelConfig>[2] = { instanceCount: 2, intraOpThreads: 3, queue, sequences };
+const node: Parameters<typeof modelConfig>[2] = { instanceCount: 2, intraOpThreads: 3, coreCount: 8, queue, sequences };
 const signature: Signature = {
   inputs: [
     { name: "x", dataType: "FP32", shape: ["n", 16] },
@@ -20,14 +25,23 @@ const signature: Signature = {
 /** The config of a model's newest version, of two that are held. */
 function configOf(
   settings: Partial<ReplicaSettings> = {},
-  of: { signature?: Signature; versionPolicy?: VersionPolicy; executionProvider?: string } = {},
+  of: {
+    signature?: Signature;
+    versionPolicy?: VersionPolicy;
+    executionProvider?: string;
+    found?: BatchSettings;
+  } = {},
 ) {
   const versions = [3, 7].map((version) => {
     const aspired = aspiredVersion("m", version);
     return { ...aspired, settings: { ...aspired.settings, ...settings }, versionPolicy: of.versionPolicy };
   });
   const placement = { executionProvider: of.executionProvider ?? "cpu", fallbackProviders: [] };
-  const ready = { signature: of.signature ?? signature, placement };
+  const ready = {
+    signature: of.signature ?? signature,
+    placement,
+    batching: of.found ?? settings.batching ?? unbatched,
+  };
   return modelConfig(versions[1], ready, node, modelTable(versions, []).get("m")!);
 }
 
@@ -107,9 +121,10 @@ describe("the config of a version", () => {
     });
   });
 
-  it("says no batch size of a model whose requests cannot be joined", () => {
-    const fixed: Signature = { ...signature, outputs: [{ name: "y", dataType: "FP32", shape: [2] }] };
-    const config = configOf({ batching: unbatched }, { signature: fixed });
+  it("says the batch size that was found, and none where requests cannot be joined", () => {
+    const batching = { ...unbatched, maxBatchSize: 64, findsBatchSize: true };
+    expect(configOf({ batching }, { found: { ...batching, maxBatchSize: 16 } })).to.include({ maxBatchSize: 16 });
+    const config = configOf({ batching }, { found: unjoined(batching) });
     expect(config).to.include({ maxBatchSize: 0 }).and.not.to.have.property("dynamicBatching");
   });
 

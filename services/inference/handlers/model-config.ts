@@ -2,9 +2,8 @@ import type { ModelConfig } from "../../../lib/gen/inference/ModelConfig.ts";
 import type { ModelDynamicBatching } from "../../../lib/gen/inference/ModelDynamicBatching.ts";
 import type { ModelInstanceGroup } from "../../../lib/gen/inference/ModelInstanceGroup.ts";
 import type { ModelQueuePolicy } from "../../../lib/gen/inference/ModelQueuePolicy.ts";
-import type { DataType, Signature, TensorSpec } from "../../../lib/tensor.ts";
+import type { DataType, TensorSpec } from "../../../lib/tensor.ts";
 import type { BatchSettings, QueuePolicy } from "../batching/batch-settings.ts";
-import { joiningObstacle } from "../batching/rows.ts";
 import type { AspiredVersion, ReplicaSettings } from "../replicas/aspired-version.ts";
 import type { ModelEntry } from "../replicas/model-table.ts";
 import { type NodeSettings, poolSettings } from "../replicas/pool-settings.ts";
@@ -21,11 +20,11 @@ export type ConfigDefaults = NodeSettings & Pick<SequenceDefaults, "sequences">;
 /** How a version is run, in the words of Triton's ModelConfig. */
 export function modelConfig(
   { model, content, settings }: AspiredVersion,
-  { signature, placement }: Pick<ReadyVersion, "signature" | "placement">,
+  { signature, placement, batching }: Pick<ReadyVersion, "signature" | "placement" | "batching">,
   node: ConfigDefaults,
   entry: Pick<ModelEntry, "versions" | "versionPolicy">,
 ): ModelConfig {
-  const maxBatchSize = batchSizeOf(settings.batching, signature);
+  const maxBatchSize = settings.batching === undefined ? 0 : batchSizeOf(batching);
   const { executionProvider, fallbackProviders } = placement;
   const { sessionThreads } = poolSettings(settings, executionProvider, node);
   const isBatched = maxBatchSize > 0;
@@ -73,10 +72,9 @@ function schedulingMessage(
   };
 }
 
-/** Rows of a batch; 0 where requests are not joined. */
-function batchSizeOf(batching: BatchSettings | undefined, signature: Signature): number {
-  if (batching === undefined || joiningObstacle(signature) !== undefined) return 0;
-  return Number.isFinite(batching.requestRowsMax) ? batching.requestRowsMax : batching.maxBatchSize;
+/** Rows of a batch; 0 where requests turned out not to be joined. */
+function batchSizeOf({ maxBatchSize, requestRowsMax }: BatchSettings): number {
+  return maxBatchSize === 1 && requestRowsMax === Infinity ? 0 : maxBatchSize;
 }
 
 function policyMessage({ versionPolicy, versions }: Parameters<typeof modelConfig>[3]): ModelConfig["versionPolicy"] {

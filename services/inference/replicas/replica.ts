@@ -3,6 +3,7 @@ import { messageOf, type Reason, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
 import { type BackOff, backOffMs } from "../back-off.ts";
+import type { BatchSettings } from "../batching/batch-settings.ts";
 import type { CallLimits } from "../batching/pending-request.ts";
 import type { SequenceUsage } from "../sequences/sequences.ts";
 import { VersionStatistics } from "../statistics/version-statistics.ts";
@@ -87,6 +88,11 @@ export class Replica {
   /** What it keeps of sequences at the moment, once it is ready. */
   get sequenceUsage(): SequenceUsage {
     return this.#runner!.sequenceUsage;
+  }
+
+  /** How requests are joined, once it is ready. */
+  get batching(): BatchSettings {
+    return this.#pool!.batching;
   }
 
   /** The size of its files, which every session holds. */

@@ -1,6 +1,7 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import { defaultAlias, versionNumber } from "../../../lib/resource-names.ts";
 import type { Signature } from "../../../lib/tensor.ts";
+import type { BatchSettings } from "../batching/batch-settings.ts";
 import { quoted, quotedList } from "../tensors/tensor-fault.ts";
 import { type ModelEntry, type ModelTable, stateOf, type VersionEntry } from "./model-table.ts";
 import type { Placement } from "./placement.ts";
@@ -33,7 +34,7 @@ export function readyVersion(table: ModelTable, model: string, reference: string
   const state = stateOf(entry);
   if (state.kind !== "ready" || entry.replica === undefined) throw notReady(entry, state);
   const { version, replica, placement } = entry;
-  return { version, replica, placement, signature: state.signature };
+  return { version, replica, placement, signature: state.signature, batching: replica.batching };
 }
 
 /** A version that takes requests. */
@@ -42,6 +43,8 @@ export interface ReadyVersion {
   readonly replica: Replica;
   readonly placement: Placement;
   readonly signature: Signature;
+  /** How requests are joined. */
+  readonly batching: BatchSettings;
 }
 
 function numberOf({ versions, aliases }: ModelEntry, reference: string): number | undefined {
