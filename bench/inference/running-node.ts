@@ -27,6 +27,10 @@ export interface NodeStart {
   readonly models: readonly HeldModel[];
   /** Where nobody answers, unless said. */
   readonly registryAddress?: string;
+  /** Where its metrics are served; the system chooses, unless said. */
+  readonly metricsPort?: number;
+  /** Further arguments of Node. */
+  readonly execArgv?: readonly string[];
 }
 
 /** An inference node as a process of its own, with the settings that it has for everybody. */
@@ -47,11 +51,12 @@ export async function startNode(place: Workplace, start: NodeStart): Promise<Run
     ...place.env,
     AMAAS_DATA_DIR: place.folder,
     AMAAS_INFERENCE_PORT: "0",
+    AMAAS_INFERENCE_METRICS_PORT: String(start.metricsPort ?? 0),
     AMAAS_NODE_NAME: start.name,
     AMAAS_REGISTRY_ADDRESS: start.registryAddress ?? "127.0.0.1:1",
   };
   const begin = performance.now();
-  const child = spawn(process.execPath, [...process.execArgv, main], {
+  const child = spawn(process.execPath, [...process.execArgv, ...(start.execArgv ?? []), main], {
     env,
     stdio: ["ignore", openSync(join(place.folder, `${start.name}.log`), "a"), "inherit", "ipc"],
   });
