@@ -133,6 +133,11 @@ describe("a config that comes with a load", () => {
     });
   }
 
+  it("is refused at any depth", () => {
+    const deep = "[".repeat(100_000) + "]".repeat(100_000);
+    expect(() => configChanges(deep, "m")).to.throw("config is nested too deeply to be shown; needed: an object");
+  });
+
   it("is refused where it is no JSON, or very large", () => {
     expect(() => configChanges("{", "m")).to.throw("config is not JSON: ");
     expect(() => configChanges(" ".repeat(2 ** 20 + 1), "m")).to.throw("config has 1048577 characters");

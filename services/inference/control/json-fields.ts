@@ -99,9 +99,18 @@ function wholeWithin(value: unknown, min: number, max: number): number | undefin
 }
 
 function refused(path: string, seen: unknown, needed: string): ServiceError {
-  const text = JSON.stringify(seen) ?? "nothing";
+  const text = textOf(seen);
   const shown = text.length > shownMax ? `${text.slice(0, shownMax)}…` : text;
   return new ServiceError("REQUEST_INVALID", `${path} is ${shown}; needed: ${needed}`);
 }
 
 const shownMax = 100;
+
+function textOf(seen: unknown): string {
+  try {
+    return JSON.stringify(seen) ?? "nothing";
+  } catch {
+    // JSON can be read at depths at which it cannot be written.
+    return "nested too deeply to be shown";
+  }
+}
