@@ -3,10 +3,9 @@ import {
   type MethodDefinition,
   Server,
   ServerCredentials,
-  type ServerDuplexStream,
+  type ServiceDefinition,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { ReflectionService } from "@grpc/reflection";
 import { ServiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { answers, servedDefinition } from "./answers.ts";
@@ -14,9 +13,9 @@ import type { CallContext } from "./call-context.ts";
 import type { AnyHandler, Handlers } from "./handlers.ts";
 import { Health, type ServingStatus } from "./health.ts";
 import { setUpHttp2 } from "./http2-server.ts";
-import { reflectedPackage, type ServiceName, serviceDefinition } from "./protos.ts";
+import { type ServiceName, serviceDefinition } from "./protos.ts";
+import { reflectionOf } from "./reflection.ts";
 import { type AnyCall, ServerCall } from "./server-call.ts";
-import { statusOf } from "./status.ts";
 import { markUnreadablePrincipal } from "./unreadable-principal.ts";
 
 /** How a server listens and drains. */
@@ -60,17 +59,7 @@ export class RpcServer {
    * at debug level, all others at info level.
    */
   implement<Generated>(service: ServiceName, handlers: Handlers<Generated>, quiet: readonly string[] = []): void {
-    const definition = serviceDefinition(service);
-    const implementation: UntypedServiceImplementation = {};
-    const served: Record<string, MethodDefinition<unknown, Buffer>> = {};
-    for (const [name, method] of Object.entries(definition)) {
-      served[name] = servedDefinition(method);
-      const handler = (handlers as Record<string, AnyHandler | undefined>)[name];
-      if (handler === undefined) continue;
-      const shared = { quiet: quiet.includes(name), draining: this.#draining.signal, log: this.#log };
-      implementation[name] = answers({ definition: method, handler, ...shared });
-    }
-    this.#server.addService(served, implementation);
+    this.#serve(serviceDefinition(service), handlers as Record<string, AnyHandler>, quiet);
     this.describe(service);
   }
 
@@ -102,10 +91,9 @@ export class RpcServer {
   /** Listens; answers the port. Health says SERVING from here on. */
   async start(): Promise<number> {
     this.implement("grpc.health.v1.Health", this.#health.handlers(), ["Check", "Watch", "List"]);
-    new ReflectionService(reflectedPackage([...this.#services]), { services: [...this.#services] }).addToServer({
-      addService: (definition, calls) =>
-        this.#server.addService(definition, endedByDrain(calls, this.#draining.signal)),
-    });
+    for (const { definition, handlers } of reflectionOf([...this.#services])) {
+      this.#serve(definition, handlers, Object.keys(definition));
+    }
     const { host, port } = this.#config;
     const address = `${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`;
     const bound = await new Promise<number>((resolve, reject) => {
@@ -132,20 +120,23 @@ export class RpcServer {
     await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     clearTimeout(timer);
   }
-}
 
-/** Makes streams that are handled outside end when a drain begins. */
-function endedByDrain(calls: UntypedServiceImplementation, draining: AbortSignal): UntypedServiceImplementation {
-  const ended = Object.entries(calls).map(([name, handle]) => [
-    name,
-    (call: ServerDuplexStream<unknown, unknown>) => {
-      const end = () => call.emit("error", statusOf(draining.reason));
-      draining.addEventListener("abort", end, { once: true });
-      call.once("cancelled", () => draining.removeEventListener("abort", end));
-      (handle as (call: ServerDuplexStream<unknown, unknown>) => void)(call);
-    },
-  ]);
-  return Object.fromEntries(ended);
+  #serve(
+    definition: ServiceDefinition,
+    handlers: Readonly<Record<string, AnyHandler | undefined>>,
+    quiet: readonly string[],
+  ): void {
+    const implementation: UntypedServiceImplementation = {};
+    const served: Record<string, MethodDefinition<unknown, Buffer>> = {};
+    for (const [name, method] of Object.entries(definition)) {
+      served[name] = servedDefinition(method);
+      const handler = handlers[name];
+      if (handler === undefined) continue;
+      const shared = { quiet: quiet.includes(name), draining: this.#draining.signal, log: this.#log };
+      implementation[name] = answers({ definition: method, handler, ...shared });
+    }
+    this.#server.addService(served, implementation);
+  }
 }
 
 /** Large enough that a megabyte does not wait for window updates on a fast network. */

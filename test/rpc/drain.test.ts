@@ -76,6 +76,24 @@ describe("an rpc server, of its health and its drain,", () => {
     channel.close();
   });
 
+  it("answers a reflection stream with a malformed request behind a good one, and says whose fault it is", async () => {
+    const channel = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+    const asBytes = (bytes: Buffer) => bytes;
+    for (const version of ["v1", "v1alpha"]) {
+      const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
+      const stream = channel.makeBidiStreamRequest(path, asBytes, asBytes);
+      const ended = new Promise<{ readonly code: number }>((resolve) => stream.once("status", resolve));
+      stream.on("error", () => undefined);
+      stream.on("data", () => undefined);
+      // list_services, then a field of a wire type that there is not
+      stream.write(Buffer.from([0x3a, 0x00]));
+      stream.write(Buffer.from([0x07]));
+      stream.end();
+      expect((await ended).code).to.equal(status.INVALID_ARGUMENT);
+    }
+    channel.close();
+  });
+
   it("says of a service that it does not have that it is not found", async () => {
     const health = new RpcClient<HealthDefinition>("grpc.health.v1.Health", `127.0.0.1:${port}`);
     const fault = await failure(health.unary("Check", { service: "unheard.of" }));
