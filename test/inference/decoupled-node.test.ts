@@ -24,10 +24,14 @@ describe("a node with decoupled models", function () {
     registry.assign(
       { model: "countdown", version: 1, ...countdown, settings: countingDown, aliases: ["default"] },
       { model: "tokens", version: 1, ...registry.store(tokenModel()), settings: generating, aliases: ["default"] },
+      {
+        ...{ model: "endless", version: 1, ...registry.store(tokenModel()), aliases: ["default"] },
+        settings: { ...generating, decoupled: { ...generating.decoupled, lastOutput: "", maxResponses: 1_000_000 } },
+      },
       { model: "wrong", version: 1, ...countdown, settings: { decoupled: wrong }, aliases: ["default"] },
     );
     await registry.reported(
-      ({ replicas }) => replicas.length === 3 && replicas.every(({ state }) => state !== "STATE_LOADING"),
+      ({ replicas }) => replicas.length === 4 && replicas.every(({ state }) => state !== "STATE_LOADING"),
     );
   });
 
@@ -133,6 +137,22 @@ describe("a node with decoupled models", function () {
     const answered = Object.values(responseStats).reduce((sum, { success }) => sum + Number(success!.count), 0);
     expect(Number(inferenceStats!.success!.count) - Number(before.inferenceStats!.success!.count)).to.equal(24);
     expect(Number(executionCount)).to.be.below(answered / 2);
+  });
+
+  it("stops where the caller goes, and lets the next request of the sequence go on from there", async () => {
+    const endless = (parameters: ModelInferRequest["parameters"]) => ({
+      ...tokens(9, 1, parameters),
+      modelName: "endless",
+    });
+    const stream = node.client.duplex("ModelStreamInfer", { timeoutMs: 30_000 });
+    await stream.write(endless({ sequence_start: { boolParam: true } }));
+    const first = await stream.replies[Symbol.asyncIterator]().next();
+    expect(numbersOf(first.value as StreamResponse)[1]).to.equal(1);
+    stream.cancel();
+    const one = { max_responses: { int64Param: 1 } };
+    const [[, seen], [, later]] = (await replies(endless(one), endless(one))).map(numbersOf);
+    expect(seen).to.be.within(2, 100_000);
+    expect(later).to.equal(seen + 1);
   });
 
   it("refuses ModelInfer, unless there can be but one response", async () => {

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { ModelInferRequest } from "../../lib/gen/inference/ModelInferRequest.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
-import { FakeRegistry } from "./fake-registry.ts";
+import { type AssignedVersion, FakeRegistry } from "./fake-registry.ts";
 import { addingModel } from "./models.ts";
 import { emptyFolder, type RunningNode, startNode } from "./running-node.ts";
 import { accumulating, accumulatorModel, generating, historyModel, tokenModel } from "./stateful-models.ts";
@@ -12,6 +12,7 @@ describe("a node with stateful models", function () {
   let registry: FakeRegistry;
   let folder: Awaited<ReturnType<typeof emptyFolder>>;
   let node: RunningNode;
+  let assigned: AssignedVersion[];
 
   before(async () => {
     registry = new FakeRegistry();
@@ -21,7 +22,7 @@ describe("a node with stateful models", function () {
     const accumulator = registry.store(accumulatorModel());
     const history = { states: [{ inputName: "history", outputName: "grown", initialShape: [-1, 0] }] };
     const wrong = { states: [{ inputName: "state", outputName: "y", initialShape: [-1, 3] }] };
-    registry.assign(
+    assigned = [
       { model: "single", version: 1, ...accumulator, settings: accumulating, aliases: ["default"] },
       {
         ...{ model: "batched", version: 1, ...accumulator, aliases: ["default"] },
@@ -37,7 +38,8 @@ describe("a node with stateful models", function () {
       },
       { model: "stateless", version: 1, ...registry.store(addingModel(1)), aliases: ["default"] },
       { model: "wrong", version: 1, ...accumulator, settings: { sequenceBatching: wrong }, aliases: ["default"] },
-    );
+    ];
+    registry.assign(...assigned);
     await registry.reported(
       ({ replicas }) => replicas.length === 6 && replicas.every(({ state }) => state !== "STATE_LOADING"),
     );
@@ -164,6 +166,25 @@ describe("a node with stateful models", function () {
     expect(reason).to.equal(
       "the serving settings do not fit the model: the initial state of input 'state' has shape [-1, 3]; needed: [n, 2]",
     );
+  });
+
+  it("finishes what it took when a version is exchanged, and then knows its sequences no longer", async () => {
+    const sums = [sum("single", 77, 1, { start: true }), ...[2, 3, 4].map((value) => sum("single", 77, value))];
+    const limits = { queueRequestsMax: 100 };
+    const exchanged = { ...assigned[0], settings: { ...accumulating, limits } };
+    const before = registry.reports.length;
+    registry.assign(exchanged, ...assigned.slice(1));
+    expect((await Promise.all(sums)).map(([first]) => first)).to.deep.equal([1, 3, 6, 10]);
+    const lost = async () => {
+      for (;;) {
+        const answer = await sum("single", 77, 0).catch(remoteFaultOf);
+        if (!Array.isArray(answer)) return answer;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    expect((await lost()).reason).to.equal("SEQUENCE_UNKNOWN");
+    expect(registry.reports.length).to.be.above(before);
+    expect(await sum("single", 77, 5, { start: true, end: true })).to.deep.equal([5, -5]);
   });
 
   it("says that it serves sequences", async () => {
