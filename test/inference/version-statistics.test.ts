@@ -18,10 +18,12 @@ describe("the statistics of a version", () => {
 
   const started = async (options: Partial<PoolOptions> = {}) => {
     clock = new ManualClock();
-    instance = new RowInstance();
     statistics = new VersionStatistics(clock);
     const pool = new InstancePool({
-      ...poolOptions(clock, async () => instance),
+      ...poolOptions(clock, async () => {
+        instance = new RowInstance();
+        return instance;
+      }),
       batching: eight,
       observer: statistics,
       ...options,
@@ -129,6 +131,10 @@ describe("the statistics of a version", () => {
     expect(failureCounts()).to.include({ CANCELED: 1, REJECTED: 0 });
     await instance.finish();
     send(pool, [2]);
+    await instance.die();
+    expect(failureCounts(), "it is run once more").to.include({ BACKEND: 0 });
+    clock.advance(100);
+    await settled();
     await instance.die();
     expect(failureCounts()).to.include({ BACKEND: 1 });
   });
