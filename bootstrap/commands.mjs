@@ -17,6 +17,7 @@ const commands = {
   },
   check,
   bench: (args) => launch("dist/bench/main.js", args),
+  interop: (args) => launch("test/interop/main.ts", args, ["--import", import.meta.resolve("tsx")]),
   build: async () => 0,
 };
 

@@ -36,7 +36,7 @@ const pure = [
   /^lib\/onnx\//,
   /^lib\/(errors|random|rendezvous|resource-names|split|tensor)\.ts$/,
   /^services\/trainer\/graph\//,
-  /^services\/gateway\/(message-fields|model-ref|nearest-names|pick|routing|route-table|sequence)[^/]*\.ts$/,
+  /^services\/gateway\/(message-fields|model-ref|nearest-names|pick|repository-index|routing|route-table|sequence)[^/]*\.ts$/,
   /^services\/registry\/compatibility\//,
   /^services\/registry\/validation\/(model-bounds|model-facts|sample|trial-inputs)\.ts$/,
   /^services\/registry\/control\/(fit|fleet-capabilities|fleet-index|free-memory|hearing-time|model-plan|node-assignments|node-state)\.ts$/,

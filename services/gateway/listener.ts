@@ -1,12 +1,14 @@
 import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
 import { ServiceError } from "../../lib/errors.ts";
+import type { RepositoryIndexRequest__Output as RepositoryIndexRequest } from "../../lib/gen/inference/RepositoryIndexRequest.ts";
 import type { Log } from "../../lib/log.ts";
+import { decodeMessage } from "../../lib/rpc/protos.ts";
 import type { RpcServer } from "../../lib/rpc/server.ts";
 import type { CallLimit } from "./call-limit.ts";
 import { type Answer, answerUnary, type ByteCall } from "./edge/answer-unary.ts";
 import { byteMethods } from "./edge/byte-methods.ts";
 import { type CallFields, logCall, statusOfThrown } from "./edge/call-log.ts";
-import { serverInfo } from "./edge/server-info.ts";
+import { refusals, serverInfo } from "./edge/server-info.ts";
 import { forwardToReplica } from "./forward/attempts.ts";
 import { headOf, markServed, servedStatus } from "./forward/served.ts";
 import { type ByteStream, drainFault, endWith, firstMessage, forwardStream } from "./forward/stream.ts";
@@ -14,8 +16,9 @@ import type { Upstreams } from "./forward/upstreams.ts";
 import { isSequenced, type ModelRef, type RefLayout, readModelRef, type SequencedRef } from "./model-ref.ts";
 import { pick } from "./pick.ts";
 import { inferRequest, nameAndVersion, routedMethods } from "./ref-layouts.ts";
+import { repositoryIndex } from "./repository-index.ts";
 import type { Routes } from "./routes.ts";
-import { type Route, readyReplicas, routeOf } from "./routing.ts";
+import { knownTable, type Route, readyReplicas, routeOf } from "./routing.ts";
 import type { SequenceRouter, SequenceStep } from "./sequence-router.ts";
 
 /** What the listener needs. */
@@ -55,8 +58,14 @@ export class Listener {
       ServerLive: () => serverInfo.live(),
       ServerReady: () => serverInfo.ready(this.#isReady()),
       ServerMetadata: () => serverInfo.metadata(this.#config.serverName, this.#config.serverVersion),
+      RepositoryIndex: (call) => this.#index(call),
       ModelReady: (call) => this.#ready(call),
     };
+    for (const [name, message] of Object.entries(refusals)) {
+      responses[name] = () => {
+        throw new ServiceError("UNSUPPORTED", message);
+      };
+    }
     for (const [name, layout] of Object.entries(routedMethods)) responses[name] = (call) => this.#answer(call, layout);
     const unary = byteMethods(service, "unary", Object.keys(responses));
     const streams = byteMethods(service, "streams", ["ModelStreamInfer"]);
@@ -95,6 +104,18 @@ export class Listener {
     const reply = await limit.during(() => forwardToReplica(replicas, nodes, outgoing));
     if (reply.metadata !== undefined) markServed(reply.metadata, route, reply.node);
     return { ...reply, status: servedStatus(reply.status, head, route, reply.node, call.cancelled) };
+  }
+
+  #index({ request }: ByteCall): Answer {
+    const table = knownTable(this.#parts.routes.table);
+    const type = "inference.RepositoryIndexRequest";
+    let wanted: RepositoryIndexRequest;
+    try {
+      wanted = decodeMessage("inference", type, request);
+    } catch (cause) {
+      throw new ServiceError("REQUEST_INVALID", `the request is not an ${type}: malformed protobuf`, { cause });
+    }
+    return serverInfo.index(repositoryIndex(table), wanted.ready);
   }
 
   /** A version that exists and is nowhere ready, or only on nodes that are lost, is an answer, not an error. */

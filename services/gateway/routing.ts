@@ -22,18 +22,22 @@ export interface Route {
  * Throws MODEL_NOT_FOUND, VERSION_NOT_FOUND or ALIAS_NOT_FOUND with the names that exist, and SERVICE_UNAVAILABLE before
  * the first table. The texts begin as Triton's do, because clients look for them.
  */
-export function routeOf(table: RouteTable | undefined, ref: ModelRef, random: number): Route {
-  if (table === undefined) {
-    throw new ServiceError("SERVICE_UNAVAILABLE", "the gateway has no route table yet: the registry has not answered", {
-      retryDelayMs: 1000,
-    });
-  }
+export function routeOf(known: RouteTable | undefined, ref: ModelRef, random: number): Route {
+  const table = knownTable(known);
   const model = table.get(ref.model);
   if (model === undefined) throw unknownModel(table, ref);
   const version = versionNumber(ref.version) ?? targetOf(model, ref.version || defaultAlias, random);
   const found = version === undefined ? undefined : model.versions.get(version);
   if (version === undefined || found === undefined) throw unknownVersion(model, ref.version);
   return { model: model.model, version, replicas: found.replicas, reason: found.reason };
+}
+
+/** The table; throws SERVICE_UNAVAILABLE before the first one. */
+export function knownTable(table: RouteTable | undefined): RouteTable {
+  if (table !== undefined) return table;
+  throw new ServiceError("SERVICE_UNAVAILABLE", "the gateway has no route table yet: the registry has not answered", {
+    retryDelayMs: 1000,
+  });
 }
 
 /** The nodes that can answer; throws MODEL_NOT_READY where there are none. */

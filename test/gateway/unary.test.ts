@@ -294,6 +294,6 @@ describe("the gateway, for one message each way,", () => {
     expect((await gateway.infer("ServerLive", {})).message).to.deep.equal(Buffer.from([8, 1]));
     expect((await gateway.infer("ServerReady", {})).message).to.deep.equal(Buffer.from([8, 1]));
     expect((await gateway.infer("ServerMetadata", {})).message.toString()).to.contain("amaas");
-    expect((await faultOf(gateway.infer("RepositoryIndex", {}))).code).to.equal(status.UNIMPLEMENTED);
+    expect((await faultOf(gateway.infer("LogSettings", {}))).code).to.equal(status.UNIMPLEMENTED);
   });
 });

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
+import type { Sample } from "../../lib/gen/amaas/registry/v1/Sample.ts";
 import { artifactName, modelName } from "../../lib/resource-names.ts";
 import type { RpcClient } from "../../lib/rpc/client.ts";
 
@@ -11,14 +12,15 @@ export async function upload(registry: RpcClient<RegistryServiceDefinition>, byt
   return artifactName(sha256);
 }
 
-/** Registers an ONNX file as the next version of a model and points "default" at it; answers the name of the version. */
+/** Registers an ONNX file as the next version of a model and points "default" at it; answers the name of the version. The sample is for models that do not run on zeros. */
 export async function publish(
   registry: RpcClient<RegistryServiceDefinition>,
   model: string,
   bytes: Buffer,
+  sample?: Sample,
 ): Promise<string> {
   const artifact = await upload(registry, bytes);
-  const request = { parent: modelName(model), version: { variants: [{ artifact }] }, allowMissingModel: true };
+  const request = { parent: modelName(model), version: { variants: [{ artifact }] }, allowMissingModel: true, sample };
   const { name } = await registry.unary("CreateVersion", request, { timeoutMs: 10_000 });
   const targets = [{ version: Number(name.split("/").at(-1)) }];
   const alias = { name: `${modelName(model)}/aliases/default`, targets };

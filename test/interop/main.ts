@@ -1,0 +1,63 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { publish } from "../system/publishing.ts";
+import { RunningSuite } from "../system/running-suite.ts";
+import { served } from "../system/served.ts";
+import { models, samples } from "./models.ts";
+
+// The entry of `npm run interop`: clients of other projects, as they are on PyPI, against the whole suite.
+const folder = fileURLToPath(new URL("test/interop/", import.meta.resolve("#package.json")));
+const environment = fileURLToPath(new URL("dist/interop-venv/", import.meta.resolve("#package.json")));
+const runMsMax = 600_000;
+const python = join(environment, "bin", "python");
+
+await prepare();
+const suite = new RunningSuite();
+try {
+  await suite.start({ AMAAS_INFERENCE_MODEL_CONTROL: "explicit", AMAAS_INFERENCE_LOAD_MODELS: "*" });
+  for (const [name, bytes] of Object.entries(models)) await publish(suite.registry, name, bytes, samples[name]);
+  for (const name of Object.keys(models)) await served(suite.inference, name);
+  const gateway = suite.gateway;
+  const node = suite.members.get("inference")!.address;
+  const failed: string[] = [];
+  for (const [program, address, what] of [
+    ["triton.py", gateway, "tritonclient through the gateway"],
+    ["triton.py", node, "tritonclient at a node"],
+    ["control.py", node, "tritonclient, model control and settings at a node"],
+    ["kserve_client.py", gateway, "kserve through the gateway"],
+    ["kserve_client.py", node, "kserve at a node"],
+  ] as const) {
+    console.log(`\n${what} (${program} ${address})`);
+    if ((await run(python, [join(folder, "clients", program), address])) !== 0) failed.push(what);
+  }
+  for (const example of process.argv.slice(2)) {
+    console.log(`\n${example}`);
+    if ((await run(python, [example, "-u", node])) !== 0) failed.push(example);
+  }
+  console.log(failed.length === 0 ? "\nall clients work" : `\nfailed: ${failed.join(", ")}`);
+  process.exitCode = failed.length === 0 ? 0 : 1;
+} finally {
+  await suite.remove();
+}
+
+/** Installs the clients into an environment of their own, once. */
+async function prepare(): Promise<void> {
+  if (!existsSync(python) && (await run("python3", ["-m", "venv", environment])) !== 0) {
+    throw new Error("python3 cannot make a virtual environment; needed: Python 3.9 or newer with venv");
+  }
+  const requirements = join(folder, "clients", "requirements.txt");
+  if ((await run(python, ["-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", requirements])) !== 0) {
+    throw new Error(`the packages in ${requirements} could not be installed`);
+  }
+}
+
+/** Settles with the exit code. */
+function run(program: string, args: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ["ignore", "inherit", "inherit"], timeout: runMsMax });
+    child.once("error", reject);
+    child.once("exit", (code) => resolve(code ?? 1));
+  });
+}
