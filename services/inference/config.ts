@@ -43,9 +43,11 @@ export interface InferenceConfig extends ServiceConfig {
   readonly stateBytesMax: number;
   /** Versions that may load at the same time. */
   readonly loadsMax: number;
+  /** How long a request waits until the version is loaded that it is for, in milliseconds. */
+  readonly loadWaitMsMax: number;
   /** How long a version whose sessions died too often is not loaded again, in milliseconds. */
   readonly quarantineMs: number;
-  /** Memory for replicas in bytes; 0 sets no bound. */
+  /** Memory for versions that are loaded, in bytes; 0 sets no bound. */
   readonly memoryBudgetBytes: number;
 }
 
@@ -92,6 +94,7 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
     },
     stateBytesMax: whole("STATE_BYTES_MAX", 1024 ** 3, 0, 1024 ** 4),
     loadsMax: whole("LOADS_MAX", 2, 1, 64),
+    loadWaitMsMax: whole("LOAD_WAIT_MS_MAX", 60_000, 0, 3_600_000),
     quarantineMs: whole("QUARANTINE_MS", 600_000, 1000, 86_400_000),
     memoryBudgetBytes: whole("MEMORY_BUDGET_BYTES", 0, 0, 1024 ** 5),
   };

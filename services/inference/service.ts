@@ -219,6 +219,8 @@ export class InferenceService implements Service {
           log: this.#log,
         }),
       loadsMax: this.#config.loadsMax,
+      budgetBytes: this.#config.memoryBudgetBytes || Infinity,
+      demand: { requestsMax: this.#config.queue.requestsMax, waitMsMax: this.#config.loadWaitMsMax },
       clock: this.#clock,
       onChange,
     });

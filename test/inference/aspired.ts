@@ -24,6 +24,8 @@ interface Details {
   readonly variant?: string;
   readonly instanceGroups?: readonly InstanceGroup[];
   readonly aliases?: readonly string[];
+  readonly memoryBytes?: number;
+  readonly isOnDemand?: boolean;
 }
 
 /** A version that a node should hold, of one small file, run as the node is set. */
@@ -36,5 +38,7 @@ export function aspiredVersion(model: string, version: number, details: Details 
     settings: { ...unsetSettings, instanceGroups },
     aliases,
     versionPolicy: undefined,
+    memoryBytes: details.memoryBytes ?? 1,
+    isOnDemand: details.isOnDemand ?? false,
   };
 }

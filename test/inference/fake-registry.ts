@@ -18,7 +18,7 @@ export interface StoredFile {
 }
 
 /** A version that nodes should hold, of one file unless there are external ones. */
-export interface AssignedVersion extends StoredFile, Pick<AspiredVersion, "settings"> {
+export interface AssignedVersion extends StoredFile, Pick<AspiredVersion, "settings" | "memoryBytes"> {
   readonly model: string;
   readonly version: number;
   readonly aliases: readonly string[];
@@ -176,6 +176,7 @@ function messageOf(assigned: AssignedVersion): AspiredVersion {
     externalFiles: (assigned.externalFiles ?? []).map((file) => ({ ...fileOf(file), location: file.location })),
     aliases: [...aliases],
     settings,
+    memoryBytes: assigned.memoryBytes,
   };
 }
 

@@ -42,7 +42,7 @@ function configOf(
     placement,
     batching: of.found ?? settings.batching ?? unbatched,
   };
-  return modelConfig(versions[1], ready, node, modelTable(versions, []).get("m")!);
+  return modelConfig(versions[1], ready, node, modelTable(versions, new Map(), []).get("m")!);
 }
 
 describe("the config of a version", () => {

@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import type { AspiredVersion } from "../../services/inference/replicas/aspired-version.ts";
-import { type HeldVersion, nextAction, nextRetryMs } from "../../services/inference/replicas/policy.ts";
+import { nextAction, nextRetryMs } from "../../services/inference/replicas/policy.ts";
+import type { HeldVersion } from "../../services/inference/replicas/policy-snapshot.ts";
 import type { ReplicaState } from "../../services/inference/replicas/replica.ts";
 import { aspiredVersion } from "./aspired.ts";
 
@@ -11,9 +12,10 @@ const ready: ReplicaState = { kind: "ready", signature: { inputs: [], outputs: [
 const loading: ReplicaState = { kind: "loading" };
 const unloading: ReplicaState = { kind: "unloading" };
 const failed = (retryAtMs: number): ReplicaState => ({ kind: "failed", reason: "no", retryAtMs });
-const held = (aspired: AspiredVersion, state: ReplicaState): HeldVersion => ({ aspired, state });
+const held = (aspired: AspiredVersion, state: ReplicaState): HeldVersion => ({ aspired, state, lastUsedMs: 0 });
+const unbounded = { budgetBytes: Infinity, isDemanded: () => false };
 const next = (aspired: AspiredVersion[], replicas: HeldVersion[], limits: { nowMs?: number; loadsMax?: number } = {}) =>
-  nextAction({ nowMs: 0, loadsMax: 2, ...limits, aspired, held: replicas });
+  nextAction({ nowMs: 0, loadsMax: 2, ...unbounded, ...limits, aspired, held: replicas });
 
 /** Sessions that only some versions have. */
 const pair = { executionProvider: "", count: 2, intraOpThreads: 1 };
@@ -114,7 +116,7 @@ describe("the policy of a node", () => {
           held(version(model, number, details), drawn[index]),
         );
         for (let turn = 0; turn < 50; turn++) {
-          const action = nextAction({ nowMs: 0, loadsMax: 2, aspired, held: replicas });
+          const action = nextAction({ nowMs: 0, loadsMax: 2, ...unbounded, aspired, held: replicas });
           if (action?.kind === "load") replicas.push(held(action.aspired, loading));
           else if (action !== undefined) {
             const state = action.kind === "retry" ? loading : unloading;

@@ -56,7 +56,7 @@ describe("the version that a call means", () => {
   ];
   const table = async () => {
     const replicas = [await replicaOf(aspired[0]), await replicaOf(aspired[1]), await replicaOf(aspired[3])];
-    return modelTable(aspired, replicas);
+    return modelTable(aspired, new Map(), replicas);
   };
 
   it("is a number, an alias, the alias default, or the highest that is ready", async () => {
@@ -69,12 +69,12 @@ describe("the version that a call means", () => {
   });
 
   it("is the highest where none is ready", () => {
-    const models = modelTable(aspired.slice(0, 3), []);
+    const models = modelTable(aspired.slice(0, 3), new Map(), []);
     expect(resolveVersion(models, "digits", "").version).to.equal(3);
   });
 
   it("stays known after it is no longer assigned, as long as it is held", async () => {
-    const models = modelTable([version("digits", 2)], [await replicaOf(version("digits", 1))]);
+    const models = modelTable([version("digits", 2)], new Map(), [await replicaOf(version("digits", 1))]);
     expect(readyVersion(models, "digits", "1").version).to.equal(1);
     expect(readyVersion(models, "digits", "").version).to.equal(1);
   });
@@ -83,13 +83,16 @@ describe("the version that a call means", () => {
     const [old, next] = [version("digits", 1), aspiredVersion("digits", 1, { variant: "int8" })];
     const ready = await replicaOf(old);
     const failed = await replicaOf(next, "no memory");
-    expect(resolveVersion(modelTable([next], [ready, failed]), "digits", "1")).to.include({
+    expect(resolveVersion(modelTable([next], new Map(), [ready, failed]), "digits", "1")).to.include({
       variant: "default",
       replica: ready,
     });
-    const broken = modelTable([next], [await replicaOf(old, "gone"), failed]);
+    const broken = modelTable([next], new Map(), [await replicaOf(old, "gone"), failed]);
     expect(resolveVersion(broken, "digits", "1")).to.include({ variant: "int8", replica: failed });
-    expect(resolveVersion(modelTable([next], []), "digits", "1")).to.include({ variant: "int8", replica: undefined });
+    expect(resolveVersion(modelTable([next], new Map(), []), "digits", "1")).to.include({
+      variant: "int8",
+      replica: undefined,
+    });
   });
 
   it("of an unknown model is NOT_FOUND and names the models", async () => {
@@ -113,7 +116,7 @@ describe("the version that a call means", () => {
 
   it("is UNAVAILABLE with the reason while it loads or after it failed", async () => {
     const failed = await replicaOf(version("digits", 2), "no memory");
-    const models = modelTable(aspired, [failed]);
+    const models = modelTable(aspired, new Map(), [failed]);
     expect(fault(() => readyVersion(models, "digits", "1"))).to.include({
       reason: "MODEL_NOT_READY",
       status: "UNAVAILABLE",

@@ -31,6 +31,8 @@ export function aspiredVersions({ versions }: Assignment): readonly AspiredVersi
     settings: settingsOf(message),
     aliases: message.aliases,
     versionPolicy: policyOf(message.settings?.versionPolicy ?? null),
+    memoryBytes: message.memoryBytes,
+    isOnDemand: message.settings?.residency === "RESIDENCY_ON_DEMAND",
   }));
 }
 

@@ -57,7 +57,7 @@ export class ModelControl {
 
   /** Takes what the registry assigns. Throws where it cannot be read, and then changes nothing. */
   follow(assignment: Assignment): void {
-    const assigned = aspiredVersions(assignment);
+    const assigned = this.#versionsOf(assignment);
     this.#assignment = assignment;
     this.#assigned = assigned;
     this.#aspire();
@@ -140,7 +140,13 @@ export class ModelControl {
   }
 
   #aspiredBy(choiceOf: (model: string) => ModelChoice): readonly AspiredVersion[] {
-    return this.#assignment === undefined ? [] : aspiredVersions(chosenAssignment(this.#assignment, choiceOf));
+    return this.#assignment === undefined ? [] : this.#versionsOf(chosenAssignment(this.#assignment, choiceOf));
+  }
+
+  /** What clients load and unload themselves is not loaded by its first request too. */
+  #versionsOf(assignment: Assignment): readonly AspiredVersion[] {
+    const versions = aspiredVersions(assignment);
+    return this.#options.mode === "explicit" ? versions.map((one) => ({ ...one, isOnDemand: false })) : versions;
   }
 
   /** Models come and go: what was chosen for one that is gone is kept only while there are few of them. */

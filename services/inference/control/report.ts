@@ -32,6 +32,7 @@ function replicaOf(entry: VersionEntry): Replica {
   const state = stateOf(entry);
   switch (state.kind) {
     case "ready":
+    case "dormant":
       return { ...replica, state: "STATE_READY" };
     case "failed":
       return { ...replica, state: "STATE_FAILED", reason: state.reason };

@@ -1,5 +1,5 @@
 import type { AspiredVersion } from "../replicas/aspired-version.ts";
-import type { HeldVersion } from "../replicas/policy.ts";
+import type { HeldVersion } from "../replicas/policy-snapshot.ts";
 import type { ReplicaState } from "../replicas/replica.ts";
 import type { ModelChoice } from "./model-choices.ts";
 
@@ -27,15 +27,19 @@ export function repositoryIndex(
     const name = `${aspired.model}/${aspired.version}`;
     states.set(name, [...(states.get(name) ?? []), state]);
   }
-  return sorted.map(({ model, version }) => ({
+  return sorted.map(({ model, version, isOnDemand }) => ({
     name: model,
     version: String(version),
-    ...stateOf(states.get(`${model}/${version}`) ?? [], choiceOf(model)),
+    ...stateOf(states.get(`${model}/${version}`) ?? [], choiceOf(model), isOnDemand),
   }));
 }
 
 /** Of several states of one version, that which matters most to callers. */
-function stateOf(states: readonly ReplicaState[], choice: ModelChoice): Pick<IndexEntry, "state" | "reason"> {
+function stateOf(
+  states: readonly ReplicaState[],
+  choice: ModelChoice,
+  isOnDemand: boolean,
+): Pick<IndexEntry, "state" | "reason"> {
   const has = (kind: ReplicaState["kind"]) => states.some((state) => state.kind === kind);
   if (has("ready")) return { state: "READY", reason: "" };
   if (has("loading")) return { state: "LOADING", reason: "" };
@@ -43,5 +47,6 @@ function stateOf(states: readonly ReplicaState[], choice: ModelChoice): Pick<Ind
   if (failed !== undefined) return { state: "UNAVAILABLE", reason: failed.reason };
   if (has("unloading")) return { state: "UNLOADING", reason: "" };
   if (choice.kind === "unloaded") return { state: "UNAVAILABLE", reason: choice.reason };
+  if (isOnDemand) return { state: "READY", reason: "loaded by its first request" };
   return { state: "LOADING", reason: "" };
 }

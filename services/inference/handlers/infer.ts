@@ -2,7 +2,6 @@ import type { ModelInferRequest__Output as Request } from "../../../lib/gen/infe
 import type { ModelInferResponse as Response } from "../../../lib/gen/inference/ModelInferResponse.ts";
 import type { Tensor } from "../../../lib/tensor.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
-import { readyVersion } from "../replicas/resolve.ts";
 import type { RequestCount } from "../request-count.ts";
 import { classCountsOf, classified } from "../tensors/classification.ts";
 import { decodeRequest } from "../tensors/decode.ts";
@@ -12,11 +11,11 @@ import { finalResponse, type InferCall, streamHandler } from "./stream.ts";
 import { versionReference } from "./version-reference.ts";
 
 /** ModelInfer and ModelStreamInfer. */
-export function inferHandlers(replicas: Pick<ReplicaSet, "table">, requests: RequestCount) {
+export function inferHandlers(replicas: Pick<ReplicaSet, "ready">, requests: RequestCount) {
   const readyFor = (request: Request, call: InferCall) =>
-    readyVersion(replicas.table, request.modelName, versionReference(request.modelVersion, call));
-  const asked = (request: Request, call: InferCall) => {
-    const { replica, version, signature } = readyFor(request, call);
+    replicas.ready(request.modelName, versionReference(request.modelVersion, call), call);
+  const asked = async (request: Request, call: InferCall) => {
+    const { replica, version, signature } = await readyFor(request, call);
     const job = decodeRequest(request, signature);
     const classCounts = classCountsOf(request, signature);
     const encoded = (outputs: readonly Tensor[], parameters?: Response["parameters"]) =>
@@ -25,12 +24,12 @@ export function inferHandlers(replicas: Pick<ReplicaSet, "table">, requests: Req
   };
   /** The life of a request on this node. */
   const infer = async (request: Request, call: InferCall): Promise<Response> => {
-    const { replica, job, encoded } = asked(request, call);
+    const { replica, job, encoded } = await asked(request, call);
     return encoded(await requests.during(() => replica.run(job, call)));
   };
   /** The life of one that has many responses. */
   async function* inferMany(request: Request, call: InferCall): AsyncGenerator<Response> {
-    const { replica, job, encoded } = asked(request, call);
+    const { replica, job, encoded } = await asked(request, call);
     const endsEmpty = wantsEmptyFinalResponse(request);
     for await (const { outputs, isLast } of requests.duringAll(replica.responses(job, call))) {
       yield encoded(outputs, finalResponse(isLast && !endsEmpty));
@@ -40,7 +39,8 @@ export function inferHandlers(replicas: Pick<ReplicaSet, "table">, requests: Req
   return {
     ModelInfer: infer,
     ModelStreamInfer: streamHandler(async function* (request, call) {
-      if (readyFor(request, call).replica.isDecoupled) yield* inferMany(request, call);
+      const { replica } = await readyFor(request, call);
+      if (replica.isDecoupled) yield* inferMany(request, call);
       else yield await infer(request, call);
     }),
   };

@@ -2,16 +2,16 @@ import type { GRPCInferenceServiceHandlers } from "../../../lib/gen/inference/GR
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { TensorSpec } from "../../../lib/tensor.ts";
 import type { ModelControl } from "../control/model-control.ts";
-import { readyEntries, stateOf } from "../replicas/model-table.ts";
+import { readyEntries, takesRequests } from "../replicas/model-table.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
-import { readyVersion, resolveVersion } from "../replicas/resolve.ts";
+import { resolveVersion } from "../replicas/resolve.ts";
 import { type ConfigDefaults, modelConfig, platform } from "./model-config.ts";
 import { shapeOf } from "./shape-message.ts";
 import { versionReference } from "./version-reference.ts";
 
 /** ModelReady, ModelMetadata and ModelConfig. */
 export function modelHandlers(
-  replicas: Pick<ReplicaSet, "table">,
+  replicas: Pick<ReplicaSet, "table" | "ready">,
   control: Pick<ModelControl, "isAssigned">,
   node: ConfigDefaults,
 ) {
@@ -19,15 +19,15 @@ export function modelHandlers(
     ModelReady: ({ name, version }, call) => {
       const reference = versionReference(version, call);
       try {
-        return { ready: stateOf(resolveVersion(replicas.table, name, reference)).kind === "ready" };
+        return { ready: takesRequests(resolveVersion(replicas.table, name, reference)) };
       } catch (failure) {
         // What is there and not loaded is an answer, as in Triton.
         if (control.isAssigned(name, reference)) return { ready: false };
         throw failure;
       }
     },
-    ModelMetadata: ({ name, version }, call) => {
-      const { signature } = readyVersion(replicas.table, name, versionReference(version, call));
+    ModelMetadata: async ({ name, version }, call) => {
+      const { signature } = await replicas.ready(name, versionReference(version, call), call);
       return {
         name,
         versions: readyNumbers(replicas, name),
@@ -36,8 +36,8 @@ export function modelHandlers(
         outputs: signature.outputs.map(metadataOf),
       };
     },
-    ModelConfig: ({ name, version }, call) => {
-      const ready = readyVersion(replicas.table, name, versionReference(version, call));
+    ModelConfig: async ({ name, version }, call) => {
+      const ready = await replicas.ready(name, versionReference(version, call), call);
       return { config: modelConfig(ready.replica.aspired, ready, node, replicas.table.get(name)!) };
     },
   } satisfies Handlers<GRPCInferenceServiceHandlers>;

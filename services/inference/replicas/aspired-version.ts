@@ -17,6 +17,10 @@ export interface AspiredVersion {
   readonly aliases: readonly string[];
   /** Why it is held, besides by aliases; undefined where the registry's own setting says it. */
   readonly versionPolicy: VersionPolicy | undefined;
+  /** What it takes of the node's memory while it is loaded. */
+  readonly memoryBytes: number;
+  /** Whether it is loaded by its first request, and unloaded where its memory is needed. */
+  readonly isOnDemand: boolean;
 }
 
 /** Which versions of a model are held. */

@@ -25,10 +25,18 @@ export interface VersionEntry {
   readonly placement: Placement;
   /** Absent until its turn to load has come. */
   readonly replica: Replica | undefined;
+  /** Whether it is loaded by its first request. */
+  readonly isOnDemand: boolean;
+  /** Why it cannot be loaded for want of memory. */
+  readonly refusal: string | undefined;
 }
 
-/** The table of what should be held and what is held; what is being unloaded is no longer in it. */
-export function modelTable(aspired: readonly AspiredVersion[], held: readonly Replica[]): ModelTable {
+/** The table of what should be held, what has no room, and what is held; what is being unloaded is no longer in it. */
+export function modelTable(
+  aspired: readonly AspiredVersion[],
+  refusals: ReadonlyMap<AspiredVersion, string>,
+  held: readonly Replica[],
+): ModelTable {
   const staying = held.filter(({ state }) => state.kind !== "unloading");
   const known = [...aspired, ...staying.map((replica) => replica.aspired)];
   const models = [...new Set(known.map(({ model }) => model))].sort();
@@ -36,7 +44,7 @@ export function modelTable(aspired: readonly AspiredVersion[], held: readonly Re
     models.map((model) => {
       const isOfModel = (version: AspiredVersion) => version.model === model;
       const replicas = staying.filter((replica) => isOfModel(replica.aspired));
-      return [model, entryOf(aspired.filter(isOfModel), replicas)];
+      return [model, entryOf(aspired.filter(isOfModel), refusals, replicas)];
     }),
   );
 }
@@ -53,15 +61,29 @@ export function readyEntries(models: Iterable<ModelEntry>): readonly ReadyEntry[
 }
 
 /** How far a version is; what waits for its turn counts as loading. */
-export function stateOf({ replica }: VersionEntry): ReplicaState {
-  return replica?.state ?? { kind: "loading" };
+export function stateOf({ replica, isOnDemand, refusal }: VersionEntry): ReplicaState {
+  if (replica !== undefined) return replica.state;
+  if (refusal !== undefined) return { kind: "failed", reason: refusal, retryAtMs: Infinity };
+  return { kind: isOnDemand ? "dormant" : "loading" };
 }
 
-function entryOf(aspired: readonly AspiredVersion[], held: readonly Replica[]): ModelEntry {
+/** Whether requests to a version are answered, though they may have to wait until it is loaded. */
+export function takesRequests(entry: VersionEntry): boolean {
+  const { kind } = stateOf(entry);
+  return kind === "ready" || kind === "dormant" || (kind === "loading" && entry.isOnDemand);
+}
+
+function entryOf(
+  aspired: readonly AspiredVersion[],
+  refusals: ReadonlyMap<AspiredVersion, string>,
+  held: readonly Replica[],
+): ModelEntry {
   const numbers = [...aspired, ...held.map((replica) => replica.aspired)].map(({ version }) => version);
   return {
     versions: new Map(
-      [...new Set(numbers)].sort((a, b) => a - b).map((number) => [number, versionEntry(number, aspired, held)]),
+      [...new Set(numbers)]
+        .sort((a, b) => a - b)
+        .map((number) => [number, versionEntry(number, aspired, refusals, held)]),
     ),
     aliases: new Map(aspired.flatMap(({ aliases, version }) => aliases.map((alias) => [alias, version] as const))),
     versionPolicy: aspired[0]?.versionPolicy,
@@ -69,11 +91,24 @@ function entryOf(aspired: readonly AspiredVersion[], held: readonly Replica[]): 
 }
 
 /** A version may be held twice while it is exchanged: the one that is ready counts. */
-function versionEntry(number: number, aspired: readonly AspiredVersion[], held: readonly Replica[]): VersionEntry {
+function versionEntry(
+  number: number,
+  aspired: readonly AspiredVersion[],
+  refusals: ReadonlyMap<AspiredVersion, string>,
+  held: readonly Replica[],
+): VersionEntry {
   const replicas = held.filter((replica) => replica.aspired.version === number);
   const replica = replicas.find(({ state }) => state.kind === "ready") ?? replicas.at(-1);
-  const { model, version, content, settings } =
-    replica?.aspired ?? aspired.find((wanted) => wanted.version === number)!;
+  const wanted = aspired.find((one) => one.version === number);
+  const { model, version, content, settings } = replica?.aspired ?? wanted!;
   const preferred = { executionProvider: settings.executionProviders[0] ?? "", fallbackProviders: [] };
-  return { model, version, variant: content.variant, placement: replica?.placement ?? preferred, replica };
+  return {
+    model,
+    version,
+    variant: content.variant,
+    placement: replica?.placement ?? preferred,
+    replica,
+    isOnDemand: wanted?.isOnDemand ?? false,
+    refusal: wanted && refusals.get(wanted),
+  };
 }

@@ -1,21 +1,6 @@
 import { type AspiredVersion, contradict, isSameNumber, isSameVersion } from "./aspired-version.ts";
-import type { ReplicaState } from "./replica.ts";
-
-/** A replica as the policy sees it. */
-export interface HeldVersion {
-  readonly aspired: AspiredVersion;
-  readonly state: ReplicaState;
-}
-
-/** All that the policy decides from. */
-export interface PolicySnapshot<Held extends HeldVersion> {
-  readonly nowMs: number;
-  /** In the order in which they should be loaded. */
-  readonly aspired: readonly AspiredVersion[];
-  readonly held: readonly Held[];
-  /** Versions that may load at the same time. */
-  readonly loadsMax: number;
-}
+import { roomFor } from "./memory-plan.ts";
+import type { HeldVersion, PolicySnapshot } from "./policy-snapshot.ts";
 
 /** One step towards the aspired versions. */
 export type PolicyAction<Held> =
@@ -27,17 +12,40 @@ export type PolicyAction<Held> =
  * What to do next, if anything: first unload what is no longer wanted, then load what is missing, then try again what
  * failed. A ready version that is no longer aspired stays while an aspired version of its model is not ready, so that a
  * model is never without a version because of an exchange; one that is aspired in another variant, or with other settings,
- * stays until it is ready as that.
+ * stays until it is ready as that. What is loaded on demand is missing only where requests wait for it. Where memory is short,
+ * something goes that may; what has no room lets others pass.
  */
 export function nextAction<Held extends HeldVersion>(snapshot: PolicySnapshot<Held>): PolicyAction<Held> | undefined {
-  const { aspired, held, loadsMax, nowMs } = snapshot;
+  const { held, loadsMax, nowMs } = snapshot;
   const surplus = held.find((replica) => isSurplus(replica, snapshot));
   if (surplus !== undefined) return { kind: "unload", replica: surplus };
   if (held.filter(({ state }) => state.kind === "loading").length >= loadsMax) return undefined;
-  const missing = aspired.find((version) => !held.some((replica) => isInPlace(replica.aspired, version)));
-  if (missing !== undefined) return { kind: "load", aspired: missing };
-  const failed = held.find(({ state }) => state.kind === "failed" && state.retryAtMs <= nowMs);
-  return failed && { kind: "retry", replica: failed };
+  const missing = missingVersions(snapshot).map((version) => ({ kind: "load" as const, aspired: version }));
+  const failed = held.filter(({ state }) => state.kind === "failed" && state.retryAtMs <= nowMs);
+  for (const step of [...missing, ...failed.map((replica) => ({ kind: "retry" as const, replica }))]) {
+    const room = roomFor(step.kind === "load" ? step.aspired : step.replica.aspired, snapshot);
+    if (room.kind === "free") return step;
+    if (room.kind === "short" && room.victims.length > 0) return { kind: "unload", replica: room.victims[0] };
+  }
+  return undefined;
+}
+
+/** Why versions that should be loaded are not: there is no room for them. */
+export function refusals<Held extends HeldVersion>(
+  snapshot: PolicySnapshot<Held>,
+): ReadonlyMap<AspiredVersion, string> {
+  return new Map(
+    missingVersions(snapshot).flatMap((version) => {
+      const room = roomFor(version, snapshot);
+      return room.kind === "refused" ? [[version, room.reason] as const] : [];
+    }),
+  );
+}
+
+/** What should be loaded and is not held, in the order of the assignment. */
+function missingVersions({ aspired, held, isDemanded }: PolicySnapshot<HeldVersion>): readonly AspiredVersion[] {
+  const isWanted = (version: AspiredVersion) => !version.isOnDemand || isDemanded(version);
+  return aspired.filter((version) => isWanted(version) && !held.some((replica) => isInPlace(replica.aspired, version)));
 }
 
 /** When the policy should be asked again though nothing has changed, in milliseconds since 1970; Infinity if never. */
@@ -50,7 +58,7 @@ function isSurplus({ aspired: own, state }: HeldVersion, { aspired, held }: Poli
   if (aspired.some((version) => isSameVersion(version, own))) return false;
   if (state.kind !== "ready" || aspired.some((version) => contradict(version, own))) return true;
   const isReady = (version: AspiredVersion) =>
-    held.some((other) => isSameVersion(other.aspired, version) && other.state.kind === "ready");
+    version.isOnDemand || held.some((other) => isSameVersion(other.aspired, version) && other.state.kind === "ready");
   const again = aspired.find((version) => isSameNumber(version, own));
   if (again !== undefined) return isReady(again);
   return aspired.filter(({ model }) => model === own.model).every(isReady);

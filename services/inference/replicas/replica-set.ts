@@ -1,8 +1,12 @@
 import type { Clock } from "../../../lib/clock.ts";
+import type { CallLimits } from "../batching/pending-request.ts";
 import { type AspiredVersion, filesOf, isSameVersion } from "./aspired-version.ts";
-import { type ModelTable, modelTable } from "./model-table.ts";
-import { type HeldVersion, nextAction, nextRetryMs } from "./policy.ts";
+import { Demand, type DemandBounds } from "./demand.ts";
+import { type ModelTable, modelTable, stateOf, takesRequests } from "./model-table.ts";
+import { nextAction, nextRetryMs, refusals } from "./policy.ts";
+import type { HeldVersion, PolicySnapshot } from "./policy-snapshot.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
+import { type ReadyVersion, readyVersion, resolveVersion } from "./resolve.ts";
 
 /** What a replica set is made of. */
 export interface ReplicaSetOptions {
@@ -10,6 +14,10 @@ export interface ReplicaSetOptions {
   readonly createReplica: (aspired: AspiredVersion, onChange: () => void) => Replica;
   /** Versions that may load at the same time. */
   readonly loadsMax: number;
+  /** Memory for versions that are loaded; Infinity sets no bound. */
+  readonly budgetBytes: number;
+  /** How requests wait for versions that are loaded on demand. */
+  readonly demand: DemandBounds;
   readonly clock: Clock;
   /** Called after every change of the table. */
   readonly onChange: () => void;
@@ -19,6 +27,7 @@ export interface ReplicaSetOptions {
 export class ReplicaSet {
   readonly #options: ReplicaSetOptions;
   readonly #held = new Set<Replica>();
+  readonly #demand: Demand;
   #aspired: readonly AspiredVersion[] = [];
   #table: ModelTable = new Map();
   #cancelRetry: () => void = () => undefined;
@@ -26,6 +35,7 @@ export class ReplicaSet {
 
   constructor(options: ReplicaSetOptions) {
     this.#options = options;
+    this.#demand = new Demand(options.demand, options.clock, () => this.#advance());
   }
 
   /** What the node holds and should hold; replaced whole on every change. */
@@ -49,6 +59,24 @@ export class ReplicaSet {
     return new Set([...this.#aspired, ...held].flatMap(({ content }) => filesOf(content)).map(({ sha256 }) => sha256));
   }
 
+  /**
+   * A version that takes requests, see `readyVersion`. One that is loaded on demand is loaded first, for as long as the caller, and
+   * the bounds, can wait.
+   */
+  async ready(model: string, reference: string, limits: CallLimits): Promise<ReadyVersion> {
+    const entry = resolveVersion(this.#table, model, reference);
+    const isAwaited = takesRequests(entry) && stateOf(entry).kind !== "ready";
+    if (!isAwaited) return readyVersion(this.#table, model, String(entry.version));
+    return this.#demand.until(entry, limits, () => {
+      const present = resolveVersion(this.#table, model, String(entry.version));
+      const { kind } = stateOf(present);
+      // What has no room yet, or waits for its turn, may get it.
+      return kind === "loading" || kind === "dormant"
+        ? undefined
+        : readyVersion(this.#table, model, String(entry.version));
+    });
+  }
+
   /** Makes these the versions to hold, in the order in which they should be loaded. */
   aspire(versions: readonly AspiredVersion[]): void {
     if (this.#stopping) return;
@@ -65,7 +93,7 @@ export class ReplicaSet {
 
   #advance(): void {
     if (this.#stopping) return;
-    for (let action = this.#nextAction(); action !== undefined; action = this.#nextAction()) {
+    for (let action = nextAction(this.#snapshot); action !== undefined; action = nextAction(this.#snapshot)) {
       switch (action.kind) {
         case "load":
           this.#load(this.#created(action.aspired));
@@ -78,13 +106,15 @@ export class ReplicaSet {
       }
     }
     this.#scheduleRetry();
-    this.#table = modelTable(this.#aspired, [...this.#held]);
+    this.#table = modelTable(this.#aspired, refusals(this.#snapshot), [...this.#held]);
     this.#options.onChange();
+    this.#demand.wake();
   }
 
-  #nextAction() {
-    const { clock, loadsMax } = this.#options;
-    return nextAction({ nowMs: clock.now(), aspired: this.#aspired, held: [...this.#held], loadsMax });
+  get #snapshot(): PolicySnapshot<Replica> {
+    const { clock, loadsMax, budgetBytes } = this.#options;
+    const isDemanded = (version: AspiredVersion) => this.#demand.isFor(version);
+    return { nowMs: clock.now(), aspired: this.#aspired, held: [...this.#held], loadsMax, budgetBytes, isDemanded };
   }
 
   #created(aspired: AspiredVersion): Replica {

@@ -17,6 +17,8 @@ import type { LoadedPool } from "./runners.ts";
 
 /** How far a replica is. */
 export type ReplicaState =
+  /** It is loaded by its first request. */
+  | { readonly kind: "dormant" }
   /** The artifact is fetched, checked and loaded. */
   | { readonly kind: "loading" }
   /** It takes requests. */
@@ -63,16 +65,23 @@ export class Replica {
   #loading: Promise<void> = Promise.resolve();
   #unloaded: Promise<void> | undefined;
   #failureCount = 0;
+  #lastUsedMs: number;
 
   constructor(aspired: AspiredVersion, options: ReplicaOptions) {
     this.aspired = aspired;
     this.#options = options;
     this.statistics = new VersionStatistics(options.clock);
+    this.#lastUsedMs = options.clock.monotonicMs();
     this.#log = options.log.child({ model: aspired.model, version: aspired.version });
   }
 
   get state(): ReplicaState {
     return this.#state;
+  }
+
+  /** When it last took a request, or was made. */
+  get lastUsedMs(): number {
+    return this.#lastUsedMs;
   }
 
   /** What it runs on; undefined until it has been loaded. */
@@ -138,6 +147,7 @@ export class Replica {
 
   #readyRunner(): ModelRunner {
     if (this.#state.kind !== "ready") throw notReady(this.aspired, this.#state);
+    this.#lastUsedMs = this.#options.clock.monotonicMs();
     return this.#runner!;
   }
 

@@ -3,7 +3,7 @@ import { defaultAlias, versionNumber } from "../../../lib/resource-names.ts";
 import type { Signature } from "../../../lib/tensor.ts";
 import type { BatchSettings } from "../batching/batch-settings.ts";
 import { quoted, quotedList } from "../tensors/tensor-fault.ts";
-import { type ModelEntry, type ModelTable, stateOf, type VersionEntry } from "./model-table.ts";
+import { type ModelEntry, type ModelTable, stateOf, takesRequests, type VersionEntry } from "./model-table.ts";
 import type { Placement } from "./placement.ts";
 import { notReady, type Replica } from "./replica.ts";
 
@@ -52,7 +52,7 @@ function numberOf({ versions, aliases }: ModelEntry, reference: string): number 
   if (number !== undefined) return number;
   if (reference !== "") return aliases.get(reference);
   const newestFirst = [...versions.values()].reverse();
-  const ready = newestFirst.find((version) => stateOf(version).kind === "ready");
+  const ready = newestFirst.find((version) => takesRequests(version));
   return aliases.get(defaultAlias) ?? (ready ?? newestFirst[0])?.version;
 }
 

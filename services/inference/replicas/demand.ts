@@ -1,0 +1,101 @@
+import type { Clock } from "../../../lib/clock.ts";
+import { ServiceError } from "../../../lib/errors.ts";
+import type { CallLimits } from "../batching/pending-request.ts";
+import type { AspiredVersion } from "./aspired-version.ts";
+
+/** How requests wait for loads. */
+export interface DemandBounds {
+  /** Requests that wait for one version. */
+  readonly requestsMax: number;
+  /** How long one waits, in milliseconds, unless its deadline comes first. */
+  readonly waitMsMax: number;
+}
+
+/** What a request waits for. */
+type Named = Pick<AspiredVersion, "model" | "version">;
+
+/** The requests that wait for versions to be loaded, which is what makes them be loaded. */
+export class Demand {
+  readonly #bounds: DemandBounds;
+  readonly #clock: Clock;
+  readonly #onChange: () => void;
+  /** Requests by version. */
+  readonly #counts = new Map<string, number>();
+  readonly #wakers = new Set<() => void>();
+
+  /** `onChange` is called when a version has become wanted, or is no longer. */
+  constructor(bounds: DemandBounds, clock: Clock, onChange: () => void) {
+    this.#bounds = bounds;
+    this.#clock = clock;
+    this.#onChange = onChange;
+  }
+
+  /** Whether requests wait for a version. */
+  isFor(version: Named): boolean {
+    return this.#counts.has(keyOf(version));
+  }
+
+  /** Lets those that wait look again. */
+  wake(): void {
+    for (const wake of [...this.#wakers]) wake();
+  }
+
+  /**
+   * Wants a version until `outcome`, which is asked after every change, gives something. Rejects with what it throws, QUEUE_FULL
+   * where too many wait, DEADLINE_EXCEEDED after the longest wait, and what the signal is aborted with.
+   */
+  async until<Outcome>(version: Named, limits: CallLimits, outcome: () => Outcome | undefined): Promise<Outcome> {
+    const key = keyOf(version);
+    const count = this.#counts.get(key) ?? 0;
+    if (count >= this.#bounds.requestsMax) {
+      const message = `Exceeds maximum queue size: ${count} requests wait until the version is loaded; at most ${count} may`;
+      throw new ServiceError("QUEUE_FULL", message, { retryDelayMs });
+    }
+    this.#counts.set(key, count + 1);
+    try {
+      if (count === 0) this.#onChange();
+      return await this.#wait(limits, outcome);
+    } finally {
+      const left = this.#counts.get(key)! - 1;
+      if (left > 0) this.#counts.set(key, left);
+      else {
+        this.#counts.delete(key);
+        // Whoever waited first uses what was loaded before something else may take its place.
+        this.#clock.after(0, this.#onChange);
+      }
+    }
+  }
+
+  async #wait<Outcome>({ signal, deadlineMs }: CallLimits, outcome: () => Outcome | undefined): Promise<Outcome> {
+    const endMs = Math.min(deadlineMs, this.#clock.now() + this.#bounds.waitMsMax);
+    for (;;) {
+      signal.throwIfAborted();
+      const found = outcome();
+      if (found !== undefined) return found;
+      const leftMs = endMs - this.#clock.now();
+      if (leftMs <= 0) throw new ServiceError("DEADLINE_EXCEEDED", "the version was not loaded in time");
+      await this.#changed(signal, leftMs);
+    }
+  }
+
+  #changed(signal: AbortSignal, msMax: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        cancelTimer();
+        signal.removeEventListener("abort", wake);
+        this.#wakers.delete(wake);
+        resolve();
+      };
+      const cancelTimer = this.#clock.after(msMax, wake);
+      signal.addEventListener("abort", wake, { once: true });
+      this.#wakers.add(wake);
+    });
+  }
+}
+
+function keyOf({ model, version }: Named): string {
+  return `${model}/${version}`;
+}
+
+/** Nobody knows how long a load takes. */
+const retryDelayMs = 1000;
