@@ -4,6 +4,7 @@ import { idPattern } from "../../lib/resource-names.ts";
 import { readServerName, readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
 import type { QueueBounds } from "./batching/occupancy.ts";
 import { type ControlMode, controlModes } from "./control/model-control.ts";
+import { type OverflowStatus, overflowStatuses } from "./handlers/overflow.ts";
 import type { SequenceBounds } from "./sequences/sequence-settings.ts";
 import { cpu, knownProviders } from "./worker/execution-providers.ts";
 
@@ -29,6 +30,8 @@ export interface InferenceConfig extends ServiceConfig {
   readonly coreCount: number;
   /** How long a run waits for cores at most, in milliseconds; then it shares them with others. */
   readonly coreWaitMsMax: number;
+  /** The status of requests that find a queue full. */
+  readonly overflowStatus: OverflowStatus;
   /** Bounds of the queue of each replica. */
   readonly queue: QueueBounds;
   /** Bounds of all queues together. */
@@ -75,6 +78,7 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
     intraOpThreads: whole("INTRA_OP_THREADS", Math.max(1, Math.floor(coreCount / instanceCount)), 1, 256),
     coreCount,
     coreWaitMsMax: whole("CORE_WAIT_MS_MAX", 20, 0, 60_000),
+    overflowStatus: settings.choice("AMAAS_INFERENCE_OVERFLOW_STATUS", overflowStatuses, "RESOURCE_EXHAUSTED"),
     queue: {
       requestsMax: whole("QUEUE_REQUESTS_MAX", 512, 1, 1_000_000),
       rowsMax: whole("QUEUE_ROWS_MAX", 1_000_000_000, 1, 1_000_000_000),

@@ -162,7 +162,7 @@ describe("a batcher", () => {
       clock.advance(atMs - clock.now());
       return [first, shorter, longer].map(({ fault }) => fault?.reason);
     });
-    const [no, late] = [undefined, "DEADLINE_EXCEEDED"];
+    const [no, late] = [undefined, "QUEUE_TIMEOUT"];
     expect(seen).to.deep.equal([
       [no, late, no],
       [no, late, late],

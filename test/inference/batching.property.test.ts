@@ -201,7 +201,7 @@ describe("batching, over thousands of random schedules,", function () {
       ),
       { numRuns: scheduleCount, seed: 4 },
     );
-    const all = ["CANCELLED", "DEADLINE_EXCEEDED", "QUEUE_FULL", "TENSOR_INVALID", "WORKER_LOST"];
+    const all = ["CANCELLED", "DEADLINE_EXCEEDED", "QUEUE_FULL", "QUEUE_TIMEOUT", "TENSOR_INVALID", "WORKER_LOST"];
     expect([...faults].sort()).to.deep.equal(all);
     expect(joinedCount).to.be.greaterThan(scheduleCount / 2);
   });

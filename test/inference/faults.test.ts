@@ -3,6 +3,7 @@ import { expect } from "chai";
 import type { RpcOptions } from "../../lib/rpc/client.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
 import { startThread } from "../../lib/start-thread.ts";
+import type { InferenceConfig } from "../../services/inference/config.ts";
 import type { StartWorker, WorkerThread } from "../../services/inference/worker/worker-thread.ts";
 import { FakeRegistry } from "./fake-registry.ts";
 import { identityModel } from "./models.ts";
@@ -25,7 +26,7 @@ describe("an inference node survives", function () {
     await start();
   });
 
-  const start = async (drainTimeoutMs = 20_000) => {
+  const start = async (drainTimeoutMs = 20_000, settings: Partial<InferenceConfig> = {}) => {
     const startWorker: StartWorker = (threadStart) =>
       startThread(new URL("./obedient-thread", import.meta.url), {
         workerData: { ...threadStart, shared },
@@ -36,7 +37,7 @@ describe("an inference node survives", function () {
     node = await startNode(
       folder.path,
       registry.address,
-      { queue, drainTimeoutMs, quarantineMs: 2000 },
+      { queue, drainTimeoutMs, quarantineMs: 2000, ...settings },
       { startWorker },
     );
     await registry.reportedState("models/echo/versions/1", "STATE_READY");
@@ -103,6 +104,21 @@ describe("an inference node survives", function () {
     openGate();
     expect(await running).to.equal("answer 3,42");
     expect(await send(orders.none)).to.equal("answer 0,42");
+  });
+
+  it("more requests than may wait, told in Triton's words and with its status where that is set", async () => {
+    await node.stop();
+    await start(20_000, { overflowStatus: "UNAVAILABLE" });
+    const running = send(orders.waitAtGate);
+    await runsReach(1);
+    const waiting = send(orders.none);
+    await node.client.unary("ServerLive", {});
+    const inputs = [{ name: "x", datatype: "UINT8", shape: [2] }];
+    const request = { modelName: "echo", inputs, rawInputContents: [Buffer.from([orders.none, 42])] };
+    const fault = await node.client.unary("ModelInfer", request).then(() => undefined, remoteFaultOf);
+    expect(fault).to.include({ code: status.UNAVAILABLE, message: "Exceeds maximum queue size", reason: "OVERLOADED" });
+    openGate();
+    expect(await Promise.all([running, waiting])).to.deep.equal(["answer 3,42", "answer 0,42"]);
   });
 
   it("callers that go away or run out of time: what waited for them is never run", async () => {

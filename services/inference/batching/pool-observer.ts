@@ -34,6 +34,7 @@ export function failureKindOf(failure: unknown, hasBegun: boolean): FailureKind 
 const rejections: ReadonlySet<Reason> = new Set([
   "QUEUE_FULL",
   "DEADLINE_EXCEEDED",
+  "QUEUE_TIMEOUT",
   "TENSOR_INVALID",
   "MODEL_NOT_READY",
 ]);

@@ -122,7 +122,7 @@ export class RequestQueue<Request extends QueuedRequest> {
     }
     this.remove(request);
     request.reject(
-      new ServiceError("DEADLINE_EXCEEDED", `Request timeout expired: it waited ${timeoutMs} ms, as long as it may`),
+      new ServiceError("QUEUE_TIMEOUT", `Request timeout expired: it waited ${timeoutMs} ms, as long as it may`),
     );
   }
 }

@@ -7,11 +7,12 @@ import { classCountsOf, classified } from "../tensors/classification.ts";
 import { decodeRequest } from "../tensors/decode.ts";
 import { encodeResponse } from "../tensors/encode.ts";
 import { wantsEmptyFinalResponse } from "../tensors/parameters.ts";
+import { type OverflowStatus, overflowFault } from "./overflow.ts";
 import { finalResponse, type InferCall, streamHandler } from "./stream.ts";
 import { versionReference } from "./version-reference.ts";
 
 /** ModelInfer and ModelStreamInfer. */
-export function inferHandlers(replicas: Pick<ReplicaSet, "ready">, requests: RequestCount) {
+export function inferHandlers(replicas: Pick<ReplicaSet, "ready">, requests: RequestCount, overflow: OverflowStatus) {
   const readyFor = (request: Request, call: InferCall) =>
     replicas.ready(request.modelName, versionReference(request.modelVersion, call), call);
   const asked = async (request: Request, call: InferCall) => {
@@ -24,15 +25,23 @@ export function inferHandlers(replicas: Pick<ReplicaSet, "ready">, requests: Req
   };
   /** The life of a request on this node. */
   const infer = async (request: Request, call: InferCall): Promise<Response> => {
-    const { replica, job, encoded } = await asked(request, call);
-    return encoded(await requests.during(() => replica.run(job, call)));
+    try {
+      const { replica, job, encoded } = await asked(request, call);
+      return encoded(await requests.during(() => replica.run(job, call)));
+    } catch (failure) {
+      throw overflowFault(failure, overflow);
+    }
   };
   /** The life of one that has many responses. */
   async function* inferMany(request: Request, call: InferCall): AsyncGenerator<Response> {
     const { replica, job, encoded } = await asked(request, call);
     const endsEmpty = wantsEmptyFinalResponse(request);
-    for await (const { outputs, isLast } of requests.duringAll(replica.responses(job, call))) {
-      yield encoded(outputs, finalResponse(isLast && !endsEmpty));
+    try {
+      for await (const { outputs, isLast } of requests.duringAll(replica.responses(job, call))) {
+        yield encoded(outputs, finalResponse(isLast && !endsEmpty));
+      }
+    } catch (failure) {
+      throw overflowFault(failure, overflow);
     }
     if (endsEmpty) yield encoded([], finalResponse(true));
   }
