@@ -19,10 +19,10 @@ export const carriers = {
   BF16: undefined,
 } as const satisfies Record<DataType, { readonly type: string; readonly array: unknown } | undefined>;
 
-/** Throws ARTIFACT_INVALID that names the input or output which the runtime cannot take or give. */
-export function checkCarried({ inputs, outputs }: Signature): void {
-  const refused = [...inputs, ...outputs].find(({ dataType }) => carriers[dataType] === undefined);
+/** Throws ARTIFACT_INVALID that names an input which cannot be carried: BF16 travels as FP32, and a default of it does not. */
+export function checkCarried({ inputs }: Signature): void {
+  const refused = inputs.find(({ dataType, optional }) => optional && carriers[dataType] === undefined);
   if (refused === undefined) return;
-  const message = `'${refused.name}' is ${refused.dataType}, which the runtime cannot carry`;
+  const message = `'${refused.name}' is ${refused.dataType} and has a default, which the runtime cannot carry`;
   throw new ServiceError("ARTIFACT_INVALID", message);
 }

@@ -1,3 +1,4 @@
+import { hasBfloat16, narrowed, widened, withoutBfloat16 } from "../../../lib/onnx/bfloat16.ts";
 import { checkCarried } from "../../../lib/onnx/carriers.ts";
 import { defaultsModel, defaultsOf, withoutDefaults } from "../../../lib/onnx/defaults.ts";
 import { checkExternalFiles } from "../../../lib/onnx/external-data.ts";
@@ -34,8 +35,26 @@ export async function loadModel(start: ThreadStart, deviceLock?: DeviceLock): Pr
   const externalData: { path: string; data: Uint8Array }[] = [];
   for (const file of externalFiles) externalData.push({ path: file.location, data: await readVerified(file) });
   const options = { executionProviders, intraOpThreads, externalData, deviceLock };
-  if (defaultsOf(model).length === 0) return { signature, session: await openSession(bytes, options) };
-  return { signature, session: await openWithDefaults(model, options) };
+  if (hasBfloat16(signature)) return { signature, session: await openBfloat16(model, signature, options) };
+  return { signature, session: await openPlain(model, bytes, options) };
+}
+
+/** Runs with FP32 in the place of BF16, which the runtime's binding does not have. */
+async function openBfloat16(model: ModelProto, { outputs }: Signature, options: SessionOptions): Promise<Session> {
+  const wide = withoutBfloat16(model);
+  const session = await openPlain(wide, writeModel(wide), options);
+  const narrow = new Set(outputs.filter(({ dataType }) => dataType === "BF16").map(({ name }) => name));
+  return {
+    run: async (inputs, outputNames) => {
+      const { outputs: given, phases } = await session.run(inputs.map(widened), outputNames);
+      return { outputs: given.map((tensor) => (narrow.has(tensor.name) ? narrowed(tensor) : tensor)), phases };
+    },
+    release: () => session.release(),
+  };
+}
+
+function openPlain(model: ModelProto, bytes: Uint8Array, options: SessionOptions): Promise<Session> {
+  return defaultsOf(model).length === 0 ? openSession(bytes, options) : openWithDefaults(model, options);
 }
 
 /** The runtime's binding ignores values for inputs that have a default; so the model loses its defaults, and each run adds them. */

@@ -1,11 +1,12 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import { hasBfloat16, widened, withoutBfloat16 } from "../../../lib/onnx/bfloat16.ts";
 import { checkCarried } from "../../../lib/onnx/carriers.ts";
 import { checkExternalFiles } from "../../../lib/onnx/external-data.ts";
 import { checkExternalRanges } from "../../../lib/onnx/external-ranges.ts";
-import { readModel } from "../../../lib/onnx/model.ts";
+import { readModel, writeModel } from "../../../lib/onnx/model.ts";
 import { newestOpset } from "../../../lib/onnx/newest-opset.ts";
 import { isShortage } from "../../../lib/onnx/shortage.ts";
 import type { Tensor } from "../../../lib/tensor.ts";
@@ -59,7 +60,8 @@ async function outcomeOf(task: ValidatorTask, memoryBytesMax: number): Promise<O
     await checkOpsets(facts);
     const inputs = trialInputs(facts.signature, task.sample);
     const { signature, operators, opsets, parameterCount } = facts;
-    const memoryBytes = Math.max(await runOnce(task, inputs, memoryBytesMax), await sizeOf(task));
+    const runnable = hasBfloat16(signature) ? await widenedTask(task) : task;
+    const memoryBytes = Math.max(await runOnce(runnable, inputs.map(widened), memoryBytesMax), await sizeOf(task));
     return { kind: "accepted", facts: { signature, operators, opsets, parameterCount, memoryBytes } };
   } catch (failure) {
     if (!(failure instanceof ServiceError)) throw failure;
@@ -82,6 +84,13 @@ async function readFacts(task: ValidatorTask): Promise<FileFacts> {
   checkExternalRanges(model, await externalBytes(task));
   checkCarried(facts.signature);
   return facts;
+}
+
+/** The same with FP32 in the place of BF16, as nodes run it; beside the other files, so that the runtime finds them. */
+async function widenedTask(task: ValidatorTask): Promise<ValidatorTask> {
+  const path = `${task.path}.widened`;
+  await writeFile(path, writeModel(withoutBfloat16(readModel(await readFile(task.path)))));
+  return { ...task, path };
 }
 
 /** A protobuf message is smaller than 2 GiB. Larger models keep weights outside of it. */
