@@ -73,6 +73,14 @@ describe("the rows of requests", () => {
     expect(ownInputs(job([own]))[0].bytes).to.equal(own.bytes);
   });
 
+  it("are not copied where the request came in a buffer of its own, unless they are needed afterwards", () => {
+    const message = Buffer.allocUnsafeSlow(64 * 1024 + 1);
+    const input: Tensor = { name: "x", dataType: "UINT8", shape: [9], bytes: message.subarray(3, 12) };
+    expect(ownInputs(job([input]))[0].bytes).to.equal(input.bytes);
+    const [copy] = ownInputs({ ...job([input]), keepsInputs: true });
+    expect([copy.bytes.buffer === message.buffer, copy.bytes.length]).to.deep.equal([false, 9]);
+  });
+
   it("are not split where an output has others than the inputs, whatever it is", () => {
     for (const shape of [[3, 2], [], [1]]) {
       expect(() => splitOutputs([numbers("y", [2, 5]), numbers("z", shape)], [1, 1])).to.throw(

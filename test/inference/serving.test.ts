@@ -104,7 +104,10 @@ describe("an inference node answers", () => {
 
   const random = new Random(3, "elements");
   const elements = (dataType: DataType, count: number): Buffer => {
-    if (dataType === "BYTES") return rawTexts(...["", "häß", "🙂 text", "x".repeat(5000)].slice(0, count));
+    const texts = ["", "häß", "🙂 text", "x".repeat(5000)];
+    if (dataType === "BYTES") {
+      return rawTexts(...Array.from({ length: count }, (_, index) => texts[index] ?? `${index}`));
+    }
     const size = elementBytes[dataType]!;
     const bytes = Buffer.from(Array.from({ length: count * size }, () => random.below(dataType === "BOOL" ? 2 : 256)));
     // Of BF16 every value but a NaN is kept bit for bit: an exponent below the largest makes a number.
@@ -113,6 +116,7 @@ describe("an inference node answers", () => {
   };
   for (const [what, model, shape] of [
     ["vectors", "types", [4]],
+    ["vectors that fill a large message", "types", [5000]],
     ["empty tensors", "types", [0]],
     ["scalars", "scalars", []],
   ] as const) {

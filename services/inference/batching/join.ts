@@ -13,15 +13,22 @@ export function joinedInputs(jobs: readonly InferenceJob[]): readonly Tensor[] {
   });
 }
 
-/** The inputs of a job that runs alone. Only what shares its buffer with something else, or is needed afterwards, is copied. */
+/**
+ * The inputs of a job that runs alone, whose buffers may be transferred. Copied is only what is needed afterwards, or may share its
+ * buffer with other requests.
+ */
 export function ownInputs({ inputs, keepsInputs }: InferenceJob): readonly Tensor[] {
-  const isFree = (bytes: Uint8Array) => !keepsInputs && ownsBuffer(bytes);
+  const isFree = (bytes: Uint8Array) => !keepsInputs && isOfOneRequest(bytes);
   return inputs.map((input) => ({ ...input, bytes: isFree(input.bytes) ? input.bytes : joined([input.bytes]) }));
 }
 
-function ownsBuffer({ byteLength, buffer }: Uint8Array): boolean {
-  return byteLength > 0 && byteLength === buffer.byteLength;
+/** Small messages lie together in slabs; a larger one has a buffer of its own, in which nothing else is needed once it is decoded. */
+function isOfOneRequest({ byteLength, buffer }: Uint8Array): boolean {
+  return byteLength > 0 && (byteLength === buffer.byteLength || buffer.byteLength > slabBytesMax);
 }
+
+/** The largest slab, that of a socket. */
+const slabBytesMax = 64 * 1024;
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = Buffer.allocUnsafeSlow(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));

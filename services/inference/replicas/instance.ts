@@ -7,7 +7,7 @@ import type { StartWorker, WorkerThread } from "../worker/worker-thread.ts";
 export interface Instance {
   readonly signature: Signature;
   /**
-   * Gives the named outputs. The inputs' buffers are transferred: they are empty afterwards.
+   * Gives the named outputs. The inputs' buffers are transferred, with all that is in them: they are empty afterwards.
    *
    * Rejects with the fault of the session, or with WORKER_LOST once the thread has ended.
    */
@@ -62,8 +62,8 @@ class ThreadInstance implements Instance {
     const runId = this.#runCount++;
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) throw workerLost(this.#end);
-      const buffers = inputs.map(({ bytes }) => bytes.buffer as ArrayBuffer);
-      this.#worker.postMessage({ kind: "run", runId, inputs, outputNames }, buffers);
+      const buffers = new Set(inputs.map(({ bytes }) => bytes.buffer as ArrayBuffer));
+      this.#worker.postMessage({ kind: "run", runId, inputs, outputNames }, [...buffers]);
       this.#pending.set(runId, { resolve, reject });
     });
   }

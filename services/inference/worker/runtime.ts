@@ -31,7 +31,7 @@ export interface SessionOptions {
 /** One model in native memory. Calls block the thread. */
 export interface Session {
   /**
-   * Gives the named outputs, in buffers of their own. The inputs' bytes begin at the start of their buffers.
+   * Gives the named outputs, in buffers of their own.
    *
    * Throws TENSOR_INVALID with the runtime's own text where the model cannot take the inputs, and INTERNAL where the
    * machine was short of memory or threads.
@@ -114,11 +114,10 @@ function toRuntime({ dataType, shape, bytes }: Tensor): RuntimeTensor {
   const carrier = carriers[dataType];
   assert(carrier !== undefined, `${dataType} never reaches a session`);
   if (carrier.array === undefined) return new RuntimeTensor("string", textsOf(bytes), shape);
-  const elements = new carrier.array(
-    bytes.buffer as ArrayBuffer,
-    bytes.byteOffset,
-    bytes.byteLength / carrier.array.BYTES_PER_ELEMENT,
-  );
+  const { BYTES_PER_ELEMENT } = carrier.array;
+  // In a message tensors lie anywhere.
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
+  const elements = new carrier.array(buffer as ArrayBuffer, byteOffset, byteLength / BYTES_PER_ELEMENT);
   return new RuntimeTensor(carrier.type as "float32", elements as Float32Array, shape);
 }
 
