@@ -42,8 +42,8 @@ export interface Session {
 }
 
 /**
- * Loads an ONNX model. Throws ARTIFACT_INVALID with the runtime's own text, where an execution provider cannot be used, and and INTERNAL
- * where the machine was short of memory or threads; the metadata says which providers were tried.
+ * Loads an ONNX model. Throws ARTIFACT_INVALID with the runtime's own text where it cannot be loaded or an execution provider cannot be
+ * used, and INTERNAL where the machine was short of memory or threads; the metadata says which providers were tried.
  */
 export async function openSession(model: Uint8Array, options: SessionOptions): Promise<Session> {
   const { executionProviders, deviceLock } = options;
