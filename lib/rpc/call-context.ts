@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Metadata } from "@grpc/grpc-js";
 import type { Log } from "../log.ts";
+import type { Cancellation } from "./cancellation.ts";
 
 /** The metadata key whose value is the same in every log line that one request causes, in every service. */
 export const requestIdKey = "x-request-id";
@@ -19,6 +20,8 @@ export interface CallContext {
   readonly deadlineMs: number;
   /** Aborted when the caller cancels, its deadline passes, or the server has drained for as long as it may. */
   readonly signal: AbortSignal;
+  /** The same, for calls that are over soon; its listeners have to be removed. */
+  readonly cancellation: Cancellation;
   /** Aborted when the server begins to drain: streams that would go on for ever end here. */
   readonly draining: AbortSignal;
   /** What the caller sent; has the request id once that was asked for. */

@@ -2,6 +2,7 @@ import type { Metadata, ServerDuplexStream, ServerUnaryCall } from "@grpc/grpc-j
 import { ServiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type CallContext, deadlineMsOf, requestIdKey, requestIdOf } from "./call-context.ts";
+import { CallCancellation, type Cancellation } from "./cancellation.ts";
 
 /** A call as grpc-js hands it to a handler of any form. */
 export type AnyCall = ServerUnaryCall<unknown, unknown> | ServerDuplexStream<unknown, unknown>;
@@ -14,6 +15,7 @@ export class ServerCall implements CallContext {
   #requestId: string | undefined;
   #log: Log | undefined;
   #cancelling: { readonly controller: AbortController; readonly cancel: () => void } | undefined;
+  #cancellation: CallCancellation | undefined;
   #answered = false;
 
   constructor(call: AnyCall, draining: AbortSignal, log: Log) {
@@ -55,12 +57,18 @@ export class ServerCall implements CallContext {
     return this.#cancelling.controller.signal;
   }
 
+  get cancellation(): Cancellation {
+    this.#cancellation ??= new CallCancellation(this.#call, cancelledFault);
+    return this.#cancellation;
+  }
+
   /**
    * Says that the call is being answered, and gives the fault if its caller gave up before. grpc-js reports every call as
    * cancelled soon after its answer; the signal does not repeat that.
    */
   answered(): ServiceError | undefined {
     this.#answered = true;
+    this.#cancellation?.end();
     if (this.#cancelling !== undefined) this.#call.off("cancelled", this.#cancelling.cancel);
     return this.#call.cancelled ? cancelledFault() : undefined;
   }

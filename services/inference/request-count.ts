@@ -13,26 +13,26 @@ export class RequestCount {
     return this.#answered;
   }
 
-  /** Counts one request from now until `run` settles. */
-  async during<Result>(run: () => Promise<Result>): Promise<Result> {
+  /** Counts one request, until `end`. */
+  begin(): void {
     this.#outstanding++;
-    try {
-      const result = await run();
-      this.#answered++;
-      return result;
-    } finally {
-      this.#outstanding--;
-    }
+  }
+
+  /** A request that has begun was answered with outputs, or was not. */
+  end(isAnswered: boolean): void {
+    this.#outstanding--;
+    if (isAnswered) this.#answered++;
   }
 
   /** Counts one request that has many responses, from the first that is asked for until the last. */
   async *duringAll<Response>(responses: AsyncIterable<Response>): AsyncGenerator<Response> {
-    this.#outstanding++;
+    let isAnswered = false;
+    this.begin();
     try {
       yield* responses;
-      this.#answered++;
+      isAnswered = true;
     } finally {
-      this.#outstanding--;
+      this.end(isAnswered);
     }
   }
 }

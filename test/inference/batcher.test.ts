@@ -6,7 +6,7 @@ import { plenty } from "./bounds.ts";
 import { type DrivenBatcher, openBatcher } from "./driven-batcher.ts";
 
 describe("a batcher", () => {
-  let { clock, batcher, batches, add, addAll, finish } = {} as DrivenBatcher;
+  let { clock, batcher, batches, waits, add, addAll, finish, occupy } = {} as DrivenBatcher;
   /** What waits in all batchers. */
   let node: Occupancy;
 
@@ -16,13 +16,35 @@ describe("a batcher", () => {
 
   /** With one instance, which is busy unless it is said to be free. */
   const open = (settings: Partial<BatchSettings> = {}, bounds: Partial<QueueBounds> = {}, free = 0) => {
-    ({ clock, batcher, batches, add, addAll, finish } = openBatcher(settings, bounds, node, free));
+    ({ clock, batcher, batches, waits, add, addAll, finish, occupy } = openBatcher(settings, bounds, node, free));
   };
 
   it("runs a request at once where an instance is free and no delay is asked for", () => {
     open({}, {}, 1);
     addAll("ab");
     expect(batches).to.deep.equal(["a"]);
+  });
+
+  it("joins what arrives together though an instance is free, and runs it at once", () => {
+    open({}, {}, 1);
+    add("a", { hasCompany: true });
+    add("b", { hasCompany: true });
+    expect(batches).to.deep.equal([]);
+    add("c");
+    expect(batches).to.deep.equal(["abc"]);
+  });
+
+  it("says that requests wait for an instance whenever they begin to, also once they have waited for company", () => {
+    open({ maxQueueDelayMs: 10 }, {}, 1);
+    add("a");
+    expect(waits.count).to.equal(0);
+    occupy();
+    clock.advance(10);
+    expect(waits.count).to.equal(1);
+    add("b");
+    expect(waits.count).to.equal(2);
+    finish();
+    expect(batches).to.deep.equal(["ab"]);
   });
 
   it("joins what waits, up to the rows of a batch, and never splits a request", () => {

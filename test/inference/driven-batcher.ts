@@ -11,6 +11,9 @@ export interface Sent extends BatchedRequest {
   fault?: ServiceError;
 }
 
+/** What a test may say of a request; one that has company comes together with the next one. */
+type Details = Partial<Sent> & { readonly hasCompany?: boolean };
+
 /** A batcher of up to 8 rows for one instance, whose time passes and whose runs end when the test says so. */
 export type DrivenBatcher = ReturnType<typeof openBatcher>;
 
@@ -25,18 +28,29 @@ export function openBatcher(
   /** The names of the requests of each run. */
   const batches: string[] = [];
   let free = freeCount;
+  /** What happens once all requests are there that have arrived together. */
+  const late: (() => void)[] = [];
+  /** How often it was said that requests wait for an instance. */
+  const waits = { count: 0 };
   const batcher = new Batcher<Sent>({
     settings: { ...unbatched, maxBatchSize: 8, requestRowsMax: 8, ...settings },
     occupancies: [new Occupancy({ ...plenty, ...bounds }), node],
     clock,
     freeCount: () => free,
     instanceCount: () => 1,
+    soon: (callback) => void late.push(callback),
+    onWait: () => {
+      waits.count++;
+    },
     run: (batch) => {
       free--;
       batches.push(batch.map(({ name }) => name).join(""));
     },
   });
-  const add = (name: string, details: Partial<Sent> = {}): Sent => {
+  const arrive = () => {
+    for (const callback of late.splice(0)) callback();
+  };
+  const add = (name: string, details: Details = {}): Sent => {
     const sent: Sent = {
       name,
       rowCount: 1,
@@ -56,9 +70,10 @@ export function openBatcher(
     } catch (refusal) {
       sent.fault = refusal as ServiceError;
     }
+    if (!details.hasCompany) arrive();
     return sent;
   };
-  const addAll = (names: string, details: Partial<Sent> = {}) => [...names].map((name) => add(name, details));
+  const addAll = (names: string, details: Details = {}) => [...names].map((name) => add(name, details));
   /** Lets the instance become free, this many times. */
   const finish = (times = 1) => {
     for (let time = 0; time < times; time++) {
@@ -66,5 +81,9 @@ export function openBatcher(
       batcher.dispatch();
     }
   };
-  return { clock, batcher, batches, add, addAll, finish };
+  /** Takes the instance away for something else. */
+  const occupy = () => {
+    free--;
+  };
+  return { clock, batcher, batches, waits, add, addAll, arrive, finish, occupy };
 }

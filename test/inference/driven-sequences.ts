@@ -100,7 +100,7 @@ export class DrivenSequences {
       const giveUp = (why: ServiceError) => {
         if (this.runs.includes(run)) run.finish(why);
       };
-      signal.addEventListener("abort", () => giveUp(signal.reason));
+      signal.addEventListener("abort", () => giveUp(signal.reason as ServiceError));
       this.clock.after(deadlineMs - this.clock.now(), () => giveUp(deadlinePassed()));
     });
   }

@@ -17,6 +17,7 @@ export function poolOptions(clock: Clock, startInstance: PoolOptions["startInsta
     restart: { firstMs: 100, maxMs: 1000 },
     crashes: { countMax: 1000, withinMs: 60_000 },
     cores: new CoreBudget({ coreCount: Infinity, waitMsMax: Infinity, clock }),
+    soon: (callback) => callback(),
     findBatchSize: async () => 1,
     onQuarantine: () => undefined,
     startInstance,

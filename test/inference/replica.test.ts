@@ -83,10 +83,9 @@ describe("a replica", () => {
   it("takes no requests unless it is ready", async () => {
     const { replica } = replicaOf();
     const limits = { deadlineMs: Infinity, signal: new AbortController().signal };
-    const fault = await replica.run(loneRequest(), limits).catch((thrown) => thrown);
-    expect(fault).to.include({
-      reason: "MODEL_NOT_READY",
-      message: "model 'digits' version 3 is not ready: it is loading",
-    });
+    const message = "model 'digits' version 3 is not ready: it is loading";
+    expect(() => replica.run(loneRequest(), limits))
+      .to.throw(message)
+      .with.property("reason", "MODEL_NOT_READY");
   });
 });

@@ -44,6 +44,7 @@ class HandDrivenStream {
       requestId: "test",
       deadlineMs: Infinity,
       signal: this.caller.signal,
+      cancellation: this.caller.signal,
       draining: this.draining.signal,
       metadata: this.metadata,
       log: createLog("test", "silent"),

@@ -15,6 +15,10 @@ export interface BatcherOptions<Request> {
   readonly freeCount: () => number;
   /** All instances. */
   readonly instanceCount: () => number;
+  /** Calls back when all requests are there that have arrived together. */
+  readonly soon: (callback: () => void) => void;
+  /** Called when requests wait and no instance is free. */
+  readonly onWait: () => void;
   /** Takes a batch to a free instance, which is free no longer when this returns. */
   readonly run: (batch: readonly Request[]) => void;
 }
@@ -36,6 +40,7 @@ export class Batcher<Request extends BatchedRequest> {
   /** A running mean of the time of a batch. */
   #runMs = 1;
   #cancelWake: () => void = () => undefined;
+  #isAboutToDispatch = false;
 
   constructor(options: BatcherOptions<Request>) {
     this.#options = options;
@@ -58,7 +63,7 @@ export class Batcher<Request extends BatchedRequest> {
    */
   add(request: Request): void {
     const { freeCount, run } = this.#options;
-    const { requestRowsMax, maxQueueDelayMs } = this.#settings;
+    const { requestRowsMax, maxBatchSize } = this.#settings;
     if (request.rowCount > requestRowsMax) throw tooLarge(request.rowCount, requestRowsMax);
     const priority = priorityOf(request.priority, this.#settings);
     // While an instance is free nothing is refused: what waits for company goes without it.
@@ -69,9 +74,10 @@ export class Batcher<Request extends BatchedRequest> {
       this.#refuseSurplus(request, priority);
       this.#refuseHopeless(request, priority);
       this.#wait(request, priority);
-    } else if (this.length > 0 || (maxQueueDelayMs > 0 && this.#queue.obstacle(request, priority) === undefined)) {
+      this.#options.onWait();
+    } else if (this.length > 0 || (maxBatchSize > 1 && this.#queue.obstacle(request, priority) === undefined)) {
       this.#wait(request, priority);
-      this.dispatch();
+      this.#dispatchSoon();
     } else run([request]);
   }
 
@@ -90,6 +96,17 @@ export class Batcher<Request extends BatchedRequest> {
       this.#cancelWake = clock.after(Math.max(1, Math.ceil(untilMs - clock.now())), () => this.dispatch());
       return;
     }
+    if (this.length > 0) this.#options.onWait();
+  }
+
+  /** What has arrived together is joined though it need not wait. */
+  #dispatchSoon(): void {
+    if (this.#isAboutToDispatch) return;
+    this.#isAboutToDispatch = true;
+    this.#options.soon(() => {
+      this.#isAboutToDispatch = false;
+      this.dispatch();
+    });
   }
 
   /** Notes how long a batch has run, for the estimates. */

@@ -1,8 +1,9 @@
 import type { Clock } from "../../../lib/clock.ts";
+import type { Cancellation } from "../../../lib/rpc/cancellation.ts";
 import type { Tensor } from "../../../lib/tensor.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
 import type { RunPhases } from "../worker/thread-protocol.ts";
-import type { AnswerOrder } from "./answer-order.ts";
+import type { AnswerOrder, AnswerPlace } from "./answer-order.ts";
 import { type BatchedRequest, deadlinePassed } from "./batcher.ts";
 import { failureKindOf, type PoolObserver } from "./pool-observer.ts";
 
@@ -11,7 +12,7 @@ export interface CallLimits {
   /** In milliseconds since 1970; Infinity where the caller did not say. */
   readonly deadlineMs: number;
   /** Aborted when the caller has gone. */
-  readonly signal: AbortSignal;
+  readonly signal: Cancellation;
 }
 
 /** What a request is made of. */
@@ -44,10 +45,14 @@ export class PendingRequest implements BatchedRequest {
   #wasLost = false;
   /** Whether there is an outcome, which may have to wait for its turn. */
   #hasOutcome = false;
-  readonly #takeTurn: (give: () => void) => void;
+  readonly #signal: Cancellation;
+  readonly #order: AnswerOrder | undefined;
+  readonly #place: AnswerPlace | undefined;
+  readonly #onAbandon: (request: PendingRequest) => void;
+  readonly #onAbort = () => this.#abandon(this.#signal.reason);
+  readonly #cancelTimer: (() => void) | undefined;
   readonly #resolve: (outputs: readonly Tensor[]) => void;
   readonly #reject: (failure: unknown) => void;
-  readonly #release: () => void;
 
   constructor(job: InferenceJob, options: PendingRequestOptions) {
     const { deadlineMs, signal, rowCount, bucket, order, clock, observer, onAbandon } = options;
@@ -62,21 +67,14 @@ export class PendingRequest implements BatchedRequest {
     this.#arrivedMs = clock.monotonicMs();
     this.#resolve = resolve;
     this.#reject = reject;
-    const place = order?.enter();
-    this.#takeTurn = (give) => (place === undefined ? give() : order!.answer(place, give));
-    // Also while its answer waits for its turn.
-    const abandon = (why: unknown) => {
-      this.#fail(why);
-      onAbandon(this);
-    };
-    const onAbort = () => abandon(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    const cancelTimer = clock.after(deadlineMs - clock.now(), () => abandon(deadlinePassed()));
-    this.#release = () => {
-      signal.removeEventListener("abort", onAbort);
-      cancelTimer();
-      if (place !== undefined) order!.leave(place);
-    };
+    this.#signal = signal;
+    this.#order = order;
+    this.#place = order?.enter();
+    this.#onAbandon = onAbandon;
+    signal.addEventListener("abort", this.#onAbort);
+    if (deadlineMs !== Infinity) {
+      this.#cancelTimer = clock.after(deadlineMs - clock.now(), () => this.#abandon(deadlinePassed()));
+    }
   }
 
   /** Alone once it was lost: it may be what killed the instance, and should not kill the others' answers too. */
@@ -103,7 +101,7 @@ export class PendingRequest implements BatchedRequest {
 
   /**
    * Says that the instance was lost that ran it, and answers whether it can be run again: once, and not where its inputs went
-   * along, as those do that were no view of a larger message.
+   * along, as those do that have a buffer of their own.
    */
   lose(): boolean {
     const wasLost = this.#wasLost;
@@ -121,18 +119,33 @@ export class PendingRequest implements BatchedRequest {
   resolve(outputs: readonly Tensor[], phases: RunPhases): void {
     if (this.#hasOutcome) return;
     this.#hasOutcome = true;
-    this.#takeTurn(() => {
-      this.#release();
-      const queueMs = this.#begunMs! - this.#arrivedMs;
-      const totalMs = this.#clock.monotonicMs() - this.#arrivedMs;
-      this.#observer.answered(this.rowCount, queueMs, phases, totalMs, this.job.responseIndex);
-      this.#resolve(outputs);
-    });
+    if (this.#place === undefined) this.#give(outputs, phases);
+    else this.#order!.answer(this.#place, () => this.#give(outputs, phases));
   }
 
   /** Fails it at once. Only the first outcome counts. */
   reject(failure: unknown): void {
     if (!this.#hasOutcome) this.#fail(failure);
+  }
+
+  #give(outputs: readonly Tensor[], phases: RunPhases): void {
+    this.#release();
+    const queueMs = this.#begunMs! - this.#arrivedMs;
+    const totalMs = this.#clock.monotonicMs() - this.#arrivedMs;
+    this.#observer.answered(this.rowCount, queueMs, phases, totalMs, this.job.responseIndex);
+    this.#resolve(outputs);
+  }
+
+  /** Also while its answer waits for its turn. */
+  #abandon(why: unknown): void {
+    this.#fail(why);
+    this.#onAbandon(this);
+  }
+
+  #release(): void {
+    this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#cancelTimer?.();
+    if (this.#place !== undefined) this.#order!.leave(this.#place);
   }
 
   #fail(failure: unknown): void {

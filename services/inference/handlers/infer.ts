@@ -1,7 +1,9 @@
 import type { ModelInferRequest__Output as Request } from "../../../lib/gen/inference/ModelInferRequest.ts";
 import type { ModelInferResponse as Response } from "../../../lib/gen/inference/ModelInferResponse.ts";
+import type { CallContext } from "../../../lib/rpc/call-context.ts";
 import type { Tensor } from "../../../lib/tensor.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
+import type { ReadyVersion } from "../replicas/resolve.ts";
 import type { RequestCount } from "../request-count.ts";
 import { classCountsOf, classified } from "../tensors/classification.ts";
 import { decodeRequest } from "../tensors/decode.ts";
@@ -15,8 +17,7 @@ import { versionReference } from "./version-reference.ts";
 export function inferHandlers(replicas: Pick<ReplicaSet, "ready">, requests: RequestCount, overflow: OverflowStatus) {
   const readyFor = (request: Request, call: InferCall) =>
     replicas.ready(request.modelName, versionReference(request.modelVersion, call), call);
-  const asked = async (request: Request, call: InferCall) => {
-    const { replica, version, signature } = await readyFor(request, call);
+  const asked = (request: Request, { replica, version, signature }: ReadyVersion) => {
     const job = decodeRequest(request, signature);
     const classCounts = classCountsOf(request, signature);
     const encoded = (outputs: readonly Tensor[], parameters?: Response["parameters"]) =>
@@ -25,16 +26,24 @@ export function inferHandlers(replicas: Pick<ReplicaSet, "ready">, requests: Req
   };
   /** The life of a request on this node. */
   const infer = async (request: Request, call: InferCall): Promise<Response> => {
+    let isAnswered = false;
     try {
-      const { replica, job, encoded } = await asked(request, call);
-      return encoded(await requests.during(() => replica.run(job, call)));
+      requests.begin();
+      const ready = readyFor(request, call);
+      // Only a version that is loaded on demand is waited for.
+      const { replica, job, encoded } = asked(request, ready instanceof Promise ? await ready : ready);
+      const outputs = await replica.run(job, call);
+      isAnswered = true;
+      return encoded(outputs);
     } catch (failure) {
       throw overflowFault(failure, overflow);
+    } finally {
+      requests.end(isAnswered);
     }
   };
   /** The life of one that has many responses. */
   async function* inferMany(request: Request, call: InferCall): AsyncGenerator<Response> {
-    const { replica, job, encoded } = await asked(request, call);
+    const { replica, job, encoded } = asked(request, await readyFor(request, call));
     const endsEmpty = wantsEmptyFinalResponse(request);
     try {
       for await (const { outputs, isLast } of requests.duringAll(replica.responses(job, call))) {
@@ -46,7 +55,8 @@ export function inferHandlers(replicas: Pick<ReplicaSet, "ready">, requests: Req
     if (endsEmpty) yield encoded([], finalResponse(true));
   }
   return {
-    ModelInfer: infer,
+    ModelInfer: (request: Request, { deadlineMs, metadata, cancellation }: CallContext) =>
+      infer(request, { deadlineMs, metadata, signal: cancellation }),
     ModelStreamInfer: streamHandler(async function* (request, call) {
       const { replica } = await readyFor(request, call);
       if (replica.isDecoupled) yield* inferMany(request, call);

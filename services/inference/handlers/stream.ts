@@ -5,10 +5,11 @@ import type { ModelStreamInferResponse as StreamResponse } from "../../../lib/ge
 import { type CallContext, versionKey } from "../../../lib/rpc/call-context.ts";
 import type { BidiHandler } from "../../../lib/rpc/handlers.ts";
 import { statusOf } from "../../../lib/rpc/status.ts";
+import type { CallLimits } from "../batching/pending-request.ts";
 import { type ResponseFacts, StreamWindow, type WindowBounds } from "./stream-window.ts";
 
 /** What a request needs of the call that it came in. */
-export type InferCall = Pick<CallContext, "deadlineMs" | "signal" | "metadata">;
+export interface InferCall extends CallLimits, Pick<CallContext, "metadata"> {}
 
 /** All responses to one request, in their order. */
 export type Respond = (request: Request, call: InferCall) => AsyncIterable<Response>;

@@ -1,5 +1,6 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
+import type { Cancellation } from "../../../lib/rpc/cancellation.ts";
 import type { CallLimits } from "../batching/pending-request.ts";
 import type { AspiredVersion } from "./aspired-version.ts";
 
@@ -78,7 +79,7 @@ export class Demand {
     }
   }
 
-  #changed(signal: AbortSignal, msMax: number): Promise<void> {
+  #changed(signal: Cancellation, msMax: number): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
         cancelTimer();

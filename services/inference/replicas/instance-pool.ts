@@ -21,6 +21,8 @@ export interface PoolOptions extends InstanceSettings {
   readonly batching: BatchSettings | undefined;
   /** Finds the number of rows to join; called once, with an instance that does nothing else, where the settings leave it open. */
   readonly findBatchSize: (instance: Instance) => Promise<number>;
+  /** Calls back when all requests are there that have arrived together. */
+  readonly soon: (callback: () => void) => void;
   /** How long a caller waits that does not say; Infinity for ever. */
   readonly defaultTimeoutMs: number;
   /** Called once, when so many instances have died that the pool takes nothing more. */
@@ -63,6 +65,8 @@ export class InstancePool {
       clock: options.clock,
       freeCount: () => this.#instances.freeCount,
       instanceCount: () => this.#instances.count,
+      soon: options.soon,
+      onWait: () => this.#instances.awaitCores(),
       run: (batch) => void this.#runOn(this.#instances.take(), batch),
     });
     this.#instances = new InstanceSet({
@@ -105,18 +109,21 @@ export class InstancePool {
    *
    * Rejects with DEADLINE_EXCEEDED, QUEUE_FULL, WORKER_LOST, MODEL_NOT_READY, or the fault of the session.
    */
-  async run(job: InferenceJob, limits: CallLimits): Promise<readonly Tensor[]> {
+  run(job: InferenceJob, limits: CallLimits): Promise<readonly Tensor[]> {
     const { clock, defaultTimeoutMs } = this.#options;
     const deadlineMs = limits.deadlineMs === Infinity ? clock.now() + defaultTimeoutMs : limits.deadlineMs;
     const order = this.#orders[priorityOf(job.priority, this.#settings) - 1];
-    this.#refuseOnArrival(job, { signal: limits.signal, deadlineMs }, order);
+    const refusal = this.#refusalOnArrival({ signal: limits.signal, deadlineMs }, order);
+    if (refusal !== undefined) {
+      this.#options.observer.failed(failureKindOf(refusal, false), 0, job.responseIndex);
+      return Promise.reject(refusal);
+    }
     const request = this.#pending(job, { deadlineMs, signal: limits.signal }, order);
     try {
       this.#batcher.add(request);
     } catch (refusal) {
       request.reject(refusal);
     }
-    this.#awaitCores();
     return request.outputs;
   }
 
@@ -139,25 +146,17 @@ export class InstancePool {
     await this.#instances.stop();
   }
 
-  #refuseOnArrival(job: InferenceJob, { signal, deadlineMs }: CallLimits, order: AnswerOrder | undefined): void {
-    try {
-      signal.throwIfAborted();
-      if (deadlineMs <= this.#options.clock.now()) throw deadlinePassed();
-      if (this.#end !== undefined) throw this.#end;
-      if (this.#instances.isBroken) throw sessionsLost();
-      if (order !== undefined) this.#refuseSurplus(order);
-    } catch (refusal) {
-      this.#options.observer.failed(failureKindOf(refusal, false), 0, job.responseIndex);
-      throw refusal;
-    }
-  }
-
-  /** What is held back no longer waits in the queue, and is bounded as if it did. */
-  #refuseSurplus({ heldCount }: AnswerOrder): void {
+  /** Why a request is not taken at all. */
+  #refusalOnArrival({ signal, deadlineMs }: CallLimits, order: AnswerOrder | undefined): unknown {
+    if (signal.aborted) return signal.reason;
+    if (deadlineMs <= this.#options.clock.now()) return deadlinePassed();
+    if (this.#end !== undefined) return this.#end;
+    if (this.#instances.isBroken) return sessionsLost();
     const { requestsMax } = this.#options.queue;
-    if (heldCount < requestsMax) return;
-    const message = `Exceeds maximum queue size: ${heldCount} answers wait for earlier ones; at most ${requestsMax} may`;
-    throw new ServiceError("QUEUE_FULL", message, { retryDelayMs: heldRetryDelayMs });
+    // What is held back no longer waits in the queue, and is bounded as if it did.
+    if (order === undefined || order.heldCount < requestsMax) return undefined;
+    const message = `Exceeds maximum queue size: ${order.heldCount} answers wait for earlier ones; at most ${requestsMax} may`;
+    return new ServiceError("QUEUE_FULL", message, { retryDelayMs: heldRetryDelayMs });
   }
 
   #pending(job: InferenceJob, limits: CallLimits, order: AnswerOrder | undefined): PendingRequest {
@@ -196,12 +195,7 @@ export class InstancePool {
 
   #dispatch(): void {
     this.#batcher.dispatch();
-    this.#awaitCores();
     if (this.#isIdle) this.#whenIdle?.();
-  }
-
-  #awaitCores(): void {
-    if (this.#batcher.length > 0) this.#instances.awaitCores();
   }
 
   async #runOn(instance: Instance, batch: readonly PendingRequest[]): Promise<void> {

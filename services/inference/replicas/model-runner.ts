@@ -79,13 +79,16 @@ export class ModelRunner {
   }
 
   /**
-   * Runs a request that has one response; see `InstancePool.run` and `Sequences.turn`. Rejects with UNSUPPORTED where the
-   * model may give more.
+   * Runs a request that has one response; see `InstancePool.run` and `Sequences.turn`. Throws UNSUPPORTED where the model
+   * may give more, and REQUEST_INVALID for what it says of a sequence.
    */
-  async run(request: InferenceRequest, limits: CallLimits): Promise<readonly Tensor[]> {
+  run(request: InferenceRequest, limits: CallLimits): Promise<readonly Tensor[]> {
     if (this.#plan !== undefined && this.#responsesMax(request, this.#plan) > 1) throw streamNeeded();
     this.#checkSequence(request);
-    if (this.#sequences === undefined) return this.#pool.run(request, limits);
+    return this.#sequences === undefined ? this.#pool.run(request, limits) : this.#runOfSequence(request, limits);
+  }
+
+  async #runOfSequence(request: InferenceRequest, limits: CallLimits): Promise<readonly Tensor[]> {
     const bounded = this.#withDeadline(limits);
     const leave = this.#active.enter();
     let turn: Turn | undefined;

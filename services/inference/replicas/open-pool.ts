@@ -54,6 +54,8 @@ export function openPool(
       const run = { executionProviders: [executionProvider, ...fallbackProviders], intraOpThreads };
       return warmedUp(await loadInstance(content, run, { artifacts, startWorker, log }), warmUps, random);
     },
+    // At the end of the turn of the event loop that has read them.
+    soon: setImmediate,
     findBatchSize: (instance) => foundBatchSize(instance, warmUps, batching!.maxBatchSize, { clock, random, log }),
     clock,
     random,

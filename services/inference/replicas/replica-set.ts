@@ -6,7 +6,7 @@ import { type ModelTable, modelTable, stateOf, takesRequests } from "./model-tab
 import { nextAction, nextRetryMs, refusals } from "./policy.ts";
 import type { HeldVersion, PolicySnapshot } from "./policy-snapshot.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
-import { type ReadyVersion, readyVersion, resolveVersion } from "./resolve.ts";
+import { type ReadyVersion, readyEntry, resolveVersion } from "./resolve.ts";
 
 /** What a replica set is made of. */
 export interface ReplicaSetOptions {
@@ -63,17 +63,15 @@ export class ReplicaSet {
    * A version that takes requests, see `readyVersion`. One that is loaded on demand is loaded first, for as long as the caller, and
    * the bounds, can wait.
    */
-  async ready(model: string, reference: string, limits: CallLimits): Promise<ReadyVersion> {
+  ready(model: string, reference: string, limits: CallLimits): ReadyVersion | Promise<ReadyVersion> {
     const entry = resolveVersion(this.#table, model, reference);
     const isAwaited = takesRequests(entry) && stateOf(entry).kind !== "ready";
-    if (!isAwaited) return readyVersion(this.#table, model, String(entry.version));
+    if (!isAwaited) return readyEntry(entry);
     return this.#demand.until(entry, limits, () => {
       const present = resolveVersion(this.#table, model, String(entry.version));
       const { kind } = stateOf(present);
       // What has no room yet, or waits for its turn, may get it.
-      return kind === "loading" || kind === "dormant"
-        ? undefined
-        : readyVersion(this.#table, model, String(entry.version));
+      return kind === "loading" || kind === "dormant" ? undefined : readyEntry(present);
     });
   }
 

@@ -122,7 +122,7 @@ export class Replica {
   }
 
   /** Runs a request that has one response; see `ModelRunner.run`. Throws MODEL_NOT_READY unless the replica is ready. */
-  async run(request: InferenceRequest, limits: CallLimits): Promise<readonly Tensor[]> {
+  run(request: InferenceRequest, limits: CallLimits): Promise<readonly Tensor[]> {
     return this.#readyRunner().run(request, limits);
   }
 

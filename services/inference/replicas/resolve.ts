@@ -30,7 +30,11 @@ export function resolveVersion(table: ModelTable, model: string, reference: stri
 
 /** A version that takes requests, with its signature. Besides `resolveVersion`'s faults throws MODEL_NOT_READY. */
 export function readyVersion(table: ModelTable, model: string, reference: string): ReadyVersion {
-  const entry = resolveVersion(table, model, reference);
+  return readyEntry(resolveVersion(table, model, reference));
+}
+
+/** The same of a version that was found. */
+export function readyEntry(entry: VersionEntry): ReadyVersion {
   const state = stateOf(entry);
   if (state.kind !== "ready" || entry.replica === undefined) throw notReady(entry, state);
   const { version, replica, placement } = entry;
