@@ -1,5 +1,5 @@
 import { ServiceError } from "../../lib/errors.ts";
-import type { Tensor } from "../../lib/tensor.ts";
+import type { Signature, Tensor } from "../../lib/tensor.ts";
 import type { Instance } from "../../services/inference/replicas/instance.ts";
 import type { RunResult } from "../../services/inference/worker/thread-protocol.ts";
 
@@ -8,7 +8,7 @@ export const noTime = { inputMs: 0, computeMs: 0, outputMs: 0 };
 
 /** An instance whose runs end when the test says so. */
 export class HandDrivenInstance implements Instance {
-  readonly signature = { inputs: [], outputs: [] };
+  readonly signature: Signature;
   readonly ended: Promise<string>;
   /** The names of the outputs of every run, in order. */
   readonly runs: string[] = [];
@@ -18,7 +18,8 @@ export class HandDrivenInstance implements Instance {
   #end!: (why: string) => void;
   #pending: { resolve(result: RunResult): void; reject(failure: unknown): void } | undefined;
 
-  constructor() {
+  constructor(signature: Signature = { inputs: [], outputs: [] }) {
+    this.signature = signature;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });

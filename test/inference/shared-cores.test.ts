@@ -1,4 +1,6 @@
 import { expect } from "chai";
+import type { Signature, Tensor } from "../../lib/tensor.ts";
+import { type BatchSettings, unbatched } from "../../services/inference/batching/batch-settings.ts";
 import { CoreBudget } from "../../services/inference/replicas/core-budget.ts";
 import { InstancePool } from "../../services/inference/replicas/instance-pool.ts";
 import { ManualClock } from "../manual-clock.ts";
@@ -15,16 +17,21 @@ describe("pools that share the cores of a node", () => {
     readonly pool: InstancePool;
     readonly instances: HandDrivenInstance[];
     readonly answers: string[];
-    send(name: string): Promise<void>;
+    send(name: string, inputs?: readonly Tensor[]): Promise<void>;
   }
-  const started = async (cores: CoreBudget, sessionThreads: readonly number[]): Promise<Shared> => {
+  const started = async (
+    cores: CoreBudget,
+    sessionThreads: readonly number[],
+    batching?: BatchSettings,
+    signature: Signature = { inputs: [], outputs: [] },
+  ): Promise<Shared> => {
     const instances: HandDrivenInstance[] = [];
     const answers: string[] = [];
-    const startInstance = async () => instances[instances.push(new HandDrivenInstance()) - 1];
-    const pool = new InstancePool({ ...poolOptions(clock, startInstance), cores, sessionThreads });
+    const startInstance = async () => instances[instances.push(new HandDrivenInstance(signature)) - 1];
+    const pool = new InstancePool({ ...poolOptions(clock, startInstance), cores, sessionThreads, batching });
     await pool.start();
-    const send = async (name: string) => {
-      const job = { inputs: [], outputNames: [name], inputBytes: 0, priority: 0, timeoutMs: 0 };
+    const send = async (name: string, inputs: readonly Tensor[] = []) => {
+      const job = { inputs, outputNames: [name], inputBytes: inputs.length, priority: 0, timeoutMs: 0 };
       const limits = { deadlineMs: Infinity, signal: new AbortController().signal };
       pool.run(job, limits).then(
         ([output]) => void answers.push(output.name),
@@ -74,6 +81,29 @@ describe("pools that share the cores of a node", () => {
     expect(running()).to.deep.equal([true, true, false]);
     clock.advance(20);
     expect(running()).to.deep.equal([true, true, true]);
+  });
+
+  it("run what has waited for company also where the cores were taken meanwhile, and stop with it", async () => {
+    const cores = new CoreBudget({ coreCount: 1, waitMsMax: Infinity, clock });
+    const rows = { name: "x", dataType: "UINT8", shape: ["n"], optional: false } as const;
+    const patient = { ...unbatched, maxBatchSize: 8, requestRowsMax: 8, maxQueueDelayMs: 50 };
+    const c = await started(cores, [1], patient, { inputs: [rows], outputs: [rows] });
+    const d = await started(cores, [1]);
+    const row = { ...rows, shape: [1], bytes: new Uint8Array(1) };
+    await c.send("c1", [row]);
+    await d.send("d1");
+    clock.advance(50);
+    await d.instances[0].finish();
+    expect(c.instances[0].runs).to.deep.equal(["c1"]);
+    await c.instances[0].finish();
+    await c.send("c2", [row]);
+    await d.send("d2");
+    const stopped = c.pool.stop();
+    await d.instances[0].finish();
+    expect(c.instances[0].runs).to.deep.equal(["c1", "c2"]);
+    await c.instances[0].finish();
+    await Promise.all([stopped, d.pool.stop()]);
+    expect(c.answers).to.deep.equal(["c1", "c2"]);
   });
 
   it("have the cores back of a session that dies", async () => {
