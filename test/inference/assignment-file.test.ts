@@ -34,8 +34,10 @@ describe("the assignment on disk", () => {
             modelFile: { artifact: `artifacts/${"ab".repeat(32)}`, sizeBytes: 12 },
             externalFiles: [{ location: "w/a.bin", artifact: `artifacts/${"cd".repeat(32)}`, sizeBytes: 2 ** 40 }],
             aliases: ["default"],
+            memoryBytes: 2 ** 33,
             settings: {
               versionPolicy: { specific: { versions: [1, 2] } },
+              residency: "RESIDENCY_ON_DEMAND",
               warmUps: [
                 { kind: "KIND_RANDOM", rows: 2, inputs: [{ name: "x", shape: [2], raw: Buffer.from([0, 255]) }] },
               ],
@@ -146,6 +148,8 @@ describe("the assignment on disk", () => {
           ],
         },
         aliases: ["default"],
+        memoryBytes: 2 ** 33,
+        isOnDemand: true,
         versionPolicy: { kind: "specific", versions: [1, 2] },
       },
     ]);

@@ -31,7 +31,14 @@ export function rowCountOf(inputs: readonly Tensor[]): number {
 export function bucketOf({ inputs, outputNames }: InferenceJob): string | undefined {
   const rowCount = inputs[0]?.shape[0];
   if (!rowCount || inputs.some(({ shape }) => shape[0] !== rowCount)) return undefined;
-  return JSON.stringify([inputs.map(({ name, shape }) => [name, ...shape.slice(1)]), outputNames]);
+  let bucket = "";
+  for (const { name, shape } of inputs) {
+    bucket += `${name.length}:${name}`;
+    for (let axis = 1; axis < shape.length; axis++) bucket += `,${shape[axis]}`;
+    bucket += ";";
+  }
+  for (const name of outputNames) bucket += `${name.length}:${name};`;
+  return bucket;
 }
 
 function hasRows({ shape: [first] }: TensorSpec): boolean {

@@ -48,6 +48,7 @@ export class InstancePool {
   readonly #instances: InstanceSet;
   /** By priority, where the order of answers is kept. */
   readonly #orders: readonly AnswerOrder[];
+  readonly #onAbandon = (abandoned: PendingRequest) => this.#batcher.remove(abandoned);
   #settings: BatchSettings;
   #hasRows = false;
   /** Why nothing more is taken. */
@@ -162,13 +163,14 @@ export class InstancePool {
   #pending(job: InferenceJob, limits: CallLimits, order: AnswerOrder | undefined): PendingRequest {
     const { clock, observer, batching } = this.#options;
     return new PendingRequest(job, {
-      ...limits,
+      deadlineMs: limits.deadlineMs,
+      signal: limits.signal,
       rowCount: this.#hasRows ? rowCountOf(job.inputs) : 1,
       bucket: this.#hasRows && batching !== undefined ? bucketOf(job) : undefined,
       order,
       clock,
       observer,
-      onAbandon: (abandoned) => this.#batcher.remove(abandoned),
+      onAbandon: this.#onAbandon,
     });
   }
 

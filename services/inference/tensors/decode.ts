@@ -43,17 +43,19 @@ export interface InferenceRequest extends InferenceJob {
 export function decodeRequest(request: Request, signature: Signature): InferenceRequest {
   const model = quoted(request.modelName);
   refuseUnsupported(request);
-  checkNames(request, signature, model);
+  const names = namesOf(signature);
+  const indexOf = indexByName(request, names, model);
+  checkNeeded(indexOf, names, model);
   checkCarriage(request, model);
-  const indexOf = new Map(request.inputs.map(({ name }, index) => [name, index]));
-  const inputs = signature.inputs.flatMap((spec) => {
+  const inputs: Tensor[] = [];
+  for (const spec of signature.inputs) {
     const index = indexOf.get(spec.name);
-    if (index === undefined) return [];
+    if (index === undefined) continue;
     const label = `input ${quoted(spec.name)} of model ${model}`;
-    return [decodeInput(request.inputs[index], request.rawInputContents[index], spec, label)];
-  });
+    inputs.push(decodeInput(request.inputs[index], request.rawInputContents[index], spec, label));
+  }
   const inputBytes = inputs.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
-  const outputNames = wantedOutputs(request, signature, model);
+  const outputNames = wantedOutputs(request, names.outputs, model);
   return {
     inputs,
     outputNames,
@@ -64,21 +66,49 @@ export function decodeRequest(request: Request, signature: Signature): Inference
   };
 }
 
-/** Every input of the signature that is not optional is there, none twice, and nothing else. */
-function checkNames(request: Request, { inputs }: Signature, model: string): void {
-  const known = new Set(inputs.map(({ name }) => name));
-  const given = new Set<string>();
-  for (const { name } of request.inputs) {
-    if (!known.has(name)) {
-      throw tensorFault(`unexpected input ${quoted(name)} for model ${model}; its inputs: ${quotedList([...known])}`);
-    }
-    if (given.has(name)) throw tensorFault(`input ${quoted(name)} already exists in request for model ${model}`);
-    given.add(name);
+/** The names in a signature. */
+interface SignatureNames {
+  readonly inputs: ReadonlySet<string>;
+  /** The inputs that are not optional. */
+  readonly needed: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+const knownNames = new WeakMap<Signature, SignatureNames>();
+
+/** Collected once: requests are many. */
+function namesOf(signature: Signature): SignatureNames {
+  let names = knownNames.get(signature);
+  if (names === undefined) {
+    names = {
+      inputs: new Set(signature.inputs.map(({ name }) => name)),
+      needed: signature.inputs.filter(({ optional }) => !optional).map(({ name }) => name),
+      outputs: signature.outputs.map(({ name }) => name),
+    };
+    knownNames.set(signature, names);
   }
-  const needed = inputs.filter(({ optional }) => !optional).map(({ name }) => name);
+  return names;
+}
+
+/** Where each input stands in the request: all are the model's, and none is there twice. */
+function indexByName({ inputs }: Request, known: SignatureNames, model: string): ReadonlyMap<string, number> {
+  const indexOf = new Map<string, number>();
+  for (const { name } of inputs) {
+    if (!known.inputs.has(name)) {
+      const expected = quotedList([...known.inputs]);
+      throw tensorFault(`unexpected input ${quoted(name)} for model ${model}; its inputs: ${expected}`);
+    }
+    if (indexOf.has(name)) throw tensorFault(`input ${quoted(name)} already exists in request for model ${model}`);
+    indexOf.set(name, indexOf.size);
+  }
+  return indexOf;
+}
+
+/** Every input that is not optional is there. */
+function checkNeeded(given: ReadonlyMap<string, number>, { inputs, needed }: SignatureNames, model: string): void {
+  if (needed.every((name) => given.has(name))) return;
   const missing = needed.filter((name) => !given.has(name));
-  if (missing.length === 0) return;
-  const range = needed.length === known.size ? `${known.size} inputs` : `${needed.length} to ${known.size} inputs`;
+  const range = needed.length === inputs.size ? `${inputs.size} inputs` : `${needed.length} to ${inputs.size} inputs`;
   throw tensorFault(
     `expected ${range} but got ${given.size} inputs for model ${model}; missing: ${quotedList(missing)}`,
   );
@@ -114,8 +144,7 @@ function decodeInput(input: InputTensor, raw: Buffer | undefined, spec: TensorSp
   return { name, dataType, shape, bytes };
 }
 
-function wantedOutputs(request: Request, { outputs }: Signature, model: string): readonly string[] {
-  const known = outputs.map(({ name }) => name);
+function wantedOutputs(request: Request, known: readonly string[], model: string): readonly string[] {
   if (request.outputs.length === 0) return known;
   const wanted = new Set<string>();
   for (const { name } of request.outputs) {
