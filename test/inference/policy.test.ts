@@ -93,8 +93,14 @@ describe("the policy of a node", () => {
     const both = [replica, held(aspired[1], ready)];
     expect(next(aspired, both, { nowMs: 9 })).to.equal(undefined);
     expect(next(aspired, both, { nowMs: 10 })).to.deep.equal({ kind: "retry", replica });
-    expect(nextRetryMs(both)).to.equal(10);
-    expect(nextRetryMs([])).to.equal(Infinity);
+    expect(nextRetryMs(both, 9)).to.equal(10);
+    expect(nextRetryMs([], 9)).to.equal(Infinity);
+  });
+
+  it("is not asked again by time for what may be tried already and has to wait for something else", () => {
+    const [due, later] = [held(version("a", 1), failed(10)), held(version("b", 1), failed(30))];
+    expect(nextRetryMs([due], 10)).to.equal(Infinity);
+    expect(nextRetryMs([due, later], 20)).to.equal(30);
   });
 
   it("comes to rest with exactly the assigned versions, from anywhere, when every load succeeds", () => {

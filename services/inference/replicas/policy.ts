@@ -48,9 +48,13 @@ function missingVersions({ aspired, held, isDemanded }: PolicySnapshot<HeldVersi
   return aspired.filter((version) => isWanted(version) && !held.some((replica) => isInPlace(replica.aspired, version)));
 }
 
-/** When the policy should be asked again though nothing has changed, in milliseconds since 1970; Infinity if never. */
-export function nextRetryMs(held: readonly HeldVersion[]): number {
-  return Math.min(...held.map(({ state }) => (state.kind === "failed" ? state.retryAtMs : Infinity)));
+/**
+ * When the policy should be asked again though nothing has changed, in milliseconds since 1970; Infinity if never. What may be tried
+ * already and is not waits for a load to end or for room, which are changes.
+ */
+export function nextRetryMs(held: readonly HeldVersion[], nowMs: number): number {
+  const retriesMs = held.map(({ state }) => (state.kind === "failed" ? state.retryAtMs : Infinity));
+  return Math.min(...retriesMs.filter((atMs) => atMs > nowMs));
 }
 
 function isSurplus({ aspired: own, state }: HeldVersion, { aspired, held }: PolicySnapshot<HeldVersion>): boolean {

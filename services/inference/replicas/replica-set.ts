@@ -91,7 +91,10 @@ export class ReplicaSet {
 
   #advance(): void {
     if (this.#stopping) return;
-    for (let action = nextAction(this.#snapshot); action !== undefined; action = nextAction(this.#snapshot)) {
+    // One time for all: what falls due in between would be neither done nor scheduled.
+    const nowMs = this.#options.clock.now();
+    const next = () => nextAction(this.#snapshotAt(nowMs));
+    for (let action = next(); action !== undefined; action = next()) {
       switch (action.kind) {
         case "load":
           this.#load(this.#created(action.aspired));
@@ -103,16 +106,16 @@ export class ReplicaSet {
           this.#unload(action.replica);
       }
     }
-    this.#scheduleRetry();
-    this.#table = modelTable(this.#aspired, refusals(this.#snapshot), [...this.#held]);
+    this.#scheduleRetry(nowMs);
+    this.#table = modelTable(this.#aspired, refusals(this.#snapshotAt(nowMs)), [...this.#held]);
     this.#options.onChange();
     this.#demand.wake();
   }
 
-  get #snapshot(): PolicySnapshot<Replica> {
-    const { clock, loadsMax, budgetBytes } = this.#options;
+  #snapshotAt(nowMs: number): PolicySnapshot<Replica> {
+    const { loadsMax, budgetBytes } = this.#options;
     const isDemanded = (version: AspiredVersion) => this.#demand.isFor(version);
-    return { nowMs: clock.now(), aspired: this.#aspired, held: [...this.#held], loadsMax, budgetBytes, isDemanded };
+    return { nowMs, aspired: this.#aspired, held: [...this.#held], loadsMax, budgetBytes, isDemanded };
   }
 
   #created(aspired: AspiredVersion): Replica {
@@ -132,11 +135,10 @@ export class ReplicaSet {
     });
   }
 
-  #scheduleRetry(): void {
+  #scheduleRetry(nowMs: number): void {
     this.#cancelRetry();
-    const { clock } = this.#options;
-    const atMs = nextRetryMs([...this.#held]);
+    const atMs = nextRetryMs([...this.#held], nowMs);
     if (atMs === Infinity) return;
-    this.#cancelRetry = clock.after(Math.max(1, atMs - clock.now()), () => this.#advance());
+    this.#cancelRetry = this.#options.clock.after(Math.max(1, atMs - nowMs), () => this.#advance());
   }
 }
