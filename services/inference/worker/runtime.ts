@@ -82,8 +82,9 @@ function runtimeOptions(options: SessionOptions): InferenceSession.SessionOption
     interOpNumThreads: 1,
     // A refused request is the caller's to know; the runtime would also print it.
     logSeverityLevel: 4,
-    // Threads that wait by spinning take the cores that the event loop and the other sessions need.
-    extra: { session: { intra_op: { allow_spinning: "0" }, ...placement } },
+    // Within a run threads find their next piece of work sooner by spinning; between runs that would take the cores that the event
+    // loop and the other sessions need.
+    extra: { session: { force_spinning_stop: "1", ...placement } },
   };
 }
 
