@@ -68,14 +68,17 @@ describe("of what is assigned to a node", () => {
       all.map((state) => ({ aspired: aspiredVersion(model, 1), state, lastUsedMs: 0 })),
     );
     const choices: Readonly<Record<string, ModelChoice>> = { e: unloaded };
-    const entries = repositoryIndex(assigned, held, (model) => choices[model] ?? loaded());
+    const entries = repositoryIndex(assigned, held, {
+      choiceOf: (model) => choices[model] ?? loaded(),
+      refusalOf: ({ model }) => (model === "f" ? "no room" : undefined),
+    });
     expect(entries.map(({ name, state, reason }) => `${name} ${state} ${reason}`.trim())).to.deep.equal([
       "a READY",
       "b UNAVAILABLE torn",
       "c LOADING",
       "d LOADING",
       "e UNAVAILABLE unloaded",
-      "f LOADING",
+      "f UNAVAILABLE no room",
       "z UNLOADING",
     ]);
   });

@@ -149,6 +149,23 @@ describe("clients that control the models of a node", function () {
     expect(await ask()).to.deep.equal(["1", 1, 1]);
   });
 
+  it("are told at once that there is no room for a model, and may load it when there is", async () => {
+    node = await startNode(folder.path, registry.address, { modelControl: "explicit", memoryBudgetBytes: 100 });
+    registry.assign({ ...adding(1), memoryBytes: 60 }, { ...adding(3), model: "other", memoryBytes: 70 });
+    while ((await index()).length < 2) await new Promise((resolve) => setImmediate(resolve));
+    await load("adding");
+    const why = "it needs 70 bytes of memory; the node has 100, of which 40 are free or may be freed";
+    const refused = await fault(load("other"));
+    expect([refused.reason, refused.message]).to.deep.equal([
+      "LOAD_FAILED",
+      `failed to load 'other': version 3: ${why}`,
+    ]);
+    expect(await index()).to.deep.equal(["adding 1 READY", `other 3 UNAVAILABLE ${refused.message}`]);
+    await node.client.unary("RepositoryModelUnload", { modelName: "adding" });
+    await load("other");
+    expect(await ready("other")).to.equal(true);
+  });
+
   for (const [what, request, code, text] of [
     ["an unknown model", { modelName: "none" }, "NOT_FOUND", "failed to load 'none': it is not assigned to this node"],
     [

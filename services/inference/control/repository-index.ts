@@ -11,11 +11,18 @@ export interface IndexEntry {
   readonly reason: string;
 }
 
+/** What else the index says of versions. */
+export interface IndexQuestions {
+  readonly choiceOf: (model: string) => ModelChoice;
+  /** Why one cannot be loaded for want of memory. */
+  readonly refusalOf: (version: AspiredVersion) => string | undefined;
+}
+
 /** Every version that is assigned or held, by model and number. */
 export function repositoryIndex(
   assigned: readonly AspiredVersion[],
   held: readonly HeldVersion[],
-  choiceOf: (model: string) => ModelChoice,
+  { choiceOf, refusalOf }: IndexQuestions,
 ): IndexEntry[] {
   const versions = [...assigned, ...held.map(({ aspired }) => aspired)];
   const byName = new Map(versions.map((version) => [`${version.model}/${version.version}`, version]));
@@ -27,10 +34,10 @@ export function repositoryIndex(
     const name = `${aspired.model}/${aspired.version}`;
     states.set(name, [...(states.get(name) ?? []), state]);
   }
-  return sorted.map(({ model, version, isOnDemand }) => ({
-    name: model,
-    version: String(version),
-    ...stateOf(states.get(`${model}/${version}`) ?? [], choiceOf(model), isOnDemand),
+  return sorted.map((one) => ({
+    name: one.model,
+    version: String(one.version),
+    ...stateOf(states.get(`${one.model}/${one.version}`) ?? [], choiceOf(one.model), refusalOf(one), one.isOnDemand),
   }));
 }
 
@@ -38,6 +45,7 @@ export function repositoryIndex(
 function stateOf(
   states: readonly ReplicaState[],
   choice: ModelChoice,
+  refusal: string | undefined,
   isOnDemand: boolean,
 ): Pick<IndexEntry, "state" | "reason"> {
   const has = (kind: ReplicaState["kind"]) => states.some((state) => state.kind === kind);
@@ -47,6 +55,7 @@ function stateOf(
   if (failed !== undefined) return { state: "UNAVAILABLE", reason: failed.reason };
   if (has("unloading")) return { state: "UNLOADING", reason: "" };
   if (choice.kind === "unloaded") return { state: "UNAVAILABLE", reason: choice.reason };
+  if (refusal !== undefined) return { state: "UNAVAILABLE", reason: refusal };
   if (isOnDemand) return { state: "READY", reason: "loaded by its first request" };
   return { state: "LOADING", reason: "" };
 }

@@ -9,10 +9,13 @@ import type { ReplicaSet } from "../replicas/replica-set.ts";
 import { quoted } from "../tensors/tensor-fault.ts";
 
 /** RepositoryIndex, RepositoryModelLoad and RepositoryModelUnload. A node has one repository: what is assigned to it. */
-export function repositoryHandlers(control: ModelControl, replicas: Pick<ReplicaSet, "held">) {
+export function repositoryHandlers(control: ModelControl, replicas: Pick<ReplicaSet, "held" | "refusalOf">) {
   return {
     RepositoryIndex: ({ ready }) => {
-      const models = repositoryIndex(control.assigned, replicas.held, (model) => control.choiceOf(model));
+      const models = repositoryIndex(control.assigned, replicas.held, {
+        choiceOf: (model) => control.choiceOf(model),
+        refusalOf: (version) => replicas.refusalOf(version),
+      });
       return { models: ready ? models.filter(({ state }) => state === "READY") : models };
     },
     RepositoryModelLoad: async (request, call) => {

@@ -63,8 +63,13 @@ export function readyEntries(models: Iterable<ModelEntry>): readonly ReadyEntry[
 /** How far a version is; what waits for its turn counts as loading. */
 export function stateOf({ replica, isOnDemand, refusal }: VersionEntry): ReplicaState {
   if (replica !== undefined) return replica.state;
-  if (refusal !== undefined) return { kind: "failed", reason: refusal, retryAtMs: Infinity };
+  if (refusal !== undefined) return refusedState(refusal);
   return { kind: isOnDemand ? "dormant" : "loading" };
+}
+
+/** That of a version for which there is no memory: it is loaded when there is, not after some time. */
+export function refusedState(reason: string): ReplicaState {
+  return { kind: "failed", reason, retryAtMs: Infinity };
 }
 
 /** Whether requests to a version are answered, though they may have to wait until it is loaded. */

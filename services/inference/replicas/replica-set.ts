@@ -2,7 +2,7 @@ import type { Clock } from "../../../lib/clock.ts";
 import type { CallLimits } from "../batching/pending-request.ts";
 import { type AspiredVersion, filesOf, isSameVersion } from "./aspired-version.ts";
 import { Demand, type DemandBounds } from "./demand.ts";
-import { type ModelTable, modelTable, stateOf, takesRequests } from "./model-table.ts";
+import { type ModelTable, modelTable, refusedState, stateOf, takesRequests } from "./model-table.ts";
 import { nextAction, nextRetryMs, refusals } from "./policy.ts";
 import type { HeldVersion, PolicySnapshot } from "./policy-snapshot.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
@@ -29,6 +29,7 @@ export class ReplicaSet {
   readonly #held = new Set<Replica>();
   readonly #demand: Demand;
   #aspired: readonly AspiredVersion[] = [];
+  #refusals: ReadonlyMap<AspiredVersion, string> = new Map();
   #table: ModelTable = new Map();
   #cancelRetry: () => void = () => undefined;
   #stopping = false;
@@ -48,9 +49,16 @@ export class ReplicaSet {
     return [...this.#held];
   }
 
-  /** How far a version is with just these settings; undefined where it is not held with them. */
+  /** How far a version is with just these settings; undefined where it is not held with them, and may yet be. */
   stateFor(aspired: AspiredVersion): ReplicaState | undefined {
-    return [...this.#held].find((replica) => isSameVersion(replica.aspired, aspired))?.state;
+    const held = [...this.#held].find((replica) => isSameVersion(replica.aspired, aspired));
+    const refusal = this.refusalOf(aspired);
+    return held?.state ?? (refusal === undefined ? undefined : refusedState(refusal));
+  }
+
+  /** Why a version cannot be loaded for want of memory; undefined where it can. */
+  refusalOf(aspired: AspiredVersion): string | undefined {
+    return [...this.#refusals].find(([version]) => isSameVersion(version, aspired))?.[1];
   }
 
   /** The digests of the artifacts that loads may still need. */
@@ -107,7 +115,8 @@ export class ReplicaSet {
       }
     }
     this.#scheduleRetry(nowMs);
-    this.#table = modelTable(this.#aspired, refusals(this.#snapshotAt(nowMs)), [...this.#held]);
+    this.#refusals = refusals(this.#snapshotAt(nowMs));
+    this.#table = modelTable(this.#aspired, this.#refusals, [...this.#held]);
     this.#options.onChange();
     this.#demand.wake();
   }
