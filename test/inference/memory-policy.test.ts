@@ -73,6 +73,25 @@ describe("the policy of a node whose memory is bounded", () => {
     expect(next([pinned("p", 70)], [failed])).to.equal("retry p");
   });
 
+  it("lets what has failed rest where it is loaded on demand, and tries it again only for requests", () => {
+    const failed = held(a, 0, { kind: "failed", reason: "no", retryAtMs: 0 });
+    const others = [held(b), held(onDemand("c", 60))];
+    expect(next([a, b, c], [failed, ...others])).to.equal("rest a");
+    const resting = held(a, 0, { kind: "dormant" });
+    expect(next([a, b, c], [resting, held(b)])).to.equal("nothing");
+    expect(next([a, b], [resting, held(b)], "a")).to.equal("retry a");
+    expect(next([pinned("a", 40), b], [resting, held(b)])).to.equal("retry a");
+    expect(next([a, b, c], [resting, held(b, 1), held(c, 2)], "a")).to.equal("unload b");
+    const [large, none] = [onDemand("large", 101), held(onDemand("large", 101), 0, { kind: "dormant" })];
+    expect(refusals(snapshot([large], [none], "large")).get(large)).to.match(/^it needs 101 bytes/);
+  });
+
+  it("goes by what a version is set to now, not by what it was loaded with", () => {
+    expect(next([pinned("a", 40), b, c], [held(a, 1), held(b, 2)], "c")).to.equal("unload b");
+    expect(next([onDemand("a", 90), b], [held(a)], "b")).to.equal("unload a");
+    expect(next([onDemand("a", 10), onDemand("z", 80)], [held(onDemand("a", 90))], "z")).to.equal("load z");
+  });
+
   it("never exceeds the budget, unloads nothing for nothing, and comes to rest with all that has room", () => {
     const version = fc.record({ memoryBytes: fc.integer({ min: 1, max: 120 }), isOnDemand: fc.boolean() });
     fc.assert(

@@ -98,6 +98,23 @@ describe("a node whose versions do not all fit into its memory", function () {
     ]);
   });
 
+  it("loads again what could not be loaded only for the next request, and unloads nothing for it before", async () => {
+    const identity = identityModel("UINT8", ["n"]);
+    const torn = registry.store(identityModel("UINT8", ["m"]), identity.subarray(1));
+    await assigned({ ...version("a", 60), ...torn }, version("b", 60));
+    const stateOfA = (state: string) => registry.reportedState("models/a/versions/1", state);
+    const failed = stateOfA("STATE_FAILED");
+    expect(await send("a")).to.equal("UNAVAILABLE");
+    await failed;
+    const rested = stateOfA("STATE_READY");
+    expect(await send("b")).to.equal("answer 7");
+    await rested;
+    expect(await loaded()).to.deep.equal(["b"]);
+    registry.store(identityModel("UINT8", ["m"]));
+    expect(await send("a")).to.equal("answer 7");
+    expect(await loaded()).to.deep.equal(["a"]);
+  });
+
   it("lets a request wait for a load for as long as its deadline allows, and the next one have what was loaded", async () => {
     let open = () => {};
     registry.gate = new Promise((resolve) => {

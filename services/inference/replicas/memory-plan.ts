@@ -18,25 +18,26 @@ export function roomFor<Held extends HeldVersion>(
   snapshot: Omit<PolicySnapshot<Held>, "nowMs" | "loadsMax">,
 ): Room<Held> {
   const { aspired, held, budgetBytes, isDemanded } = snapshot;
-  const loaded = held.filter(({ state }) => state.kind !== "failed");
+  // What is loaded may have come to be set otherwise without being loaded anew.
+  const assigned = (own: AspiredVersion) => aspired.find((other) => isSameVersion(other, own));
+  const memoryBytesOf = (own: AspiredVersion) => (assigned(own) ?? own).memoryBytes;
+  const bytesOf = (replicas: readonly Held[]) => replicas.reduce((sum, one) => sum + memoryBytesOf(one.aspired), 0);
+  const neededBytes = memoryBytesOf(version);
+  const loaded = held.filter(({ state }) => state.kind !== "failed" && state.kind !== "dormant");
   const freeBytes = budgetBytes - bytesOf(loaded);
-  if (version.memoryBytes <= freeBytes) return { kind: "free" };
+  if (neededBytes <= freeBytes) return { kind: "free" };
   const leavingBytes = freeBytes + bytesOf(loaded.filter(({ state }) => state.kind === "unloading"));
-  if (version.memoryBytes <= leavingBytes) return { kind: "short", victims: [] };
-  const isAssigned = ({ aspired: own }: Held) => aspired.some((other) => isSameVersion(other, own));
-  const mayGo = loaded.filter((one) => one.state.kind !== "unloading" && (one.aspired.isOnDemand || !isAssigned(one)));
+  if (neededBytes <= leavingBytes) return { kind: "short", victims: [] };
+  const isAssigned = (one: Held) => assigned(one.aspired) !== undefined;
+  const mayGo = loaded.filter((one) => one.state.kind !== "unloading" && (assigned(one.aspired)?.isOnDemand ?? true));
   const victims = mayGo
     .filter((one) => one.state.kind === "ready" && !(isAssigned(one) && isDemanded(one.aspired)))
     .sort((a, b) => Number(isAssigned(a)) - Number(isAssigned(b)) || a.lastUsedMs - b.lastUsedMs);
-  if (version.memoryBytes <= leavingBytes + bytesOf(victims)) return { kind: "short", victims };
+  if (neededBytes <= leavingBytes + bytesOf(victims)) return { kind: "short", victims };
   const freeableBytes = leavingBytes + bytesOf(mayGo);
-  if (version.memoryBytes <= freeableBytes) return { kind: "short", victims: [] };
+  if (neededBytes <= freeableBytes) return { kind: "short", victims: [] };
   const reason =
-    `it needs ${version.memoryBytes} bytes of memory; the node has ${budgetBytes}, ` +
+    `it needs ${neededBytes} bytes of memory; the node has ${budgetBytes}, ` +
     `of which ${Math.max(0, freeableBytes)} are free or may be freed`;
   return { kind: "refused", reason };
-}
-
-function bytesOf(held: readonly HeldVersion[]): number {
-  return held.reduce((sum, { aspired }) => sum + aspired.memoryBytes, 0);
 }

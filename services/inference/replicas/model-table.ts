@@ -23,7 +23,7 @@ export interface VersionEntry {
   readonly variant: string;
   /** What it runs on; until it has been loaded, what it prefers. */
   readonly placement: Placement;
-  /** Absent until its turn to load has come. */
+  /** Absent until its turn to load has come; dormant where it has failed and is loaded by the next request. */
   readonly replica: Replica | undefined;
   /** Whether it is loaded by its first request. */
   readonly isOnDemand: boolean;
@@ -62,7 +62,7 @@ export function readyEntries(models: Iterable<ModelEntry>): readonly ReadyEntry[
 
 /** How far a version is; what waits for its turn counts as loading. */
 export function stateOf({ replica, isOnDemand, refusal }: VersionEntry): ReplicaState {
-  if (replica !== undefined) return replica.state;
+  if (replica !== undefined && replica.state.kind !== "dormant") return replica.state;
   if (refusal !== undefined) return refusedState(refusal);
   return { kind: isOnDemand ? "dormant" : "loading" };
 }

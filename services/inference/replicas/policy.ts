@@ -6,29 +6,38 @@ import type { HeldVersion, PolicySnapshot } from "./policy-snapshot.ts";
 export type PolicyAction<Held> =
   | { readonly kind: "load"; readonly aspired: AspiredVersion }
   | { readonly kind: "retry"; readonly replica: Held }
+  /** It has failed, and is not tried again before a request wants it. */
+  | { readonly kind: "rest"; readonly replica: Held }
   | { readonly kind: "unload"; readonly replica: Held };
 
 /**
  * What to do next, if anything: first unload what is no longer wanted, then load what is missing, then try again what
  * failed. A ready version that is no longer aspired stays while an aspired version of its model is not ready, so that a
  * model is never without a version because of an exchange; one that is aspired in another variant, or with other settings,
- * stays until it is ready as that. What is loaded on demand is missing only where requests wait for it. Where memory is short,
- * something goes that may; what has no room lets others pass.
+ * stays until it is ready as that. What is loaded on demand is missing, or tried again, only where requests wait for it. Where
+ * memory is short, something goes that may; what has no room lets others pass.
  */
 export function nextAction<Held extends HeldVersion>(snapshot: PolicySnapshot<Held>): PolicyAction<Held> | undefined {
-  const { held, loadsMax, nowMs } = snapshot;
+  const { aspired, held, loadsMax, nowMs } = snapshot;
   const surplus = held.find((replica) => isSurplus(replica, snapshot));
   if (surplus !== undefined) return { kind: "unload", replica: surplus };
+  const due = held.filter(({ state }) => state.kind === "failed" && state.retryAtMs <= nowMs);
+  const resting = due.find(({ aspired: own }) => aspired.some((one) => one.isOnDemand && isSameVersion(one, own)));
+  if (resting !== undefined) return { kind: "rest", replica: resting };
   if (held.filter(({ state }) => state.kind === "loading").length >= loadsMax) return undefined;
-  const missing = missingVersions(snapshot).map((version) => ({ kind: "load" as const, aspired: version }));
-  const failed = held.filter(({ state }) => state.kind === "failed" && state.retryAtMs <= nowMs);
-  for (const step of [...missing, ...failed.map((replica) => ({ kind: "retry" as const, replica }))]) {
+  const missing = missingVersions(snapshot).map((version): LoadStep<Held> => {
+    const replica = held.find(({ aspired: own }) => isSameVersion(own, version));
+    return replica === undefined ? { kind: "load", aspired: version } : { kind: "retry", replica };
+  });
+  for (const step of [...missing, ...due.map((replica): LoadStep<Held> => ({ kind: "retry", replica }))]) {
     const room = roomFor(step.kind === "load" ? step.aspired : step.replica.aspired, snapshot);
     if (room.kind === "free") return step;
     if (room.kind === "short" && room.victims.length > 0) return { kind: "unload", replica: room.victims[0] };
   }
   return undefined;
 }
+
+type LoadStep<Held> = Extract<PolicyAction<Held>, { readonly kind: "load" | "retry" }>;
 
 /** Why versions that should be loaded are not: there is no room for them. */
 export function refusals<Held extends HeldVersion>(
@@ -42,10 +51,11 @@ export function refusals<Held extends HeldVersion>(
   );
 }
 
-/** What should be loaded and is not held, in the order of the assignment. */
+/** What should be loaded and is not held, or only rests, in the order of the assignment. */
 function missingVersions({ aspired, held, isDemanded }: PolicySnapshot<HeldVersion>): readonly AspiredVersion[] {
   const isWanted = (version: AspiredVersion) => !version.isOnDemand || isDemanded(version);
-  return aspired.filter((version) => isWanted(version) && !held.some((replica) => isInPlace(replica.aspired, version)));
+  const awake = held.filter(({ state }) => state.kind !== "dormant");
+  return aspired.filter((version) => isWanted(version) && !awake.some((one) => isInPlace(one.aspired, version)));
 }
 
 /**

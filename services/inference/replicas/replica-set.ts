@@ -110,6 +110,9 @@ export class ReplicaSet {
         case "retry":
           this.#load(action.replica);
           break;
+        case "rest":
+          action.replica.rest();
+          break;
         case "unload":
           this.#unload(action.replica);
       }

@@ -116,6 +116,11 @@ export class Replica {
     return this.#loading;
   }
 
+  /** After a failure: loads nothing before it is told to. */
+  rest(): void {
+    this.#state = { kind: "dormant" };
+  }
+
   /** Whether a request may have more than one response. */
   get isDecoupled(): boolean {
     return this.aspired.settings.decoupled !== undefined;
