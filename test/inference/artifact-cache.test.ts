@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect } from "chai";
 import { messageOf, ServiceError } from "../../lib/errors.ts";
 import { ArtifactCache } from "../../services/inference/artifacts/artifact-cache.ts";
@@ -185,5 +187,20 @@ describe("the artifact cache", () => {
       const { path } = await fetched!;
       expect(await readFile(path)).to.deep.equal(bytes);
     }
+  });
+
+  it("remembers nothing of what it has removed", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const cache = cacheOf(breaking());
+    const growthOf = async (count: number) => {
+      collect();
+      const beforeBytes = process.memoryUsage().heapUsed;
+      for (let round = 0; round < count; round++) await cache.keepOnly(() => new Set());
+      collect();
+      return process.memoryUsage().heapUsed - beforeBytes;
+    };
+    await growthOf(1000);
+    expect(await growthOf(10_000)).to.be.below(300_000);
   });
 });

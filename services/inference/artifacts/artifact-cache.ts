@@ -58,12 +58,14 @@ export class ArtifactCache {
   async keepOnly(needed: () => ReadonlySet<string>): Promise<void> {
     for (const [sha256, { stop }] of this.#fetching) if (!needed().has(sha256)) stop.abort(notNeeded());
     const names = await readdir(this.#folder).catch(() => []);
+    const kept = needed();
     const surplus = names.filter((name) => {
       const sha256 = name.slice(0, sha256Chars);
-      return !needed().has(sha256) && !this.#fetching.has(sha256);
+      return !kept.has(sha256) && !this.#fetching.has(sha256);
     });
     const removing = surplus.map((name) => rm(join(this.#folder, name), { force: true, recursive: true }));
-    this.#removed = Promise.allSettled([this.#removed, ...removing]);
+    // Without the outcomes, each of which would hold the one before.
+    this.#removed = Promise.allSettled([this.#removed, ...removing]).then(() => undefined);
     await Promise.all(removing);
   }
 
