@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { messageOf } from "../../lib/errors.ts";
 import { Random } from "../../lib/random.ts";
 import { type DataType, elementBytes, type Signature } from "../../lib/tensor.ts";
+import { checkByteStrings } from "../../services/inference/tensors/byte-strings.ts";
 import { measuredBatchSize, smallestNearBest } from "../../services/inference/warm-up/batch-size.ts";
 import { type WarmUp, warmUpInputs } from "../../services/inference/warm-up/warm-up-inputs.ts";
 
@@ -37,6 +38,29 @@ describe("the inputs of a warm-up", () => {
     expect(
       made(taking("FP32", ["n"], true), { inputs: [{ name: "x", shape: [2], bytes: Buffer.alloc(0) }] }).length,
     ).to.equal(1);
+  });
+
+  for (const dataType of ["FP32", "BYTES"] as const) {
+    it(`hold the event loop up by few random ${dataType} of very many, all of them there`, () => {
+      let count = 0;
+      const counted = () => {
+        count++;
+        return random.uniform();
+      };
+      for (const elements of [4096, 4097, 10_000_001]) {
+        const [{ bytes }] = warmUpInputs(taking(dataType, [elements]), { ...zeros, kind: "random" }, counted);
+        if (dataType === "FP32") expect(bytes.length).to.equal(4 * elements);
+        else checkByteStrings(bytes, elements, "x");
+        expect(bytes.subarray(-9).every((byte) => byte === 0)).to.equal(false);
+      }
+      expect(count).to.be.below(20_000);
+    });
+  }
+
+  it("may be ever so many empty texts", () => {
+    const [{ bytes }] = made(taking("BYTES", [10_000_000]));
+    checkByteStrings(bytes, 10_000_000, "x");
+    expect(bytes.length).to.equal(40_000_000);
   });
 
   for (const dataType of Object.keys(elementBytes) as DataType[]) {

@@ -81,22 +81,39 @@ function givenBytes(bytes: Uint8Array, shape: readonly number[], { dataType }: T
 }
 
 function filled(dataType: DataType, count: number, kind: WarmUp["kind"], random: () => number): Uint8Array {
-  if (dataType === "BYTES") {
-    const text = () =>
-      Buffer.from(
-        kind === "zeros"
-          ? ""
-          : random()
-              .toString(36)
-              .slice(2, 2 + textBytes - 4),
-      );
-    return joinedByteStrings(Array.from({ length: count }, text));
-  }
-  const bytes = new Uint8Array(count * elementBytes[dataType]);
-  if (kind === "random") fillers[dataType](bytes.buffer, random);
+  if (kind === "zeros") return new Uint8Array(count * (elementBytes[dataType] ?? emptyTextBytes));
+  if (dataType === "BYTES") return filledTexts(count, random);
+  const block = new Uint8Array(Math.min(count, blockElements) * elementBytes[dataType]);
+  fillers[dataType](block.buffer, random);
+  return repeated(block, count * elementBytes[dataType]);
+}
+
+function filledTexts(count: number, random: () => number): Uint8Array {
+  const text = () =>
+    Buffer.from(
+      random()
+        .toString(36)
+        .slice(2, 2 + textBytes - emptyTextBytes),
+    );
+  const texts = Array.from({ length: Math.min(count, blockElements) }, text);
+  const block = joinedByteStrings(texts);
+  const rest = joinedByteStrings(texts.slice(0, count % blockElements));
+  return repeated(block, Math.floor(count / blockElements) * block.byteLength + rest.byteLength);
+}
+
+/** Elements that differ; then they come again. The event loop, on which others wait, would be long at millions. */
+const blockElements = 4096;
+
+/** A block over and over, the last time as much of it as has room. */
+function repeated(block: Uint8Array, byteCount: number): Uint8Array {
+  const bytes = new Uint8Array(byteCount);
+  bytes.set(block.subarray(0, byteCount));
+  for (let length = block.byteLength; length < byteCount; length *= 2) bytes.copyWithin(length, 0, length);
   return bytes;
 }
 
+/** The length alone. */
+const emptyTextBytes = 4;
 /** Bytes of a text with its length, at most. */
 const textBytes = 12;
 
