@@ -1,4 +1,11 @@
-import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerOptions } from "node:http2";
+import type {
+  Http2Server,
+  IncomingHttpHeaders,
+  ServerHttp2Session,
+  ServerHttp2Stream,
+  ServerOptions,
+} from "node:http2";
+import { Writable } from "node:stream";
 import type { Server, ServerCredentials } from "@grpc/grpc-js";
 import { assert } from "../errors.ts";
 
@@ -31,5 +38,22 @@ export function setUpHttp2(server: Server, { receiveWindowBytes, onHeaders }: Ht
   internals.createHttp2Server = (credentials) =>
     create(credentials)
       .on("session", (session: ServerHttp2Session) => session.setLocalWindowSize(receiveWindowBytes))
-      .prependListener("stream", (_, headers) => onHeaders(headers));
+      .prependListener("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+        stream.write = writeUnlessEnded as ServerHttp2Stream["write"];
+        onHeaders(headers);
+      });
 }
+
+/**
+ * Writes, or tells grpc-js that it is too late. grpc-js ends a call by itself where its deadline passes or its caller breaks the
+ * protocol, and goes on with the replies that its handler gave before; a stream of Node that is written to after its end does
+ * not end at all, so that the caller would never see a status.
+ */
+function writeUnlessEnded(this: ServerHttp2Stream, bytes: Buffer, callback: (failure?: Error | null) => void): boolean {
+  if (!this.writableEnded) return write.call(this, bytes, callback);
+  process.nextTick(callback, new Error("the call has ended"));
+  return false;
+}
+
+const write: (this: Writable, bytes: Buffer, callback: (failure?: Error | null) => void) => boolean =
+  Writable.prototype.write;
