@@ -5,6 +5,7 @@ import type {
   ServerHttp2Stream,
   ServerOptions,
 } from "node:http2";
+import type { Socket } from "node:net";
 import { Writable } from "node:stream";
 import type { Server, ServerCredentials } from "@grpc/grpc-js";
 import { assert } from "../errors.ts";
@@ -27,21 +28,54 @@ export interface Http2Options {
   readonly onHeaders: (headers: IncomingHttpHeaders) => void;
 }
 
-/** Sets up the HTTP/2 below a server. Must be called before the server listens. */
-export function setUpHttp2(server: Server, { receiveWindowBytes, onHeaders }: Http2Options): void {
+/** Sets up the HTTP/2 below a server, and gives its connections. Must be called before the server listens. */
+export function setUpHttp2(server: Server, { receiveWindowBytes, onHeaders }: Http2Options): Http2Connections {
   const internals = server as unknown as Internals;
   assert(typeof internals.createHttp2Server === "function", "a server of grpc-js makes its HTTP/2 servers itself");
   assert(typeof internals.commonServerOptions === "object", "a server of grpc-js keeps the options of HTTP/2 servers");
   const { settings } = internals.commonServerOptions;
   internals.commonServerOptions.settings = { ...settings, initialWindowSize: receiveWindowBytes };
   const create = internals.createHttp2Server.bind(server);
+  const connections = new Http2Connections();
   internals.createHttp2Server = (credentials) =>
-    create(credentials)
+    connections
+      .of(create(credentials))
       .on("session", (session: ServerHttp2Session) => session.setLocalWindowSize(receiveWindowBytes))
       .prependListener("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
         stream.write = writeUnlessEnded as ServerHttp2Stream["write"];
         onHeaders(headers);
       });
+  return connections;
+}
+
+/**
+ * All connections of a server, for its end: grpc-js does not hear of the end of one that was being closed already, so that its own
+ * shutdown may never be over, and leaves those open, also by force, whose peers do not close them.
+ */
+export class Http2Connections {
+  readonly #listening = new Set<Http2Server>();
+  readonly #sockets = new Set<Socket>();
+
+  /** Includes those of a server that does not listen yet. */
+  of(server: Http2Server): Http2Server {
+    return server
+      .on("listening", () => this.#listening.add(server))
+      .on("connection", (socket: Socket) => {
+        this.#sockets.add(socket);
+        socket.once("close", () => this.#sockets.delete(socket));
+      })
+      .on("close", () => this.#listening.delete(server));
+  }
+
+  /** Settles when nothing listens and no connection is open. */
+  async closed(): Promise<void> {
+    await Promise.all([...this.#listening].map((server) => new Promise((resolve) => server.once("close", resolve))));
+  }
+
+  /** Closes all connections at once. */
+  destroy(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
 }
 
 /**

@@ -12,7 +12,7 @@ import { answers, servedDefinition } from "./answers.ts";
 import type { CallContext } from "./call-context.ts";
 import type { AnyHandler, Handlers } from "./handlers.ts";
 import { Health, type ServingStatus } from "./health.ts";
-import { setUpHttp2 } from "./http2-server.ts";
+import { type Http2Connections, setUpHttp2 } from "./http2-server.ts";
 import { type ServiceName, serviceDefinition } from "./protos.ts";
 import { reflectionOf } from "./reflection.ts";
 import { type AnyCall, ServerCall } from "./server-call.ts";
@@ -35,6 +35,7 @@ export class RpcServer {
   readonly #config: ServerConfig;
   readonly #log: Log;
   readonly #server: Server;
+  readonly #connections: Http2Connections;
   readonly #health = new Health();
   readonly #draining = new AbortController();
   readonly #services = new Set<ServiceName>();
@@ -51,7 +52,7 @@ export class RpcServer {
       "grpc.keepalive_time_ms": 20_000,
       "grpc.keepalive_timeout_ms": 5000,
     });
-    setUpHttp2(this.#server, { receiveWindowBytes, onHeaders: markUnreadablePrincipal });
+    this.#connections = setUpHttp2(this.#server, { receiveWindowBytes, onHeaders: markUnreadablePrincipal });
   }
 
   /**
@@ -112,12 +113,16 @@ export class RpcServer {
     this.#health.set(["", ...this.#services], status);
   }
 
-  /** NOT_SERVING, ends endless streams, finishes accepted calls within the drain time, then closes. */
+  /** NOT_SERVING, ends endless streams, finishes accepted calls within the drain time, then closes, by force what is left. */
   async stop(): Promise<void> {
     this.setHealth("NOT_SERVING");
     this.#draining.abort(new ServiceError("DRAINING", "the server is shutting down; connect to another one"));
-    const timer = setTimeout(() => this.#server.forceShutdown(), this.#config.drainTimeoutMs);
-    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    const timer = setTimeout(() => {
+      this.#server.forceShutdown();
+      this.#connections.destroy();
+    }, this.#config.drainTimeoutMs);
+    this.#server.tryShutdown(() => undefined);
+    await this.#connections.closed();
     clearTimeout(timer);
   }
 
