@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { connect } from "node:net";
 import { Random } from "../../lib/random.ts";
 import { callFrames, flag, frame, frameType, opening, setStream } from "../harness/frames.ts";
@@ -49,7 +48,7 @@ export async function breach(port: number, seed: number, index: number): Promise
   // The server may be faster than what is sent to it.
   socket.on("error", () => undefined);
   socket.resume();
-  const closed = once(socket, "close");
+  const closed = new Promise((resolve) => socket.once("close", resolve));
   socket.end(breaches[index % breaches.length]!(new Random(seed, `breach ${index}`)));
   const timer = setTimeout(() => socket.destroy(), closeMsMax);
   await closed;
