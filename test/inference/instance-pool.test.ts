@@ -201,6 +201,17 @@ describe("an instance pool", () => {
     expect(instances.map(({ stopCount }) => stopCount)).to.deep.equal([1, 1]);
   });
 
+  it("runs what an instance had that dies while it stops once more, where another is left", async () => {
+    const pool = await started({ sessionThreads: [1, 1] });
+    const sent = send(pool, "a", { inputBytes: 0 });
+    const stopped = pool.stop();
+    await instances[0].die();
+    expect(instances[1]).to.deep.include({ runs: ["a"], stopCount: 0 });
+    await instances[1].finish();
+    await stopped;
+    expect([sent.outcome, instances[1].stopCount]).to.deep.equal(["a", 1]);
+  });
+
   it("stops the instances that it has where another cannot be started", async () => {
     let startCount = 0;
     const first = new HandDrivenInstance();

@@ -51,6 +51,8 @@ export class InstancePool {
   readonly #onAbandon = (abandoned: PendingRequest) => this.#batcher.remove(abandoned);
   #settings: BatchSettings;
   #hasRows = false;
+  /** Batches that instances have, or had when they were lost. */
+  #runningCount = 0;
   /** Why nothing more is taken. */
   #end: ServiceError | undefined;
   #whenIdle: (() => void) | undefined;
@@ -203,6 +205,7 @@ export class InstancePool {
   async #runOn(instance: Instance, batch: readonly PendingRequest[]): Promise<void> {
     const { observer, clock } = this.#options;
     const beginMs = clock.monotonicMs();
+    this.#runningCount++;
     const isThere = await runBatch(batch, {
       run: (inputs, outputNames) => instance.run(inputs, outputNames),
       onUnjoinable: (why) => this.#stopJoining(why),
@@ -210,9 +213,11 @@ export class InstancePool {
       observer,
       clock,
     });
-    if (!isThere) return;
-    this.#batcher.noteRun(clock.monotonicMs() - beginMs);
-    this.#instances.giveBack(instance);
+    this.#runningCount--;
+    if (isThere) {
+      this.#batcher.noteRun(clock.monotonicMs() - beginMs);
+      this.#instances.giveBack(instance);
+    }
     this.#dispatch();
   }
 
@@ -223,7 +228,6 @@ export class InstancePool {
       if (!request.lose() || isHopeless) request.reject(fault);
       else this.#batcher.addAgain(request);
     }
-    this.#dispatch();
   }
 
   #noteLoss(): void {
@@ -239,7 +243,7 @@ export class InstancePool {
   }
 
   get #isIdle(): boolean {
-    return this.#batcher.length === 0 && this.#instances.isIdle;
+    return this.#batcher.length === 0 && this.#runningCount === 0;
   }
 }
 

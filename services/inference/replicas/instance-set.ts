@@ -68,11 +68,6 @@ export class InstanceSet {
     return this.#maySqueeze || this.#options.cores.hasRoom(this.#live.get(this.#idle[0])!) ? length : 0;
   }
 
-  /** Whether none has a job. */
-  get isIdle(): boolean {
-    return this.#idle.length === this.#live.size;
-  }
-
   /** Whether there is none, and the last attempt to replace one has failed. */
   get isBroken(): boolean {
     return this.#live.size === 0 && this.#isIrreplaceable;
