@@ -220,7 +220,7 @@ export class InferenceService implements Service {
         }),
       loadsMax: this.#config.loadsMax,
       budgetBytes: this.#config.memoryBudgetBytes || Infinity,
-      demand: { requestsMax: this.#config.queue.requestsMax, waitMsMax: this.#config.loadWaitMsMax },
+      demand: { queue: this.#config.queue, nodeQueue: this.#nodeQueue, waitMsMax: this.#config.loadWaitMsMax },
       clock: this.#clock,
       onChange,
     });

@@ -34,11 +34,11 @@ describe("a node whose versions do not all fit into its memory", function () {
     memoryBytes,
     settings: isOnDemand ? { residency: "RESIDENCY_ON_DEMAND" } : {},
   });
-  const send = async (modelName: string, options: RpcOptions = {}): Promise<string> => {
+  const send = async (modelName: string, options: RpcOptions = {}, count = 1): Promise<string> => {
     const request = {
       modelName,
-      inputs: [{ name: "x", datatype: "UINT8", shape: [1] }],
-      rawInputContents: [Buffer.from([7])],
+      inputs: [{ name: "x", datatype: "UINT8", shape: [count] }],
+      rawInputContents: [Buffer.alloc(count, 7)],
     };
     return node.client.unary("ModelInfer", request, options).then(
       ({ rawOutputContents }) => `answer ${[...rawOutputContents[0]!]}`,
@@ -130,5 +130,23 @@ describe("a node whose versions do not all fit into its memory", function () {
     expect(await left).to.equal("CANCELLED");
     open();
     expect(await patient).to.equal("answer 7");
+  });
+
+  it("lets no more bytes wait for a load than may wait in a queue, for a version and in all", async () => {
+    const unopened = new Promise<void>(() => {});
+    await node.stop();
+    const queue = { requestsMax: 9, rowsMax: 9, bytesMax: 1000 };
+    const nodeQueue = { requestsMax: 9, rowsMax: 9, bytesMax: 1500 };
+    node = await startNode(folder.path, registry.address, { memoryBudgetBytes: 100, queue, nodeQueue });
+    registry.gate = unopened;
+    await assigned(version("a", 10), version("b", 10), version("c", 10));
+    const caller = new AbortController();
+    const waiting = ["a", "b"].map((name) => send(name, { signal: caller.signal }, 600));
+    await node.client.unary("ServerLive", {});
+    expect([await send("a", {}, 401), await send("c", {}, 301)]).to.deep.equal(Array(2).fill("RESOURCE_EXHAUSTED"));
+    expect(await send("a", { timeoutMs: 50 }, 300)).to.equal("DEADLINE_EXCEEDED");
+    caller.abort();
+    expect(await Promise.all(waiting)).to.deep.equal(["CANCELLED", "CANCELLED"]);
+    expect(await send("c", { timeoutMs: 50 }, 1000)).to.equal("DEADLINE_EXCEEDED");
   });
 });

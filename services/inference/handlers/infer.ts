@@ -8,6 +8,7 @@ import type { RequestCount } from "../request-count.ts";
 import { classCountsOf, classified } from "../tensors/classification.ts";
 import { decodeRequest } from "../tensors/decode.ts";
 import { encodeResponse } from "../tensors/encode.ts";
+import { messageBytes } from "../tensors/message-bytes.ts";
 import { wantsEmptyFinalResponse } from "../tensors/parameters.ts";
 import { type OverflowStatus, overflowFault } from "./overflow.ts";
 import { finalResponse, type InferCall, streamHandler } from "./stream.ts";
@@ -16,7 +17,7 @@ import { versionReference } from "./version-reference.ts";
 /** ModelInfer and ModelStreamInfer. */
 export function inferHandlers(replicas: Pick<ReplicaSet, "ready">, requests: RequestCount, overflow: OverflowStatus) {
   const readyFor = (request: Request, call: InferCall) =>
-    replicas.ready(request.modelName, versionReference(request.modelVersion, call), call);
+    replicas.ready(request.modelName, versionReference(request.modelVersion, call), call, () => messageBytes(request));
   const asked = (request: Request, { replica, version, signature }: ReadyVersion) => {
     const job = decodeRequest(request, signature);
     const classCounts = classCountsOf(request, signature);

@@ -1,15 +1,24 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import type { Cancellation } from "../../../lib/rpc/cancellation.ts";
+import { Occupancy, type QueueBounds } from "../batching/occupancy.ts";
 import type { CallLimits } from "../batching/pending-request.ts";
 import type { AspiredVersion } from "./aspired-version.ts";
 
 /** How requests wait for loads. */
 export interface DemandBounds {
-  /** Requests that wait for one version. */
-  readonly requestsMax: number;
+  /** What waits for one version. */
+  readonly queue: QueueBounds;
+  /** What waits on the whole node. */
+  readonly nodeQueue: Occupancy;
   /** How long one waits, in milliseconds, unless its deadline comes first. */
   readonly waitMsMax: number;
+}
+
+/** A request that waits, before anybody has read its tensors. */
+export interface WaitingCall extends CallLimits {
+  /** What they take. */
+  readonly inputBytes: number;
 }
 
 /** What a request waits for. */
@@ -20,8 +29,8 @@ export class Demand {
   readonly #bounds: DemandBounds;
   readonly #clock: Clock;
   readonly #onChange: () => void;
-  /** Requests by version. */
-  readonly #counts = new Map<string, number>();
+  /** What waits, by version. */
+  readonly #waiting = new Map<string, Occupancy>();
   readonly #wakers = new Set<() => void>();
 
   /** `onChange` is called when a version has become wanted, or is no longer. */
@@ -33,7 +42,7 @@ export class Demand {
 
   /** Whether requests wait for a version. */
   isFor(version: Named): boolean {
-    return this.#counts.has(keyOf(version));
+    return this.#waiting.has(keyOf(version));
   }
 
   /** Lets those that wait look again. */
@@ -45,22 +54,26 @@ export class Demand {
    * Wants a version until `outcome`, which is asked after every change, gives something. Rejects with what it throws, QUEUE_FULL
    * where too many wait, DEADLINE_EXCEEDED after the longest wait, and what the signal is aborted with.
    */
-  async until<Outcome>(version: Named, limits: CallLimits, outcome: () => Outcome | undefined): Promise<Outcome> {
+  async until<Outcome>(version: Named, call: WaitingCall, outcome: () => Outcome | undefined): Promise<Outcome> {
+    const { queue, nodeQueue } = this.#bounds;
     const key = keyOf(version);
-    const count = this.#counts.get(key) ?? 0;
-    if (count >= this.#bounds.requestsMax) {
-      const message = `Exceeds maximum queue size: ${count} requests wait until the version is loaded; at most ${count} may`;
-      throw new ServiceError("QUEUE_FULL", message, { retryDelayMs });
+    const known = this.#waiting.get(key);
+    const ofVersion = known ?? new Occupancy(queue, " until the version is loaded");
+    // How many rows it has shows only once the version is there.
+    const weighed = { rowCount: 1, inputBytes: call.inputBytes };
+    const obstacle = ofVersion.obstacle(weighed) ?? nodeQueue.obstacle(weighed);
+    if (obstacle !== undefined) {
+      throw new ServiceError("QUEUE_FULL", `Exceeds maximum queue size: ${obstacle}`, { retryDelayMs });
     }
-    this.#counts.set(key, count + 1);
+    for (const occupancy of [ofVersion, nodeQueue]) occupancy.enter(weighed);
+    this.#waiting.set(key, ofVersion);
     try {
-      if (count === 0) this.#onChange();
-      return await this.#wait(limits, outcome);
+      if (known === undefined) this.#onChange();
+      return await this.#wait(call, outcome);
     } finally {
-      const left = this.#counts.get(key)! - 1;
-      if (left > 0) this.#counts.set(key, left);
-      else {
-        this.#counts.delete(key);
+      for (const occupancy of [ofVersion, nodeQueue]) occupancy.leave(weighed);
+      if (ofVersion.requests === 0) {
+        this.#waiting.delete(key);
         // Whoever waited first uses what was loaded before something else may take its place.
         this.#clock.after(0, this.#onChange);
       }

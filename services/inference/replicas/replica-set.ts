@@ -69,13 +69,19 @@ export class ReplicaSet {
 
   /**
    * A version that takes requests, see `readyVersion`. One that is loaded on demand is loaded first, for as long as the caller, and
-   * the bounds, can wait.
+   * the bounds, can wait; `inputBytes` says how much waits then.
    */
-  ready(model: string, reference: string, limits: CallLimits): ReadyVersion | Promise<ReadyVersion> {
+  ready(
+    model: string,
+    reference: string,
+    limits: CallLimits,
+    inputBytes: () => number = () => 0,
+  ): ReadyVersion | Promise<ReadyVersion> {
     const entry = resolveVersion(this.#table, model, reference);
     const isAwaited = takesRequests(entry) && stateOf(entry).kind !== "ready";
     if (!isAwaited) return readyEntry(entry);
-    return this.#demand.until(entry, limits, () => {
+    const { deadlineMs, signal } = limits;
+    return this.#demand.until(entry, { deadlineMs, signal, inputBytes: inputBytes() }, () => {
       const present = resolveVersion(this.#table, model, String(entry.version));
       const { kind } = stateOf(present);
       // What has no room yet, or waits for its turn, may get it.
