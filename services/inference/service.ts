@@ -126,12 +126,13 @@ export class InferenceService implements Service {
     this.#state = "draining";
     this.#stopping.abort();
     if (this.#parts === undefined) return;
-    const { registry, control, artifacts, replicas, link, server, metrics } = this.#parts;
+    const { registry, control, artifacts, assignmentFile, replicas, link, server, metrics } = this.#parts;
     link.report();
     const failures: unknown[] = [];
     for (const step of [
       () => server.stop(),
       () => link.stop(),
+      () => assignmentFile.saved(),
       // No more loads are begun before the downloads end, so that none takes the place of one that failed by that.
       () => Promise.all([replicas.stop(), artifacts.close()]),
       async () => registry.close(),

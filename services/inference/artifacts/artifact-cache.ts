@@ -58,6 +58,7 @@ export class ArtifactCache {
   async keepOnly(needed: () => ReadonlySet<string>): Promise<void> {
     for (const [sha256, { stop }] of this.#fetching) if (!needed().has(sha256)) stop.abort(notNeeded());
     const names = await readdir(this.#folder).catch(() => []);
+    if (this.#isClosed) return;
     const kept = needed();
     const surplus = names.filter((name) => {
       const sha256 = name.slice(0, sha256Chars);
@@ -69,12 +70,12 @@ export class ArtifactCache {
     await Promise.all(removing);
   }
 
-  /** Ends every download, and begins no others. */
+  /** Ends every download, begins no others, and settles once nothing is being removed. */
   async close(): Promise<void> {
     this.#isClosed = true;
     const open = [...this.#fetching.values()];
     for (const { stop } of open) stop.abort(notNeeded());
-    await Promise.allSettled(open.map(({ done }) => done));
+    await Promise.allSettled([...open.map(({ done }) => done), this.#removed]);
   }
 
   async #fetch(artifact: ArtifactReference, signal: AbortSignal): Promise<CachedArtifact> {

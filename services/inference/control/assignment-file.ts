@@ -35,6 +35,11 @@ export class AssignmentFile {
     return saved;
   }
 
+  /** Settles once everything is written that was to be saved. */
+  saved(): Promise<void> {
+    return this.#saving;
+  }
+
   async #write(text: string): Promise<void> {
     const next = `${this.#path}.next`;
     await mkdir(dirname(this.#path), { recursive: true });
