@@ -83,6 +83,10 @@ const accepted: Readonly<Record<string, readonly [config: object, changes: objec
       ],
     },
   ],
+  "warm-ups, also what they are not": [
+    { model_warmup: [{ inputs: { x: { dims: [2], zero_data: true, random_data: false } } }] },
+    { warmUps: [{ kind: "KIND_ZEROS", rows: 1, count: 0, inputs: [{ name: "x", shape: [2], raw: Buffer.alloc(0) }] }] },
+  ],
 };
 
 const refused: Readonly<Record<string, readonly [config: unknown, text: string]>> = {

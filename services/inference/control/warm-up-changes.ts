@@ -34,9 +34,8 @@ function sampleOf(fields: JsonFields, isBatched: boolean): WarmUps[number] {
 function inputOf(fields: JsonFields, name: string, batch: readonly number[]) {
   fields.text("data_type");
   const dims = fields.wholes("dims", 64, 1, 2 ** 31 - 1) ?? [];
-  const isRandom = fields.flag("random_data") !== undefined;
-  if (fields.flag("zero_data") !== undefined && isRandom)
-    throw fields.refuse("zero_data", "nothing beside random_data");
+  const isRandom = fields.flag("random_data") === true;
+  if (fields.flag("zero_data") === true && isRandom) throw fields.refuse("zero_data", "nothing beside random_data");
   const input: Input = { name, shape: [...batch, ...dims], raw: Buffer.alloc(0) };
   return { input, kind: isRandom ? ("KIND_RANDOM" as const) : ("KIND_ZEROS" as const) };
 }
