@@ -3,14 +3,14 @@ import type { Clock } from "../../../lib/clock.ts";
 /** Knows how many are there, and when the last one has left. */
 export class Presence {
   #count = 0;
-  #whenLeft: () => void = () => undefined;
+  readonly #whenLeft = new Set<() => void>();
 
   /** Counts one in; the answer counts it out, once. */
   enter(): () => void {
     this.#count++;
     let isThere = true;
     return () => {
-      if (isThere && --this.#count === 0) this.#whenLeft();
+      if (isThere && --this.#count === 0) for (const tell of this.#whenLeft) tell();
       isThere = false;
     };
   }
@@ -19,11 +19,13 @@ export class Presence {
   async left(clock: Clock, msMax: number): Promise<void> {
     if (this.#count === 0) return;
     await new Promise<void>((resolve) => {
-      const cancel = clock.after(msMax, resolve);
-      this.#whenLeft = () => {
+      const tell = () => {
         cancel();
+        this.#whenLeft.delete(tell);
         resolve();
       };
+      const cancel = clock.after(msMax, tell);
+      this.#whenLeft.add(tell);
     });
   }
 }
