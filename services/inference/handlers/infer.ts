@@ -2,27 +2,35 @@ import type { ModelInferRequest__Output as Request } from "../../../lib/gen/infe
 import type { ModelInferResponse as Response } from "../../../lib/gen/inference/ModelInferResponse.ts";
 import type { CallContext } from "../../../lib/rpc/call-context.ts";
 import type { Tensor } from "../../../lib/tensor.ts";
+import type { InferenceConfig } from "../config.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import type { ReadyVersion } from "../replicas/resolve.ts";
 import type { RequestCount } from "../request-count.ts";
 import { classCountsOf, classified } from "../tensors/classification.ts";
 import { decodeRequest } from "../tensors/decode.ts";
-import { encodeResponse } from "../tensors/encode.ts";
+import { checkOutputBytes, encodeResponse } from "../tensors/encode.ts";
 import { messageBytes } from "../tensors/message-bytes.ts";
 import { wantsEmptyFinalResponse } from "../tensors/parameters.ts";
-import { type OverflowStatus, overflowFault } from "./overflow.ts";
+import { overflowFault } from "./overflow.ts";
 import { finalResponse, type InferCall, streamHandler } from "./stream.ts";
 import { versionReference } from "./version-reference.ts";
 
 /** ModelInfer and ModelStreamInfer. */
-export function inferHandlers(replicas: Pick<ReplicaSet, "ready">, requests: RequestCount, overflow: OverflowStatus) {
+export function inferHandlers(
+  replicas: Pick<ReplicaSet, "ready">,
+  requests: RequestCount,
+  { overflowStatus, messageBytesMax }: Pick<InferenceConfig, "overflowStatus" | "messageBytesMax">,
+) {
   const readyFor = (request: Request, call: InferCall) =>
     replicas.ready(request.modelName, versionReference(request.modelVersion, call), call, () => messageBytes(request));
   const asked = (request: Request, { replica, version, signature }: ReadyVersion) => {
     const job = decodeRequest(request, signature);
     const classCounts = classCountsOf(request, signature);
-    const encoded = (outputs: readonly Tensor[], parameters?: Response["parameters"]) =>
-      encodeResponse(request, version, classified(outputs, classCounts, signature), parameters);
+    const encoded = (outputs: readonly Tensor[], parameters?: Response["parameters"]) => {
+      const wanted = classified(outputs, classCounts, signature);
+      checkOutputBytes(request.modelName, wanted, messageBytesMax);
+      return encodeResponse(request, version, wanted, parameters);
+    };
     return { replica, job, encoded };
   };
   /** The life of a request on this node. */
@@ -34,10 +42,11 @@ export function inferHandlers(replicas: Pick<ReplicaSet, "ready">, requests: Req
       // Only a version that is loaded on demand is waited for.
       const { replica, job, encoded } = asked(request, ready instanceof Promise ? await ready : ready);
       const outputs = await replica.run(job, call);
+      const response = encoded(outputs);
       isAnswered = true;
-      return encoded(outputs);
+      return response;
     } catch (failure) {
-      throw overflowFault(failure, overflow);
+      throw overflowFault(failure, overflowStatus);
     } finally {
       requests.end(isAnswered);
     }
@@ -51,7 +60,7 @@ export function inferHandlers(replicas: Pick<ReplicaSet, "ready">, requests: Req
         yield encoded(outputs, finalResponse(isLast && !endsEmpty));
       }
     } catch (failure) {
-      throw overflowFault(failure, overflow);
+      throw overflowFault(failure, overflowStatus);
     }
     if (endsEmpty) yield encoded([], finalResponse(true));
   }

@@ -36,7 +36,7 @@ export function openInferenceHandlers(parts: OpenInferenceParts): Handlers<GRPCI
     ...statisticsHandlers(replicas),
     ...sharedMemoryHandlers(),
     ...logSettingsHandlers(rootLog),
-    ...inferHandlers(replicas, requests, config.overflowStatus),
+    ...inferHandlers(replicas, requests, config),
   };
 }
 
