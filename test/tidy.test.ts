@@ -43,6 +43,7 @@ const pure = [
   /^services\/registry\/control\/(node-text|placement|planner|reasons|route-feed|routes|serving-policy)\.ts$/,
   /^services\/inference\/(batching|decoupled|sequences|statistics|tensors)\//,
   /^services\/inference\/replicas\/(policy|resolve|model-table)\.ts$/,
+  /^services\/inference\/tracing\/(request-trace|trace-settings|trace-table)\.ts$/,
   /^supervisor\/restart-policy\.ts$/,
 ];
 const harmlessModules = new Set(["node:assert", "node:buffer", "node:util"]);

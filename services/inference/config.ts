@@ -52,6 +52,8 @@ export interface InferenceConfig extends ServiceConfig {
   readonly quarantineMs: number;
   /** Memory for versions that are loaded, in bytes; 0 sets no bound. */
   readonly memoryBudgetBytes: number;
+  /** What all trace files may take together, in bytes. */
+  readonly traceBytesMax: number;
 }
 
 /** Reads and checks every setting of the inference service. */
@@ -101,6 +103,7 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
     loadWaitMsMax: whole("LOAD_WAIT_MS_MAX", 60_000, 0, 3_600_000),
     quarantineMs: whole("QUARANTINE_MS", 600_000, 1000, 86_400_000),
     memoryBudgetBytes: whole("MEMORY_BUDGET_BYTES", 0, 0, 1024 ** 5),
+    traceBytesMax: whole("TRACE_BYTES_MAX", 256 * 1024 ** 2, 1024, 1024 ** 4),
   };
 }
 

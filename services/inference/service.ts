@@ -18,7 +18,7 @@ import { AssignmentFile } from "./control/assignment-file.ts";
 import { ModelControl } from "./control/model-control.ts";
 import { RegistryLink } from "./control/registry-link.ts";
 import { type NodeFacts, reportOf } from "./control/report.ts";
-import { describeReplicas } from "./handlers/metrics.ts";
+import { describeNode } from "./handlers/metrics.ts";
 import { openInferenceHandlers, quietMethods } from "./handlers/open-inference.ts";
 import { derivedAddress, derivedNodeName } from "./node-identity.ts";
 import { checkOffered } from "./offered-providers.ts";
@@ -28,6 +28,7 @@ import { Replica } from "./replicas/replica.ts";
 import { ReplicaSet } from "./replicas/replica-set.ts";
 import { Runners } from "./replicas/runners.ts";
 import { RequestCount } from "./request-count.ts";
+import { Tracing } from "./tracing/tracing.ts";
 import { type RuntimeCapabilities, runtimeCapabilities } from "./worker/capabilities.ts";
 import { type ProbedProviders, probedProviders } from "./worker/provider-probe.ts";
 import { type StartWorker, startWorker } from "./worker/worker-thread.ts";
@@ -72,6 +73,7 @@ export class InferenceService implements Service {
   readonly #nodeQueue: Occupancy;
   readonly #stopping = new AbortController();
   readonly #runners: Runners;
+  readonly #tracing: Tracing;
   #runtime: RuntimeCapabilities | undefined;
   #providers: ProbedProviders | undefined;
   #parts: Parts | undefined;
@@ -88,6 +90,12 @@ export class InferenceService implements Service {
     this.#node = config.nodeName ?? derivedNodeName(hostname(), String(config.port || `pid${process.pid}`));
     this.#rootLog = createLog("inference", config.logLevel);
     this.#log = this.#rootLog.child({ node: this.#node });
+    this.#tracing = new Tracing({
+      folder: join(config.dataDir, "inference", this.#node, "traces"),
+      bytesMax: config.traceBytesMax,
+      clock: this.#clock,
+      log: this.#log,
+    });
   }
 
   /** Serves what the last assignment says, with or without the registry, and follows the registry from then on. */
@@ -131,6 +139,7 @@ export class InferenceService implements Service {
     const failures: unknown[] = [];
     for (const step of [
       () => server.stop(),
+      () => this.#tracing.files.flush(),
       () => link.stop(),
       () => assignmentFile.saved(),
       // No more loads are begun before the downloads end, so that none takes the place of one that failed by that.
@@ -268,7 +277,9 @@ export class InferenceService implements Service {
 
   #createMetrics(replicas: ReplicaSet): MetricsServer {
     const { host, metricsPort: port } = this.#config;
-    return new MetricsServer({ host, port }, this.#log, (metrics) => describeReplicas(metrics, replicas));
+    return new MetricsServer({ host, port }, this.#log, (metrics) =>
+      describeNode(metrics, replicas, this.#tracing.files),
+    );
   }
 
   #createServer(replicas: ReplicaSet, models: ModelControl): RpcServer {
@@ -279,6 +290,7 @@ export class InferenceService implements Service {
       replicas,
       models,
       requests: this.#requests,
+      tracing: this.#tracing,
       rootLog: this.#rootLog,
       isReady: () => this.#state === "serving",
     });

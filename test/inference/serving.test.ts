@@ -142,6 +142,7 @@ describe("an inference node answers", () => {
       "model_configuration",
       "parameters",
       "statistics",
+      "trace",
       "logging",
     ];
     expect(server).to.deep.include({ name: "triton", extensions });
@@ -157,7 +158,7 @@ describe("an inference node answers", () => {
   });
 
   it("calls of extensions that it does not serve with UNIMPLEMENTED", async () => {
-    const fault = await node.client.unary("TraceSetting", {}).catch(remoteFaultOf);
+    const fault = await node.client.unary("SystemSharedMemoryStatus", {}).catch(remoteFaultOf);
     expect(fault).to.include({ code: status.UNIMPLEMENTED });
   });
 

@@ -132,6 +132,7 @@ export class PendingRequest implements BatchedRequest {
     this.#release();
     const queueMs = this.#begunMs! - this.#arrivedMs;
     const totalMs = this.#clock.monotonicMs() - this.#arrivedMs;
+    this.job.trace?.ran(this.#arrivedMs, this.#begunMs!, phases);
     this.#observer.answered(this.rowCount, queueMs, phases, totalMs, this.job.responseIndex);
     this.#resolve(outputs);
   }

@@ -11,6 +11,8 @@ import { decodeRequest } from "../tensors/decode.ts";
 import { checkOutputBytes, encodeResponse } from "../tensors/encode.ts";
 import { messageBytes } from "../tensors/message-bytes.ts";
 import { wantsEmptyFinalResponse } from "../tensors/parameters.ts";
+import type { RequestTrace } from "../tracing/request-trace.ts";
+import type { Tracing } from "../tracing/tracing.ts";
 import { overflowFault } from "./overflow.ts";
 import { finalResponse, type InferCall, streamHandler } from "./stream.ts";
 import { versionReference } from "./version-reference.ts";
@@ -19,41 +21,48 @@ import { versionReference } from "./version-reference.ts";
 export function inferHandlers(
   replicas: Pick<ReplicaSet, "ready">,
   requests: RequestCount,
+  tracing: Tracing,
   { overflowStatus, messageBytesMax }: Pick<InferenceConfig, "overflowStatus" | "messageBytesMax">,
 ) {
   const readyFor = (request: Request, call: InferCall) =>
     replicas.ready(request.modelName, versionReference(request.modelVersion, call), call, () => messageBytes(request));
-  const asked = (request: Request, { replica, version, signature }: ReadyVersion) => {
-    const job = decodeRequest(request, signature);
+  const asked = (request: Request, { replica, version, signature }: ReadyVersion, arrivalMs: number | undefined) => {
+    const decoded = decodeRequest(request, signature);
     const classCounts = classCountsOf(request, signature);
     const encoded = (outputs: readonly Tensor[], parameters?: Response["parameters"]) => {
       const wanted = classified(outputs, classCounts, signature);
       checkOutputBytes(request.modelName, wanted, messageBytesMax);
       return encodeResponse(request, version, wanted, parameters);
     };
-    return { replica, job, encoded };
+    const trace = tracing.begin(request, version, arrivalMs);
+    const job = trace === undefined ? decoded : { ...decoded, trace };
+    return { replica, job, trace, encoded };
   };
   /** The life of a request on this node. */
   const infer = async (request: Request, call: InferCall): Promise<Response> => {
+    const { arrivalMs } = tracing;
+    let trace: RequestTrace | undefined;
     let isAnswered = false;
     try {
       requests.begin();
       const ready = readyFor(request, call);
       // Only a version that is loaded on demand is waited for.
-      const { replica, job, encoded } = asked(request, ready instanceof Promise ? await ready : ready);
-      const outputs = await replica.run(job, call);
-      const response = encoded(outputs);
+      const life = asked(request, ready instanceof Promise ? await ready : ready, arrivalMs);
+      trace = life.trace;
+      const response = life.encoded(await life.replica.run(life.job, call));
       isAnswered = true;
       return response;
     } catch (failure) {
       throw overflowFault(failure, overflowStatus);
     } finally {
       requests.end(isAnswered);
+      trace?.end();
     }
   };
   /** The life of one that has many responses. */
   async function* inferMany(request: Request, call: InferCall): AsyncGenerator<Response> {
-    const { replica, job, encoded } = asked(request, await readyFor(request, call));
+    const { arrivalMs } = tracing;
+    const { replica, job, trace, encoded } = asked(request, await readyFor(request, call), arrivalMs);
     const endsEmpty = wantsEmptyFinalResponse(request);
     try {
       for await (const { outputs, isLast } of requests.duringAll(replica.responses(job, call))) {
@@ -61,6 +70,8 @@ export function inferHandlers(
       }
     } catch (failure) {
       throw overflowFault(failure, overflowStatus);
+    } finally {
+      trace?.end();
     }
     if (endsEmpty) yield encoded([], finalResponse(true));
   }

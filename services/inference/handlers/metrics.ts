@@ -4,15 +4,17 @@ import { failureKinds } from "../batching/pool-observer.ts";
 import { type ReadyEntry, readyEntries, stateOf } from "../replicas/model-table.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import type { VersionStatistics } from "../statistics/version-statistics.ts";
+import type { TraceFiles } from "../tracing/trace-files.ts";
 
 type Replicas = Pick<ReplicaSet, "table">;
 
-/** Adds the metrics of every version that takes requests, and what the node holds. */
-export function describeReplicas(metrics: Metrics, replicas: Replicas): void {
+/** Adds the metrics of every version that takes requests, what the node holds, and what it traces. */
+export function describeNode(metrics: Metrics, replicas: Replicas, traces: TraceFiles): void {
   describeCounts(metrics, replicas);
   describeDurations(metrics, replicas);
   describeHistograms(metrics, replicas);
   describeHoldings(metrics, replicas);
+  describeTraces(metrics, traces);
 }
 
 /** Under Triton's names, which dashboards know. */
@@ -106,6 +108,17 @@ function describeHoldings(metrics: Metrics, replicas: Replicas): void {
         yield { labels: { ...labelsOf(entry), variant, ...providers, state: stateOf(entry).kind }, value: 1 };
       }
     },
+  );
+}
+
+function describeTraces(metrics: Metrics, files: TraceFiles): void {
+  const counter = (name: string, help: string, value: () => number) =>
+    metrics.counter(`amaas_inference_traces_${name}_total`, help, () => [{ labels: {}, value: value() }]);
+  counter("written", "Traces of requests that were written.", () => files.writtenCount);
+  counter(
+    "dropped",
+    "Traces of requests that were not: too many, or no disk that takes them.",
+    () => files.droppedCount,
   );
 }
 

@@ -6,6 +6,7 @@ import type { InferenceConfig } from "../config.ts";
 import type { ModelControl } from "../control/model-control.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import type { RequestCount } from "../request-count.ts";
+import type { Tracing } from "../tracing/tracing.ts";
 import { inferHandlers } from "./infer.ts";
 import { logSettingsHandlers } from "./log-settings.ts";
 import { modelHandlers } from "./model.ts";
@@ -13,6 +14,7 @@ import { repositoryHandlers } from "./repository.ts";
 import { extensionsOf, serverHandlers } from "./server.ts";
 import { sharedMemoryHandlers } from "./shared-memory.ts";
 import { statisticsHandlers } from "./statistics.ts";
+import { traceSettingHandlers } from "./trace-setting.ts";
 
 /** What the calls are answered from. */
 export interface OpenInferenceParts {
@@ -20,6 +22,7 @@ export interface OpenInferenceParts {
   readonly replicas: ReplicaSet;
   readonly models: ModelControl;
   readonly requests: RequestCount;
+  readonly tracing: Tracing;
   readonly rootLog: LevelledLog;
   /** Whether requests are taken: false while starting and while draining. */
   readonly isReady: () => boolean;
@@ -27,7 +30,7 @@ export interface OpenInferenceParts {
 
 /** Every call of the Open Inference Protocol that is served. */
 export function openInferenceHandlers(parts: OpenInferenceParts): Handlers<GRPCInferenceServiceHandlers> {
-  const { config, replicas, models, requests, rootLog, isReady } = parts;
+  const { config, replicas, models, requests, tracing, rootLog, isReady } = parts;
   const facts = { name: config.serverName, version: suiteVersion(), extensions: extensionsOf(config), isReady };
   return {
     ...serverHandlers(facts),
@@ -36,7 +39,8 @@ export function openInferenceHandlers(parts: OpenInferenceParts): Handlers<GRPCI
     ...statisticsHandlers(replicas),
     ...sharedMemoryHandlers(),
     ...logSettingsHandlers(rootLog),
-    ...inferHandlers(replicas, requests, config),
+    ...traceSettingHandlers(tracing.settings, replicas, models),
+    ...inferHandlers(replicas, requests, tracing, config),
   };
 }
 

@@ -21,6 +21,7 @@ export function extensionsOf({ modelControl }: Pick<InferenceConfig, "modelContr
     "model_configuration",
     "parameters",
     "statistics",
+    "trace",
     "logging",
   ];
   return modelControl === "explicit" ? [...always, "model_repository", "model_repository(unload_dependents)"] : always;

@@ -4,6 +4,7 @@ import type {
   ModelInferRequest__Output as Request,
 } from "../../../lib/gen/inference/ModelInferRequest.ts";
 import { elementBytes, elementCount, type Signature, type Tensor, type TensorSpec } from "../../../lib/tensor.ts";
+import type { RunTrace } from "../tracing/request-trace.ts";
 import { checkByteStrings } from "./byte-strings.ts";
 import { bytesOfContents } from "./contents.ts";
 import { refuseUnsupported, responsesMaxOf, type SequenceStep, sequenceOf, waitingOf } from "./parameters.ts";
@@ -26,6 +27,8 @@ export interface InferenceJob {
   readonly keepsInputs?: boolean;
   /** Which of several responses to a request it gives, from 0; absent where there is but one. */
   readonly responseIndex?: number;
+  /** What is told of its run; absent where the request is not traced. */
+  readonly trace?: RunTrace;
 }
 
 /** A job, and what the request says of its sequence and its responses. */
