@@ -1,11 +1,10 @@
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { extname } from "node:path";
 import type { GRPCInferenceServiceDefinition } from "../../lib/gen/inference/GRPCInferenceService.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import { beside, inRounds, type Measured } from "../harness/figures.ts";
 import { cpuSeconds } from "../harness/process-figures.ts";
 import type { Workplace } from "../harness/scenario.ts";
+import { freePort } from "./free-port.ts";
 import { smallModel } from "./models.ts";
 import { unaryLoad } from "./processes.ts";
 import { inferPath, smallRequests } from "./requests.ts";
@@ -90,15 +89,4 @@ async function scrape(port: number): Promise<void> {
   const response = await fetch(`http://127.0.0.1:${port}/metrics`);
   const text = await response.text();
   if (!text.includes("nv_inference_request_success{")) throw new Error(`the scrape failed: ${response.status} ${text}`);
-}
-
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

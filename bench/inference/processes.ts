@@ -8,7 +8,5 @@ export const bareServer = (place: Workplace) =>
   new BenchProcess<typeof import("./load/bare-server.ts")>(load("bare-server"), place);
 export const bareSession = (place: Workplace) =>
   new BenchProcess<typeof import("./load/bare-session.ts")>(load("bare-session"), place);
-export const standInRegistry = (place: Workplace) =>
-  new BenchProcess<typeof import("./load/registry.ts")>(load("registry"), place);
 export const unaryLoad = (place: Workplace) =>
   new BenchProcess<typeof import("../harness/unary-load.ts")>(new URL("../harness/unary-load", import.meta.url), place);

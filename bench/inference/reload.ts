@@ -1,10 +1,11 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { setTimeout as passed } from "node:timers/promises";
+import type { GRPCInferenceServiceDefinition } from "../../lib/gen/inference/GRPCInferenceService.ts";
+import { RpcClient } from "../../lib/rpc/client.ts";
 import { type Measured, median } from "../harness/figures.ts";
 import { residentOf } from "../harness/process-figures.ts";
 import type { Workplace } from "../harness/scenario.ts";
 import { largeModel, smallModel } from "./models.ts";
-import { standInRegistry, unaryLoad } from "./processes.ts";
+import { unaryLoad } from "./processes.ts";
 import { inferPath, smallRequests } from "./requests.ts";
 import { startNode } from "./running-node.ts";
 
@@ -14,17 +15,18 @@ const settledAfter = 20;
 const around = 5;
 const traffic = { path: inferPath, connections: 1, perSecond: 100, durationMs: 2000 };
 const mib = 1024 ** 2;
+const loadTimeoutMs = 60_000;
+const pollMs = 5;
 
 /** What loading and unloading a model of 100 MB over and over leaves behind, while another model is called. */
 export async function reload(place: Workplace): Promise<Measured[]> {
-  const paths = { small: join(place.folder, "small.onnx"), large: join(place.folder, "large.onnx") };
-  await writeFile(paths.small, smallModel());
-  await writeFile(paths.large, largeModel());
-  const registry = standInRegistry(place);
-  const models = Object.entries(paths).map(([name, path]) => ({ name, path }));
-  const registryAddress = await registry.call("listen", models, ["small"]);
-  const node = await startNode(place, { name: "reload", models: [], registryAddress });
-  await registry.call("hold", ["small"]);
+  const models = [
+    { name: "small", file: smallModel() },
+    { name: "large", file: largeModel() },
+  ];
+  const node = await startNode(place, { name: "reload", models, loaded: ["small"] });
+  const client = new RpcClient<GRPCInferenceServiceDefinition>("inference.GRPCInferenceService", node.address);
+  place.atEnd(() => client.close());
 
   let isOver = false;
   const calls = keepCalling(place, node.port, () => isOver);
@@ -33,11 +35,13 @@ export async function reload(place: Workplace): Promise<Measured[]> {
   try {
     for (let cycle = 1; cycle <= cycles; cycle++) {
       const begin = performance.now();
-      await registry.call("hold", ["large", "small"]);
-      await registry.call("hold", ["small"]);
+      await client.unary("RepositoryModelLoad", { modelName: "large" }, { timeoutMs: loadTimeoutMs });
+      await client.unary("RepositoryModelUnload", { modelName: "large" });
+      await unloaded(client);
       cycleMs.push(performance.now() - begin);
       residentMib.push((await residentOf(node.pid)).nowBytes / mib);
-      if (cycle % 100 === 0) place.tell(`${cycle} of ${cycles} cycles, ${residentMib.at(-1)!.toFixed(0)} MiB`);
+      if (cycle === settledAfter || cycle % 100 === 0)
+        place.tell(`${cycle} of ${cycles} cycles, ${residentMib.at(-1)!.toFixed(0)} MiB`);
     }
   } finally {
     isOver = true;
@@ -61,6 +65,15 @@ export async function reload(place: Workplace): Promise<Measured[]> {
     },
     { metric: "p99 of another model meanwhile", unit: "ms", runs: [{ value: p99Ms }] },
   ];
+}
+
+/** Settles once the native memory of the large model is free. */
+async function unloaded(client: RpcClient<GRPCInferenceServiceDefinition>): Promise<void> {
+  while (true) {
+    const { models } = await client.unary("RepositoryIndex", {});
+    if (models.find(({ name }) => name === "large")?.state === "UNAVAILABLE") return;
+    await passed(pollMs);
+  }
 }
 
 /** Calls the small model until it is over. */

@@ -25,8 +25,8 @@ export interface NodeStart {
   readonly name: string;
   /** What it finds on its disk. */
   readonly models: readonly HeldModel[];
-  /** Where nobody answers, unless said. */
-  readonly registryAddress?: string;
+  /** Those of them that it loads by itself, where the others are for clients to load; all, unless said. */
+  readonly loaded?: readonly string[];
   /** Where its metrics are served; the system chooses, unless said. */
   readonly metricsPort?: number;
   /** Further arguments of Node. */
@@ -53,7 +53,12 @@ export async function startNode(place: Workplace, start: NodeStart): Promise<Run
     AMAAS_INFERENCE_PORT: "0",
     AMAAS_INFERENCE_METRICS_PORT: String(start.metricsPort ?? 0),
     AMAAS_NODE_NAME: start.name,
-    AMAAS_REGISTRY_ADDRESS: start.registryAddress ?? "127.0.0.1:1",
+    // Nobody answers there.
+    AMAAS_REGISTRY_ADDRESS: "127.0.0.1:1",
+    ...(start.loaded && {
+      AMAAS_INFERENCE_MODEL_CONTROL: "explicit",
+      AMAAS_INFERENCE_LOAD_MODELS: start.loaded.join(","),
+    }),
   };
   const begin = performance.now();
   const child = spawn(process.execPath, [...process.execArgv, ...(start.execArgv ?? []), main], {
@@ -72,19 +77,19 @@ export async function startNode(place: Workplace, start: NodeStart): Promise<Run
   ended.catch(() => undefined);
   const port = await Promise.race([listening, ended]);
   const address = `127.0.0.1:${port}`;
-  await Promise.race([untilReady(address, start.models), ended]);
+  await Promise.race([untilReady(address, start.loaded ?? start.models.map(({ name }) => name)), ended]);
   return { port, address, pid: child.pid!, startMs: performance.now() - begin, stop };
 }
 
 /** Settles when the node and its models take requests. */
-async function untilReady(address: string, models: readonly HeldModel[]): Promise<void> {
+async function untilReady(address: string, models: readonly string[]): Promise<void> {
   const node = new RpcClient<GRPCInferenceServiceDefinition>("inference.GRPCInferenceService", address);
   const until = async (isReady: () => Promise<{ readonly ready: boolean }>) => {
     while (!(await isReady()).ready) await passed(pollMs);
   };
   try {
     await until(() => node.unary("ServerReady", {}));
-    for (const { name } of models) await until(() => node.unary("ModelReady", { name }));
+    for (const name of models) await until(() => node.unary("ModelReady", { name }));
   } finally {
     node.close();
   }
