@@ -1,12 +1,13 @@
 import { setFlagsFromString } from "node:v8";
 import { type Environment, SettingError } from "./env.ts";
 import { messageOf } from "./errors.ts";
+import { StepOverdue } from "./stop-steps.ts";
 
 /** A service: `start` acquires once, `stop` releases in reverse and may be called again. */
 export interface Service {
   /** Settles once requests are answered; gives the TCP port. */
   start(): Promise<{ readonly port: number }>;
-  /** Drains and releases everything; runs every step in spite of failures. */
+  /** Drains and releases everything; runs every step in spite of failures. See `runStopSteps`. */
   stop(): Promise<void>;
 }
 
@@ -55,5 +56,13 @@ const heapGrowingPercent = 300;
 
 function end(host: NodeJS.Process, code: number, failure: unknown): void {
   const text = failure instanceof SettingError ? failure.message : (failure as Error)?.stack || messageOf(failure);
-  host.stderr.write(`${text}\n`, () => host.exit(code));
+  host.stderr.write(`${text}\n`, () => {
+    // An exit waits for threads, and what was left behind may be one that never comes back from native code.
+    if (isOverdue(failure)) host.kill(host.pid, "SIGKILL");
+    else host.exit(code);
+  });
+}
+
+function isOverdue(failure: unknown): boolean {
+  return failure instanceof AggregateError && failure.errors.some((each) => each instanceof StepOverdue);
 }

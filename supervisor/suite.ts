@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { type Environment, SettingError } from "../lib/env.ts";
 import { messageOf } from "../lib/errors.ts";
+import { stopMarginMs } from "../lib/stop-steps.ts";
 import { Child, type ChildState, type Launched } from "./child.ts";
 import { logPath, portSettings, type ServiceName, type SuiteConfig } from "./config.ts";
 import { DataDirectoryLock } from "./lock.ts";
@@ -15,7 +16,7 @@ import { RunRecord } from "./run-record.ts";
 import { launchService } from "./service-process.ts";
 
 /** Time beyond the drain's for a service to end before it is killed. */
-const stopMarginMs = 2_000;
+const killMarginMs = stopMarginMs + 1_000;
 const redisStopTimeoutMs = 10_000;
 const startTimeoutMs = 30_000;
 const logTrimIntervalMs = 30_000;
@@ -122,7 +123,7 @@ export class Suite {
     mkdirSync(join(dataFolder, "logs"), { recursive: true });
     const tell = (names: readonly string[]) =>
       this.#options.onWaiting?.(`waiting for ${names.join(", ")} of an earlier run to end`);
-    await this.#record.endLeftovers(drainTimeoutMs + stopMarginMs, tell, this.#stopping.signal);
+    await this.#record.endLeftovers(drainTimeoutMs + killMarginMs, tell, this.#stopping.signal);
     this.#ownsRecord = true;
     await checkPortsAreFree(this.#config);
     this.#stopping.signal.throwIfAborted();
@@ -180,7 +181,7 @@ export class Suite {
     const program = (this.#options.programs ?? builtPrograms)[name];
     const log = this.#log(name);
     const launch = () => launchService({ program, log, env: this.#envOf(name), host: reachableHost(host) });
-    const address = await this.#startChild(name, program, drainTimeoutMs + stopMarginMs, launch);
+    const address = await this.#startChild(name, program, drainTimeoutMs + killMarginMs, launch);
     this.#ports[name] = Number(address.slice(address.lastIndexOf(":") + 1));
     return address;
   }

@@ -9,6 +9,7 @@ import { createLog, type Log } from "../../lib/log.ts";
 import type { Service } from "../../lib/process.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
+import { runStopSteps, stopMsMaxOf } from "../../lib/stop-steps.ts";
 import { suiteVersion } from "../../lib/suite-version.ts";
 import { CallLimit } from "./call-limit.ts";
 import type { GatewayConfig } from "./config.ts";
@@ -24,6 +25,7 @@ import { SequenceRouter } from "./sequence-router.ts";
 
 /** The front door: one address for inference, registry and trainer. */
 export class GatewayService implements Service {
+  readonly #config: GatewayConfig;
   readonly #log: Log;
   readonly #server: RpcServer;
   readonly #file: RouteFile;
@@ -40,6 +42,7 @@ export class GatewayService implements Service {
     const random = Math.random;
     const clock = systemClock;
     const limit = new CallLimit(config.callsMax);
+    this.#config = config;
     this.#log = log;
     this.#server = new RpcServer(config, log);
     this.#nodes = new Upstreams(config);
@@ -87,18 +90,13 @@ export class GatewayService implements Service {
 
   /** The table moves on while accepted calls finish; connections close last. */
   async stop(): Promise<void> {
-    const failures: unknown[] = [];
-    for (const step of [
-      () => (this.#started ? this.#server.stop() : undefined),
-      () => this.#link.stop(),
-      () => this.#routes.flush(),
-      () => [this.#control, this.#nodes, this.#registry, this.#trainer].forEach((part) => void part.close()),
-    ]) {
-      await Promise.resolve()
-        .then(step)
-        .catch((failure: unknown) => failures.push(failure));
-    }
-    if (failures.length > 0) throw new AggregateError(failures, "shutdown left work behind");
+    const steps = {
+      server: () => (this.#started ? this.#server.stop() : undefined),
+      "route link": () => this.#link.stop(),
+      "route file": () => this.#routes.flush(),
+      clients: () => [this.#control, this.#nodes, this.#registry, this.#trainer].forEach((part) => void part.close()),
+    };
+    await runStopSteps(Object.entries(steps), { msMax: stopMsMaxOf(this.#config), log: this.#log });
   }
 }
 

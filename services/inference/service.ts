@@ -9,6 +9,7 @@ import { MetricsServer } from "../../lib/metrics/metrics-server.ts";
 import type { Service } from "../../lib/process.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
+import { runStopSteps, stopMsMaxOf } from "../../lib/stop-steps.ts";
 import { ArtifactCache } from "./artifacts/artifact-cache.ts";
 import { registrySource } from "./artifacts/artifact-source.ts";
 import { Occupancy } from "./batching/occupancy.ts";
@@ -136,21 +137,18 @@ export class InferenceService implements Service {
     if (this.#parts === undefined) return;
     const { registry, control, artifacts, assignmentFile, replicas, link, server, metrics } = this.#parts;
     link.report();
-    const failures: unknown[] = [];
-    for (const step of [
-      () => server.stop(),
-      () => this.#tracing.files.flush(),
-      () => link.stop(),
-      () => assignmentFile.saved(),
+    const steps = {
+      server: () => server.stop(),
+      "trace files": () => this.#tracing.files.flush(),
+      "registry link": () => link.stop(),
+      "assignment file": () => assignmentFile.saved(),
       // No more loads are begun before the downloads end, so that none takes the place of one that failed by that.
-      () => Promise.all([replicas.stop(), artifacts.close()]),
-      async () => registry.close(),
-      async () => control.close(),
-      () => metrics.stop(),
-    ]) {
-      await step().catch((failure: unknown) => failures.push(failure));
-    }
-    if (failures.length > 0) throw new AggregateError(failures, "the shutdown left work behind");
+      "replicas and downloads": () => Promise.all([replicas.stop(), artifacts.close()]),
+      "registry client": () => registry.close(),
+      "control client": () => control.close(),
+      metrics: () => metrics.stop(),
+    };
+    await runStopSteps(Object.entries(steps), { msMax: stopMsMaxOf(this.#config), log: this.#log });
     this.#log.info({}, "stopped");
   }
 

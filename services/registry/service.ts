@@ -4,6 +4,7 @@ import type { RegistryServiceHandlers } from "../../lib/gen/amaas/registry/v1/Re
 import { createLog, type Log } from "../../lib/log.ts";
 import type { Service } from "../../lib/process.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
+import { runStopSteps, stopMsMaxOf } from "../../lib/stop-steps.ts";
 import { Artifacts } from "./artifacts/artifacts.ts";
 import type { RegistryConfig } from "./config.ts";
 import { ControlPlane } from "./control/control-plane.ts";
@@ -42,8 +43,8 @@ export class RegistryService implements Service {
   readonly #config: RegistryConfig;
   readonly #clock: Clock;
   readonly #log: Log;
-  /** How to release what was acquired, in order of acquisition. */
-  readonly #releases: (() => unknown)[] = [];
+  /** What was acquired, and how to release it, in order of acquisition. */
+  readonly #releases: [name: string, release: () => unknown][] = [];
 
   constructor(config: RegistryConfig, clock: Clock = systemClock) {
     this.#config = config;
@@ -55,7 +56,7 @@ export class RegistryService implements Service {
     const { folder, artifacts: artifactsConfig, validation: validationConfig, control: controlConfig } = this.#config;
     const [clock, log] = [this.#clock, this.#log];
     const database = await Database.open(this.#config.database, clock);
-    this.#releases.push(() => database.close());
+    this.#releases.push(["database", () => database.close()]);
     const replies = new Replies(database, this.#config.replyBytesMax);
     const versions = new VersionStore(database, clock);
     const validations = new ValidationStore(runtimeName());
@@ -63,15 +64,15 @@ export class RegistryService implements Service {
     const registration = new Registration({ database, clock, validations, waitingMax, uploadingMax });
     const onStored: OnStored = (transaction, sha256) => registration.artifactArrived(transaction, sha256);
     const artifacts = new Artifacts({ config: artifactsConfig, folder, database, onStored, clock, log });
-    this.#releases.push(() => artifacts.stop());
+    this.#releases.push(["artifacts", () => artifacts.stop()]);
     await artifacts.start();
     const queue = new ValidationQueue(database, clock, validations);
     const place: Place = (sha256, path, signal) => artifacts.bytes.place(sha256, path, signal);
     const validation = new Validation({ config: validationConfig, folder, database, queue, place, clock, log });
-    this.#releases.push(() => validation.stop());
+    this.#releases.push(["validation", () => validation.stop()]);
     await validation.start();
     const control = new ControlPlane({ config: controlConfig, database, clock, log });
-    this.#releases.push(() => control.stop());
+    this.#releases.push(["control plane", () => control.stop()]);
     await control.start();
 
     const models = new ModelStore(database, clock);
@@ -97,7 +98,7 @@ export class RegistryService implements Service {
       "amaas.registry.v1.ControlService",
       controlHandlers(control, controlConfig.heartbeatMs),
     );
-    this.#releases.push(() => server.stop());
+    this.#releases.push(["server", () => server.stop()]);
     const port = await server.start();
     log.info({ port }, "listening");
     return { port };
@@ -105,14 +106,8 @@ export class RegistryService implements Service {
 
   /** Ends streams, finishes accepted calls, closes the database last. */
   async stop(): Promise<void> {
-    const failures: unknown[] = [];
-    // A failed step never skips the ones after it.
-    for (const release of this.#releases.splice(0).reverse()) {
-      await Promise.resolve()
-        .then(release)
-        .catch((failure: unknown) => failures.push(failure));
-    }
-    if (failures.length > 0) throw new AggregateError(failures, "shutdown left work behind");
+    const steps = this.#releases.splice(0).reverse();
+    await runStopSteps(steps, { msMax: stopMsMaxOf(this.#config), log: this.#log });
   }
 }
 

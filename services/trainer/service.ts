@@ -5,6 +5,7 @@ import { createLog, type Log } from "../../lib/log.ts";
 import type { Service } from "../../lib/process.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
+import { runStopSteps, stopMsMaxOf } from "../../lib/stop-steps.ts";
 import { Catalogue } from "./catalogue.ts";
 import type { TrainerConfig } from "./config.ts";
 import { DatasetHolds } from "./dataset-holds.ts";
@@ -21,8 +22,8 @@ export class TrainerService implements Service {
   readonly #config: TrainerConfig;
   readonly #clock: Clock;
   readonly #log: Log;
-  /** How to release what was acquired, in order of acquisition. */
-  readonly #releases: (() => unknown)[] = [];
+  /** What was acquired, and how to release it, in order of acquisition. */
+  readonly #releases: [name: string, release: () => unknown][] = [];
 
   constructor(config: TrainerConfig, clock: Clock = systemClock) {
     this.#config = config;
@@ -39,16 +40,16 @@ export class TrainerService implements Service {
       await this.#redis("subscriber"),
     ];
     const registry = new RpcClient<RegistryServiceDefinition>("amaas.registry.v1.RegistryService", registryAddress);
-    this.#releases.push(() => registry.close());
+    this.#releases.push(["registry client", () => registry.close()]);
     const catalogue = new Catalogue(registry, registryTimeoutMs, datasetBytesMax);
     const holds = new DatasetHolds({ catalogue, holdMs: this.#config.datasetHoldMs, clock });
-    this.#releases.push(() => holds.stop());
+    this.#releases.push(["dataset holds", () => holds.stop()]);
 
     const store = new JobStore(commands, bounds, clock);
     const changes = new JobChanges(subscriber, clock);
     await changes.start();
     const queue = new JobQueue(commands, bounds, store, clock, this.#log);
-    this.#releases.push(() => queue.stop());
+    this.#releases.push(["job queue", () => queue.stop()]);
     await queue.start();
 
     const worker = new JobWorker({
@@ -62,13 +63,13 @@ export class TrainerService implements Service {
       clock,
       log: this.#log,
     });
-    this.#releases.push(() => worker.stop());
+    this.#releases.push(["job worker", () => worker.stop()]);
     const server = new RpcServer(this.#config, this.#log);
     server.implement<TrainerServiceHandlers>(
       "amaas.trainer.v1.TrainerService",
       jobHandlers({ store, queue, changes, catalogue, holds, threadCount }),
     );
-    this.#releases.push(() => server.stop());
+    this.#releases.push(["server", () => server.stop()]);
     const port = await server.start();
     await worker.start();
     this.#log.info({ port }, "listening");
@@ -77,20 +78,14 @@ export class TrainerService implements Service {
 
   /** Refuses new calls, gives running jobs back to the queue, closes connections last. */
   async stop(): Promise<void> {
-    const failures: unknown[] = [];
-    // A failed step never skips the ones after it.
-    for (const release of this.#releases.splice(0).reverse()) {
-      await Promise.resolve()
-        .then(release)
-        .catch((failure: unknown) => failures.push(failure));
-    }
-    if (failures.length > 0) throw new AggregateError(failures, "shutdown left work behind");
+    const steps = this.#releases.splice(0).reverse();
+    await runStopSteps(steps, { msMax: stopMsMaxOf(this.#config), log: this.#log });
   }
 
   async #redis(purpose: Parameters<typeof createRedis>[1]) {
     const { redisUrl } = this.#config;
     const redis = createRedis(redisUrl, purpose, this.#log);
-    this.#releases.push(() => redis.disconnect());
+    this.#releases.push([`redis for ${purpose}`, () => redis.disconnect()]);
     await connectRedis(redis, redisUrl);
     return redis;
   }
