@@ -142,21 +142,20 @@ describe("a node that traces", function () {
       await infer(sums(`${index}`));
       await infer(lookup(`${index}`));
     }
-    expect(await say({}, "sums"))
-      .to.include.deep.keys({ trace_count: 0 })
-      .and.deep.include({ trace_count: ["0"] });
-    const figures = await scrape(node.service.metricsPort);
+    expect(await say({}, "sums")).to.deep.include({ trace_count: ["0"] });
+    while ((await scrape(node.service.metricsPort)).get("amaas_inference_traces_written_total") !== 3);
     await node.stop();
     expect((await readdir(traces())).sort()).to.deep.equal(["sums.0", "sums.1"]);
     const ids = (await Promise.all(["sums.0", "sums.1"].map(tracesIn))).map((list) =>
       list.map((one) => one.request_id),
     );
     expect(ids).to.deep.equal([["1", "3"], ["5"]]);
-    expect(figures).to.not.equal(undefined);
   });
 
   it("goes on without traces where they cannot be written", async () => {
     await node.stop();
+    // Those of the node before say that the version is ready.
+    registry.reports.length = 0;
     node = await startNode(folder.path, registry.address, { traceBytesMax: 1024 });
     await registry.reportedState("models/sums/versions/3", "STATE_READY");
     await say({ trace_level: ["TIMESTAMPS"], trace_rate: ["1"] });

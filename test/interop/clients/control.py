@@ -64,4 +64,21 @@ def log_settings():
     checks.refused(lambda: client.update_log_settings({"log_file": "/tmp/log"}), "log_file", "INVALID_ARGUMENT")
 
 
-checks.run(unload_and_load, load_with_config, refusals, log_settings)
+def trace_settings():
+    before = client.get_trace_settings(as_json=True)["settings"]
+    assert before["trace_level"] == {"value": ["OFF"]} and before["trace_mode"] == {"value": ["triton"]}, before
+    own = {"trace_level": ["TIMESTAMPS"], "trace_rate": "1", "trace_count": "2", "trace_file": "interop.json"}
+    changed = client.update_trace_settings(model_name="simple", settings=own, as_json=True)["settings"]
+    assert changed["trace_level"] == {"value": ["TIMESTAMPS"]} and changed["trace_count"] == {"value": ["2"]}, changed
+    assert client.get_trace_settings(as_json=True)["settings"] == before
+    for _ in range(3):
+        infer()
+    assert client.get_trace_settings("simple", as_json=True)["settings"]["trace_count"] == {"value": ["0"]}
+    cleared = client.update_trace_settings(model_name="simple", settings=dict.fromkeys(own), as_json=True)["settings"]
+    assert cleared == before, cleared
+    checks.refused(lambda: client.get_trace_settings("wrong"), "Request for unknown model", "NOT_FOUND")
+    checks.refused(lambda: client.update_trace_settings(settings={"trace_rate": "x"}), "trace_rate", "INVALID_ARGUMENT")
+    checks.refused(lambda: client.update_trace_settings(settings={"trace_level": ["TENSORS"]}), "tensors", "UNIMPLEMENTED")
+
+
+checks.run(unload_and_load, load_with_config, refusals, log_settings, trace_settings)
