@@ -1,6 +1,16 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { callFrames, FrameReader, flag, frame, frameType, opening, setStream, windowUpdate } from "./frames.ts";
+import {
+  callFrames,
+  dataBytesOf,
+  FrameReader,
+  flag,
+  frame,
+  frameType,
+  opening,
+  setStream,
+  windowUpdate,
+} from "./frames.ts";
 
 /** Whom one calls, and with what. */
 export interface Calls {
@@ -37,6 +47,10 @@ export class Caller {
   #next: number;
   #stream = 1;
   #readBytes = 0;
+  /** What the server still takes on this connection. Calls are smaller than the window of a stream. */
+  #windowBytes = firstWindowBytes;
+  /** Calls that wait for the window, in their order. */
+  readonly #waiting: Buffer[] = [];
 
   /** Begins with the request at `place`, so that connections do not ask for the same at once. */
   constructor({ port, path, requests }: Calls, place: number, events: CallerEvents) {
@@ -62,14 +76,14 @@ export class Caller {
 
   /** Sends one call for each time at which one is, or was, due; on the clock of `performance`. */
   send(dueMs: readonly number[]): void {
-    const buffers = dueMs.map((due) => {
+    for (const due of dueMs) {
       const call = Buffer.from(this.#calls[this.#next++ % this.#calls.length]!);
       setStream(call, this.#stream);
       this.#due.set(this.#stream, due);
       this.#stream += 2;
-      return call;
-    });
-    this.#socket.write(Buffer.concat(buffers));
+      this.#waiting.push(call);
+    }
+    this.#flush();
   }
 
   close(): void {
@@ -88,6 +102,8 @@ export class Caller {
         this.#due.delete(stream);
         if (this.#replied.delete(stream)) latenciesMs.push(nowMs - dueMs);
         else this.#events.onRefusal();
+      } else if (type === frameType.windowUpdate && stream === 0) {
+        this.#windowBytes += payload.readUInt32BE(0);
       } else if (type === frameType.resetStream || type === frameType.goAway) {
         this.#events.onFailure(new Error("the server gave up a call"));
       } else if ((type === frameType.settings || type === frameType.ping) && !(flags & flag.acknowledge)) {
@@ -95,7 +111,20 @@ export class Caller {
       }
     }
     this.#widen();
+    this.#flush();
     if (latenciesMs.length > 0) this.#events.onAnswers(latenciesMs);
+  }
+
+  /** Sends what the window has room for. */
+  #flush(): void {
+    let count = 0;
+    for (const call of this.#waiting) {
+      const bytes = dataBytesOf(call);
+      if (bytes > this.#windowBytes) break;
+      this.#windowBytes -= bytes;
+      count++;
+    }
+    if (count > 0) this.#socket.write(Buffer.concat(this.#waiting.splice(0, count)));
   }
 
   /** Gives the connection's window back long before it is used up. */
@@ -105,3 +134,6 @@ export class Caller {
     this.#readBytes = 0;
   }
 }
+
+/** What every connection begins with; RFC 9113, 6.9.2. */
+const firstWindowBytes = 65_535;

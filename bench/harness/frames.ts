@@ -75,6 +75,11 @@ export function callFrames(authority: string, path: string, message: Uint8Array)
   return Buffer.concat([frame(frameType.headers, flag.endHeaders, 0, headers), data]);
 }
 
+/** How much of its windows a call takes: the payload of its second frame. */
+export function dataBytesOf(call: Buffer): number {
+  return call.readUIntBE(headBytes + call.readUIntBE(0, 3), 3);
+}
+
 /** Sets the number of the stream in both frames of a call. */
 export function setStream(call: Buffer, stream: number): void {
   call.writeUInt32BE(stream, 5);
