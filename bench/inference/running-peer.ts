@@ -37,8 +37,9 @@ export class PythonPackages {
     this.#place = place;
   }
 
-  get python(): string {
-    return join(this.#folder, "bin", "python");
+  /** The path of a program in it. */
+  program(name: string): string {
+    return join(this.#folder, "bin", name);
   }
 
   /** Installs what a file in `peer/` lists, unless it is there. Throws where there is no Python or no network. */
@@ -50,7 +51,7 @@ export class PythonPackages {
     this.#place.tell(`installing ${text.trim().split("\n").join(", ")} …`);
     await this.#run("python3", ["-m", "venv", this.#folder], "Python 3.9 or newer with venv");
     const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", path];
-    await this.#run(this.python, pip, `the packages of ${list}, and a network to install them`);
+    await this.#run(this.program("python"), pip, `the packages of ${list}, and a network to install them`);
     await writeFile(installed, text);
   }
 
@@ -71,17 +72,12 @@ export async function startMlServer(place: Workplace, packages: PythonPackages, 
   const [port, http] = [await freePort(), await freePort()];
   // What only costs time is off: a log line per call, and metrics.
   const settings = { host: "127.0.0.1", http_port: http, grpc_port: port, debug: false, metrics_endpoint: null };
-  // Joining requests made it slower, and so did its processes besides the first.
+  // With one or two processes for models it answered fewer calls, and joining requests changed nothing beyond the noise.
   const ofServer = { ...settings, parallel_workers: 0 };
   const ofModel = { name: peerModel, implementation: "mlserver_model.OnnxModel", parameters: { uri: model } };
   await writeFile(join(folder, "settings.json"), JSON.stringify(ofServer));
   await writeFile(join(folder, "model-settings.json"), JSON.stringify(ofModel));
-  return started(place, {
-    name: "mlserver",
-    program: packages.python,
-    args: ["-m", "mlserver", "start", folder],
-    port,
-  });
+  return started(place, { name: "mlserver", program: packages.program("mlserver"), args: ["start", folder], port });
 }
 
 /** Starts the least that serves a model from Python. */
@@ -92,7 +88,7 @@ export async function startPlainServer(
 ): Promise<RunningPeer> {
   const port = await freePort();
   const args = [join(programs, "plain_server.py"), pathOf("protos/baseline.binpb"), model, String(port)];
-  return started(place, { name: "plain-server", program: packages.python, args, port });
+  return started(place, { name: "plain-server", program: packages.program("python"), args, port });
 }
 
 interface Start {
