@@ -48,6 +48,8 @@ export interface InferenceConfig extends ServiceConfig {
   readonly loadsMax: number;
   /** How long a request waits until the version is loaded that it is for, in milliseconds. */
   readonly loadWaitMsMax: number;
+  /** How long the runs of a session may take together before it is ready, in milliseconds. */
+  readonly warmUpMsMax: number;
   /** How long a version whose sessions died too often is not loaded again, in milliseconds. */
   readonly quarantineMs: number;
   /** Memory for versions that are loaded, in bytes; 0 sets no bound. */
@@ -101,6 +103,7 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
     stateBytesMax: whole("STATE_BYTES_MAX", 1024 ** 3, 0, 1024 ** 4),
     loadsMax: whole("LOADS_MAX", 2, 1, 64),
     loadWaitMsMax: whole("LOAD_WAIT_MS_MAX", 60_000, 0, 3_600_000),
+    warmUpMsMax: whole("WARM_UP_MS_MAX", 60_000, 1, 3_600_000),
     quarantineMs: whole("QUARANTINE_MS", 600_000, 1000, 86_400_000),
     memoryBudgetBytes: whole("MEMORY_BUDGET_BYTES", 0, 0, 1024 ** 5),
     traceBytesMax: whole("TRACE_BYTES_MAX", 256 * 1024 ** 2, 1024, 1024 ** 4),

@@ -22,6 +22,7 @@ describe("the settings of a version", function () {
   /** What every thread was started with, and how many have ended. */
   let threads: ThreadStart[];
   let endedCount: number;
+  let obedient: StartWorker;
 
   beforeEach(async () => {
     registry = new FakeRegistry();
@@ -31,7 +32,7 @@ describe("the settings of a version", function () {
     shared = new Int32Array(new SharedArrayBuffer(8));
     threads = [];
     endedCount = 0;
-    const startWorker: StartWorker = (threadStart) => {
+    obedient = (threadStart) => {
       threads.push(threadStart);
       const options = { workerData: { ...threadStart, shared } };
       const thread = startThread(new URL("./obedient-thread", import.meta.url), options);
@@ -39,7 +40,12 @@ describe("the settings of a version", function () {
       return thread as WorkerThread;
     };
     const queue = { requestsMax: 2, rowsMax: 1_000_000, bytesMax: 1000 };
-    node = await startNode(folder.path, registry.address, { queue, coreCount: 8, intraOpThreads: 3 }, { startWorker });
+    node = await startNode(
+      folder.path,
+      registry.address,
+      { queue, coreCount: 8, intraOpThreads: 3 },
+      { startWorker: obedient },
+    );
     await assigned();
   });
   afterEach(async () => {
@@ -145,6 +151,24 @@ describe("the settings of a version", function () {
       [{}, { inputs: [{ name: "x", raw: Buffer.from([0, 0]) }] }],
       "warm-up 2 failed: the warm-up's input 'x'",
     );
+  });
+
+  it("fail the version where a warm-up does not come back in time, which keeps no other version from being loaded", async () => {
+    await node.stop();
+    node = await startNode(folder.path, registry.address, { warmUpMsMax: 200, loadsMax: 1 }, { startWorker: obedient });
+    const warmUps: ServingSettings["warmUps"] = [{ inputs: [{ name: "x", raw: Buffer.from([orders.waitAtGate]) }] }];
+    registry.assign(
+      { model: "endless", version: 1, ...bytes, aliases: [], settings: { warmUps } },
+      { model: "other", version: 1, ...registry.store(identityModel("INT8", ["n"])), aliases: [] },
+    );
+    const { replicas } = await registry.reported(({ replicas: all }) =>
+      all.some(({ version, state }) => version.includes("other") && state === "STATE_READY"),
+    );
+    expect(replicas.find(({ version }) => version.includes("endless"))).to.include({
+      state: "STATE_FAILED",
+      reason:
+        "warm-up 1 failed: the session has not come back within 200 ms, which its runs may take before it is ready",
+    });
   });
 
   it("and its variant are exchanged while it serves", async () => {

@@ -26,7 +26,7 @@ export interface InstanceSettings {
 
 /** Who is told of what. */
 export interface InstanceSetOptions extends InstanceSettings {
-  /** Called with the first instance, before it takes jobs. */
+  /** Called with the first instance, before it takes jobs. Rejects only where it has left the instance behind. */
   readonly examine: (instance: Instance) => Promise<void>;
   /** Called when an instance may have become free. */
   readonly onFree: () => void;
@@ -81,11 +81,8 @@ export class InstanceSet {
     const { sessionThreads, startInstance, examine } = this.#options;
     const [threads, ...rest] = sessionThreads;
     const first = await startInstance(threads);
-    try {
-      await examine(first);
-    } finally {
-      await this.#add(first, threads);
-    }
+    await examine(first);
+    await this.#add(first, threads);
     const others = rest.map(async (other) => this.#add(await startInstance(other), other));
     const failed = (await Promise.allSettled(others)).find((outcome) => outcome.status === "rejected");
     if (failed !== undefined) throw failed.reason;

@@ -4,6 +4,7 @@ import type { ArtifactCache } from "../artifacts/artifact-cache.ts";
 import type { Occupancy } from "../batching/occupancy.ts";
 import type { PoolObserver } from "../batching/pool-observer.ts";
 import { foundBatchSize } from "../warm-up/found-batch-size.ts";
+import { WarmUpTime } from "../warm-up/overdue.ts";
 import { warmedUp } from "../warm-up/warmed-up.ts";
 import type { StartWorker } from "../worker/worker-thread.ts";
 import type { AspiredVersion } from "./aspired-version.ts";
@@ -17,7 +18,10 @@ import { loadInstance } from "./verified-instance.ts";
 export interface PoolParts {
   readonly artifacts: ArtifactCache;
   readonly startWorker: StartWorker;
-  readonly node: NodeSettings;
+  readonly node: NodeSettings & {
+    /** How long the runs of a session may take together before it is ready, in milliseconds. */
+    readonly warmUpMsMax: number;
+  };
   readonly nodeQueue: Occupancy;
   readonly cores: CoreBudget;
   readonly clock: Clock;
@@ -52,11 +56,15 @@ export function openPool(
     crashes: { countMax: 3, withinMs: 60_000 },
     startInstance: async (intraOpThreads) => {
       const run = { executionProviders: [executionProvider, ...fallbackProviders], intraOpThreads };
-      return warmedUp(await loadInstance(content, run, { artifacts, startWorker, log }), warmUps, random);
+      const instance = await loadInstance(content, run, { artifacts, startWorker, log });
+      return warmedUp(instance, warmUps, new WarmUpTime(clock, node.warmUpMsMax), random);
     },
     // At the end of the turn of the event loop that has read them.
     soon: setImmediate,
-    findBatchSize: (instance) => foundBatchSize(instance, warmUps, batching!.maxBatchSize, { clock, random, log }),
+    findBatchSize: (instance) => {
+      const time = new WarmUpTime(clock, node.warmUpMsMax);
+      return foundBatchSize(instance, warmUps, batching!.maxBatchSize, { time, clock, random, log });
+    },
     clock,
     random,
     log,

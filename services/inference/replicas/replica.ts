@@ -8,6 +8,7 @@ import type { CallLimits } from "../batching/pending-request.ts";
 import type { SequenceUsage } from "../sequences/sequences.ts";
 import { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { InferenceRequest } from "../tensors/decode.ts";
+import { Overdue } from "../warm-up/overdue.ts";
 import { type AspiredVersion, filesOf } from "./aspired-version.ts";
 import type { InstancePool, PoolUsage } from "./instance-pool.ts";
 import type { ModelRunner, ResponsePart } from "./model-runner.ts";
@@ -60,7 +61,7 @@ export class Replica {
   #pool: InstancePool | undefined;
   #placement: Placement | undefined;
   #runner: ModelRunner | undefined;
-  /** The end of a pool that died too often. */
+  /** The end of what was left behind: a pool that died too often, or a session that does not come back. */
   #abandoned: Promise<unknown> | undefined;
   #loading: Promise<void> = Promise.resolve();
   #unloaded: Promise<void> | undefined;
@@ -165,6 +166,7 @@ export class Replica {
       this.#settle({ kind: "ready", signature });
       this.#log.info({ durationMs: this.#options.clock.now() - begin, ...this.#placement }, "version loaded");
     } catch (failure) {
+      if (failure instanceof Overdue) this.#abandoned = failure.ended;
       const delayMs = this.#retryDelayMs(failure);
       const reason = messageOf(failure);
       this.#settle({ kind: "failed", reason, retryAtMs: this.#options.clock.now() + delayMs });

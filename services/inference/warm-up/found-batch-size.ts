@@ -3,10 +3,12 @@ import { messageOf } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { Instance } from "../replicas/instance.ts";
 import { measuredBatchSize } from "./batch-size.ts";
+import { Overdue, type WarmUpTime } from "./overdue.ts";
 import { type WarmUp, warmUpInputs } from "./warm-up-inputs.ts";
 
 /** What is needed to measure. */
 export interface FindingParts {
+  readonly time: WarmUpTime;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -15,16 +17,15 @@ export interface FindingParts {
 
 /**
  * The number of rows that an instance should be given at once, measured with random inputs of the shapes of the first warm-up.
- * A model that cannot be run like that gets `preset`; the log says why.
+ * A model that cannot be run like that gets `preset`; the log says why. Rejects only with {@link Overdue}.
  */
 export async function foundBatchSize(
   instance: Instance,
   [first]: readonly WarmUp[],
   preset: number,
-  { clock, random, log }: FindingParts,
+  { time, clock, random, log }: FindingParts,
 ): Promise<number> {
   const { signature } = instance;
-  const outputNames = signature.outputs.map(({ name }) => name);
   const inputsOf = (rowCount: number) => {
     const inputs = (first?.inputs ?? []).map(({ name, shape }) => ({
       name,
@@ -36,7 +37,7 @@ export async function foundBatchSize(
   const run = async (rowCount: number) => {
     const inputs = inputsOf(rowCount);
     const beginMs = clock.monotonicMs();
-    await instance.run(inputs, outputNames);
+    await time.run(instance, inputs);
     return clock.monotonicMs() - beginMs;
   };
   try {
@@ -45,6 +46,7 @@ export async function foundBatchSize(
     const rowCountMax = Math.max(1, Math.min(batchSizeMax, Math.floor(batchBytesMax / Math.max(1, rowBytes))));
     return await measuredBatchSize({ rowCountMax, run, budgetMs });
   } catch (failure) {
+    if (failure instanceof Overdue) throw failure;
     log.warn({ why: messageOf(failure), maxBatchSize: preset }, "the number of rows to join cannot be measured");
     return preset;
   }

@@ -1,24 +1,27 @@
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Instance } from "../replicas/instance.ts";
+import { Overdue, type WarmUpTime } from "./overdue.ts";
 import { type WarmUp, warmUpInputs } from "./warm-up-inputs.ts";
 
 /**
  * The instance once it has run its warm-ups: the first runs of a session are slow, since it allocates, and some providers compile.
  *
  * Where one fails the instance is stopped, and the fault names the warm-up; its reason tells whether another attempt makes sense.
+ * One that is {@link Overdue} is left behind.
  */
 export async function warmedUp(
   instance: Instance,
   warmUps: readonly WarmUp[],
+  time: WarmUpTime,
   random: () => number,
 ): Promise<Instance> {
-  const outputNames = instance.signature.outputs.map(({ name }) => name);
   for (const [index, warmUp] of warmUps.entries()) {
     try {
       for (let count = 0; count < warmUp.runCount; count++) {
-        await instance.run(warmUpInputs(instance.signature, warmUp, random), outputNames);
+        await time.run(instance, warmUpInputs(instance.signature, warmUp, random));
       }
     } catch (cause) {
+      if (cause instanceof Overdue) throw new Overdue(`warm-up ${index + 1} failed: ${cause.message}`, cause.ended);
       await instance.stop();
       const { reason, metadata } =
         cause instanceof ServiceError ? cause : { reason: "INTERNAL" as const, metadata: {} };
