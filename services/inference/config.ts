@@ -5,6 +5,7 @@ import { readServerName, readServiceConfig, type ServiceConfig } from "../../lib
 import type { QueueBounds } from "./batching/occupancy.ts";
 import { type ControlMode, controlModes } from "./control/model-control.ts";
 import { type OverflowStatus, overflowStatuses } from "./handlers/overflow.ts";
+import { type Isolation, isolations } from "./isolation/isolation.ts";
 import type { SequenceBounds } from "./sequences/sequence-settings.ts";
 import { cpu, knownProviders } from "./worker/execution-providers.ts";
 
@@ -48,6 +49,12 @@ export interface InferenceConfig extends ServiceConfig {
   readonly loadsMax: number;
   /** How long a request waits until the version is loaded that it is for, in milliseconds. */
   readonly loadWaitMsMax: number;
+  /** What sessions run in where the version is not set otherwise. */
+  readonly isolation: Isolation;
+  /** How long a session may take to load, in milliseconds; then it is lost. */
+  readonly loadMsMax: number;
+  /** The same for each of its runs. */
+  readonly runMsMax: number;
   /** How long the runs of a session may take together before it is ready, in milliseconds. */
   readonly warmUpMsMax: number;
   /** How long a version whose sessions died too often is not loaded again, in milliseconds. */
@@ -103,6 +110,9 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
     stateBytesMax: whole("STATE_BYTES_MAX", 1024 ** 3, 0, 1024 ** 4),
     loadsMax: whole("LOADS_MAX", 2, 1, 64),
     loadWaitMsMax: whole("LOAD_WAIT_MS_MAX", 60_000, 0, 3_600_000),
+    isolation: settings.choice("AMAAS_INFERENCE_ISOLATION", isolations, "thread"),
+    loadMsMax: whole("LOAD_MS_MAX", 600_000, 1, 86_400_000),
+    runMsMax: whole("RUN_MS_MAX", 600_000, 1, 86_400_000),
     warmUpMsMax: whole("WARM_UP_MS_MAX", 60_000, 1, 3_600_000),
     quarantineMs: whole("QUARANTINE_MS", 600_000, 1000, 86_400_000),
     memoryBudgetBytes: whole("MEMORY_BUDGET_BYTES", 0, 0, 1024 ** 5),

@@ -10,8 +10,8 @@ import type { Service } from "../../lib/process.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 import { runStopSteps, stopMsMaxOf } from "../../lib/stop-steps.ts";
-import { ArtifactCache } from "./artifacts/artifact-cache.ts";
-import { registrySource } from "./artifacts/artifact-source.ts";
+import type { ArtifactCache } from "./artifacts/artifact-cache.ts";
+import { registryCache } from "./artifacts/registry-cache.ts";
 import { Occupancy } from "./batching/occupancy.ts";
 import type { InferenceConfig } from "./config.ts";
 import type { Assignment } from "./control/assignment.ts";
@@ -21,6 +21,7 @@ import { RegistryLink } from "./control/registry-link.ts";
 import { type NodeFacts, reportOf } from "./control/report.ts";
 import { describeNode } from "./handlers/metrics.ts";
 import { openInferenceHandlers, quietMethods } from "./handlers/open-inference.ts";
+import { Isolations } from "./isolation/isolations.ts";
 import { derivedAddress, derivedNodeName } from "./node-identity.ts";
 import { checkOffered } from "./offered-providers.ts";
 import { CoreBudget } from "./replicas/core-budget.ts";
@@ -32,7 +33,7 @@ import { RequestCount } from "./request-count.ts";
 import { Tracing } from "./tracing/tracing.ts";
 import { type RuntimeCapabilities, runtimeCapabilities } from "./worker/capabilities.ts";
 import { type ProbedProviders, probedProviders } from "./worker/provider-probe.ts";
-import { type StartWorker, startWorker } from "./worker/worker-thread.ts";
+import { type StartWorker, workerStarter } from "./worker/worker-thread.ts";
 
 /** What a test may put in the place of the real thing. */
 export interface InferenceParts {
@@ -69,7 +70,9 @@ export class InferenceService implements Service {
   readonly #rootLog: LevelledLog;
   readonly #clock: Clock;
   readonly #startWorker: StartWorker;
+  readonly #isolations: Isolations;
   readonly #node: string;
+  readonly #folder: string;
   readonly #requests = new RequestCount();
   readonly #nodeQueue: Occupancy;
   readonly #stopping = new AbortController();
@@ -87,12 +90,14 @@ export class InferenceService implements Service {
     this.#nodeQueue = new Occupancy(config.nodeQueue, " on this node");
     this.#clock = parts.clock ?? systemClock;
     this.#runners = new Runners(config, this.#nodeQueue, this.#clock);
-    this.#startWorker = parts.startWorker ?? startWorker;
     this.#node = config.nodeName ?? derivedNodeName(hostname(), String(config.port || `pid${process.pid}`));
     this.#rootLog = createLog("inference", config.logLevel);
     this.#log = this.#rootLog.child({ node: this.#node });
+    this.#folder = join(config.dataDir, "inference", this.#node);
+    this.#isolations = new Isolations({ folder: this.#folder, clock: this.#clock, log: this.#log });
+    this.#startWorker = parts.startWorker ?? workerStarter(this.#isolations.marksFolder);
     this.#tracing = new Tracing({
-      folder: join(config.dataDir, "inference", this.#node, "traces"),
+      folder: join(this.#folder, "traces"),
       bytesMax: config.traceBytesMax,
       clock: this.#clock,
       log: this.#log,
@@ -153,6 +158,7 @@ export class InferenceService implements Service {
   }
 
   async #resume({ assignmentFile, models }: Parts): Promise<void> {
+    await this.#isolations.open();
     try {
       const assignment = await assignmentFile.load();
       if (assignment !== undefined) models.follow(assignment);
@@ -169,12 +175,11 @@ export class InferenceService implements Service {
   }
 
   #createParts(probing: Promise<ProbedProviders>): Parts {
-    const { registryAddress, dataDir } = this.#config;
-    const folder = join(dataDir, "inference", this.#node);
+    const { registryAddress } = this.#config;
     const registry = new RpcClient<RegistryServiceDefinition>("amaas.registry.v1.RegistryService", registryAddress);
     const control = new RpcClient<ControlServiceDefinition>("amaas.registry.v1.ControlService", registryAddress);
-    const assignmentFile = new AssignmentFile(join(folder, "assignment.json"));
-    const artifacts = this.#createArtifacts(join(folder, "artifacts"), registry);
+    const assignmentFile = new AssignmentFile(join(this.#folder, "assignment.json"));
+    const artifacts = registryCache(join(this.#folder, "artifacts"), registry, this.#clock);
     const onChange = () => {
       models.noteChange();
       link.report();
@@ -189,22 +194,12 @@ export class InferenceService implements Service {
     return { registry, control, artifacts, assignmentFile, replicas, models, link, server, metrics };
   }
 
-  #createArtifacts(folder: string, registry: Parts["registry"]): ArtifactCache {
-    return new ArtifactCache(folder, {
-      source: registrySource(registry),
-      clock: this.#clock,
-      random: Math.random,
-      resume: { firstMs: 100, maxMs: 2000 },
-      attemptsMax: 5,
-      idleMsMax: 30_000,
-    });
-  }
-
   #createReplicas({ artifacts, probing, onChange }: ReplicaParts): ReplicaSet {
     const { coreCount, coreWaitMsMax } = this.#config;
     const pools = {
       artifacts,
       startWorker: this.#startWorker,
+      isolations: this.#isolations,
       node: this.#config,
       nodeQueue: this.#nodeQueue,
       cores: new CoreBudget({ coreCount, waitMsMax: coreWaitMsMax, clock: this.#clock }),

@@ -8,6 +8,7 @@ import type {
 export const unsetSettings: ReplicaSettings = {
   executionProviders: ["cpu"],
   instanceGroups: [],
+  isolation: undefined,
   queueRequestsMax: 0,
   queueRowsMax: 0,
   queueBytesMax: 0,

@@ -7,7 +7,7 @@ import type { ModelInferRequest } from "../../lib/gen/inference/ModelInferReques
 import { Random } from "../../lib/random.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
-import { type StartWorker, startWorker } from "../../services/inference/worker/worker-thread.ts";
+import { type StartWorker, startInThread } from "../../services/inference/worker/worker-thread.ts";
 import { FakeRegistry } from "./fake-registry.ts";
 import { everyTypeModel, lookupModel, networkModel } from "./models.ts";
 import { emptyFolder, type RunningNode, startNode } from "./running-node.ts";
@@ -30,7 +30,7 @@ describe("a node that joins the requests of concurrent clients", () => {
     await registry.start();
     folder = await emptyFolder();
     const observed: StartWorker = (start) => {
-      const worker = startWorker(start);
+      const worker = startInThread(start, undefined);
       return Object.assign(Object.create(worker), {
         on: worker.on.bind(worker),
         postMessage: (...[request, transfer]: Parameters<typeof worker.postMessage>) => {

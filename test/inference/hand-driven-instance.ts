@@ -9,7 +9,9 @@ export const noTime = { inputMs: 0, computeMs: 0, outputMs: 0 };
 /** An instance whose runs end when the test says so. */
 export class HandDrivenInstance implements Instance {
   readonly signature: Signature;
+  readonly isolation = "thread";
   readonly ended: Promise<string>;
+  readonly gone: Promise<void>;
   /** The names of the outputs of every run, in order. */
   readonly runs: string[] = [];
   /** That of the run that it died of. */
@@ -23,6 +25,7 @@ export class HandDrivenInstance implements Instance {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
+    this.gone = this.ended.then(() => undefined);
   }
 
   get isBusy(): boolean {

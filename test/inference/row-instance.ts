@@ -22,7 +22,9 @@ export class RowInstance implements Instance {
     inputs: [{ name: "x", dataType: "INT32", shape: ["n", "columns"] }],
     outputs: [{ name: "y", dataType: "INT32", shape: ["n", "columns"] }],
   };
+  readonly isolation = "thread";
   readonly ended: Promise<string>;
+  readonly gone: Promise<void>;
   /** The rows of every run, in order. */
   readonly runs: Run["rows"][] = [];
   /** Those that it died of. */
@@ -40,6 +42,7 @@ export class RowInstance implements Instance {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
+    this.gone = this.ended.then(() => undefined);
   }
 
   get isBusy(): boolean {

@@ -91,12 +91,13 @@ for (const store of catalogueStores) {
           feedbacks: [{ outputName: "token", inputName: "input_ids" }],
         },
         residency: "RESIDENCY_ON_DEMAND",
+        isolation: "ISOLATION_PROCESS",
         warmUps: [{ kind: "KIND_RANDOM", rows: 2, inputs: [{ name: "x", shape: [1, 1], raw: bytes }] }],
       };
       const set = await update(settings);
       expect(set.sequenceBatching).to.deep.equal(settings.sequenceBatching);
       expect(set.decoupled).to.deep.equal(settings.decoupled);
-      expect(set.residency).to.equal("RESIDENCY_ON_DEMAND");
+      expect([set.residency, set.isolation]).to.deep.equal(["RESIDENCY_ON_DEMAND", "ISOLATION_PROCESS"]);
       expect(set.warmUps[0]!.inputs).to.deep.equal(settings.warmUps![0]!.inputs);
       expect(await get(model.name)).to.deep.equal(set);
     });

@@ -2,9 +2,11 @@ import { ServiceError } from "../../../lib/errors.ts";
 import type { AspiredFile__Output as AspiredFile } from "../../../lib/gen/amaas/registry/v1/AspiredFile.ts";
 import type { AspiredVersion__Output as AspiredVersionMessage } from "../../../lib/gen/amaas/registry/v1/AspiredVersion.ts";
 import type { ConnectNodeResponse__Output } from "../../../lib/gen/amaas/registry/v1/ConnectNodeResponse.ts";
+import type { ServingSettings__Output as ServingSettings } from "../../../lib/gen/amaas/registry/v1/ServingSettings.ts";
 import type { VersionPolicy__Output as VersionPolicyMessage } from "../../../lib/gen/amaas/registry/v1/VersionPolicy.ts";
 import { parseArtifactName, parseVersionName } from "../../../lib/resource-names.ts";
 import type { ArtifactReference } from "../artifacts/artifact-cache.ts";
+import type { Isolation } from "../isolation/isolation.ts";
 import type { AspiredVersion, ReplicaSettings, VersionPolicy } from "../replicas/aspired-version.ts";
 import { batchSettings } from "./batch-settings.ts";
 import { decoupledSettings, sequenceSettings } from "./stateful-settings.ts";
@@ -61,6 +63,7 @@ function settingsOf({ executionProviders, settings }: AspiredVersionMessage): Re
     instanceGroups: (settings?.instanceGroups ?? []).filter(({ executionProvider }) =>
       ["", ...executionProviders].includes(executionProvider),
     ),
+    isolation: isolationOf(settings?.isolation),
     queueRequestsMax: settings?.limits?.queueRequestsMax ?? 0,
     queueRowsMax: settings?.limits?.queueRowsMax ?? 0,
     queueBytesMax: settings?.limits?.queueBytesMax ?? 0,
@@ -70,4 +73,9 @@ function settingsOf({ executionProviders, settings }: AspiredVersionMessage): Re
     decoupled: settings?.decoupled ? decoupledSettings(settings.decoupled) : undefined,
     warmUps: (settings?.warmUps ?? []).map(warmUpOf),
   };
+}
+
+function isolationOf(isolation: ServingSettings["isolation"] | undefined): Isolation | undefined {
+  if (isolation === "ISOLATION_THREAD") return "thread";
+  return isolation === "ISOLATION_PROCESS" ? "process" : undefined;
 }

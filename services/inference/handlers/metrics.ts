@@ -92,6 +92,21 @@ function describeHoldings(metrics: Metrics, replicas: Replicas): void {
   gauge("queue_rows", "Rows that wait to be run.", ({ replica }) => replica.usage.waitingRows);
   gauge("queue_bytes", "Bytes of inputs that wait to be run.", ({ replica }) => replica.usage.waitingBytes);
   gauge("instances", "Sessions that are loaded.", ({ replica }) => replica.usage.instanceCount);
+  gauge(
+    "instance_processes",
+    "Those of them that run in processes of their own.",
+    ({ replica }) => replica.usage.processCount,
+  );
+  gauge(
+    "instances_left_behind",
+    "Sessions that do not come back from a run, and whose threads cannot be ended.",
+    ({ replica }) => replica.usage.leftBehindCount,
+  );
+  metrics.counter(
+    "amaas_inference_instances_lost_total",
+    "Sessions that died or did not come back from a run.",
+    perVersion(replicas, ({ replica }) => replica.usage.lostCount),
+  );
   gauge("weight_bytes", "The size of the version's files.", ({ replica }) => replica.weightBytes);
   gauge("sequences", "Sequences whose state is kept.", ({ replica }) => replica.sequenceUsage.count);
   gauge("sequence_state_bytes", "The size of these states.", ({ replica }) => replica.sequenceUsage.bytes);

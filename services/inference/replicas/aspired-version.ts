@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { ArtifactReference } from "../artifacts/artifact-cache.ts";
 import type { BatchSettings } from "../batching/batch-settings.ts";
 import type { DecoupledSettings } from "../decoupled/decoupled-settings.ts";
+import type { Isolation } from "../isolation/isolation.ts";
 import type { SequenceSettings } from "../sequences/sequence-settings.ts";
 import type { WarmUp } from "../warm-up/warm-up-inputs.ts";
 
@@ -51,6 +52,8 @@ export interface ReplicaSettings {
   readonly executionProviders: readonly string[];
   /** Those of the provider that it comes to run on count; where there are none, its sessions are as the node is set. */
   readonly instanceGroups: readonly InstanceGroup[];
+  /** What its sessions run in; undefined for as the node is set. */
+  readonly isolation: Isolation | undefined;
   readonly queueRequestsMax: number;
   readonly queueRowsMax: number;
   readonly queueBytesMax: number;

@@ -34,6 +34,12 @@ export interface PoolOptions extends InstanceSettings {
 export interface PoolUsage {
   /** Sessions that are loaded. */
   readonly instanceCount: number;
+  /** Those of them that are in processes of their own. */
+  readonly processCount: number;
+  /** Sessions that were lost since the pool was started. */
+  readonly lostCount: number;
+  /** Those of them that still take memory, and maybe a core, since they do not come back. */
+  readonly leftBehindCount: number;
   readonly waitingRequests: number;
   readonly waitingRows: number;
   /** Of inputs. */
@@ -85,7 +91,9 @@ export class InstancePool {
   /** What there is at the moment. */
   get usage(): PoolUsage {
     const { requests, rows, bytes } = this.#queue;
-    return { instanceCount: this.#instances.count, waitingRequests: requests, waitingRows: rows, waitingBytes: bytes };
+    const { count, processCount, lostCount, leftBehindCount } = this.#instances;
+    const waiting = { waitingRequests: requests, waitingRows: rows, waitingBytes: bytes };
+    return { instanceCount: count, processCount, lostCount, leftBehindCount, ...waiting };
   }
 
   /** How requests are joined, with the batch size that was found. */
@@ -134,6 +142,12 @@ export class InstancePool {
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
+  }
+
+  /** Settles when nothing of it is in memory any more: after `stop`, and never while a session does not come back from a run. */
+  async gone(): Promise<void> {
+    await this.stop();
+    await this.#instances.gone();
   }
 
   async #stop(): Promise<void> {

@@ -43,6 +43,9 @@ export class InstanceSet {
   readonly #live = new Map<Instance, number>();
   readonly #idle: Instance[] = [];
   readonly #replacing = new Set<Promise<void>>();
+  /** Those that are lost and whose threads have not ended. */
+  readonly #leftBehind = new Set<Instance>();
+  #lostCount = 0;
   #crashTimesMs: number[] = [];
   /** Deaths and attempts in vain to replace one, in a row. */
   #failureCount = 0;
@@ -59,6 +62,21 @@ export class InstanceSet {
   /** Those that are there. */
   get count(): number {
     return this.#live.size;
+  }
+
+  /** Those in processes of their own. */
+  get processCount(): number {
+    return [...this.#live.keys()].filter(({ isolation }) => isolation === "process").length;
+  }
+
+  /** Those that were lost so far. */
+  get lostCount(): number {
+    return this.#lostCount;
+  }
+
+  /** Those of them whose threads have not ended, since they do not come back from a run. */
+  get leftBehindCount(): number {
+    return this.#leftBehind.size;
   }
 
   /** Those that would run a job now. */
@@ -130,6 +148,11 @@ export class InstanceSet {
     await Promise.all([...this.#live.keys()].map((instance) => instance.stop()));
   }
 
+  /** Settles when the threads of those that are lost by now have ended, if ever. */
+  async gone(): Promise<void> {
+    await Promise.all([...this.#leftBehind].map(({ gone }) => gone));
+  }
+
   /** What is loaded only after the end is stopped here: nobody else knows of it. */
   async #add(instance: Instance, threads: number): Promise<void> {
     if (this.#isClosed) return instance.stop();
@@ -146,11 +169,14 @@ export class InstanceSet {
     const index = this.#idle.indexOf(instance);
     if (index >= 0) this.#idle.splice(index, 1);
     else this.#options.cores.giveBack(threads);
+    this.#leftBehind.add(instance);
+    void instance.gone.then(() => this.#leftBehind.delete(instance));
     if (!this.#isClosed) this.#noteCrash(threads, why);
     this.#options.onLost();
   }
 
   #noteCrash(threads: number, why: string): void {
+    this.#lostCount++;
     const { clock, crashes, log, onQuarantine } = this.#options;
     this.#crashTimesMs = [...this.#crashTimesMs, clock.monotonicMs()].slice(-crashes.countMax);
     const [earliestMs] = this.#crashTimesMs;

@@ -1,56 +1,98 @@
+import type { Clock } from "../../../lib/clock.ts";
 import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
-import type { RunResult, ThreadFault, ThreadReply, ThreadStart } from "../worker/thread-protocol.ts";
-import type { StartWorker, WorkerThread } from "../worker/worker-thread.ts";
+import type { Isolation } from "../isolation/isolation.ts";
+import type { RunResult, ThreadFault, ThreadReply } from "../worker/thread-protocol.ts";
+import type { WorkerThread } from "../worker/worker-thread.ts";
 
 /** One session in a thread of its own. It runs one job at a time. */
 export interface Instance {
   readonly signature: Signature;
+  readonly isolation: Isolation;
   /**
    * Gives the named outputs. The inputs' buffers are transferred, with all that is in them: they are empty afterwards.
    *
-   * Rejects with the fault of the session, or with WORKER_LOST once the thread has ended.
+   * Rejects with the fault of the session, with WORKER_LOST once the instance is lost, and with {@link SessionOverdue} where the run
+   * does not come back within `msMax`, or what is set; the instance is lost then.
    */
-  run(inputs: readonly Tensor[], outputNames: readonly string[]): Promise<RunResult>;
-  /** Settles when the thread has ended, with why. */
+  run(inputs: readonly Tensor[], outputNames: readonly string[], msMax?: number): Promise<RunResult>;
+  /** Settles when the instance has ended or is lost, with why. */
   readonly ended: Promise<string>;
-  /** Finishes the job under way, frees the native memory and ends the thread. */
+  /** Settles when its thread has ended. One that does not come back from a run is lost long before, and may be there for ever. */
+  readonly gone: Promise<void>;
+  /** Finishes the job under way, frees the native memory and ends the thread. One that is lost is not waited for. */
   stop(): Promise<void>;
 }
 
-/** Loads a model into a new thread. Rejects with the fault of loading, or with WORKER_LOST where the thread dies of it. */
-export function startInstance(startWorker: StartWorker, start: ThreadStart): Promise<Instance> {
-  const instance = new ThreadInstance(startWorker(start));
+/** A session has not come back in time. Its process was ended, or its thread left behind. */
+export class SessionOverdue extends ServiceError {
+  /** Settles when the thread has ended, if ever. */
+  readonly gone: Promise<void>;
+
+  constructor(why: string, gone: Promise<void>) {
+    super("WORKER_LOST", why);
+    this.gone = gone;
+  }
+}
+
+/** How an instance is kept. */
+export interface InstanceOptions {
+  /** How long it may take to load, in milliseconds. */
+  readonly loadMsMax: number;
+  /** How long each run may take, in milliseconds. */
+  readonly runMsMax: number;
+  readonly clock: Clock;
+  /** Called when a thread that does not come back, and cannot be ended, is left behind. */
+  readonly onLeftBehind: (why: string) => void;
+}
+
+/** Loads a model into a new thread. Rejects with the fault of loading, or with WORKER_LOST where the thread is lost over it. */
+export function startInstance(worker: WorkerThread, options: InstanceOptions): Promise<Instance> {
+  const instance = new ThreadInstance(worker, options);
   return instance.loaded;
 }
 
 interface Pending {
   resolve(result: RunResult): void;
   reject(failure: unknown): void;
+  readonly cancelTimer: () => void;
 }
 
 class ThreadInstance implements Instance {
+  readonly isolation: Isolation;
   readonly loaded: Promise<Instance>;
   readonly ended: Promise<string>;
+  readonly gone: Promise<void>;
   readonly #worker: WorkerThread;
+  readonly #options: InstanceOptions;
   readonly #pending = new Map<number, Pending>();
   #signature: Signature | undefined;
   #runCount = 0;
   #failure: unknown;
   #end: string | undefined;
+  #settleEnded!: (why: string) => void;
 
-  constructor(worker: WorkerThread) {
+  constructor(worker: WorkerThread, options: InstanceOptions) {
     this.#worker = worker;
+    this.#options = options;
+    this.isolation = worker.kill === undefined ? "thread" : "process";
     this.ended = new Promise((resolve) => {
+      this.#settleEnded = resolve;
+    });
+    this.gone = new Promise((resolve) => {
       worker.on("error", (failure) => {
         this.#failure = failure;
       });
-      worker.on("exit", (code) => resolve(this.#lost(code)));
+      worker.on("exit", (code) => {
+        this.#lose(this.#endOf(code), workerLost);
+        resolve();
+      });
     });
-    this.loaded = new Promise((resolve, reject) => {
+    const cancelTimer = options.clock.after(options.loadMsMax, () => this.#giveUp(options.loadMsMax));
+    this.loaded = new Promise<Instance>((resolve, reject) => {
       worker.on("message", (reply) => this.#receive(reply, resolve, reject));
       void this.ended.then((why) => reject(new ServiceError("WORKER_LOST", `${why} while it was loading the model`)));
-    });
+    }).finally(cancelTimer);
   }
 
   get signature(): Signature {
@@ -58,22 +100,30 @@ class ThreadInstance implements Instance {
     return this.#signature;
   }
 
-  run(inputs: readonly Tensor[], outputNames: readonly string[]): Promise<RunResult> {
+  run(
+    inputs: readonly Tensor[],
+    outputNames: readonly string[],
+    msMax: number = this.#options.runMsMax,
+  ): Promise<RunResult> {
     const runId = this.#runCount++;
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) throw workerLost(this.#end);
       const buffers = new Set(inputs.map(({ bytes }) => bytes.buffer as ArrayBuffer));
       this.#worker.postMessage({ kind: "run", runId, inputs, outputNames }, [...buffers]);
-      this.#pending.set(runId, { resolve, reject });
+      const cancelTimer = this.#options.clock.after(msMax, () => this.#giveUp(msMax));
+      this.#pending.set(runId, { resolve, reject, cancelTimer });
     });
   }
 
   async stop(): Promise<void> {
+    if (this.#end !== undefined) return;
     this.#worker.postMessage({ kind: "stop" });
     await this.ended;
   }
 
   #receive(reply: ThreadReply, resolve: (instance: Instance) => void, reject: (failure: unknown) => void): void {
+    // What it was asked for has failed long since.
+    if (this.#end !== undefined) return;
     switch (reply.kind) {
       case "loaded":
         this.#signature = reply.signature;
@@ -94,15 +144,36 @@ class ThreadInstance implements Instance {
     const pending = this.#pending.get(runId);
     assert(pending !== undefined, "a thread answers every run once");
     this.#pending.delete(runId);
+    pending.cancelTimer();
     return pending;
   }
 
-  #lost(code: number): string {
-    const why = this.#failure === undefined ? `ended with code ${code}` : `ended: ${messageOf(this.#failure)}`;
-    this.#end = `the thread of the session ${why}`;
-    for (const { reject } of this.#pending.values()) reject(workerLost(this.#end));
+  /** The thread does not come back. It ends now, or else after its run. */
+  #giveUp(msMax: number): void {
+    const why = `the ${this.isolation} of the session has not come back within ${msMax} ms`;
+    this.#lose(why, () => new SessionOverdue(why, this.gone));
+    if (this.#worker.kill !== undefined) {
+      this.#worker.kill();
+      return;
+    }
+    this.#worker.postMessage({ kind: "stop" });
+    this.#options.onLeftBehind(why);
+  }
+
+  #lose(why: string, faultFor: (why: string) => ServiceError): void {
+    if (this.#end !== undefined) return;
+    this.#end = why;
+    for (const { reject, cancelTimer } of this.#pending.values()) {
+      cancelTimer();
+      reject(faultFor(why));
+    }
     this.#pending.clear();
-    return this.#end;
+    this.#settleEnded(why);
+  }
+
+  #endOf(code: number | string): string {
+    const why = this.#failure === undefined ? `ended with ${code}` : `ended: ${messageOf(this.#failure)}`;
+    return `the ${this.isolation} of the session ${why}`;
   }
 }
 

@@ -3,12 +3,15 @@ import type { Log } from "../../../lib/log.ts";
 import type { ArtifactCache } from "../artifacts/artifact-cache.ts";
 import type { Occupancy } from "../batching/occupancy.ts";
 import type { PoolObserver } from "../batching/pool-observer.ts";
+import type { Isolation } from "../isolation/isolation.ts";
+import type { Isolations } from "../isolation/isolations.ts";
 import { foundBatchSize } from "../warm-up/found-batch-size.ts";
 import { WarmUpTime } from "../warm-up/overdue.ts";
 import { warmedUp } from "../warm-up/warmed-up.ts";
 import type { StartWorker } from "../worker/worker-thread.ts";
 import type { AspiredVersion } from "./aspired-version.ts";
 import type { CoreBudget } from "./core-budget.ts";
+import type { InstanceOptions } from "./instance.ts";
 import { InstancePool } from "./instance-pool.ts";
 import type { Placement } from "./placement.ts";
 import { type NodeSettings, poolSettings } from "./pool-settings.ts";
@@ -18,10 +21,14 @@ import { loadInstance } from "./verified-instance.ts";
 export interface PoolParts {
   readonly artifacts: ArtifactCache;
   readonly startWorker: StartWorker;
-  readonly node: NodeSettings & {
-    /** How long the runs of a session may take together before it is ready, in milliseconds. */
-    readonly warmUpMsMax: number;
-  };
+  readonly isolations: Isolations;
+  readonly node: NodeSettings &
+    Pick<InstanceOptions, "loadMsMax" | "runMsMax"> & {
+      /** What sessions run in where nothing else is set. */
+      readonly isolation: Isolation;
+      /** How long the runs of a session may take together before it is ready, in milliseconds. */
+      readonly warmUpMsMax: number;
+    };
   readonly nodeQueue: Occupancy;
   readonly cores: CoreBudget;
   readonly clock: Clock;
@@ -45,7 +52,8 @@ export function openPool(
   parts: PoolParts,
 ): InstancePool {
   const { warmUps, batching } = settings;
-  const { artifacts, startWorker, node, nodeQueue, cores, clock, random } = parts;
+  const { artifacts, startWorker, isolations, node, nodeQueue, cores, clock, random } = parts;
+  const { sha256 } = content.modelFile;
   const log = parts.log.child({ model, version });
   return new InstancePool({
     ...poolSettings(settings, executionProvider, node),
@@ -56,7 +64,16 @@ export function openPool(
     crashes: { countMax: 3, withinMs: 60_000 },
     startInstance: async (intraOpThreads) => {
       const run = { executionProviders: [executionProvider, ...fallbackProviders], intraOpThreads };
-      const instance = await loadInstance(content, run, { artifacts, startWorker, log });
+      const isolation = isolations.of(sha256, settings.isolation ?? node.isolation);
+      const instance = await loadInstance(content, run, {
+        artifacts,
+        startWorker: (start) => startWorker(start, isolation),
+        loadMsMax: node.loadMsMax,
+        runMsMax: node.runMsMax,
+        onLeftBehind: (why) => isolations.distrust(sha256, why),
+        clock,
+        log,
+      });
       return warmedUp(instance, warmUps, new WarmUpTime(clock, node.warmUpMsMax), random);
     },
     // At the end of the turn of the event loop that has read them.

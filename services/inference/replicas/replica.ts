@@ -8,7 +8,7 @@ import type { CallLimits } from "../batching/pending-request.ts";
 import type { SequenceUsage } from "../sequences/sequences.ts";
 import { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { InferenceRequest } from "../tensors/decode.ts";
-import { Overdue } from "../warm-up/overdue.ts";
+import { WarmUpOverdue } from "../warm-up/overdue.ts";
 import { type AspiredVersion, filesOf } from "./aspired-version.ts";
 import type { InstancePool, PoolUsage } from "./instance-pool.ts";
 import type { ModelRunner, ResponsePart } from "./model-runner.ts";
@@ -61,8 +61,10 @@ export class Replica {
   #pool: InstancePool | undefined;
   #placement: Placement | undefined;
   #runner: ModelRunner | undefined;
-  /** The end of what was left behind: a pool that died too often, or a session that does not come back. */
+  /** The end of a pool that died too often. */
   #abandoned: Promise<unknown> | undefined;
+  /** Settles when nothing is in memory any more of what was left behind: such pools, and sessions that do not come back. */
+  #gone: Promise<unknown> = Promise.resolve();
   #loading: Promise<void> = Promise.resolve();
   #unloaded: Promise<void> | undefined;
   #failureCount = 0;
@@ -147,7 +149,7 @@ export class Replica {
     this.#state = { kind: "unloading" };
     await this.#loading;
     await this.#runner?.stop();
-    await Promise.all([this.#pool?.stop(), this.#abandoned]);
+    await Promise.all([this.#pool?.gone(), this.#gone]);
     this.#log.info({}, "version unloaded");
   }
 
@@ -166,7 +168,7 @@ export class Replica {
       this.#settle({ kind: "ready", signature });
       this.#log.info({ durationMs: this.#options.clock.now() - begin, ...this.#placement }, "version loaded");
     } catch (failure) {
-      if (failure instanceof Overdue) this.#abandoned = failure.ended;
+      if (failure instanceof WarmUpOverdue) this.#gone = Promise.all([this.#gone, failure.gone]);
       const delayMs = this.#retryDelayMs(failure);
       const reason = messageOf(failure);
       this.#settle({ kind: "failed", reason, retryAtMs: this.#options.clock.now() + delayMs });
@@ -220,6 +222,7 @@ export class Replica {
     this.#log.error({ why, quarantineMs }, "the version is in quarantine");
     this.#state = { kind: "failed", reason: `in quarantine: ${why}`, retryAtMs: clock.now() + quarantineMs };
     this.#abandoned = Promise.all([this.#runner!.stop(), pool.stop()]);
+    this.#gone = Promise.all([this.#gone, this.#abandoned, pool.gone()]);
     onChange();
   }
 

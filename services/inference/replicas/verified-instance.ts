@@ -2,14 +2,14 @@ import { ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { ArtifactCache, ArtifactReference, CachedArtifact } from "../artifacts/artifact-cache.ts";
 import type { ThreadStart } from "../worker/thread-protocol.ts";
-import type { StartWorker } from "../worker/worker-thread.ts";
+import type { WorkerThread } from "../worker/worker-thread.ts";
 import { filesOf, type VersionContent } from "./aspired-version.ts";
-import { type Instance, startInstance } from "./instance.ts";
+import { type Instance, type InstanceOptions, startInstance } from "./instance.ts";
 
 /** What an instance is made of. */
-export interface InstanceParts {
+export interface InstanceParts extends InstanceOptions {
   readonly artifacts: ArtifactCache;
-  readonly startWorker: StartWorker;
+  readonly startWorker: (start: ThreadStart) => WorkerThread;
   readonly log: Log;
 }
 
@@ -21,7 +21,7 @@ export interface InstanceParts {
 export async function loadInstance(
   content: VersionContent,
   run: Pick<ThreadStart, "executionProviders" | "intraOpThreads">,
-  { artifacts, startWorker, log }: InstanceParts,
+  { artifacts, startWorker, log, ...options }: InstanceParts,
 ): Promise<Instance> {
   const refetched = new Set<string>();
   for (;;) {
@@ -29,7 +29,7 @@ export async function loadInstance(
     const located = <File extends ArtifactReference>(file: File) => ({ ...file, path: cached.get(file.sha256)!.path });
     const files = { modelFile: located(content.modelFile), externalFiles: content.externalFiles.map(located) };
     try {
-      return await startInstance(startWorker, { ...files, ...run });
+      return await startInstance(startWorker({ ...files, ...run }), options);
     } catch (failure) {
       if (!(failure instanceof ServiceError && failure.reason === "ARTIFACT_DIGEST_MISMATCH")) throw failure;
       const { sha256 } = failure.metadata;

@@ -3,7 +3,7 @@ import { messageOf } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { Instance } from "../replicas/instance.ts";
 import { measuredBatchSize } from "./batch-size.ts";
-import { Overdue, type WarmUpTime } from "./overdue.ts";
+import { WarmUpOverdue, type WarmUpTime } from "./overdue.ts";
 import { type WarmUp, warmUpInputs } from "./warm-up-inputs.ts";
 
 /** What is needed to measure. */
@@ -17,7 +17,7 @@ export interface FindingParts {
 
 /**
  * The number of rows that an instance should be given at once, measured with random inputs of the shapes of the first warm-up.
- * A model that cannot be run like that gets `preset`; the log says why. Rejects only with {@link Overdue}.
+ * A model that cannot be run like that gets `preset`; the log says why. Rejects only with {@link WarmUpOverdue}.
  */
 export async function foundBatchSize(
   instance: Instance,
@@ -46,7 +46,7 @@ export async function foundBatchSize(
     const rowCountMax = Math.max(1, Math.min(batchSizeMax, Math.floor(batchBytesMax / Math.max(1, rowBytes))));
     return await measuredBatchSize({ rowCountMax, run, budgetMs });
   } catch (failure) {
-    if (failure instanceof Overdue) throw failure;
+    if (failure instanceof WarmUpOverdue) throw failure;
     log.warn({ why: messageOf(failure), maxBatchSize: preset }, "the number of rows to join cannot be measured");
     return preset;
   }

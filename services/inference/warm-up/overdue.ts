@@ -1,15 +1,15 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
-import type { Instance } from "../replicas/instance.ts";
+import { type Instance, SessionOverdue } from "../replicas/instance.ts";
 
-/** A session has not come back from a run in time. Its thread cannot be ended, so that it is left behind: it ends when the run does. */
-export class Overdue extends ServiceError {
+/** A session has not come back from a run in time, before it was ready; it is lost. */
+export class WarmUpOverdue extends ServiceError {
   /** Settles when the thread has ended, if ever. */
-  readonly ended: Promise<void>;
+  readonly gone: Promise<void>;
 
-  constructor(message: string, ended: Promise<void>) {
+  constructor(message: string, gone: Promise<void>) {
     super("ARTIFACT_INVALID", message);
-    this.ended = ended;
+    this.gone = gone;
   }
 }
 
@@ -26,18 +26,15 @@ export class WarmUpTime {
     this.#endMs = clock.monotonicMs() + msMax;
   }
 
-  /** Runs an instance. Rejects with {@link Overdue} once the time is over. */
-  run(instance: Instance, inputs: Parameters<Instance["run"]>[0]): Promise<void> {
+  /** Runs an instance. Rejects with {@link WarmUpOverdue} once the time is over. */
+  async run(instance: Instance, inputs: Parameters<Instance["run"]>[0]): Promise<void> {
     const outputNames = instance.signature.outputs.map(({ name }) => name);
-    return new Promise((resolve, reject) => {
-      const cancelTimer = this.#clock.after(Math.max(0, this.#endMs - this.#clock.monotonicMs()), () => {
-        const message = `the session has not come back within ${this.#msMax} ms, which its runs may take before it is ready`;
-        reject(new Overdue(message, instance.stop()));
-      });
-      instance
-        .run(inputs, outputNames)
-        .then(() => resolve(), reject)
-        .finally(cancelTimer);
-    });
+    try {
+      await instance.run(inputs, outputNames, Math.max(0, this.#endMs - this.#clock.monotonicMs()));
+    } catch (failure) {
+      if (!(failure instanceof SessionOverdue)) throw failure;
+      const message = `the session has not come back within ${this.#msMax} ms, which its runs may take before it is ready`;
+      throw new WarmUpOverdue(message, failure.gone);
+    }
   }
 }

@@ -1,13 +1,13 @@
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Instance } from "../replicas/instance.ts";
-import { Overdue, type WarmUpTime } from "./overdue.ts";
+import { WarmUpOverdue, type WarmUpTime } from "./overdue.ts";
 import { type WarmUp, warmUpInputs } from "./warm-up-inputs.ts";
 
 /**
  * The instance once it has run its warm-ups: the first runs of a session are slow, since it allocates, and some providers compile.
  *
  * Where one fails the instance is stopped, and the fault names the warm-up; its reason tells whether another attempt makes sense.
- * One that is {@link Overdue} is left behind.
+ * One that is {@link WarmUpOverdue} is lost already.
  */
 export async function warmedUp(
   instance: Instance,
@@ -21,7 +21,9 @@ export async function warmedUp(
         await time.run(instance, warmUpInputs(instance.signature, warmUp, random));
       }
     } catch (cause) {
-      if (cause instanceof Overdue) throw new Overdue(`warm-up ${index + 1} failed: ${cause.message}`, cause.ended);
+      if (cause instanceof WarmUpOverdue) {
+        throw new WarmUpOverdue(`warm-up ${index + 1} failed: ${cause.message}`, cause.gone);
+      }
       await instance.stop();
       const { reason, metadata } =
         cause instanceof ServiceError ? cause : { reason: "INTERNAL" as const, metadata: {} };

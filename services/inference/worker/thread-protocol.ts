@@ -13,9 +13,11 @@ export interface ThreadStart {
   readonly intraOpThreads: number;
 }
 
-/** What a thread of a node gets besides. */
+/** What a thread gets besides from the process that it is in. */
 export interface ThreadData extends ThreadStart {
   readonly deviceLock: SharedArrayBuffer;
+  /** Where it marks that it runs; undefined where nobody would read it. */
+  readonly markPath: string | undefined;
 }
 
 /** A file that a thread reads. */

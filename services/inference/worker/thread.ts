@@ -1,5 +1,6 @@
 import { parentPort, threadId, workerData } from "node:worker_threads";
 import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
+import { RunMark } from "../isolation/run-mark.ts";
 import { DeviceLock } from "./device-lock.ts";
 import { loadModel } from "./loaded-model.ts";
 import type { Session } from "./runtime.ts";
@@ -9,8 +10,9 @@ import type { ThreadData, ThreadFault, ThreadReply, ThreadRequest } from "./thre
 assert(parentPort !== null, "this file is run as a thread");
 const port = parentPort;
 
+const { deviceLock, markPath, ...start } = workerData as ThreadData;
+const mark = markOf(markPath, start.modelFile.sha256);
 try {
-  const { deviceLock, ...start } = workerData as ThreadData;
   const { session, signature } = await loadModel(start, new DeviceLock(deviceLock, threadId));
   let last: Promise<void> = Promise.resolve();
   port.on("message", (request: ThreadRequest) => {
@@ -19,20 +21,42 @@ try {
   say({ kind: "loaded", signature });
 } catch (failure) {
   say({ kind: "refused", ...faultOf(failure) });
+} finally {
+  mark?.end();
 }
 
 async function obey(session: Session, request: ThreadRequest): Promise<void> {
   if (request.kind === "stop") {
+    mark?.begin();
     await session.release();
+    mark?.close();
     port.close();
     return;
   }
   const { runId, inputs, outputNames } = request;
   try {
-    const { outputs, phases } = await session.run(inputs, outputNames);
+    const { outputs, phases } = await marked(() => session.run(inputs, outputNames));
     say({ kind: "ran", runId, outputs, phases }, [...new Set(outputs.map(({ bytes }) => bytes.buffer as ArrayBuffer))]);
   } catch (failure) {
     say({ kind: "failed", runId, ...faultOf(failure) });
+  }
+}
+
+async function marked<Result>(work: () => Promise<Result>): Promise<Result> {
+  mark?.begin();
+  try {
+    return await work();
+  } finally {
+    mark?.end();
+  }
+}
+
+/** A full disk keeps no model from being run. */
+function markOf(path: string | undefined, sha256: string): RunMark | undefined {
+  try {
+    return path === undefined ? undefined : new RunMark(path, sha256);
+  } catch {
+    return undefined;
   }
 }
 

@@ -22,6 +22,7 @@ export function settingsValuesOf(wanted: ServingSettings__Output): SettingsValue
   const warmUps = checkedWarmUps(wanted.warmUps);
   if (limits) checkLimits(limits);
   const residency = wordOf("settings.residency", wanted.residency, "RESIDENCY_");
+  const isolation = wordOf("settings.isolation", wanted.isolation, "ISOLATION_");
   const policy = versionPolicy && policyOf(versionPolicy);
   return {
     versionPolicy: policy,
@@ -35,6 +36,7 @@ export function settingsValuesOf(wanted: ServingSettings__Output): SettingsValue
     limits,
     sequenceBatching: sequenceBatching && checkedSequences(sequenceBatching),
     decoupled: decoupled && checkedDecoupled(decoupled),
+    isolation: isolation ? `ISOLATION_${isolation}` : undefined,
     residency: residency ? `RESIDENCY_${residency}` : undefined,
   };
 }

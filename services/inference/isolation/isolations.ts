@@ -1,0 +1,90 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "../../../lib/clock.ts";
+import type { Log } from "../../../lib/log.ts";
+import { type Death, recentDeaths, suspectsOf } from "./deaths.ts";
+import type { Isolation } from "./isolation.ts";
+import { takeRunMarks } from "./run-mark.ts";
+
+/** What is needed to decide. */
+export interface IsolationsOptions {
+  /** Where the node remembers; it is made where it is missing. */
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Decides what sessions run in. Models that have brought the node down, or have left a thread of it behind, are no longer run in its
+ * threads, whatever is set: what they do next, they do to their own process.
+ */
+export class Isolations {
+  /** Where the threads of this process leave their marks. */
+  readonly marksFolder: string;
+  readonly #deathsPath: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  /** The SHA-256 of their ONNX files. */
+  #distrusted = new Set<string>();
+
+  constructor({ folder, clock, log }: IsolationsOptions) {
+    this.marksFolder = join(folder, "running");
+    this.#deathsPath = join(folder, "deaths.json");
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /**
+   * Learns from what an earlier process of this node has left behind. To be called before the first thread starts. What cannot be
+   * read or kept is told to the log: a node serves without.
+   */
+  async open(): Promise<void> {
+    try {
+      await mkdir(this.marksFolder, { recursive: true });
+      const found = [...(await takeRunMarks(this.marksFolder))];
+      const nowMs = this.#clock.now();
+      const deaths = recentDeaths([...(await this.#readDeaths()), ...found.map(deathAt(nowMs))], nowMs);
+      this.#distrusted = new Set([...this.#distrusted, ...suspectsOf(deaths)]);
+      if (found.length === 0) return;
+      await this.#writeDeaths(deaths);
+      const inProcesses = found.filter((sha256) => this.#distrusted.has(sha256));
+      this.#log.warn({ models: found, inProcesses }, "the node had ended without stopping while it ran these models");
+    } catch (failure) {
+      this.#log.error({ error: failure }, "what ran when the node ended cannot be known");
+    }
+  }
+
+  /** What the sessions of a model run in; `wanted` is what is set. */
+  of(sha256: string, wanted: Isolation): Isolation {
+    return this.#distrusted.has(sha256) ? "process" : wanted;
+  }
+
+  /** From now on the model runs in processes of its own, until the node stops. */
+  distrust(sha256: string, why: string): void {
+    if (this.#distrusted.has(sha256)) return;
+    this.#distrusted.add(sha256);
+    this.#log.error(
+      { sha256, why },
+      "a thread of the node was left behind; the model now runs in processes of its own",
+    );
+  }
+
+  async #readDeaths(): Promise<readonly Death[]> {
+    try {
+      return JSON.parse(await readFile(this.#deathsPath, "utf8")) as readonly Death[];
+    } catch (failure) {
+      if ((failure as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw failure;
+    }
+  }
+
+  async #writeDeaths(deaths: readonly Death[]): Promise<void> {
+    const next = `${this.#deathsPath}.next`;
+    await writeFile(next, JSON.stringify(deaths));
+    await rename(next, this.#deathsPath);
+  }
+}
+
+function deathAt(atMs: number): (sha256: string) => Death {
+  return (sha256) => ({ sha256, atMs });
+}
