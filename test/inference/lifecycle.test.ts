@@ -152,6 +152,7 @@ describe("the versions of an inference node", function () {
         variant: "default",
         executionProvider: "cpu",
         fallbackExecutionProviders: [],
+        exchangeFailure: "",
       },
     ]);
   });

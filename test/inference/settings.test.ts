@@ -153,6 +153,24 @@ describe("the settings of a version", function () {
     );
   });
 
+  it("that cannot work leave what serves as it is, and the report says why, until they do", async () => {
+    const refused = async (settings: ServingSettings, executionProviders: string[], why: string) => {
+      registry.assign({ model: "echo", version: 1, ...bytes, aliases: [], settings, executionProviders });
+      const { replicas } = await registry.reported(({ replicas: [{ exchangeFailure }] }) =>
+        exchangeFailure.includes(why),
+      );
+      expect(replicas.map(({ state, reason, executionProvider }) => [state, reason, executionProvider])).to.deep.equal([
+        ["STATE_READY", "", "cpu"],
+      ]);
+      expect(await send(orders.none)).to.equal("answer");
+    };
+    await refused({}, ["nowhere"], "nowhere");
+    await refused({ warmUps: [{ inputs: [{ name: "q" }] }] }, ["cpu"], "a warm-up names the input 'q'");
+    await refused({ sequenceBatching: { states: [{ inputName: "x", outputName: "q" }] } }, ["cpu"], "'q'");
+    await assigned({ settings: { revision: 2, instanceGroups: [{ count: 2 }] } }, 2);
+    await registry.reported(({ replicas }) => replicas.length === 1 && replicas[0].exchangeFailure === "");
+  });
+
   it("fail the version where a warm-up does not come back in time, which keeps no other version from being loaded", async () => {
     await node.stop();
     node = await startNode(folder.path, registry.address, { warmUpMsMax: 200, loadsMax: 1 }, { startWorker: obedient });

@@ -191,7 +191,9 @@ describe("the control plane to nodes", () => {
     };
     const load = { outstandingRequests: 3, answeredRequests: 70 };
     const replica = { version: "models/m/versions/1", reason: "", variant: "small", executionProvider: "cuda" };
-    const replicas = [{ ...replica, fallbackExecutionProviders: ["cpu"], state: "STATE_READY" as const }];
+    const exchangeFailure = "the node does not offer 'nowhere'";
+    const told = { fallbackExecutionProviders: ["cpu"], exchangeFailure, state: "STATE_READY" as const };
+    const replicas = [{ ...replica, ...told }];
     for (const id of ["n2", "n1", "n3"])
       await control.connect(id, {}, { capabilities, load, memoryBytes: 7, replicas });
     const first = await control.registry.unary("ListNodes", { pageSize: 2 });

@@ -80,6 +80,7 @@ export function nodeOf(
       variant: "",
       executionProvider: "",
       fallbackExecutionProviders: [],
+      exchangeFailure: "",
     };
     return [versionName(model, Number(version)), { ...whole, ...said }];
   });
@@ -117,6 +118,7 @@ export function obedient(
       variant: fit.variant.id,
       executionProvider: fit.executionProviders[0],
       fallbackExecutionProviders: [],
+      exchangeFailure: "",
     };
     return [version, { ...held, state: stateOf(version), reason: "" }];
   });

@@ -25,10 +25,11 @@ export function reportOf({ node, ...facts }: NodeFacts, table: ModelTable): Node
 }
 
 function replicaOf(entry: VersionEntry): Replica {
-  const { variant, placement } = entry;
+  const { variant, placement, exchangeFailure } = entry;
   const { executionProvider, fallbackProviders } = placement;
   const version = versionName(entry.model, entry.version);
-  const replica = { version, variant, executionProvider, fallbackExecutionProviders: [...fallbackProviders] };
+  const fallbackExecutionProviders = [...fallbackProviders];
+  const replica = { version, variant, executionProvider, fallbackExecutionProviders, exchangeFailure };
   const state = stateOf(entry);
   switch (state.kind) {
     case "ready":

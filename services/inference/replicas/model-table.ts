@@ -1,4 +1,4 @@
-import type { AspiredVersion, VersionPolicy } from "./aspired-version.ts";
+import { type AspiredVersion, isSameVersion, type VersionPolicy } from "./aspired-version.ts";
 import type { Placement } from "./placement.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
 
@@ -29,6 +29,8 @@ export interface VersionEntry {
   readonly isOnDemand: boolean;
   /** Why it cannot be loaded for want of memory. */
   readonly refusal: string | undefined;
+  /** Why it could not be loaded as it should be by now, while what is held is as it was; empty where there is no such failure. */
+  readonly exchangeFailure: string;
 }
 
 /** The table of what should be held, what has no room, and what is held; what is being unloaded is no longer in it. */
@@ -115,5 +117,17 @@ function versionEntry(
     replica,
     isOnDemand: wanted?.isOnDemand ?? false,
     refusal: wanted && refusals.get(wanted),
+    exchangeFailure: (wanted && replica && exchangeFailure(wanted, replica, replicas, refusals)) ?? "",
   };
+}
+
+function exchangeFailure(
+  wanted: AspiredVersion,
+  { aspired }: Replica,
+  replicas: readonly Replica[],
+  refusals: ReadonlyMap<AspiredVersion, string>,
+): string | undefined {
+  if (isSameVersion(aspired, wanted)) return undefined;
+  const state = replicas.find((other) => isSameVersion(other.aspired, wanted))?.state;
+  return state?.kind === "failed" ? state.reason : refusals.get(wanted);
 }

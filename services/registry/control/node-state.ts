@@ -43,6 +43,8 @@ export interface ReplicaState {
   readonly executionProvider: string;
   /** What runs those nodes of the model that this one cannot. */
   readonly fallbackExecutionProviders: readonly string[];
+  /** Why it could not be loaded as it should be by now, and stays as it was; empty where there is no such failure. */
+  readonly exchangeFailure: string;
 }
 
 /** Whether two reports of a node mean the same place for replicas: its load, and what it holds, aside. */
@@ -69,6 +71,7 @@ function isSameReplica(a: ReplicaState, b: ReplicaState | undefined): boolean {
   return (
     a.state === b?.state &&
     a.reason === b.reason &&
+    a.exchangeFailure === b.exchangeFailure &&
     a.variant === b.variant &&
     a.executionProvider === b.executionProvider &&
     String(a.fallbackExecutionProviders) === String(b.fallbackExecutionProviders)

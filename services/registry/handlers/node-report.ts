@@ -70,6 +70,7 @@ function isSame(replica: Replica__Output, before: ReplicaState): boolean {
   return (
     replica.state === `STATE_${before.state}` &&
     replica.reason === before.reason &&
+    replica.exchangeFailure === before.exchangeFailure &&
     replica.variant === before.variant &&
     replica.executionProvider === before.executionProvider &&
     String(replica.fallbackExecutionProviders) === String(before.fallbackExecutionProviders)
@@ -87,8 +88,16 @@ function replicaOf(replica: Replica__Output): ReplicaState {
   const { variant, executionProvider, fallbackExecutionProviders } = replica;
   checkCount("node.replicas.fallback_execution_providers", fallbackExecutionProviders, 64);
   for (const name of fallbackExecutionProviders) checkText("node.replicas.fallback_execution_providers", name, 64);
-  const reason = shortened(replica.reason);
-  return { model, version, state, reason, variant, executionProvider, fallbackExecutionProviders };
+  return {
+    model,
+    version,
+    state,
+    reason: shortened(replica.reason),
+    variant,
+    executionProvider,
+    fallbackExecutionProviders,
+    exchangeFailure: shortened(replica.exchangeFailure),
+  };
 }
 
 /** Why something has failed may be as long as the runtime likes; it is no reason to lose the node. */

@@ -29,7 +29,9 @@ export function nodeHandlers(fleet: Fleet): Pick<Handlers<RegistryServiceHandler
 /** What a node takes on a page, about. */
 function bytesOf({ replicas }: NodeState): number {
   let bytes = 1000;
-  for (const [version, { reason }] of replicas) bytes += 200 + version.length + reason.length;
+  for (const [version, { reason, exchangeFailure }] of replicas) {
+    bytes += 200 + version.length + reason.length + exchangeFailure.length;
+  }
   return bytes;
 }
 
