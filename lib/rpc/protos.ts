@@ -4,6 +4,7 @@ import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { protoPath as healthProto } from "grpc-health-check";
 import { fileDescriptors } from "./descriptors.ts";
 import { Encoded, serializer } from "./encoded.ts";
+import { refuseTruncatedValues } from "./whole-values.ts";
 
 /**
  * The contracts, and how 64-bit integers of each appear: as numbers where they are sizes, counts and versions (all below
@@ -27,6 +28,7 @@ const loaded = new Map<Contract, PackageDefinition>();
 function protoPackage(contract: Contract): PackageDefinition {
   let definition = loaded.get(contract);
   if (definition === undefined) {
+    refuseTruncatedValues();
     const { file, longs } = contracts[contract];
     definition = loadSync(file, { includeDirs: [folder], longs, enums: String, defaults: true, oneofs: true });
     loaded.set(contract, definition);
