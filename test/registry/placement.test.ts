@@ -25,7 +25,7 @@ function membersOf(nodes: readonly string[] | Readonly<Record<string, number>>):
 }
 
 function placeOn(member: Member, memoryBytes: number): Place {
-  return { member, fit: { variant: variantOf(), executionProviders: ["cpu"], memoryBytes } };
+  return { member, fit: { variant: variantOf(), executionProviders: ["cpu"], memoryBytes, loadedBytes: memoryBytes } };
 }
 
 /** A version that fits everywhere, with the names of the nodes where it is ready. */

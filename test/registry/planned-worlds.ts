@@ -74,8 +74,10 @@ export class Plan {
 
   expectWithinMemory(): void {
     for (const [id, { capabilities }] of this.nodes) {
-      const bytes = this.planner.assignmentOf(id).reduce((sum, { fit }) => sum + fit.memoryBytes, 0);
-      expect(bytes, id).to.be.at.most(capabilities.memoryBudgetBytes || Infinity);
+      const fits = this.planner.assignmentOf(id).map(({ fit }) => fit);
+      const bytes = fits.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+      const bytesMax = Math.max(bytes, ...fits.map(({ loadedBytes }) => loadedBytes));
+      expect(bytesMax, id).to.be.at.most(capabilities.memoryBudgetBytes || Infinity);
     }
   }
 }
@@ -108,6 +110,7 @@ const settings = fc.option(
     {
       replicas: fc.integer({ min: 1, max: 3 }),
       memoryBytes: bytes,
+      residency: fc.constantFrom("RESIDENCY_ALWAYS", "RESIDENCY_ON_DEMAND"),
       executionProviders: providers,
       versionPolicy: fc.constantFrom<VersionPolicy__Output>(
         { all: {} },

@@ -162,6 +162,33 @@ describe("the plan of all models", () => {
     expect(plan.routes.get("b")!.versions[0].addresses).to.deep.equal(["n1:1"]);
   });
 
+  it("places what is loaded on demand only where it can be loaded at all, and says so where that is nowhere", () => {
+    const budget = (memoryBudgetBytes: number) => ({ capabilities: { memoryBudgetBytes } });
+    const onDemand = (memoryBytes: number) => ({
+      revision: 1,
+      values: { memoryBytes, residency: "RESIDENCY_ON_DEMAND" as const },
+    });
+    const entry = (id: string, bytes: number) => entryOf(1, {}, { id, settings: onDemand(bytes) });
+    const entries = ["a", "b", "c"].map((id) => entry(id, 60));
+    const nodes = [nodeOf("n1", {}, budget(59)), nodeOf("n2", {}, budget(60)), nodeOf("n3")];
+    const plan = settled([...entries, entry("d", 61)], nodes.slice(0, 2));
+    const addresses = (model: string) => plan.routes.get(model)!.versions[0].addresses;
+    for (const { id } of entries) expect(addresses(id)).to.deep.equal(["n2:1"]);
+    expect(plan.routes.get("d")!.versions[0]).to.deep.include({
+      addresses: [],
+      reason: "no node has 61 bytes of memory free",
+    });
+    // What it needs is known better by now than when it was placed.
+    plan.setEntry("a", entry("a", 61));
+    plan.plan();
+    plan.settle();
+    expect([addresses("a"), plan.planner.assignmentOf("n2").length]).to.deep.equal([[], 2]);
+    plan.setNode("n3", nodes[2]);
+    plan.plan();
+    plan.settle();
+    expect(["a", "d"].map(addresses)).to.deep.equal([["n3:1"], ["n3:1"]]);
+  });
+
   it("tells nodes to load targets of aliases first, then mirrors, then what else is served", () => {
     const aliased = (present: AliasAim) => ({ default: { present, reached: present } });
     const entries = [entryOf(4, {}, { id: "a" }), entryOf(3, aliased(aimAt(1, 1, [2])), { id: "b" })];

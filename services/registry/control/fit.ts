@@ -8,6 +8,8 @@ export interface Fit {
   readonly executionProviders: readonly string[];
   /** What it takes of the node's memory for good: nothing where it is loaded on demand. */
   readonly memoryBytes: number;
+  /** What it takes of it while it is loaded. */
+  readonly loadedBytes: number;
 }
 
 type Settings = SettingsEntry["values"];
@@ -136,7 +138,8 @@ function providersOf(ofVariant: readonly string[], settings: Settings, node: Nod
 }
 
 function chosenFit(variant: VariantEntry, executionProviders: readonly string[], settings: Settings): Fit {
-  return { variant, executionProviders, memoryBytes: lastingMemoryOf(variant, settings) };
+  const [memoryBytes, loadedBytes] = [lastingMemoryOf(variant, settings), memoryOf(variant, settings)];
+  return { variant, executionProviders, memoryBytes, loadedBytes };
 }
 
 /** What a replica takes of a node's memory for good. */

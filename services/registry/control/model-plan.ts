@@ -91,7 +91,7 @@ function reunionDemands(entry: ModelEntry, served: readonly ServedVersion[], { i
     const demand = newDemand({ entry, version, priority, count: holdings.length, holdings });
     const fitOn = (member: Member) => {
       const holding = holdings.find((one) => one.member === member);
-      return holding && (heldFit(version, settings, holding.replica, member.capabilities) ?? demand.fitOn(member));
+      return holding && (keptFit(version, settings, holding) ?? demand.fitOn(member));
     };
     return [{ ...demand, fitOn }];
   });
@@ -110,16 +110,26 @@ function newDemand({ entry, version, priority, count, holdings }: DemandParts): 
   const settings = entry.settings?.values ?? {};
   // Nodes of one kind get the same.
   const fits = new Map<number, Fit | undefined>();
-  const fitOn = ({ kind, capabilities }: Member) => {
+  const fitOn = ({ kind, capabilities, budgetBytes }: Member) => {
     if (!fits.has(kind)) fits.set(kind, fitOf(version, settings, capabilities));
-    return fits.get(kind);
+    return loadable(fits.get(kind), budgetBytes);
   };
-  const readyOn = holdings.flatMap(({ member, replica }) => {
-    const fit = fitOn(member) ?? heldFit(version, settings, replica, member.capabilities);
+  const readyOn = holdings.flatMap((holding) => {
+    const { member, replica } = holding;
+    const fit = fitOn(member) ?? keptFit(version, settings, holding);
     return replica.state === "READY" && fit !== undefined ? [{ member, fit }] : [];
   });
   const bytesMin = Math.min(...version.variants.map((variant) => lastingMemoryOf(variant, settings)));
   return { version: name, hash: hashOf(name), priority, count, bytesMin, fitOn, readyOn };
+}
+
+function keptFit(version: VersionEntry, settings: SettingsEntry["values"], { member, replica }: Holding) {
+  return loadable(heldFit(version, settings, replica, member.capabilities), member.budgetBytes);
+}
+
+/** A node never loads what needs more than it has in all, also where that takes nothing of it for good. */
+function loadable(fit: Fit | undefined, budgetBytes: number): Fit | undefined {
+  return fit !== undefined && fit.loadedBytes <= budgetBytes ? fit : undefined;
 }
 
 /**

@@ -40,7 +40,7 @@ function homelessReason({ entry, version, members, isReunion }: Unready): string
   if (isReunion) return "nodes are still connecting after a start of the registry";
   const settings = entry.settings?.values ?? {};
   const kinds = [...new Map(members.map(({ kind, capabilities }) => [kind, capabilities])).values()];
-  const needs = kinds.flatMap((capabilities) => fitOf(version, settings, capabilities)?.memoryBytes ?? []);
+  const needs = kinds.flatMap((capabilities) => fitOf(version, settings, capabilities)?.loadedBytes ?? []);
   return misfitReason(version, settings, kinds) ?? `no node has ${sizeText(Math.min(...needs))} of memory free`;
 }
 
