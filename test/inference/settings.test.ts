@@ -167,8 +167,10 @@ describe("the settings of a version", function () {
     await refused({}, ["nowhere"], "nowhere");
     await refused({ warmUps: [{ inputs: [{ name: "q" }] }] }, ["cpu"], "a warm-up names the input 'q'");
     await refused({ sequenceBatching: { states: [{ inputName: "x", outputName: "q" }] } }, ["cpu"], "'q'");
-    await assigned({ settings: { revision: 2, instanceGroups: [{ count: 2 }] } }, 2);
-    await registry.reported(({ replicas }) => replicas.length === 1 && replicas[0].exchangeFailure === "");
+    registry.assign({ model: "echo", version: 1, ...bytes, aliases: [], settings: {} });
+    await registry.reported(
+      ({ replicas: [{ exchangeFailure, state }] }) => exchangeFailure === "" && state === "STATE_READY",
+    );
   });
 
   it("fail the version where a warm-up does not come back in time, which keeps no other version from being loaded", async () => {
