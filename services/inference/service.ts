@@ -208,7 +208,7 @@ export class InferenceService implements Service {
       log: this.#log,
     };
     return new ReplicaSet({
-      createReplica: (aspired, onOwnChange) =>
+      createReplica: (aspired, onOwnChange, onSequencesEnd) =>
         new Replica(aspired, {
           offeredProviders: probing.then(({ executionProviders }) => executionProviders),
           openPool: (placement, hooks) => openPool(aspired, placement, hooks, pools),
@@ -217,6 +217,7 @@ export class InferenceService implements Service {
           retryWhenShort: { firstMs: 10_000, maxMs: 300_000 },
           quarantineMs: this.#config.quarantineMs,
           onChange: onOwnChange,
+          onSequencesEnd,
           clock: this.#clock,
           random: Math.random,
           log: this.#log,

@@ -15,6 +15,7 @@ export function runnerOptions(change: Partial<ModelRunnerOptions> = {}): ModelRu
     memory: new StateMemory(1e9),
     decoupled: undefined,
     observer: { failed: () => undefined },
+    onSequencesEnd: () => undefined,
     queue: plenty,
     nodeQueue: new Occupancy(plenty),
     defaultTimeoutMs: Infinity,

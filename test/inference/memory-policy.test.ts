@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { type AspiredVersion, isSameVersion } from "../../services/inference/replicas/aspired-version.ts";
-import { nextAction, refusals } from "../../services/inference/replicas/policy.ts";
+import { nextAction, refusals, waitsForRoom } from "../../services/inference/replicas/policy.ts";
 import type { HeldVersion } from "../../services/inference/replicas/policy-snapshot.ts";
 import type { ReplicaState } from "../../services/inference/replicas/replica.ts";
 import { aspiredVersion } from "./aspired.ts";
@@ -13,6 +13,7 @@ const held = (aspired: AspiredVersion, lastUsedMs = 0, state: ReplicaState = rea
   aspired,
   state,
   lastUsedMs,
+  hasSequences: false,
 });
 const snapshot = (aspired: readonly AspiredVersion[], replicas: readonly HeldVersion[], demanded = "") => ({
   nowMs: 0,
@@ -54,6 +55,16 @@ describe("the policy of a node whose memory is bounded", () => {
     expect([...refusals(snapshot(...world)).values()]).to.deep.equal([
       "it needs 40 bytes of memory; the node has 100, of which 30 are free or may be freed",
     ]);
+  });
+
+  it("unloads nothing that keeps sequences, unless it is no longer assigned, and waits until they have ended", () => {
+    const keeping = (one: HeldVersion) => ({ ...one, hasSequences: true });
+    expect(next([a, b, c], [keeping(held(a, 1)), held(b, 2)], "c")).to.equal("unload b");
+    const world = snapshot([a, b, c], [keeping(held(a, 1)), keeping(held(b, 2))], "c");
+    expect([nextAction(world), refusals(world).size, waitsForRoom(world)]).to.deep.equal([undefined, 0, true]);
+    expect(next([b, c], [keeping(held(a, 1)), held(b, 2)], "c")).to.equal("unload a");
+    const roomy = snapshot([a, b], [keeping(held(a, 1))], "b");
+    expect(waitsForRoom(roomy)).to.equal(false);
   });
 
   it("unloads what is no longer assigned first, though its successor is not ready yet", () => {

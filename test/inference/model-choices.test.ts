@@ -65,7 +65,7 @@ describe("of what is assigned to a node", () => {
       z: [{ kind: "unloading" }],
     };
     const held = Object.entries(states).flatMap(([model, all]) =>
-      all.map((state) => ({ aspired: aspiredVersion(model, 1), state, lastUsedMs: 0 })),
+      all.map((state) => ({ aspired: aspiredVersion(model, 1), state, lastUsedMs: 0, hasSequences: false })),
     );
     const choices: Readonly<Record<string, ModelChoice>> = { e: unloaded };
     const entries = repositoryIndex(assigned, held, {

@@ -5,6 +5,8 @@ import { remoteFaultOf } from "../../lib/rpc/status.ts";
 import { type AssignedVersion, FakeRegistry, type StoredFile } from "./fake-registry.ts";
 import { identityModel } from "./models.ts";
 import { emptyFolder, type RunningNode, startNode } from "./running-node.ts";
+import { accumulating, accumulatorModel } from "./stateful-models.ts";
+import { bytesOf, floatsOf } from "./wire.ts";
 
 describe("a node whose versions do not all fit into its memory", function () {
   this.timeout(60_000);
@@ -113,6 +115,27 @@ describe("a node whose versions do not all fit into its memory", function () {
     registry.store(identityModel("UINT8", ["m"]));
     expect(await send("a")).to.equal("answer 7");
     expect(await loaded()).to.deep.equal(["a"]);
+  });
+
+  it("does not unload what keeps sequences for what needs its memory, which waits until they have ended", async () => {
+    const settings = { ...accumulating, residency: "RESIDENCY_ON_DEMAND" } as const;
+    const stateful = { ...version("s", 60), ...registry.store(accumulatorModel()), settings };
+    await assigned(stateful, version("a", 60));
+    const step = async (value: number, flag: string) => {
+      const { rawOutputContents } = await node.client.unary("ModelInfer", {
+        modelName: "s",
+        inputs: [{ name: "x", datatype: "FP32", shape: [1, 2] }],
+        rawInputContents: [bytesOf(Float32Array.of(value, 0))],
+        parameters: { sequence_id: { stringParam: "one" }, [flag]: { boolParam: true } },
+      });
+      return floatsOf(rawOutputContents[0])[0];
+    };
+    expect(await step(1, "sequence_start")).to.equal(1);
+    const waiting = send("a");
+    expect(await send("a", { timeoutMs: 100 })).to.equal("DEADLINE_EXCEEDED");
+    expect([await step(2, "none"), await loaded()]).to.deep.equal([3, ["s"]]);
+    expect(await step(4, "sequence_end")).to.equal(7);
+    expect([await waiting, await loaded()]).to.deep.equal(["answer 7", ["a"]]);
   });
 
   it("lets a request wait for a load for as long as its deadline allows, and the next one have what was loaded", async () => {

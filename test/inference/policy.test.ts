@@ -12,7 +12,12 @@ const ready: ReplicaState = { kind: "ready", signature: { inputs: [], outputs: [
 const loading: ReplicaState = { kind: "loading" };
 const unloading: ReplicaState = { kind: "unloading" };
 const failed = (retryAtMs: number): ReplicaState => ({ kind: "failed", reason: "no", retryAtMs });
-const held = (aspired: AspiredVersion, state: ReplicaState): HeldVersion => ({ aspired, state, lastUsedMs: 0 });
+const held = (aspired: AspiredVersion, state: ReplicaState): HeldVersion => ({
+  aspired,
+  state,
+  lastUsedMs: 0,
+  hasSequences: false,
+});
 const unbounded = { budgetBytes: Infinity, isDemanded: () => false };
 const next = (aspired: AspiredVersion[], replicas: HeldVersion[], limits: { nowMs?: number; loadsMax?: number } = {}) =>
   nextAction({ nowMs: 0, loadsMax: 2, ...unbounded, ...limits, aspired, held: replicas });

@@ -27,6 +27,7 @@ describe("a replica", () => {
       offeredProviders: Promise.resolve(["cpu"]),
       openPool,
       openRunner: bareRunner,
+      onSequencesEnd: () => undefined,
       retry: { firstMs: 100, maxMs: 250 },
       retryWhenShort: { firstMs: 10_000, maxMs: 15_000 },
       quarantineMs: 1000,

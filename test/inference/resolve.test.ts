@@ -26,6 +26,7 @@ const replicaOf = async (aspired: AspiredVersion, failure?: string): Promise<Rep
     offeredProviders: Promise.resolve(["cpu"]),
     openPool: () => pool,
     openRunner: bareRunner,
+    onSequencesEnd: () => undefined,
     retry: { firstMs: 1, maxMs: 1 },
     retryWhenShort: { firstMs: 1, maxMs: 1 },
     clock: new ManualClock(),

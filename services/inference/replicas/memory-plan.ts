@@ -11,7 +11,8 @@ export type Room<Held> =
 
 /**
  * Whether a version has room within the memory budget of the node. What may go for it are versions that are loaded on demand, that
- * used least recently first, but none while requests wait for it; and what is no longer assigned, which goes before them.
+ * used least recently first, but none while requests wait for it or while it keeps sequences, which are waited for: all of them end,
+ * or are idle for too long. What is no longer assigned may go too, and goes before them.
  */
 export function roomFor<Held extends HeldVersion>(
   version: AspiredVersion,
@@ -29,9 +30,10 @@ export function roomFor<Held extends HeldVersion>(
   const leavingBytes = freeBytes + bytesOf(loaded.filter(({ state }) => state.kind === "unloading"));
   if (neededBytes <= leavingBytes) return { kind: "short", victims: [] };
   const isAssigned = (one: Held) => assigned(one.aspired) !== undefined;
+  const isNeeded = (one: Held) => one.hasSequences || isDemanded(one.aspired);
   const mayGo = loaded.filter((one) => one.state.kind !== "unloading" && (assigned(one.aspired)?.isOnDemand ?? true));
   const victims = mayGo
-    .filter((one) => one.state.kind === "ready" && !(isAssigned(one) && isDemanded(one.aspired)))
+    .filter((one) => one.state.kind === "ready" && !(isAssigned(one) && isNeeded(one)))
     .sort((a, b) => Number(isAssigned(a)) - Number(isAssigned(b)) || a.lastUsedMs - b.lastUsedMs);
   if (neededBytes <= leavingBytes + bytesOf(victims)) return { kind: "short", victims };
   const freeableBytes = leavingBytes + bytesOf(mayGo);

@@ -32,6 +32,8 @@ export interface ModelRunnerOptions {
   readonly nodeQueue: Occupancy;
   /** Is told of requests that do not come as far as the pool. */
   readonly observer: Pick<PoolObserver, "failed">;
+  /** Called when no sequence is kept any longer. */
+  readonly onSequencesEnd: () => void;
   /** How long a caller waits that does not say; Infinity for ever. */
   readonly defaultTimeoutMs: number;
   readonly clock: Clock;
@@ -57,7 +59,17 @@ export class ModelRunner {
 
   /** Throws ARTIFACT_INVALID where the settings do not fit the signature of the model. */
   constructor(pool: Pick<InstancePool, "run">, signature: Signature, options: ModelRunnerOptions) {
-    const { model, states, sequences: bounds, memory, queue, nodeQueue, decoupled, clock } = options;
+    const {
+      model,
+      states,
+      sequences: bounds,
+      memory,
+      queue,
+      nodeQueue,
+      decoupled,
+      onSequencesEnd: onEnd,
+      clock,
+    } = options;
     const plan = states.length > 0 ? statePlan(states, signature) : undefined;
     this.#pool = pool;
     this.#options = options;
@@ -65,7 +77,7 @@ export class ModelRunner {
     this.#plan = decoupled && responsePlan(decoupled, this.signature);
     const run = (job: InferenceJob, limits: CallLimits) => pool.run(job, limits);
     const occupancies = [new Occupancy(queue), nodeQueue];
-    this.#sequences = plan && new Sequences({ model, plan, bounds, memory, occupancies, run, clock });
+    this.#sequences = plan && new Sequences({ model, plan, bounds, memory, occupancies, run, onEnd, clock });
   }
 
   /** Whether a request may have more than one response. */

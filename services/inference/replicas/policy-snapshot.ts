@@ -7,6 +7,8 @@ export interface HeldVersion {
   readonly state: ReplicaState;
   /** When it last took a request, or was loaded; only compared with those of others. */
   readonly lastUsedMs: number;
+  /** Whether it keeps what requests to come go on from. */
+  readonly hasSequences: boolean;
 }
 
 /** All that the policy decides from. */

@@ -1,5 +1,5 @@
 import { type AspiredVersion, contradict, isSameNumber, isSameVersion } from "./aspired-version.ts";
-import { roomFor } from "./memory-plan.ts";
+import { type Room, roomFor } from "./memory-plan.ts";
 import type { HeldVersion, PolicySnapshot } from "./policy-snapshot.ts";
 
 /** One step towards the aspired versions. */
@@ -18,26 +18,45 @@ export type PolicyAction<Held> =
  * memory is short, something goes that may; what has no room lets others pass.
  */
 export function nextAction<Held extends HeldVersion>(snapshot: PolicySnapshot<Held>): PolicyAction<Held> | undefined {
-  const { aspired, held, loadsMax, nowMs } = snapshot;
+  const { aspired, held, loadsMax } = snapshot;
   const surplus = held.find((replica) => isSurplus(replica, snapshot));
   if (surplus !== undefined) return { kind: "unload", replica: surplus };
-  const due = held.filter(({ state }) => state.kind === "failed" && state.retryAtMs <= nowMs);
-  const resting = due.find(({ aspired: own }) => aspired.some((one) => one.isOnDemand && isSameVersion(one, own)));
+  const resting = dueAgain(snapshot).find(({ aspired: own }) =>
+    aspired.some((one) => one.isOnDemand && isSameVersion(one, own)),
+  );
   if (resting !== undefined) return { kind: "rest", replica: resting };
   if (held.filter(({ state }) => state.kind === "loading").length >= loadsMax) return undefined;
-  const missing = missingVersions(snapshot).map((version): LoadStep<Held> => {
-    const replica = held.find(({ aspired: own }) => isSameVersion(own, version));
-    return replica === undefined ? { kind: "load", aspired: version } : { kind: "retry", replica };
-  });
-  for (const step of [...missing, ...due.map((replica): LoadStep<Held> => ({ kind: "retry", replica }))]) {
-    const room = roomFor(step.kind === "load" ? step.aspired : step.replica.aspired, snapshot);
+  for (const step of loadSteps(snapshot)) {
+    const room = roomOf(step, snapshot);
     if (room.kind === "free") return step;
     if (room.kind === "short" && room.victims.length > 0) return { kind: "unload", replica: room.victims[0] };
   }
   return undefined;
 }
 
+/** Whether something would be loaded if there were room for it, and there will be. */
+export function waitsForRoom(snapshot: PolicySnapshot<HeldVersion>): boolean {
+  return loadSteps(snapshot).some((step) => roomOf(step, snapshot).kind === "short");
+}
+
 type LoadStep<Held> = Extract<PolicyAction<Held>, { readonly kind: "load" | "retry" }>;
+
+/** In the order in which they should be done. */
+function loadSteps<Held extends HeldVersion>(snapshot: PolicySnapshot<Held>): readonly LoadStep<Held>[] {
+  const missing = missingVersions(snapshot).map((version): LoadStep<Held> => {
+    const replica = snapshot.held.find(({ aspired: own }) => isSameVersion(own, version));
+    return replica === undefined ? { kind: "load", aspired: version } : { kind: "retry", replica };
+  });
+  return [...missing, ...dueAgain(snapshot).map((replica): LoadStep<Held> => ({ kind: "retry", replica }))];
+}
+
+function dueAgain<Held extends HeldVersion>({ held, nowMs }: PolicySnapshot<Held>): readonly Held[] {
+  return held.filter(({ state }) => state.kind === "failed" && state.retryAtMs <= nowMs);
+}
+
+function roomOf<Held extends HeldVersion>(step: LoadStep<Held>, snapshot: PolicySnapshot<Held>): Room<Held> {
+  return roomFor(step.kind === "load" ? step.aspired : step.replica.aspired, snapshot);
+}
 
 /** Why versions that should be loaded are not: there is no room for them. */
 export function refusals<Held extends HeldVersion>(

@@ -3,15 +3,15 @@ import type { CallLimits } from "../batching/pending-request.ts";
 import { type AspiredVersion, filesOf, isSameVersion } from "./aspired-version.ts";
 import { Demand, type DemandBounds } from "./demand.ts";
 import { type ModelTable, modelTable, refusedState, stateOf, takesRequests } from "./model-table.ts";
-import { nextAction, nextRetryMs, refusals } from "./policy.ts";
+import { nextAction, nextRetryMs, refusals, waitsForRoom } from "./policy.ts";
 import type { HeldVersion, PolicySnapshot } from "./policy-snapshot.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
 import { type ReadyVersion, readyEntry, resolveVersion } from "./resolve.ts";
 
 /** What a replica set is made of. */
 export interface ReplicaSetOptions {
-  /** A replica that calls back when its state changes by itself. */
-  readonly createReplica: (aspired: AspiredVersion, onChange: () => void) => Replica;
+  /** A replica that calls back when its state changes by itself, and when it keeps no sequence any longer. */
+  readonly createReplica: (aspired: AspiredVersion, onChange: () => void, onSequencesEnd: () => void) => Replica;
   /** Versions that may load at the same time. */
   readonly loadsMax: number;
   /** Memory for versions that are loaded; Infinity sets no bound. */
@@ -32,6 +32,8 @@ export class ReplicaSet {
   #refusals: ReadonlyMap<AspiredVersion, string> = new Map();
   #table: ModelTable = new Map();
   #cancelRetry: () => void = () => undefined;
+  /** Whether something waits for what others hold. */
+  #isShort = false;
   #stopping = false;
 
   constructor(options: ReplicaSetOptions) {
@@ -124,7 +126,9 @@ export class ReplicaSet {
       }
     }
     this.#scheduleRetry(nowMs);
-    this.#refusals = refusals(this.#snapshotAt(nowMs));
+    const snapshot = this.#snapshotAt(nowMs);
+    this.#isShort = waitsForRoom(snapshot);
+    this.#refusals = refusals(snapshot);
     this.#table = modelTable(this.#aspired, this.#refusals, [...this.#held]);
     this.#options.onChange();
     this.#demand.wake();
@@ -137,7 +141,10 @@ export class ReplicaSet {
   }
 
   #created(aspired: AspiredVersion): Replica {
-    const replica = this.#options.createReplica(aspired, () => this.#advance());
+    const onSequencesEnd = () => {
+      if (this.#isShort) this.#advance();
+    };
+    const replica = this.#options.createReplica(aspired, () => this.#advance(), onSequencesEnd);
     this.#held.add(replica);
     return replica;
   }

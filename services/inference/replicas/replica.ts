@@ -44,6 +44,8 @@ export interface ReplicaOptions {
   readonly quarantineMs: number;
   /** Called when the state has changed by itself: neither by `load` nor by `unload`. */
   readonly onChange: () => void;
+  /** Called when it keeps no sequence any longer. */
+  readonly onSequencesEnd: () => void;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -100,6 +102,11 @@ export class Replica {
   /** What it keeps of sequences at the moment, once it is ready. */
   get sequenceUsage(): SequenceUsage {
     return this.#runner!.sequenceUsage;
+  }
+
+  /** Whether it keeps any; an unload loses them. */
+  get hasSequences(): boolean {
+    return this.#runner !== undefined && this.#runner.sequenceUsage.count > 0;
   }
 
   /** How requests are joined, once it is ready. */
@@ -208,7 +215,8 @@ export class Replica {
 
   async #opened(pool: InstancePool, signature: Signature): Promise<ModelRunner> {
     try {
-      return this.#options.openRunner({ pool, signature, observer: this.statistics });
+      const { openRunner, onSequencesEnd } = this.#options;
+      return openRunner({ pool, signature, observer: this.statistics, onSequencesEnd });
     } catch (unfit) {
       await pool.stop();
       throw unfit;

@@ -22,6 +22,8 @@ export interface LoadedPool {
   readonly signature: Signature;
   /** Is told of requests that do not come as far as the pool. */
   readonly observer: PoolObserver;
+  /** Called when no sequence is kept any longer. */
+  readonly onSequencesEnd: () => void;
 }
 
 /** Makes the runners of the replicas of one node, which share what their states may take. */
@@ -39,7 +41,7 @@ export class Runners {
   }
 
   /** The runner of a version as it is set, and otherwise as the node is. Throws ARTIFACT_INVALID where that does not fit the model. */
-  open({ model, settings }: AspiredVersion, { pool, signature, observer }: LoadedPool): ModelRunner {
+  open({ model, settings }: AspiredVersion, { pool, signature, observer, onSequencesEnd }: LoadedPool): ModelRunner {
     return new ModelRunner(pool, signature, {
       model,
       states: settings.sequences?.states ?? [],
@@ -47,6 +49,7 @@ export class Runners {
       memory: this.#memory,
       decoupled: settings.decoupled,
       observer,
+      onSequencesEnd,
       nodeQueue: this.#nodeQueue,
       clock: this.#clock,
       ...waitSettings(settings, this.#defaults),

@@ -25,6 +25,8 @@ export interface SequencesOptions {
   readonly occupancies: readonly Occupancy[];
   /** Runs a job that has the states among its inputs. */
   readonly run: (job: InferenceJob, limits: CallLimits) => Promise<readonly Tensor[]>;
+  /** Called when none is kept any longer. */
+  readonly onEnd: () => void;
   readonly clock: Clock;
 }
 
@@ -192,6 +194,7 @@ export class Sequences {
     this.#cancelIdle.delete(sequence);
     sequence.end();
     this.#kept.delete(sequence.id);
+    if (this.#kept.size === 0) this.#options.onEnd();
   }
 }
 
