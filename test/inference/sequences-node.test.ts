@@ -4,7 +4,14 @@ import { remoteFaultOf } from "../../lib/rpc/status.ts";
 import { type AssignedVersion, FakeRegistry } from "./fake-registry.ts";
 import { addingModel } from "./models.ts";
 import { emptyFolder, type RunningNode, startNode } from "./running-node.ts";
-import { accumulating, accumulatorModel, generating, historyModel, tokenModel } from "./stateful-models.ts";
+import {
+  accumulating,
+  accumulatorModel,
+  generating,
+  historyModel,
+  thirdColumnModel,
+  tokenModel,
+} from "./stateful-models.ts";
 import { bytesOf, floatsOf } from "./wire.ts";
 
 describe("a node with stateful models", function () {
@@ -37,11 +44,19 @@ describe("a node with stateful models", function () {
         settings: { sequenceBatching: generating.sequenceBatching },
       },
       { model: "stateless", version: 1, ...registry.store(addingModel(1)), aliases: ["default"] },
+      {
+        ...{ model: "warm", version: 1, ...registry.store(thirdColumnModel()), aliases: ["default"] },
+        settings: {
+          sequenceBatching: { states: [{ inputName: "state", outputName: "next", initialShape: [-1, 3] }] },
+          dynamicBatching: {},
+          warmUps: [{ rows: 2 }, { kind: "KIND_RANDOM" }],
+        },
+      },
       { model: "wrong", version: 1, ...accumulator, settings: { sequenceBatching: wrong }, aliases: ["default"] },
     ];
     registry.assign(...assigned);
     await registry.reported(
-      ({ replicas }) => replicas.length === 6 && replicas.every(({ state }) => state !== "STATE_LOADING"),
+      ({ replicas }) => replicas.length === 7 && replicas.every(({ state }) => state !== "STATE_LOADING"),
     );
   });
 
@@ -157,6 +172,13 @@ describe("a node with stateful models", function () {
       message: "the request has parameters of a sequence, and model 'stateless' is served without sequence_batching",
     });
     expect(await sum("stateless", 0, 1)).to.deep.equal([2, 0]);
+  });
+
+  it("warms a version up with the states that its sequences begin with, also where its batch size is measured", async () => {
+    const { replicas } = registry.reports.at(-1)!;
+    expect(replicas.find(({ version }) => version === "models/warm/versions/1")).to.include({ reason: "" });
+    const { config } = await node.client.unary("ModelConfig", { name: "warm" });
+    expect(config!.maxBatchSize).to.be.above(0);
   });
 
   it("does not load a version whose states do not fit its model, and says why", () => {

@@ -40,6 +40,16 @@ export function historyModel(): Uint8Array {
   return writeModel({ ...model, graph: { ...model.graph, node: [joined, elements], output: [grown, count] } });
 }
 
+/** `next` = `state` + 1, FP32 [n, k]; `y` = its third column + `x`, FP32 [n, 1]. */
+export function thirdColumnModel(): Uint8Array {
+  const graph = new GraphBuilder("third");
+  const state = graph.input("state", "FP32", ["n", "k"]);
+  const third = graph.gather(state, graph.sizes([2]), 1);
+  graph.output("y", graph.add(third, graph.input("x", "FP32", ["n", 1])));
+  graph.output("next", graph.add(state, graph.scalar(1, "FP32")));
+  return writeModel(modelOf(graph.graph()));
+}
+
 /** `left` = `x` - 1 and `done` = whether that is 0, INT64 and BOOL [n, 1]. */
 export function countdownModel(): Uint8Array {
   const graph = new GraphBuilder("countdown");

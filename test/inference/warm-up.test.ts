@@ -5,6 +5,7 @@ import { Random } from "../../lib/random.ts";
 import { type DataType, elementBytes, type Signature } from "../../lib/tensor.ts";
 import { checkByteStrings } from "../../services/inference/tensors/byte-strings.ts";
 import { measuredBatchSize, smallestNearBest } from "../../services/inference/warm-up/batch-size.ts";
+import { withInitialStates } from "../../services/inference/warm-up/initial-states.ts";
 import { type WarmUp, warmUpInputs } from "../../services/inference/warm-up/warm-up-inputs.ts";
 
 const zeros: WarmUp = { kind: "zeros", rowCount: 1, runCount: 1, inputs: [] };
@@ -120,6 +121,56 @@ describe("the inputs of a warm-up", () => {
       expect(message).to.contain("warm-up").and.to.contain(text);
     });
   }
+});
+
+describe("the states of a warm-up", () => {
+  const signature: Signature = {
+    inputs: [
+      { name: "x", dataType: "FP32", shape: ["n", 2] },
+      { name: "history", dataType: "FP32", shape: ["n", "t"] },
+      { name: "mask", dataType: "INT8", shape: ["k"] },
+    ],
+    outputs: [],
+  };
+  const state = (inputName: string, initialShape: number[], initialRaw = new Uint8Array()) => ({
+    ...{ inputName, outputName: "any", initialShape, initialRaw },
+  });
+  const sequences = {
+    states: [state("history", [-1, 3]), state("mask", [2], Uint8Array.of(7, 8))],
+    sequencesMax: 0,
+    idleMs: 0,
+  };
+  const begun = (warmUp: Partial<WarmUp>) =>
+    made(signature, withInitialStates({ ...zeros, ...warmUp }, { sequences }, signature)).map(({ shape, bytes }) => [
+      ...[shape, [...new Set(bytes)]],
+    ]);
+
+  it("are those before the first request of a sequence, with the rows of the warm-up", () => {
+    for (const kind of ["zeros", "random"] as const) {
+      const [[x], ...states] = begun({ kind, rowCount: 2 });
+      expect(x).to.deep.equal([2, 2]);
+      expect(states).to.deep.equal([
+        [[2, 3], [0]],
+        [[2], [7, 8]],
+      ]);
+    }
+    const [, history] = begun({ inputs: [{ name: "x", shape: [5, 2], bytes: new Uint8Array() }] });
+    expect(history).to.deep.equal([[5, 3], [0]]);
+  });
+
+  it("are what the warm-up says of them where it does", () => {
+    const [, history, mask] = begun({ inputs: [{ name: "mask", shape: [1], bytes: Uint8Array.of(9) }] });
+    expect([history, mask]).to.deep.equal([
+      [[1, 3], [0]],
+      [[1], [9]],
+    ]);
+  });
+
+  it("are refused where they are larger than a run may be, and not made", () => {
+    expect(() => begun({ rowCount: 2 ** 40 })).to.throw(
+      "the warm-up's input 'history' makes it larger than 268435456 bytes",
+    );
+  });
 });
 
 describe("the number of rows to join", () => {

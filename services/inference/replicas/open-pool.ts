@@ -51,7 +51,7 @@ export function openPool(
   hooks: PoolHooks,
   parts: PoolParts,
 ): InstancePool {
-  const { warmUps, batching } = settings;
+  const { batching } = settings;
   const { artifacts, startWorker, isolations, node, nodeQueue, cores, clock, random } = parts;
   const { sha256 } = content.modelFile;
   const log = parts.log.child({ model, version });
@@ -74,13 +74,13 @@ export function openPool(
         clock,
         log,
       });
-      return warmedUp(instance, warmUps, new WarmUpTime(clock, node.warmUpMsMax), random);
+      return warmedUp(instance, settings, new WarmUpTime(clock, node.warmUpMsMax), random);
     },
     // At the end of the turn of the event loop that has read them.
     soon: setImmediate,
     findBatchSize: (instance) => {
       const time = new WarmUpTime(clock, node.warmUpMsMax);
-      return foundBatchSize(instance, warmUps, batching!.maxBatchSize, { time, clock, random, log });
+      return foundBatchSize(instance, settings, batching!.maxBatchSize, { time, clock, random, log });
     },
     clock,
     random,

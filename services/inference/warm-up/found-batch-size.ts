@@ -3,8 +3,9 @@ import { messageOf } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { Instance } from "../replicas/instance.ts";
 import { measuredBatchSize } from "./batch-size.ts";
+import { type WarmUpSettings, withInitialStates } from "./initial-states.ts";
 import { WarmUpOverdue, type WarmUpTime } from "./overdue.ts";
-import { type WarmUp, warmUpInputs } from "./warm-up-inputs.ts";
+import { warmUpInputs } from "./warm-up-inputs.ts";
 
 /** What is needed to measure. */
 export interface FindingParts {
@@ -21,18 +22,20 @@ export interface FindingParts {
  */
 export async function foundBatchSize(
   instance: Instance,
-  [first]: readonly WarmUp[],
+  settings: WarmUpSettings,
   preset: number,
   { time, clock, random, log }: FindingParts,
 ): Promise<number> {
   const { signature } = instance;
+  const [first] = settings.warmUps;
   const inputsOf = (rowCount: number) => {
     const inputs = (first?.inputs ?? []).map(({ name, shape }) => ({
       name,
       shape: shape.length > 0 ? [rowCount, ...shape.slice(1)] : shape,
       bytes: new Uint8Array(),
     }));
-    return warmUpInputs(signature, { kind: "random", rowCount, runCount: 1, inputs }, random);
+    const warmUp = withInitialStates({ kind: "random", rowCount, runCount: 1, inputs }, settings, signature);
+    return warmUpInputs(signature, warmUp, random);
   };
   const run = async (rowCount: number) => {
     const inputs = inputsOf(rowCount);

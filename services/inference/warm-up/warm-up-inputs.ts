@@ -57,9 +57,16 @@ export function warmUpInputs({ inputs }: Signature, warmUp: WarmUp, random: () =
       : presetShape(spec, warmUp, label);
     const bytes = given?.bytes.length ? givenBytes(given.bytes, shape, spec, label) : undefined;
     room -= bytes?.byteLength ?? elementCount(shape) * (elementBytes[spec.dataType] ?? textBytes);
-    if (room < 0) throw new ServiceError("REQUEST_INVALID", `${label} makes it larger than ${warmUpBytesMax} bytes`);
+    checkWarmUpBytes(warmUpBytesMax - room, spec.name);
     return [{ ...spec, shape, bytes: bytes ?? filled(spec.dataType, elementCount(shape), warmUp.kind, random) }];
   });
+}
+
+/** Throws REQUEST_INVALID where the bytes of all inputs, up to one, are more than a run may take. */
+export function checkWarmUpBytes(bytes: number, input: string): void {
+  if (bytes <= warmUpBytesMax) return;
+  const message = `the warm-up's input ${quoted(input)} makes it larger than ${warmUpBytesMax} bytes`;
+  throw new ServiceError("REQUEST_INVALID", message);
 }
 
 /** Bytes of the inputs of one run. */

@@ -1,7 +1,8 @@
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Instance } from "../replicas/instance.ts";
+import { type WarmUpSettings, withInitialStates } from "./initial-states.ts";
 import { WarmUpOverdue, type WarmUpTime } from "./overdue.ts";
-import { type WarmUp, warmUpInputs } from "./warm-up-inputs.ts";
+import { warmUpInputs } from "./warm-up-inputs.ts";
 
 /**
  * The instance once it has run its warm-ups: the first runs of a session are slow, since it allocates, and some providers compile.
@@ -11,14 +12,15 @@ import { type WarmUp, warmUpInputs } from "./warm-up-inputs.ts";
  */
 export async function warmedUp(
   instance: Instance,
-  warmUps: readonly WarmUp[],
+  settings: WarmUpSettings,
   time: WarmUpTime,
   random: () => number,
 ): Promise<Instance> {
-  for (const [index, warmUp] of warmUps.entries()) {
+  for (const [index, warmUp] of settings.warmUps.entries()) {
     try {
       for (let count = 0; count < warmUp.runCount; count++) {
-        await time.run(instance, warmUpInputs(instance.signature, warmUp, random));
+        const whole = withInitialStates(warmUp, settings, instance.signature);
+        await time.run(instance, warmUpInputs(instance.signature, whole, random));
       }
     } catch (cause) {
       if (cause instanceof WarmUpOverdue) {
