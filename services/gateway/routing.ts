@@ -16,8 +16,8 @@ export interface Route {
 }
 
 /**
- * Finds the version that a request means: a number, an alias, or nothing, which is the alias "default". Of an alias with
- * several targets `random`, in [0, 1), chooses one by their weights, among those that are ready.
+ * Finds the version that a request means: a number, an alias, or nothing, which is the alias "default", and of a model without one
+ * the newest version that is ready, or else the newest. Of an alias with several targets `random`, in [0, 1), chooses one by their weights, among those that are ready.
  *
  * Throws MODEL_NOT_FOUND, VERSION_NOT_FOUND or ALIAS_NOT_FOUND with the names that exist, and SERVICE_UNAVAILABLE before
  * the first table. The texts begin as Triton's do, because clients look for them.
@@ -26,7 +26,8 @@ export function routeOf(known: RouteTable | undefined, ref: ModelRef, random: nu
   const table = knownTable(known);
   const model = table.get(ref.model);
   if (model === undefined) throw unknownModel(table, ref);
-  const version = versionNumber(ref.version) ?? targetOf(model, ref.version || defaultAlias, random);
+  const version =
+    versionNumber(ref.version) ?? (ref.version ? targetOf(model, ref.version, random) : presetOf(model, random));
   const found = version === undefined ? undefined : model.versions.get(version);
   if (version === undefined || found === undefined) throw unknownVersion(model, ref.version);
   return { model: model.model, version, replicas: found.replicas, reason: found.reason };
@@ -55,6 +56,25 @@ const namesMax = 10;
 /** How many characters of a name that does not exist an error repeats. */
 const shownMax = 64;
 
+/** What an empty version means. */
+function presetOf(model: ModelRoute, random: number): number | undefined {
+  return model.aliases.has(defaultAlias) ? targetOf(model, defaultAlias, random) : newestOf(model);
+}
+
+/** There may be very many versions, and a request has no time to look at all of them. */
+function newestOf(model: ModelRoute): number | undefined {
+  let newest = newestVersions.get(model);
+  if (newest === undefined) {
+    const all = [...model.versions];
+    const ready = all.filter(([, { replicas }]) => replicas.length > 0);
+    newest = (ready.length > 0 ? ready : all).reduce((highest, [version]) => Math.max(highest, version), 0);
+    newestVersions.set(model, newest);
+  }
+  return newest || undefined;
+}
+
+const newestVersions = new WeakMap<ModelRoute, number>();
+
 function targetOf({ versions, aliases }: ModelRoute, alias: string, random: number): number | undefined {
   const route = aliases.get(alias);
   const isReady = (version: number) => (versions.get(version)?.replicas.length ?? 0) > 0;
@@ -75,10 +95,10 @@ function unknownVersion(model: ModelRoute, text: string): ServiceError {
   const name = model.model;
   if (text === "") {
     return new ServiceError(
-      "ALIAS_NOT_FOUND",
-      `Request for unknown model: '${name}' has no alias '${defaultAlias}', which an empty version means; name a version, ` +
-        `or point the alias at one with amaas.registry.v1.RegistryService/UpdateAlias; ${known}`,
-      { metadata: { model: name, alias: defaultAlias } },
+      "VERSION_NOT_FOUND",
+      `Request for unknown model: '${name}' has no version that an empty one could mean: the target of the alias ` +
+        `'${defaultAlias}', or the newest; ${known}`,
+      { metadata: { model: name } },
     );
   }
   const isNumber = /^-?\d+$/.test(text);

@@ -133,10 +133,34 @@ describe("routing", () => {
     expect(to("digits").version).to.equal(2);
   });
 
-  it("says how to set the alias default where there is none", () => {
-    const fault = faultOf(() => to("plain"));
-    expect(fault.reason).to.equal("ALIAS_NOT_FOUND");
-    expect(fault.message).to.contain("RegistryService/UpdateAlias").and.to.contain("versions: 1; no aliases");
+  it("takes the newest ready version for nothing where there is no alias default, as nodes do, and else the newest", () => {
+    const versionsOf = (...held: [number, string[] | string][]) =>
+      routeOf(tableOf(route("m", held, [["stable", 1]])), { model: "m", version: "" }, 0);
+    expect(to("plain").version).to.equal(1);
+    expect(versionsOf([1, ["n:1"]], [10, "it is loading"], [9, ["n:2"]], [2, ["n:1"]])).to.deep.include({
+      version: 9,
+      replicas: ["n:2"],
+    });
+    expect(versionsOf([1, []], [10, "it is loading"])).to.deep.include({ version: 10, reason: "it is loading" });
+    const fault = faultOf(() => routeOf(tableOf(route("m", [])), { model: "m", version: "" }, 0));
+    expect(fault.reason).to.equal("VERSION_NOT_FOUND");
+    expect(fault.message).to.contain("the newest; it has no versions yet; no aliases");
+  });
+
+  it("follows the alias default also where its target is nowhere ready, or is not there", () => {
+    const led = (target: number) =>
+      tableOf(
+        route(
+          "m",
+          [
+            [1, "it is loading"],
+            [2, ["n:1"]],
+          ],
+          [["default", target]],
+        ),
+      );
+    expect(routeOf(led(1), { model: "m", version: "" }, 0).version).to.equal(1);
+    expect(faultOf(() => routeOf(led(7), { model: "m", version: "" }, 0)).message).to.contain("default (7)");
   });
 
   for (const [version, reason] of [

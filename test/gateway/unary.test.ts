@@ -24,6 +24,7 @@ describe("the gateway, for one message each way,", () => {
       routeOf("both", { 1: [first, second] }, { default: 1 }),
       routeOf("half", { 1: [nowhere, second] }, { default: 1 }),
       routeOf("gone", { 1: [nowhere] }, { default: 1 }),
+      routeOf("unaliased", { 1: [first], 2: [second], 3: "it is loading" }, { stable: 1 }),
       routeOf("pending", { 1: [] }, {}),
     ]).start();
     gateway = await Harness.start({ AMAAS_DATA_DIR: folder.path, AMAAS_REGISTRY_ADDRESS: registry.address });
@@ -164,9 +165,12 @@ describe("the gateway, for one message each way,", () => {
     expect(version.message).to.contain("version 9").and.to.contain("versions: 3, 2, 1; aliases: default (2)");
     const alias = await faultOf(infer("digits", "latest"));
     expect(alias).to.include({ code: status.NOT_FOUND, reason: "ALIAS_NOT_FOUND" });
-    expect((await faultOf(infer("pending"))).message)
-      .to.contain("no alias 'default'")
-      .and.to.contain("UpdateAlias");
+  });
+
+  it("sends an empty version without an alias default to the newest one that is ready", async () => {
+    const { metadata } = await infer("unaliased");
+    expect(metadata.get("amaas-version")).to.deep.equal(["2"]);
+    expect(await faultOf(infer("pending"))).to.include({ code: status.UNAVAILABLE, reason: "MODEL_NOT_READY" });
   });
 
   it("answers a version that is nowhere ready with UNAVAILABLE and when to retry", async () => {
