@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { type Environment, SettingError } from "../lib/env.ts";
 import { messageOf } from "../lib/errors.ts";
+import { mallocSettings } from "../lib/malloc-settings.ts";
 import { stopMarginMs } from "../lib/stop-steps.ts";
 import { Child, type ChildState, type Launched } from "./child.ts";
 import { logPath, portSettings, type ServiceName, type SuiteConfig } from "./config.ts";
@@ -226,6 +227,7 @@ export class Suite {
     const { env, dataFolder, host, drainTimeoutMs } = this.#config;
     const addressOf = (service: ServiceName) => `${reachableHost(host)}:${this.#ports[service]}`;
     return {
+      ...(name === "inference" && mallocSettings),
       ...env,
       AMAAS_DATA_DIR: dataFolder,
       AMAAS_HOST: host,

@@ -8,6 +8,7 @@ import { setTimeout as passed } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ServingSettings } from "../../lib/gen/amaas/registry/v1/ServingSettings.ts";
 import type { GRPCInferenceServiceDefinition } from "../../lib/gen/inference/GRPCInferenceService.ts";
+import { mallocSettings } from "../../lib/malloc-settings.ts";
 import { artifactName, versionName } from "../../lib/resource-names.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import type { Workplace } from "../harness/scenario.ts";
@@ -33,7 +34,7 @@ export interface NodeStart {
   readonly execArgv?: readonly string[];
 }
 
-/** An inference node as a process of its own, with the settings that it has for everybody. */
+/** An inference node as a process of its own, with the settings that it has for everybody who starts the suite. */
 export interface RunningNode {
   readonly port: number;
   readonly address: string;
@@ -48,6 +49,7 @@ export async function startNode(place: Workplace, start: NodeStart): Promise<Run
   await writeAssignment(join(place.folder, "inference", start.name), start.models);
   const main = fileURLToPath(new URL(`../../services/inference/main${extname(import.meta.url)}`, import.meta.url));
   const env = {
+    ...mallocSettings,
     ...place.env,
     AMAAS_DATA_DIR: place.folder,
     AMAAS_INFERENCE_PORT: "0",

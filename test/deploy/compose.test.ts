@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { expect } from "chai";
+import { mallocSettings } from "../../lib/malloc-settings.ts";
 import { portSettings, type ServiceName, serviceNames } from "../../supervisor/config.ts";
 import { type Tree, yamlOf } from "./manifests.ts";
 import { settingNames } from "./settings.ts";
@@ -36,7 +37,7 @@ describe("the compose file", () => {
     const known = settingNames();
     for (const [name, { environment = {} }] of ours) {
       for (const [variable, value] of Object.entries<string>(environment)) {
-        expect(known.has(variable), `${name} ${variable}`).to.equal(true);
+        expect(known.has(variable) || variable in mallocSettings, `${name} ${variable}`).to.equal(true);
         if (!/_(ADDRESS|URL)$/.test(variable)) continue;
         const [host, port] = value.replace(/^redis:\/\//, "").split(":") as [string, string];
         const expected = host === "redis" ? 6379 : portSettings[host as ServiceName]?.preset;
@@ -47,6 +48,10 @@ describe("the compose file", () => {
 
   it("names the node, so that a new container finds its cache on the volume again", () => {
     expect(file.services.inference.environment.AMAAS_NODE_NAME).to.equal("inference");
+  });
+
+  it("tells the allocator of a node what the suite tells it", () => {
+    expect(file.services.inference.environment).to.include(mallocSettings);
   });
 
   it("declares every volume that it mounts and waits only for what is probed", () => {

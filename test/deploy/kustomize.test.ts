@@ -6,6 +6,7 @@ import { PodDisruptionBudget } from "kubernetes-models/policy/v1";
 import { Service } from "kubernetes-models/v1";
 import { parse, parseAllDocuments } from "yaml";
 import { Settings } from "../../lib/env.ts";
+import { mallocSettings } from "../../lib/malloc-settings.ts";
 import { readInferenceConfig } from "../../services/inference/config.ts";
 import { portSettings, serviceNames } from "../../supervisor/config.ts";
 import { type Manifest, manifestsOf, podOf, type Tree, yamlOf } from "./manifests.ts";
@@ -105,6 +106,11 @@ describe("the Kubernetes manifests", () => {
     const known = settingNames();
     const named = [...shared.keys(), ...ours.flatMap((workload) => envOf(workload).map(({ name }) => name))];
     expect(named.filter((name) => name.startsWith("AMAAS_") && !known.has(name))).to.deep.equal([]);
+  });
+
+  it("tell the allocator of a node what the suite tells it", () => {
+    const told = envOf(workloadOf("inference")).map(({ name, value }) => [name, value]);
+    expect(Object.fromEntries(told)).to.include(mallocSettings);
   });
 
   it("address services that exist, on their ports", () => {

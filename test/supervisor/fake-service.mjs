@@ -10,7 +10,7 @@ import { createServer } from "node:net";
 export function serve(name, { journal, endAfterMs, exitCode = 1, complaint, drainMs = 0, deaf = false }) {
   const note = (event, details = {}) =>
     appendFileSync(journal, `${JSON.stringify({ name, event, pid: process.pid, ...details })}\n`);
-  const env = Object.fromEntries(Object.entries(process.env).filter(([variable]) => variable.startsWith("AMAAS_")));
+  const env = Object.fromEntries(Object.entries(process.env).filter(([variable]) => /^(AMAAS|MALLOC)_/.test(variable)));
   note("started", { env });
   if (complaint !== undefined) {
     process.stderr.write(`${complaint}\n`);

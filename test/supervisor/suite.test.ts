@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { expect } from "chai";
+import { mallocSettings } from "../../lib/malloc-settings.ts";
 import type { ChildState } from "../../supervisor/child.ts";
 import { isAlive } from "../../supervisor/processes.ts";
 import { redisReply } from "../../supervisor/redis-client.ts";
@@ -40,6 +41,13 @@ describe("the suite", () => {
       AMAAS_REDIS_URL: addresses.redis,
     });
     expect(await answerAt(addresses.gateway)).to.equal(started.find(({ name }) => name === "gateway")?.pid);
+  });
+
+  it("tells the allocator of the node, and of no other service, how to keep memory, unless it is told already", async () => {
+    await newSuite({ AMAAS_REDIS_URL: "redis://127.0.0.1:1", MALLOC_TRIM_THRESHOLD_: "1" }).start();
+    const told = fake.events().filter(({ env }) => env !== undefined && "MALLOC_MMAP_THRESHOLD_" in env);
+    expect(told.map(({ name }) => name)).to.deep.equal(["inference"]);
+    expect(told[0]!.env).to.include({ ...mallocSettings, MALLOC_TRIM_THRESHOLD_: "1" });
   });
 
   it("stops the gateway first and the registry last", async () => {
