@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { benchesIn, scenariosOf } from "./harness/benches.ts";
 import type { Row } from "./harness/figures.ts";
 import { tableOf, writeResults } from "./harness/report.ts";
-import { runScenario } from "./harness/run.ts";
+import { runScenarios } from "./harness/run.ts";
 
 const root = fileURLToPath(new URL(".", import.meta.resolve("#package.json")));
 const benches = benchesIn(new URL("./", import.meta.url));
@@ -18,7 +18,10 @@ try {
   throw failure;
 }
 
-/** `NAME` runs a whole bench and keeps its results; `NAME SCENARIO…` runs some scenarios of it, to look at. */
+/**
+ * `NAME` runs a whole bench and keeps its results; `NAME SCENARIO…` runs some scenarios of it, to look at. Answers 1 where a scenario
+ * failed: its row says why, and the others are measured all the same.
+ */
 async function main([name, ...wanted]: readonly string[]): Promise<number> {
   const known = [...benches.keys()].join(", ");
   if (name === undefined) {
@@ -33,14 +36,13 @@ async function main([name, ...wanted]: readonly string[]): Promise<number> {
   if (unknown !== undefined)
     return refuse(`unknown scenario ${JSON.stringify(unknown)} of ${name}, needed: ${names.join(", ")}`);
   const options = { folder: `${root}.amaas`, env: process.env, tell, signal: enough.signal };
-  const rows: Row[] = [];
-  for (const scenario of wanted.length > 0 ? wanted : names) {
-    tell(`${name}: ${scenario} …`);
-    rows.push(...(await runScenario(scenarios[scenario]!, options)));
-  }
+  const isWhole = wanted.length === 0;
+  const chosen = Object.fromEntries((isWhole ? names : wanted).map((scenario) => [scenario, scenarios[scenario]!]));
+  // After each scenario: what comes later may take long, and the machine down.
+  const keep = (rows: readonly Row[]) => isWhole && tell(`written to ${writeResults(root, name, rows)}`);
+  const { rows, areAllMeasured } = await runScenarios(chosen, options, keep);
   process.stdout.write(`${tableOf(rows)}\n`);
-  if (wanted.length === 0) tell(`written to ${writeResults(root, name, rows)}`);
-  return 0;
+  return areAllMeasured ? 0 : 1;
 }
 
 function refuse(complaint: string): number {

@@ -68,6 +68,11 @@ export class Caller {
     return this.#due.size;
   }
 
+  /** When the calls on their way were due, on the clock of `performance`. */
+  get dueMs(): readonly number[] {
+    return [...this.#due.values()];
+  }
+
   /** Settles once the server is connected; rejects where that fails. */
   async ready(): Promise<void> {
     await once(this.#socket, "connect");

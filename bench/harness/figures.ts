@@ -21,13 +21,15 @@ export interface Measured {
   readonly goal?: Goal;
   /** Why the goal is missed where it is, as far as that is known. */
   readonly ifMissed?: string;
+  /** Why it was not measured as it should be: no goal is met then. */
+  readonly fault?: string | undefined;
 }
 
 /** What is printed and kept of it. */
 export interface Row {
   readonly metric: string;
-  /** The median of the rounds. */
-  readonly value: number;
+  /** The median of the rounds; null where nothing could be measured. */
+  readonly value: number | null;
   readonly unit: string;
   readonly baselineOf: string | null;
   /** The median of the rounds. */
@@ -41,12 +43,13 @@ export interface Row {
   readonly runs: readonly Run[];
 }
 
-export function rowOf({ metric, unit, runs, baselineOf, goal, ifMissed }: Measured): Row {
+export function rowOf({ metric, unit, runs, baselineOf, goal, ifMissed, fault }: Measured): Row {
   const value = median(runs.map((run) => run.value));
   const pairs = runs.flatMap((run) => (run.baseline === undefined ? [] : [{ ...run, baseline: run.baseline }]));
   const baseline = pairs.length === 0 ? null : median(pairs.map((run) => run.baseline));
   const ratio = pairs.length === 0 ? null : median(pairs.map((run) => run.value / run.baseline));
-  const met = goal === undefined ? null : isMet(goal, goal.of === "value" ? value : ratio);
+  const reached = goal === undefined ? null : isMet(goal, goal.of === "value" ? value : ratio);
+  const met = fault === undefined ? reached : false;
   return {
     metric,
     value,
@@ -56,9 +59,15 @@ export function rowOf({ metric, unit, runs, baselineOf, goal, ifMissed }: Measur
     ratio,
     goal: goal === undefined ? null : goalText(goal, unit),
     met,
-    ...(met === false && { reason: ifMissed ?? "not known yet" }),
+    ...(met === false && { reason: fault ?? ifMissed ?? "not known yet" }),
     runs,
   };
+}
+
+/** What is kept of a scenario that has failed. */
+export function unmeasuredRow(scenario: string, reason: string): Row {
+  const nothing = { value: null, unit: "", baselineOf: null, baseline: null, ratio: null };
+  return { metric: scenario, ...nothing, goal: "is measured", met: false, reason, runs: [] };
 }
 
 function isMet({ kind, bound }: Goal, seen: number | null): boolean {

@@ -8,7 +8,7 @@ export function tableOf(rows: readonly Row[]): string {
   const head = ["metric", "value", "unit", "baseline", "ratio", "goal", "met"];
   const cells = rows.map(({ metric, value, unit, baseline, ratio, goal, met }) => [
     metric,
-    short(value),
+    value === null ? "" : short(value),
     unit,
     baseline === null ? "" : short(baseline),
     ratio === null ? "" : ratio.toFixed(2),

@@ -1,7 +1,8 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Row, rowOf } from "./figures.ts";
-import type { Scenario, Workplace } from "./scenario.ts";
+import { messageOf } from "../../lib/errors.ts";
+import { type Row, rowOf, unmeasuredRow } from "./figures.ts";
+import type { Scenario, Scenarios, Workplace } from "./scenario.ts";
 
 /** Where a run works, and whom it tells. */
 export interface RunOptions {
@@ -13,8 +14,43 @@ export interface RunOptions {
   readonly signal: AbortSignal;
 }
 
+/** What has come of several scenarios. */
+export interface RunResult {
+  readonly rows: readonly Row[];
+  /** Whether none has failed. */
+  readonly areAllMeasured: boolean;
+}
+
+/**
+ * Runs scenarios one after the other; one that fails leaves a row that says why, and the others run all the same. `keep` is given what
+ * there is after each.
+ */
+export async function runScenarios(
+  scenarios: Scenarios,
+  options: RunOptions,
+  keep: (rows: readonly Row[]) => unknown,
+): Promise<RunResult> {
+  const rows: Row[] = [];
+  let areAllMeasured = true;
+  for (const [name, scenario] of Object.entries(scenarios)) {
+    options.tell(`${name} …`);
+    try {
+      rows.push(...(await runScenario(scenario, options)));
+    } catch (failure) {
+      if (options.signal.aborted) throw failure;
+      areAllMeasured = false;
+      const reason = messageOf(failure);
+      options.tell(`${name} could not be measured: ${reason}`);
+      // The rest is where it was thrown.
+      rows.push(unmeasuredRow(name, reason.split("\n", 1)[0]!));
+    }
+    keep(rows);
+  }
+  return { rows, areAllMeasured };
+}
+
 /** Runs one scenario in an empty folder, and leaves nothing behind. */
-export async function runScenario(scenario: Scenario, { folder, env, tell, signal }: RunOptions): Promise<Row[]> {
+async function runScenario(scenario: Scenario, { folder, env, tell, signal }: RunOptions): Promise<Row[]> {
   await mkdir(folder, { recursive: true });
   const own = await mkdtemp(join(folder, "bench-"));
   const ends: (() => unknown)[] = [];

@@ -13,6 +13,8 @@ export interface PacedLoad extends Calls {
   readonly connections: number;
   readonly perSecond: number;
   readonly durationMs: number;
+  /** It is given up where so much of it waits for answers. */
+  readonly behindMsMax?: number;
 }
 
 /** How many calls were answered, in which time, and how long each took. */
@@ -21,6 +23,13 @@ export interface UnaryRate {
   readonly seconds: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+}
+
+/** What calls at a fixed rate have seen. */
+export interface PacedRate extends UnaryRate {
+  readonly refused: number;
+  /** How far the server fell behind where the load was given up; then the calls that waited count with how long they had. */
+  readonly behind?: string;
 }
 
 /** Calls as fast as the server answers. Throws if a call fails. */
@@ -44,13 +53,14 @@ export async function rate(load: UnaryLoad): Promise<UnaryRate> {
 
 /**
  * Calls at a fixed rate, whether or not earlier calls were answered; tells too how many were refused. Latencies count from when a
- * call was due: what the server keeps waiting, and what this process is late with, is part of them. Throws where the server falls
- * far behind.
+ * call was due: what the server keeps waiting, and what this process is late with, is part of them. Ends early where the server
+ * falls far behind.
  */
-export async function paced(load: PacedLoad): Promise<UnaryRate & { readonly refused: number }> {
+export async function paced(load: PacedLoad): Promise<PacedRate> {
   const calling = new Calling(load);
   const intervalMs = 1000 / load.perSecond;
   const total = Math.floor(load.durationMs / intervalMs);
+  const inFlightMax = (load.perSecond * (load.behindMsMax ?? behindMsMax)) / 1000 + load.connections;
   let sent = 0;
   let refused = 0;
   calling.onRefusal = () => refused++;
@@ -60,13 +70,14 @@ export async function paced(load: PacedLoad): Promise<UnaryRate & { readonly ref
     const sendDue = () => {
       for (; sent < total && beginMs + sent * intervalMs <= performance.now(); sent++)
         calling.callers[sent % calling.callers.length]!.send([beginMs + sent * intervalMs]);
-      if (calling.inFlight > load.perSecond * behindSecondsMax + load.connections)
-        calling.fail(new Error(`${calling.inFlight} calls wait for answers at ${load.perSecond} calls per second`));
+      if (calling.inFlight > inFlightMax) calling.giveUp();
     };
     // As often as timers can.
     timer = setInterval(sendDue, 1);
     await calling.ended(() => sent === total);
-    return { ...calling.figures(), refused };
+    const { inFlight } = calling;
+    const behind = `${inFlight} calls waited for answers at ${Math.round(load.perSecond)} calls per second`;
+    return { ...calling.figures(), refused, ...(inFlight > 0 && { behind }) };
   } finally {
     clearInterval(timer);
     calling.close();
@@ -74,7 +85,7 @@ export async function paced(load: PacedLoad): Promise<UnaryRate & { readonly ref
 }
 
 /** Beyond this an open load measures nothing but its own length. */
-const behindSecondsMax = 2;
+const behindMsMax = 2000;
 
 /** Connections, and what became of the calls on them. */
 class Calling {
@@ -87,6 +98,7 @@ class Calling {
   readonly #latenciesMs: number[] = [];
   #beginMs = 0;
   #onEnd: () => void = () => undefined;
+  #isGivenUp = false;
 
   constructor(load: Calls & { readonly connections: number }) {
     this.#failed = new Promise((_, reject) => {
@@ -106,21 +118,29 @@ class Calling {
     return this.#beginMs;
   }
 
-  /** Settles once no more calls come and all have ended. */
+  /** Ends `ended` though calls wait for answers. */
+  giveUp(): void {
+    this.#isGivenUp = true;
+    this.#onEnd();
+  }
+
+  /** Settles once no more calls come and all have ended, or are given up. */
   async ended(isOver: () => boolean): Promise<void> {
     const ended = new Promise<void>((resolve) => {
       this.#onEnd = () => {
-        if (this.inFlight === 0 && isOver()) resolve();
+        if (this.#isGivenUp || (this.inFlight === 0 && isOver())) resolve();
       };
     });
     await Promise.race([ended, this.#failed]);
   }
 
   figures(): UnaryRate {
-    const latenciesMs = this.#latenciesMs;
+    const nowMs = performance.now();
+    const waitingMs = this.callers.flatMap(({ dueMs }) => dueMs).map((due) => nowMs - due);
+    const latenciesMs = [...this.#latenciesMs, ...waitingMs];
     return {
-      calls: latenciesMs.length,
-      seconds: (performance.now() - this.#beginMs) / 1000,
+      calls: this.#latenciesMs.length,
+      seconds: (nowMs - this.#beginMs) / 1000,
       p50Ms: quantile(latenciesMs, 0.5),
       p99Ms: quantile(latenciesMs, 0.99),
     };

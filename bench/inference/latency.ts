@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { beside, inRounds, type Measured } from "../harness/figures.ts";
 import type { Workplace } from "../harness/scenario.ts";
+import type { PacedRate } from "../harness/unary-load.ts";
 import { heavyLoop } from "./heavy.ts";
 import type { BareLoop } from "./load/bare-session.ts";
 import { heavyModel, smallModel } from "./models.ts";
@@ -59,7 +60,7 @@ async function atHalf(
   const bare = bareSession(place);
   const load = { port, path: inferPath, requests, connections, durationMs };
   const figures = await inRounds(rounds, {
-    bare: async () => ({ ...(await bare.call("loop", loop)), refused: 0 }),
+    bare: async (): Promise<PacedRate> => ({ ...(await bare.call("loop", loop)), refused: 0 }),
     node: async () => {
       const most = await caller.call("rate", { ...load, inFlightPerConnection });
       return caller.call("paced", { ...load, perSecond: most.calls / most.seconds / 2 });
@@ -67,6 +68,7 @@ async function atHalf(
   });
   await Promise.all([caller.stop(), bare.stop()]);
   const refused = figures.node.reduce((sum, run) => sum + run.refused, 0);
+  const fault = figures.node.find(({ behind }) => behind !== undefined)?.behind;
   const bareMs = figures.bare.map(({ p50Ms }) => p50Ms);
   return [
     {
@@ -84,6 +86,7 @@ async function atHalf(
       ),
       baselineOf: "3 times the runtime alone, and 5 ms",
       goal: { of: "ratio", kind: "at most", bound: 1 },
+      fault,
     },
     {
       metric: `${metric}, half of the load at most, p50`,
@@ -93,6 +96,7 @@ async function atHalf(
         bareMs,
       ),
       baselineOf: "the runtime alone",
+      fault,
     },
   ];
 }

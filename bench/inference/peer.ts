@@ -55,8 +55,8 @@ async function besidePeer(
   };
   const rates = await inRounds(rounds, { node: rateOf(nodePort), peer: rateOf(port) });
   const perSecond = median(rates.peer) / 2;
-  const p99Of = (port: number) => async () => (await caller.call("paced", { ...load, port, perSecond })).p99Ms;
-  const p99s = await inRounds(rounds, { node: p99Of(nodePort), peer: p99Of(port) });
+  const pacedAt = (port: number) => () => caller.call("paced", { ...load, port, perSecond });
+  const paced = await inRounds(rounds, { node: pacedAt(nodePort), peer: pacedAt(port) });
   await caller.stop();
   const metric = "784-512-10, batching";
   return [
@@ -70,8 +70,12 @@ async function besidePeer(
     {
       metric: `${metric}, half of the load that the baseline takes, p99`,
       unit: "ms",
-      runs: beside(p99s.node, p99s.peer),
+      runs: beside(
+        paced.node.map(({ p99Ms }) => p99Ms),
+        paced.peer.map(({ p99Ms }) => p99Ms),
+      ),
       baselineOf: what,
+      fault: paced.node.find(({ behind }) => behind !== undefined)?.behind,
       ...(p99 && { goal: p99 }),
     },
   ];

@@ -41,6 +41,19 @@ describe("the figures of a bench", () => {
     expect(rowOf({ ...missed, runs: [{ value: 2 }], ifMissed: "it is slow" })).not.to.have.property("reason");
   });
 
+  it("meet no goal where they were not measured as they should be", () => {
+    const goal = { of: "value", kind: "at most", bound: 3 } as const;
+    const faulty = {
+      metric: "m",
+      unit: "ms",
+      runs: [{ value: 2 }],
+      fault: "the load fell behind",
+      ifMissed: "it is slow",
+    };
+    expect(rowOf({ ...faulty, goal })).to.include({ met: false, reason: "the load fell behind" });
+    expect(rowOf(faulty)).to.include({ goal: null, met: false, reason: "the load fell behind" });
+  });
+
   it("never meet a goal without having been measured", () => {
     const goal = { of: "ratio", kind: "at least", bound: 0 } as const;
     expect(rowOf({ metric: "m", unit: "ms", runs: [{ value: 1 }], goal }).met).to.equal(false);

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { expect } from "chai";
 import { BenchProcess } from "../../bench/harness/bench-process.ts";
 import { cpuSeconds, residentOf } from "../../bench/harness/process-figures.ts";
@@ -73,6 +75,26 @@ describe("a process of a bench", () => {
     const { inFlightPerConnection: _, ...paces } = { ...load, port, path: "/bench.Bare/Unheard", perSecond: 500 };
     const { calls, refused } = await paced(paces);
     expect({ calls, refused }).to.deep.equal({ calls: 0, refused: 100 });
+  });
+
+  it("is called no longer once it has fallen behind, and what waits then counts", async () => {
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const { port } = silent.address() as AddressInfo;
+    ends.push(() => silent.close());
+    const paces = {
+      requests: [""],
+      connections: 2,
+      perSecond: 500,
+      durationMs: 60_000,
+      behindMsMax: 40,
+      port,
+      path: emptyPath,
+    };
+    const { calls, behind, p99Ms } = await paced(paces);
+    expect(calls).to.equal(0);
+    expect(behind).to.match(/^\d+ calls waited for answers at 500 calls per second$/);
+    expect(p99Ms).to.be.above(0);
   });
 
   it("is not fast by refusing", async () => {
