@@ -6,7 +6,7 @@ import { readModel, writeModel } from "../../lib/onnx/model.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
 import type { InferenceConfig } from "../../services/inference/config.ts";
 import { FakeRegistry } from "./fake-registry.ts";
-import { addingModel, identityModel } from "./models.ts";
+import { addingModel, cyclicModel, identityModel, withExternalData } from "./models.ts";
 import { emptyFolder, type RunningNode, startNode } from "./running-node.ts";
 import { bytesOf, floatsOf } from "./wire.ts";
 
@@ -236,18 +236,32 @@ describe("the versions of an inference node", function () {
     );
   });
 
-  it("that are no model, or are not there, fail with the reason", async () => {
+  it("that are no model, or cannot be loaded, or are not there, fail with the reason, and one that can is served", async () => {
     await start();
-    const text = registry.store(Buffer.from("not a model"));
+    const external = withExternalData(addingModel(5), { constant: { location: "weights.bin" } }).model;
+    const stored = (model: string, bytes: Uint8Array) => ({ model, version: 1, ...registry.store(bytes), aliases: [] });
     registry.assign(
-      { model: "text", version: 1, ...text, aliases: [] },
+      stored("text", Buffer.from("not a model")),
       { model: "missing", version: 1, sha256: "0".repeat(64), sizeBytes: 5, aliases: [] },
+      stored("cycle", cyclicModel()),
+      stored("fileless", external),
+      {
+        ...stored("gone", external),
+        externalFiles: [{ location: "weights.bin", sha256: "1".repeat(64), sizeBytes: 4 }],
+      },
+      stored("fine", identityModel("UINT8", ["n"])),
     );
     const { replicas } = await registry.reported(
-      (report) => report.replicas.filter((replica) => replica.state === "STATE_FAILED").length === 2,
+      (report) => report.replicas.length === 6 && report.replicas.every(({ state }) => state !== "STATE_LOADING"),
     );
     const reasons = Object.fromEntries(replicas.map(({ version, reason }) => [version.split("/")[1], reason]));
     expect(reasons.text).to.match(/^not an ONNX model: /);
     expect(reasons.missing).to.equal(`artifacts/${"0".repeat(64)} is not found`);
+    expect(reasons.cycle).to.match(/^the runtime cannot load the model: .*(cycle|not a DAG|acyclic)/i);
+    expect(reasons.fileless).to.equal(
+      'the tensor "constant" keeps its data in "weights.bin"; needed: one of the external files, there are none',
+    );
+    expect(reasons.gone).to.equal(`artifacts/${"1".repeat(64)} is not found`);
+    expect(reasons.fine).to.equal("");
   });
 });

@@ -76,6 +76,18 @@ export function defaultingModel(defaults: readonly [number, number]): Uint8Array
   return writeModel({ ...model, graph: { ...model.graph, input: [...input, { name: "w", type }] } });
 }
 
+/** Two nodes, each of which needs what the other gives: no order runs them. */
+export function cyclicModel(): Uint8Array {
+  const model = readModel(addingModel(1));
+  const [output] = model.graph!.output!;
+  const node = [
+    { opType: "Add", input: ["x", "there"], output: ["back"] },
+    { opType: "Add", input: ["x", "back"], output: ["there"] },
+    { opType: "Identity", input: ["back"], output: [output.name!] },
+  ];
+  return writeModel({ ...model, graph: { ...model.graph, initializer: [], node } });
+}
+
 /** Where an initializer is kept. */
 export interface Place {
   readonly location: string;

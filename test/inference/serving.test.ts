@@ -8,9 +8,14 @@ import { type DataType, elementBytes } from "../../lib/tensor.ts";
 import { FakeRegistry } from "./fake-registry.ts";
 import { everyTypeModel, lookupModel, networkModel, sumAndDifferenceModel } from "./models.ts";
 import { emptyFolder, type RunningNode, startNode } from "./running-node.ts";
+import { typedElements } from "./typed-elements.ts";
 import { bytesOf, rawTexts } from "./wire.ts";
 
 const carried = Object.keys(elementBytes) as DataType[];
+
+type HasContents = keyof typeof typedElements;
+const withContents = Object.keys(typedElements) as HasContents[];
+const typedOf = (dataType: HasContents, begin: number, end: number) => typedElements[dataType].contentsOf(begin, end);
 
 describe("an inference node answers", () => {
   let registry: FakeRegistry;
@@ -29,6 +34,8 @@ describe("an inference node answers", () => {
       lookup: lookupModel(),
       types: everyTypeModel(carried, ["n"]),
       scalars: everyTypeModel(carried, []),
+      typed: everyTypeModel(withContents, ["n"]),
+      "typed-scalars": everyTypeModel(withContents, []),
     };
     const versions = Object.entries(models).map(([model, bytes]) => ({ model, version: 1, ...registry.store(bytes) }));
     registry.assign(...versions.map((version) => ({ ...version, aliases: ["default"] })));
@@ -101,6 +108,28 @@ describe("an inference node answers", () => {
     }));
     expect((await infer({ modelName: "integers", inputs })).rawOutputContents).to.deep.equal(sums);
   });
+
+  for (const [what, model, shape, begin, end] of [
+    ["vectors", "typed", [4], 0, 4],
+    ["empty tensors", "typed", [0], 0, 0],
+    ["scalars", "typed-scalars", [], 0, 1],
+    ["other scalars", "typed-scalars", [], 1, 2],
+  ] as const) {
+    it(`typed contents of every data type that has them with the raw bytes of the same elements: ${what}`, async () => {
+      const inputs = withContents.map((dataType) => ({
+        ...{ name: `x_${dataType}`, datatype: dataType, shape: [...shape] },
+        contents: typedOf(dataType, begin, end),
+      }));
+      const reply = await infer({ modelName: model, inputs });
+      expect(reply.outputs.map(({ datatype }) => datatype)).to.deep.equal(withContents);
+      for (const output of reply.outputs) expect(output.shape).to.deep.equal(shape.map(String));
+      const raw = withContents.map((dataType) => typedElements[dataType].rawOf(begin, end));
+      expect(reply.rawOutputContents).to.deep.equal(raw);
+      const rawInputs = inputs.map(({ contents: _, ...input }) => input);
+      const again = await infer({ modelName: model, inputs: rawInputs, rawInputContents: raw });
+      expect(again.rawOutputContents).to.deep.equal(raw);
+    });
+  }
 
   const random = new Random(3, "elements");
   const elements = (dataType: DataType, count: number): Buffer => {
@@ -183,6 +212,17 @@ describe("an inference node answers", () => {
       { modelName: "network", inputs: [row], rawInputContents: [raw.subarray(1)] },
       "INVALID_ARGUMENT",
       "has 255 bytes; shape [1, 64] needs 256",
+    ],
+    "typed contents of a data type that has none": [
+      {
+        modelName: "types",
+        inputs: carried.map((dataType) => {
+          const contents = dataType in typedElements ? typedOf(dataType as HasContents, 0, 1) : { uintContents: [1] };
+          return { name: `x_${dataType}`, datatype: dataType, shape: [1], contents };
+        }),
+      },
+      "INVALID_ARGUMENT",
+      "16, which travels only in raw_input_contents",
     ],
     "data that the runtime itself refuses": [
       {
