@@ -1,6 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import type { DynamicBatching } from "../../lib/gen/amaas/registry/v1/DynamicBatching.ts";
+import type { ModelInferRequest } from "../../lib/gen/inference/ModelInferRequest.ts";
 import type { ModelStatistics__Output as Statistics } from "../../lib/gen/inference/ModelStatistics.ts";
 import type { RpcOptions } from "../../lib/rpc/client.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
@@ -131,6 +132,33 @@ describe("the figures of a node", function () {
     expect(rows).to.deep.equal([0, 1, 1, 2]);
     expect(ofVersion("first_response_histogram_ms_count")).to.equal(4);
     expect(ofVersion("first_response_histogram_ms_sum")! / 1000).to.be.closeTo(Number(success!.ns) / 1e9, 1e-6);
+  });
+
+  it("count what is refused before it reaches the model, of a version that is known", async () => {
+    const x = { name: "x", datatype: "UINT8", shape: [2] };
+    const raw = [Buffer.from([1, 2])];
+    const faulty: ModelInferRequest[] = [
+      { inputs: [{ ...x, name: "z" }], rawInputContents: raw },
+      { inputs: [x], rawInputContents: [Buffer.from([1])] },
+      { inputs: [{ ...x, shape: [1, 2] }], rawInputContents: raw },
+      { inputs: [x], rawInputContents: raw, outputs: [{ name: "z" }] },
+      { inputs: [x], rawInputContents: raw, parameters: { priority: { stringParam: "high" } } },
+      { inputs: [x], rawInputContents: raw, parameters: { sequence_id: { uint64Param: 7 } } },
+      {
+        inputs: [x],
+        rawInputContents: raw,
+        outputs: [{ name: "y", parameters: { classification: { int64Param: -1 } } }],
+      },
+    ];
+    for (const request of faulty) {
+      const fault = node.client.unary("ModelInfer", { modelName: "echo", ...request }).then(() => "answered");
+      expect(await fault.catch((thrown) => status[remoteFaultOf(thrown).code])).to.equal("INVALID_ARGUMENT");
+    }
+    const unknown = node.client.unary("ModelInfer", { modelName: "echo", modelVersion: "9" }).catch(remoteFaultOf);
+    expect(await unknown).to.include({ code: status.NOT_FOUND });
+    expect(await failures()).to.deep.equal([faulty.length, 0, 0, 0]);
+    const { inferenceStats } = await statistics();
+    expect([inferenceStats!.success!.count, inferenceStats!.fail!.count]).to.deep.equal(["0", String(faulty.length)]);
   });
 
   it("count failures by reason", async () => {

@@ -35,6 +35,8 @@ const rejections: ReadonlySet<Reason> = new Set([
   "QUEUE_FULL",
   "DEADLINE_EXCEEDED",
   "QUEUE_TIMEOUT",
+  "REQUEST_INVALID",
   "TENSOR_INVALID",
+  "UNSUPPORTED",
   "MODEL_NOT_READY",
 ]);

@@ -2,6 +2,7 @@ import type { ModelInferRequest__Output as Request } from "../../../lib/gen/infe
 import type { ModelInferResponse as Response } from "../../../lib/gen/inference/ModelInferResponse.ts";
 import type { CallContext } from "../../../lib/rpc/call-context.ts";
 import type { Tensor } from "../../../lib/tensor.ts";
+import { failureKindOf } from "../batching/pool-observer.ts";
 import type { InferenceConfig } from "../config.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import type { ReadyVersion } from "../replicas/resolve.ts";
@@ -27,8 +28,10 @@ export function inferHandlers(
   const readyFor = (request: Request, call: InferCall) =>
     replicas.ready(request.modelName, versionReference(request.modelVersion, call), call, () => messageBytes(request));
   const asked = (request: Request, { replica, version, signature }: ReadyVersion, arrivalMs: number | undefined) => {
-    const decoded = decodeRequest(request, signature);
-    const classCounts = classCountsOf(request, signature);
+    const { decoded, classCounts } = counted(replica, () => ({
+      decoded: decodeRequest(request, signature),
+      classCounts: classCountsOf(request, signature),
+    }));
     const encoded = (outputs: readonly Tensor[], parameters?: Response["parameters"]) => {
       const wanted = classified(outputs, classCounts, signature);
       checkOutputBytes(request.modelName, wanted, messageBytesMax);
@@ -63,7 +66,7 @@ export function inferHandlers(
   async function* inferMany(request: Request, call: InferCall): AsyncGenerator<Response> {
     const { arrivalMs } = tracing;
     const { replica, job, trace, encoded } = asked(request, await readyFor(request, call), arrivalMs);
-    const endsEmpty = wantsEmptyFinalResponse(request);
+    const endsEmpty = counted(replica, () => wantsEmptyFinalResponse(request));
     try {
       for await (const { outputs, isLast } of requests.duringAll(replica.responses(job, call))) {
         yield encoded(outputs, finalResponse(isLast && !endsEmpty));
@@ -84,4 +87,14 @@ export function inferHandlers(
       else yield await infer(request, call);
     }),
   };
+}
+
+/** What is made of a request to a replica; that it cannot be made counts among the failures of the version. */
+function counted<Made>({ statistics }: ReadyVersion["replica"], make: () => Made): Made {
+  try {
+    return make();
+  } catch (refusal) {
+    statistics.failed(failureKindOf(refusal, false), 0);
+    throw refusal;
+  }
 }

@@ -95,8 +95,10 @@ export class ModelRunner {
    * may give more, and REQUEST_INVALID for what it says of a sequence.
    */
   run(request: InferenceRequest, limits: CallLimits): Promise<readonly Tensor[]> {
-    if (this.#plan !== undefined && this.#responsesMax(request, this.#plan) > 1) throw streamNeeded();
-    this.#checkSequence(request);
+    this.#counted(() => {
+      if (this.#plan !== undefined && this.#responsesMax(request, this.#plan) > 1) throw streamNeeded();
+      this.#checkSequence(request);
+    });
     return this.#sequences === undefined ? this.#pool.run(request, limits) : this.#runOfSequence(request, limits);
   }
 
@@ -118,14 +120,17 @@ export class ModelRunner {
   /** The responses to a request, each of a run that begins when it is asked for. Whoever stops asking calls `return`. */
   async *responses(request: InferenceRequest, limits: CallLimits): AsyncGenerator<ResponsePart> {
     if (this.#plan === undefined) return yield { outputs: await this.run(request, limits), isLast: true };
-    const responsesMax = this.#responsesMax(request, this.#plan);
-    this.#checkSequence(request);
+    const plan = this.#plan;
+    const responsesMax = this.#counted(() => {
+      this.#checkSequence(request);
+      return this.#responsesMax(request, plan);
+    });
     const bounded = this.#withDeadline(limits);
     const leave = this.#active.enter();
     let turn: Turn | undefined;
     try {
       turn = await this.#turnOf(request, bounded);
-      yield* this.#loop(request, { plan: this.#plan, responsesMax, turn, limits: bounded });
+      yield* this.#loop(request, { plan, responsesMax, turn, limits: bounded });
     } finally {
       turn?.leave();
       leave();
@@ -165,6 +170,16 @@ export class ModelRunner {
       return await this.#sequences?.turn(request.sequence, request, limits);
     } catch (refusal) {
       observer.failed(failureKindOf(refusal, false), clock.monotonicMs() - arrivedMs);
+      throw refusal;
+    }
+  }
+
+  /** What a check of a request gives; its refusal counts among the failures. */
+  #counted<Found>(check: () => Found): Found {
+    try {
+      return check();
+    } catch (refusal) {
+      this.#options.observer.failed(failureKindOf(refusal, false), 0);
       throw refusal;
     }
   }
