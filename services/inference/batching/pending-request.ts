@@ -35,6 +35,7 @@ export class PendingRequest implements BatchedRequest {
   readonly rowCount: number;
   readonly outputs: Promise<readonly Tensor[]>;
   sendByMs = 0;
+  place: unknown = undefined;
   readonly #bucket: string | undefined;
   readonly #clock: Clock;
   readonly #observer: PoolObserver;

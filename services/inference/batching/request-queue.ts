@@ -1,21 +1,24 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import { plainQueuePolicy, type QueuePolicy, timeoutMsOf } from "./batch-settings.ts";
+import { Line, type Spot } from "./line.ts";
 import type { Occupancy, Weighed } from "./occupancy.ts";
 
 /** What a queue knows of a request. */
 export interface QueuedRequest extends Weighed {
   /** How long it asks to wait at most; 0 where it does not say. */
   readonly timeoutMs: number;
+  /** Where it waits: the queue's own, and undefined while it does not. */
+  place?: unknown;
   reject(failure: ServiceError): void;
 }
 
 /** The requests of one priority. */
 interface Level<Request> {
   readonly policy: QueuePolicy;
-  readonly inTime: Set<Request>;
+  readonly inTime: Line<Request>;
   /** Those that have waited too long and wait on, in the order in which that was. */
-  readonly delayed: Set<Request>;
+  readonly delayed: Line<Request>;
   /** As they take up room in batches. */
   rows: number;
 }
@@ -23,6 +26,9 @@ interface Level<Request> {
 /** A request's place. */
 interface Place<Request> {
   readonly level: Level<Request>;
+  /** One of those of the level, and where it stands there. */
+  line: Line<Request>;
+  spot: Spot<Request>;
   /** Of a request that is larger than a batch, which is one run, those of a batch. */
   readonly rows: number;
   readonly cancelTimeout: () => void;
@@ -34,7 +40,7 @@ export class RequestQueue<Request extends QueuedRequest> {
   readonly #clock: Clock;
   /** By priority; the first is for those that come again. */
   readonly #levels: readonly Level<Request>[];
-  readonly #places = new Map<Request, Place<Request>>();
+  #length = 0;
   /** Rows of a batch, for the estimates. */
   batchRowsMax = 1;
 
@@ -43,18 +49,18 @@ export class RequestQueue<Request extends QueuedRequest> {
     this.#occupancies = occupancies;
     this.#clock = clock;
     const levels = [plainQueuePolicy, ...policies];
-    this.#levels = levels.map((policy) => ({ policy, inTime: new Set(), delayed: new Set(), rows: 0 }));
+    this.#levels = levels.map((policy) => ({ policy, inTime: new Line(), delayed: new Line(), rows: 0 }));
   }
 
   get length(): number {
-    return this.#places.size;
+    return this.#length;
   }
 
   /** What waits and is run before a new request of a priority: the requests, and the rows that take up room in batches. */
   ahead(priority: number): { readonly requests: number; readonly rows: number } {
     const levels = this.#levels.slice(0, priority + 1);
     return {
-      requests: levels.reduce((sum, { inTime, delayed }) => sum + inTime.size + delayed.size, 0),
+      requests: levels.reduce((sum, { inTime, delayed }) => sum + inTime.length + delayed.length, 0),
       rows: levels.reduce((sum, { rows }) => sum + rows, 0),
     };
   }
@@ -62,7 +68,7 @@ export class RequestQueue<Request extends QueuedRequest> {
   /** Which bound a request would exceed; undefined where none. */
   obstacle(request: Request, priority: number): string | undefined {
     const { policy, inTime, delayed } = this.#levels[priority];
-    const ofPriority = inTime.size + delayed.size;
+    const ofPriority = inTime.length + delayed.length;
     if (policy.maxQueueSize > 0 && ofPriority >= policy.maxQueueSize) {
       return `${ofPriority} requests of priority ${priority} wait; at most ${policy.maxQueueSize} may`;
     }
@@ -88,16 +94,17 @@ export class RequestQueue<Request extends QueuedRequest> {
 
   /** Takes a request out, if it is there. */
   remove(request: Request): void {
-    const place = this.#places.get(request);
+    const place = placeOf(request);
     if (place === undefined) return;
+    request.place = undefined;
     place.cancelTimeout();
-    this.#places.delete(request);
-    if (!place.level.inTime.delete(request)) place.level.delayed.delete(request);
+    place.line.leave(place.spot);
     place.level.rows -= place.rows;
+    this.#length--;
     for (const occupancy of this.#occupancies) occupancy.leave(request);
   }
 
-  /** The requests in the order in which they should be run. They may be removed meanwhile. */
+  /** The requests in the order in which they should be run. The one that was given last may be removed meanwhile. */
   *inOrder(): Generator<Request> {
     for (const { inTime, delayed } of this.#levels) {
       yield* inTime;
@@ -107,17 +114,20 @@ export class RequestQueue<Request extends QueuedRequest> {
 
   #enter(request: Request, level: Level<Request>, cancelTimeout: () => void): void {
     const rows = Math.min(request.rowCount, this.batchRowsMax);
-    level.inTime.add(request);
     level.rows += rows;
-    this.#places.set(request, { level, rows, cancelTimeout });
+    this.#length++;
+    const place: Place<Request> = { level, line: level.inTime, spot: level.inTime.enter(request), rows, cancelTimeout };
+    request.place = place;
     for (const occupancy of this.#occupancies) occupancy.enter(request);
   }
 
   #timeOut(request: Request, timeoutMs: number): void {
-    const { level } = this.#places.get(request)!;
-    if (level.policy.timeoutAction === "DELAY") {
-      level.inTime.delete(request);
-      level.delayed.add(request);
+    const place = placeOf(request)!;
+    const { delayed, policy } = place.level;
+    if (policy.timeoutAction === "DELAY") {
+      place.line.leave(place.spot);
+      place.line = delayed;
+      place.spot = delayed.enter(request);
       return;
     }
     this.remove(request);
@@ -125,4 +135,8 @@ export class RequestQueue<Request extends QueuedRequest> {
       new ServiceError("QUEUE_TIMEOUT", `Request timeout expired: it waited ${timeoutMs} ms, as long as it may`),
     );
   }
+}
+
+function placeOf<Request extends QueuedRequest>(request: Request): Place<Request> | undefined {
+  return request.place as Place<Request> | undefined;
 }

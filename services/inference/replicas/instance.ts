@@ -53,6 +53,7 @@ export function startInstance(worker: WorkerThread, options: InstanceOptions): P
 }
 
 interface Pending {
+  readonly runId: number;
   resolve(result: RunResult): void;
   reject(failure: unknown): void;
   readonly cancelTimer: () => void;
@@ -65,7 +66,8 @@ class ThreadInstance implements Instance {
   readonly gone: Promise<void>;
   readonly #worker: WorkerThread;
   readonly #options: InstanceOptions;
-  readonly #pending = new Map<number, Pending>();
+  /** In the order of their answers. */
+  readonly #pending: Pending[] = [];
   #signature: Signature | undefined;
   #runCount = 0;
   #failure: unknown;
@@ -111,7 +113,7 @@ class ThreadInstance implements Instance {
       const buffers = new Set(inputs.map(({ bytes }) => bytes.buffer as ArrayBuffer));
       this.#worker.postMessage({ kind: "run", runId, inputs, outputNames }, [...buffers]);
       const cancelTimer = this.#options.clock.after(msMax, () => this.#giveUp(msMax));
-      this.#pending.set(runId, { resolve, reject, cancelTimer });
+      this.#pending.push({ runId, resolve, reject, cancelTimer });
     });
   }
 
@@ -141,9 +143,8 @@ class ThreadInstance implements Instance {
   }
 
   #taken(runId: number): Pending {
-    const pending = this.#pending.get(runId);
-    assert(pending !== undefined, "a thread answers every run once");
-    this.#pending.delete(runId);
+    const pending = this.#pending.shift();
+    assert(pending?.runId === runId, "a thread answers every run once, in their order");
     pending.cancelTimer();
     return pending;
   }
@@ -163,11 +164,10 @@ class ThreadInstance implements Instance {
   #lose(why: string, faultFor: (why: string) => ServiceError): void {
     if (this.#end !== undefined) return;
     this.#end = why;
-    for (const { reject, cancelTimer } of this.#pending.values()) {
+    for (const { reject, cancelTimer } of this.#pending.splice(0)) {
       cancelTimer();
       reject(faultFor(why));
     }
-    this.#pending.clear();
     this.#settleEnded(why);
   }
 
