@@ -24,12 +24,17 @@ export interface Http2Options {
    * millisecond away uploads 64 MB/s at best.
    */
   readonly receiveWindowBytes: number;
+  /** Sees every connection before its first call. */
+  readonly onSession: (session: ServerHttp2Session) => void;
   /** Sees, and may change, the headers of every call before grpc-js does. */
   readonly onHeaders: (headers: IncomingHttpHeaders) => void;
 }
 
 /** Sets up the HTTP/2 below a server, and gives its connections. Must be called before the server listens. */
-export function setUpHttp2(server: Server, { receiveWindowBytes, onHeaders }: Http2Options): Http2Connections {
+export function setUpHttp2(
+  server: Server,
+  { receiveWindowBytes, onSession, onHeaders }: Http2Options,
+): Http2Connections {
   const internals = server as unknown as Internals;
   assert(typeof internals.createHttp2Server === "function", "a server of grpc-js makes its HTTP/2 servers itself");
   assert(typeof internals.commonServerOptions === "object", "a server of grpc-js keeps the options of HTTP/2 servers");
@@ -40,7 +45,10 @@ export function setUpHttp2(server: Server, { receiveWindowBytes, onHeaders }: Ht
   internals.createHttp2Server = (credentials) =>
     connections
       .of(create(credentials))
-      .on("session", (session: ServerHttp2Session) => session.setLocalWindowSize(receiveWindowBytes))
+      .on("session", (session: ServerHttp2Session) => {
+        session.setLocalWindowSize(receiveWindowBytes);
+        onSession(session);
+      })
       .prependListener("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
         stream.write = writeUnlessEnded as ServerHttp2Stream["write"];
         onHeaders(headers);

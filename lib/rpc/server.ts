@@ -16,6 +16,7 @@ import { type Http2Connections, setUpHttp2 } from "./http2-server.ts";
 import { type ServiceName, serviceDefinition } from "./protos.ts";
 import { reflectionOf } from "./reflection.ts";
 import { type AnyCall, ServerCall } from "./server-call.ts";
+import { lightenStreams } from "./stream-table.ts";
 import { markUnreadablePrincipal } from "./unreadable-principal.ts";
 
 /** How a server listens and drains. */
@@ -52,7 +53,11 @@ export class RpcServer {
       "grpc.keepalive_time_ms": 20_000,
       "grpc.keepalive_timeout_ms": 5000,
     });
-    this.#connections = setUpHttp2(this.#server, { receiveWindowBytes, onHeaders: markUnreadablePrincipal });
+    this.#connections = setUpHttp2(this.#server, {
+      receiveWindowBytes,
+      onSession: lightenStreams,
+      onHeaders: markUnreadablePrincipal,
+    });
   }
 
   /**
