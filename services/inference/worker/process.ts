@@ -1,5 +1,6 @@
 import { assert, messageOf } from "../../../lib/errors.ts";
 import type { Tensor } from "../../../lib/tensor.ts";
+import { carriable } from "./channel-bounds.ts";
 import type { ProcessReply } from "./process-protocol.ts";
 import type { ThreadRequest, ThreadStart } from "./thread-protocol.ts";
 import { startInThread, type WorkerThread } from "./worker-thread.ts";
@@ -17,7 +18,7 @@ process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => undefined);
 
 function serve(thread: WorkerThread): void {
-  thread.on("message", say);
+  thread.on("message", (reply) => say(carriable(reply)));
   thread.on("error", (failure) => say({ kind: "died", why: messageOf(failure) }));
   thread.on("exit", (code) => void said.then(() => process.exit(Number(code))));
   process.on("message", (request: ThreadRequest) => {

@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { startProcess } from "../../../lib/start-process.ts";
+import { checkCarriable } from "./channel-bounds.ts";
 import type { ProcessReply } from "./process-protocol.ts";
 import type { ThreadReply, ThreadRequest, ThreadStart } from "./thread-protocol.ts";
 
@@ -30,7 +31,9 @@ export class WorkerProcess {
     this.#send(start);
   }
 
+  /** Throws REQUEST_INVALID where the inputs of a run are too large for it. */
   postMessage(request: ThreadRequest): void {
+    if (request.kind === "run") checkCarriable(request.inputs);
     this.#send(request);
   }
 
