@@ -1,33 +1,47 @@
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
  * A file that says whether a thread is in the runtime's own code, and with which model: a fault there ends the whole process, and
  * only what is on disk is left to tell of whom. One byte is written before and after; the system keeps it, whatever becomes of the
- * process.
+ * process. A disk that is full or broken keeps no model from being run: then nothing is told.
  */
 export class RunMark {
-  readonly #file: number;
+  #file: number | undefined;
 
-  /** Creates the file, which says so from the start. Throws where it cannot. */
+  /** Creates the file, which says so from the start. */
   constructor(path: string, sha256: string) {
-    this.#file = openSync(path, "w");
-    writeSync(this.#file, `${within}${sha256}`);
+    tried(() => {
+      this.#file = openSync(path, "w");
+      writeSync(this.#file, `${within}${sha256}`);
+    });
   }
 
   begin(): void {
-    writeSync(this.#file, within, 0);
+    this.#write(within);
   }
 
   end(): void {
-    writeSync(this.#file, outside, 0);
+    this.#write(outside);
   }
 
   close(): void {
     this.end();
-    closeSync(this.#file);
+    const file = this.#file;
+    this.#file = undefined;
+    if (file !== undefined) tried(() => closeSync(file));
   }
+
+  #write(mark: string): void {
+    const file = this.#file;
+    if (file !== undefined) tried(() => writeSync(file, mark, 0));
+  }
+}
+
+/** Removes a mark, if it is there and can be removed, of a thread that has ended. */
+export function removeRunMark(path: string): void {
+  tried(() => rmSync(path, { force: true }));
 }
 
 /** Removes the marks of a process that is gone, and gives the SHA-256 of each model that its threads were running. */
@@ -45,3 +59,11 @@ export async function takeRunMarks(folder: string): Promise<ReadonlySet<string>>
 const within = "1";
 const outside = "0";
 const markPattern = /^1([0-9a-f]{64})$/;
+
+function tried(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // See above.
+  }
+}

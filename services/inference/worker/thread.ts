@@ -11,7 +11,7 @@ assert(parentPort !== null, "this file is run as a thread");
 const port = parentPort;
 
 const { deviceLock, markPath, ...start } = workerData as ThreadData;
-const mark = markOf(markPath, start.modelFile.sha256);
+const mark = markPath === undefined ? undefined : new RunMark(markPath, start.modelFile.sha256);
 try {
   const { session, signature } = await loadModel(start, new DeviceLock(deviceLock, threadId));
   let last: Promise<void> = Promise.resolve();
@@ -48,15 +48,6 @@ async function marked<Result>(work: () => Promise<Result>): Promise<Result> {
     return await work();
   } finally {
     mark?.end();
-  }
-}
-
-/** A full disk keeps no model from being run. */
-function markOf(path: string | undefined, sha256: string): RunMark | undefined {
-  try {
-    return path === undefined ? undefined : new RunMark(path, sha256);
-  } catch {
-    return undefined;
   }
 }
 

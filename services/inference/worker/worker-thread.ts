@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { startThread } from "../../../lib/start-thread.ts";
 import type { Isolation } from "../isolation/isolation.ts";
+import { removeRunMark } from "../isolation/run-mark.ts";
 import { newDeviceLock, releaseDevice } from "./device-lock.ts";
 import type { ThreadData, ThreadReply, ThreadRequest, ThreadStart } from "./thread-protocol.ts";
 import { WorkerProcess } from "./worker-process.ts";
@@ -34,7 +34,7 @@ export function startInThread(start: ThreadStart, markPath: string | undefined):
   thread.once("exit", () => {
     releaseDevice(deviceLock, threadId);
     // The process has outlived it.
-    if (markPath !== undefined) rmSync(markPath, { force: true });
+    if (markPath !== undefined) removeRunMark(markPath);
   });
   return thread as WorkerThread;
 }
