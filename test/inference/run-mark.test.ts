@@ -16,11 +16,12 @@ describe("a mark of what a thread runs", () => {
     const marks = ["a", "b", "c"].map((name) => new RunMark(join(folder.path, name), sha256));
     for (const mark of marks) mark.end();
     expect([...(await takeRunMarks(folder.path))]).to.deep.equal([]);
+    await mkdir(join(folder.path, "0"));
     const running = new RunMark(join(folder.path, "d"), sha256);
     running.end();
     running.begin();
     expect([...(await takeRunMarks(folder.path))]).to.deep.equal([sha256]);
-    expect(await readdir(folder.path)).to.deep.equal([]);
+    expect(await readdir(folder.path)).to.deep.equal(["0"]);
     for (const mark of [...marks, running]) mark.close();
   });
 

@@ -1,9 +1,18 @@
+import { assert } from "../../../lib/errors.ts";
+
 /** That a node has ended without stopping while it ran a model. */
 export interface Death {
   /** Of the ONNX file, in lower-case hexadecimal digits. */
   readonly sha256: string;
   /** When the next start found it, in milliseconds since 1970. */
   readonly atMs: number;
+}
+
+/** Reads the JSON of a list of them. Throws where it is something else. */
+export function deathsIn(json: string): readonly Death[] {
+  const deaths: unknown = JSON.parse(json);
+  assert(Array.isArray(deaths) && deaths.every(isDeath), "this is no list of deaths");
+  return deaths;
 }
 
 /** The deaths that still count: not too old, and the latest of too many. */
@@ -30,3 +39,8 @@ export function suspectsOf(deaths: readonly Death[]): ReadonlySet<string> {
 const memoryMs = 24 * 3_600_000;
 const deathsMax = 1000;
 const withinMs = 600_000;
+
+function isDeath(value: unknown): value is Death {
+  const { sha256, atMs } = (value ?? {}) as Partial<Death>;
+  return typeof sha256 === "string" && typeof atMs === "number";
+}

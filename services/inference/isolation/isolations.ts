@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Log } from "../../../lib/log.ts";
-import { type Death, recentDeaths, suspectsOf } from "./deaths.ts";
+import { type Death, deathsIn, recentDeaths, suspectsOf } from "./deaths.ts";
 import type { Isolation } from "./isolation.ts";
 import { takeRunMarks } from "./run-mark.ts";
 
@@ -39,19 +39,15 @@ export class Isolations {
    * read or kept is told to the log: a node serves without.
    */
   async open(): Promise<void> {
-    try {
-      await mkdir(this.marksFolder, { recursive: true });
-      const found = [...(await takeRunMarks(this.marksFolder))];
-      const nowMs = this.#clock.now();
-      const deaths = recentDeaths([...(await this.#readDeaths()), ...found.map(deathAt(nowMs))], nowMs);
-      this.#distrusted = new Set([...this.#distrusted, ...suspectsOf(deaths)]);
-      if (found.length === 0) return;
-      await this.#writeDeaths(deaths);
-      const inProcesses = found.filter((sha256) => this.#distrusted.has(sha256));
-      this.#log.warn({ models: found, inProcesses }, "the node had ended without stopping while it ran these models");
-    } catch (failure) {
-      this.#log.error({ error: failure }, "what ran when the node ended cannot be known");
-    }
+    const known = await this.#readDeaths();
+    const found = await this.#takeMarks();
+    const nowMs = this.#clock.now();
+    const deaths = recentDeaths([...known, ...found.map(deathAt(nowMs))], nowMs);
+    this.#distrusted = new Set([...this.#distrusted, ...suspectsOf(deaths)]);
+    if (found.length === 0) return;
+    const inProcesses = found.filter((sha256) => this.#distrusted.has(sha256));
+    this.#log.warn({ models: found, inProcesses }, "the node had ended without stopping while it ran these models");
+    await this.#writeDeaths(deaths);
   }
 
   /** What the sessions of a model run in; `wanted` is what is set. */
@@ -71,17 +67,33 @@ export class Isolations {
 
   async #readDeaths(): Promise<readonly Death[]> {
     try {
-      return JSON.parse(await readFile(this.#deathsPath, "utf8")) as readonly Death[];
+      return deathsIn(await readFile(this.#deathsPath, "utf8"));
     } catch (failure) {
-      if ((failure as NodeJS.ErrnoException).code === "ENOENT") return [];
-      throw failure;
+      if ((failure as NodeJS.ErrnoException).code !== "ENOENT") {
+        this.#log.error({ error: failure }, "earlier deaths of the node cannot be read and are forgotten");
+      }
+      return [];
+    }
+  }
+
+  async #takeMarks(): Promise<readonly string[]> {
+    try {
+      await mkdir(this.marksFolder, { recursive: true });
+      return [...(await takeRunMarks(this.marksFolder))];
+    } catch (failure) {
+      this.#log.error({ error: failure }, "what ran when the node ended cannot be known");
+      return [];
     }
   }
 
   async #writeDeaths(deaths: readonly Death[]): Promise<void> {
     const next = `${this.#deathsPath}.next`;
-    await writeFile(next, JSON.stringify(deaths));
-    await rename(next, this.#deathsPath);
+    try {
+      await writeFile(next, JSON.stringify(deaths));
+      await rename(next, this.#deathsPath);
+    } catch (failure) {
+      this.#log.error({ error: failure }, "the deaths of the node could not be kept on disk");
+    }
   }
 }
 

@@ -44,14 +44,21 @@ export function removeRunMark(path: string): void {
   tried(() => rmSync(path, { force: true }));
 }
 
-/** Removes the marks of a process that is gone, and gives the SHA-256 of each model that its threads were running. */
+/**
+ * Removes the marks of a process that is gone, and gives the SHA-256 of each model that its threads were running. What cannot be
+ * removed does not count: it would at every start.
+ */
 export async function takeRunMarks(folder: string): Promise<ReadonlySet<string>> {
   const found = new Set<string>();
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
-    const [, sha256] = markPattern.exec(await readFile(path, "latin1")) ?? [];
-    if (sha256 !== undefined) found.add(sha256);
-    await rm(path);
+    try {
+      const [, sha256] = markPattern.exec(await readFile(path, "latin1")) ?? [];
+      await rm(path);
+      if (sha256 !== undefined) found.add(sha256);
+    } catch {
+      // Others may tell more.
+    }
   }
   return found;
 }
