@@ -49,6 +49,8 @@ export class RpcServer {
     this.#server = new Server({
       "grpc.max_receive_message_length": config.messageBytesMax,
       "grpc.max_send_message_length": config.messageBytesMax,
+      // Counts and dates of every call, for a service that is not served.
+      "grpc.enable_channelz": 0,
       // A peer that vanished without a word is noticed, and its streams end.
       "grpc.keepalive_time_ms": 20_000,
       "grpc.keepalive_timeout_ms": 5000,
