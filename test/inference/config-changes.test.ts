@@ -1,5 +1,8 @@
 import { expect } from "chai";
-import { configChanges } from "../../services/inference/control/config-changes.ts";
+import { configChanges as readConfig } from "../../services/inference/control/config-changes.ts";
+
+const unloaded = { configs: [], changes: {}, instanceGroups: [] };
+const configChanges = (config: string, model: string) => readConfig(config, model, unloaded).changes;
 
 const policy = {
   timeoutAction: "TIMEOUT_ACTION_REJECT",
@@ -94,7 +97,7 @@ const refused: Readonly<Record<string, readonly [config: unknown, text: string]>
   "another model's name": [{ name: "other" }, 'config.name is "other"; needed: one of m, '],
   "another platform": [{ platform: "tensorrt_plan" }, "config.platform is"],
   "an unknown field": [{ max_batch: 3 }, "config.max_batch is not supported; needed: only name, platform"],
-  "inputs, which the file says": [{ input: [] }, "config.input is not supported"],
+  "what no node does": [{ optimization: {} }, "config.optimization is not supported"],
   "a fraction": [{ max_batch_size: 1.5 }, "config.max_batch_size is 1.5; needed: a whole number from 0 to 65536"],
   "a text with no number": [{ max_batch_size: "8x" }, 'config.max_batch_size is "8x"'],
   "a preferred size above the largest": [

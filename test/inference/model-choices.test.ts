@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { decodeMessage, encodeMessage } from "../../lib/rpc/protos.ts";
 import type { Assignment } from "../../services/inference/control/assignment.ts";
 import { aspiredVersions } from "../../services/inference/control/assignment.ts";
-import { configChanges } from "../../services/inference/control/config-changes.ts";
+import { configChanges as readConfig } from "../../services/inference/control/config-changes.ts";
 import {
   chosenAssignment,
   type ModelChoice,
@@ -13,6 +13,8 @@ import type { ReplicaState } from "../../services/inference/replicas/replica.ts"
 import { aspiredVersion } from "./aspired.ts";
 
 const type = "amaas.registry.v1.ConnectNodeResponse";
+const configChanges = (config: string, model: string) =>
+  readConfig(config, model, { configs: [], changes: {}, instanceGroups: [] }).changes;
 const modelFile = { artifact: `artifacts/${"0".repeat(64)}`, sizeBytes: 1 };
 const assignmentOf = (settings: object | null, ...names: string[]): Assignment => {
   const versions = names.map((name) => ({ version: `models/${name.replace("/", "/versions/")}`, modelFile, settings }));

@@ -121,6 +121,27 @@ describe("the config of a version", () => {
     });
   });
 
+  it("says what warms the version up, bytes of its own as a file", () => {
+    const given = (name: string, bytes = new Uint8Array()) => ({ name, shape: [2, 16], bytes });
+    const warmUps = [
+      { kind: "random" as const, rowCount: 2, runCount: 3, inputs: [given("x"), given("w", Uint8Array.of(1))] },
+      { kind: "zeros" as const, rowCount: 1, runCount: 1, inputs: [] },
+    ];
+    const warmUpOf = (settings: Partial<ReplicaSettings>) => configOf({ warmUps, ...settings }).modelWarmup!;
+    expect(warmUpOf({})).to.deep.equal([
+      {
+        ...{ name: "warm-up 1", batchSize: 2, count: 3 },
+        inputs: {
+          x: { dataType: "TYPE_FP32", dims: [2, 16], randomData: true },
+          w: { dataType: "TYPE_INT64", dims: [2, 16], inputDataFile: "given bytes" },
+        },
+      },
+      { name: "warm-up 2", batchSize: 1, count: 1, inputs: {} },
+    ]);
+    const batching = { ...unbatched, maxBatchSize: 8, requestRowsMax: 8 };
+    expect(warmUpOf({ batching })[0].inputs!.x!.dims).to.deep.equal([16]);
+  });
+
   it("says the batch size that was found, and none where requests cannot be joined", () => {
     const batching = { ...unbatched, maxBatchSize: 64, findsBatchSize: true };
     expect(configOf({ batching }, { found: { ...batching, maxBatchSize: 16 } })).to.include({ maxBatchSize: 16 });

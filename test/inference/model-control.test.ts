@@ -2,6 +2,7 @@ import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
 import type { InferenceConfig } from "../../services/inference/config.ts";
+import { configJson } from "./config-json.ts";
 import { FakeRegistry } from "./fake-registry.ts";
 import { addingModel } from "./models.ts";
 import { emptyFolder, type RunningNode, startNode } from "./running-node.ts";
@@ -121,6 +122,46 @@ describe("clients that control the models of a node", function () {
       "none of its versions is one of the version policy",
     );
     expect(await ask()).to.deep.equal(["2", 2, 2]);
+  });
+
+  it("may send the config back that they got, with something changed, and are told what it says wrongly", async () => {
+    await start();
+    await load("adding");
+    await ask();
+    const config = async () => {
+      const { config: found } = await node.client.unary("ModelConfig", { name: "adding" });
+      return configJson(found!);
+    };
+    const runs = async () => {
+      const { modelStats } = await node.client.unary("ModelStatistics", { name: "adding", version: "1" });
+      return modelStats[0].executionCount;
+    };
+    const first = await config();
+    await load("adding", first);
+    // It was not loaded anew.
+    expect(await runs()).to.equal("1");
+    await load("adding", { ...first, instance_group: [{ count: 2 }] });
+    expect([(await config()).instance_group, await runs()]).to.deep.equal([
+      [{ name: "adding_0", count: 2, kind: "KIND_CPU" }],
+      "0",
+    ]);
+    await load("adding", { ...(await config()), max_batch_size: 4 });
+    const last = await config();
+    expect(last).to.deep.include({
+      max_batch_size: 4,
+      instance_group: [{ name: "adding_0", count: 2, kind: "KIND_CPU" }],
+    });
+    const wrong = { ...last, input: [{ ...(last.input[0] as object), data_type: "TYPE_INT8" }] };
+    const contradiction = 'config.input[0].data_type is "TYPE_INT8"; needed: "TYPE_FP32"';
+    expect(await fault(load("adding", wrong))).to.include({ reason: "REQUEST_INVALID", message: contradiction });
+    expect(await ask()).to.deep.equal(["1", 1, 1]);
+    // What is not loaded is known once it is.
+    await node.client.unary("RepositoryModelUnload", { modelName: "adding" });
+    expect((await fault(load("adding", wrong))).message).to.equal(contradiction);
+    while ((await index())[0] === "adding 1 UNLOADING");
+    expect((await index())[0]).to.equal(`adding 1 UNAVAILABLE ${contradiction}`);
+    await load("adding", last);
+    expect([(await config()).max_batch_size, await ask()]).to.deep.equal([4, ["1", 1, 1]]);
   });
 
   it("are told why a load failed, what served before goes on, and another attempt may succeed", async () => {

@@ -3,17 +3,38 @@ import type { DynamicBatching__Output as DynamicBatching } from "../../../lib/ge
 import type { QueuePolicy__Output as QueuePolicy } from "../../../lib/gen/amaas/registry/v1/QueuePolicy.ts";
 import type { ServingSettings__Output as ServingSettings } from "../../../lib/gen/amaas/registry/v1/ServingSettings.ts";
 import type { VersionPolicy__Output as VersionPolicy } from "../../../lib/gen/amaas/registry/v1/VersionPolicy.ts";
+import type { ModelConfig } from "../../../lib/gen/inference/ModelConfig.ts";
+import { camelCase, saysTheSame } from "./config-agreement.ts";
+import { type ConfigDescription, describedBy, descriptionFields } from "./config-description.ts";
 import { JsonFields } from "./json-fields.ts";
 import type { SettingsChanges } from "./model-choices.ts";
 import { warmUpsOf } from "./warm-up-changes.ts";
 
+/** How a model is served at the moment. */
+export interface PresentModel {
+  /** What ModelConfig says of its ready versions, the preset one first; none where it is not loaded. */
+  readonly configs: readonly ModelConfig[];
+  /** What its last load has changed. */
+  readonly changes: SettingsChanges;
+  /** Its sessions as the registry has them. */
+  readonly instanceGroups: readonly InstanceGroup[];
+}
+
+/** What a `config` parameter says. */
+export interface WantedConfig {
+  readonly changes: SettingsChanges;
+  readonly description: ConfigDescription;
+}
+
 /**
- * What a `config` parameter of a load changes: JSON with the names of Triton's ModelConfig. What it says of the model itself
- * has to be so.
+ * What a `config` parameter of a load changes: JSON with the names of Triton's ModelConfig. A setting that is as ModelConfig has it
+ * stays as it came to be. What it says of the model itself has to be so, as far as the model is loaded; otherwise that is to be checked
+ * afterwards.
  *
  * Throws REQUEST_INVALID with the path, the value seen and the value needed; also for every field that would have no effect.
  */
-export function configChanges(config: string, model: string): SettingsChanges {
+export function configChanges(config: string, model: string, presentModel: PresentModel): WantedConfig {
+  const { configs, changes: before, instanceGroups } = presentModel;
   if (config.length > configCharactersMax) {
     const message = `config has ${config.length} characters; needed: at most ${configCharactersMax}`;
     throw new ServiceError("REQUEST_INVALID", message);
@@ -25,25 +46,40 @@ export function configChanges(config: string, model: string): SettingsChanges {
     throw new ServiceError("REQUEST_INVALID", `config is not JSON: ${messageOf(cause)}`, { cause });
   }
   return JsonFields.read(value, "config", (fields) => {
-    checkDescription(fields, model);
+    checkNames(fields, model);
+    const description = new Map(descriptionFields.map((name) => [name, fields.anything(name)] as const));
+    const present = describedBy(description, configs);
+    const isSame = (name: SettingField) => {
+      const now = present?.[camelCase(name) as keyof ModelConfig];
+      return now !== undefined && saysTheSame(fields.anything(name), now);
+    };
+    const kept = (name: SettingField) => fields.anything(name) === undefined || isSame(name);
     const maxBatchSize = fields.whole("max_batch_size", 0, 65_536);
     const dynamicBatching = fields.object("dynamic_batching", (batching) => batchingOf(batching, maxBatchSize));
     if (dynamicBatching !== undefined && maxBatchSize === 0) {
       throw fields.refuse("max_batch_size", "at least 1 with dynamic_batching");
     }
-    return defined({
-      versionPolicy: fields.object("version_policy", policyOf),
-      instanceGroups: fields.list("instance_group", 16, groupOf),
-      maxBatchSize,
-      dynamicBatching,
-      warmUps: warmUpsOf(fields, (maxBatchSize ?? 0) > 0 || dynamicBatching !== undefined),
+    const keepsBatching = kept("max_batch_size") && kept("dynamic_batching");
+    const groups = () => groupsOf(fields, instanceGroups, present);
+    const warmUps = () => warmUpsOf(fields, (maxBatchSize ?? 0) > 0 || dynamicBatching !== undefined);
+    const changes = defined({
+      versionPolicy: isSame("version_policy") ? before.versionPolicy : fields.object("version_policy", policyOf),
+      instanceGroups: isSame("instance_group") ? before.instanceGroups : groups(),
+      maxBatchSize: maxBatchSize !== undefined && keepsBatching ? before.maxBatchSize : maxBatchSize,
+      dynamicBatching: dynamicBatching !== undefined && keepsBatching ? before.dynamicBatching : dynamicBatching,
+      warmUps: isSame("model_warmup") ? before.warmUps : warmUps(),
     });
+    return { changes, description };
   });
 }
 
+type SettingField = "version_policy" | "instance_group" | "max_batch_size" | "dynamic_batching" | "model_warmup";
+
 const configCharactersMax = 1024 * 1024;
 
-function checkDescription(fields: JsonFields, model: string): void {
+type InstanceGroup = ServingSettings["instanceGroups"][number];
+
+function checkNames(fields: JsonFields, model: string): void {
   fields.word("name", [model, ""]);
   fields.word("platform", ["onnxruntime_onnx", ""]);
   fields.word("backend", ["onnxruntime", ""]);
@@ -60,12 +96,27 @@ function policyOf(fields: JsonFields): VersionPolicy {
   return { choice: "all", all: {} };
 }
 
-function groupOf(entry: unknown, path: string): ServingSettings["instanceGroups"][number] {
-  return JsonFields.read(entry, path, (fields) => {
-    fields.text("name");
-    const kind = fields.word("kind", ["KIND_AUTO", "KIND_CPU"]);
-    const count = fields.whole("count", 1, 64) ?? 1;
-    return { executionProvider: kind === "KIND_CPU" ? "cpu" : "", count, intraOpThreads: 0 };
+/**
+ * A GPU can be asked for where the model runs on one: which provider it gets is not for a load to say. Nor is it how many threads a
+ * session has: as many as those of the registry, of which ModelConfig has one group for each number of threads.
+ */
+function groupsOf(
+  fields: JsonFields,
+  registered: readonly InstanceGroup[],
+  present: ModelConfig | undefined,
+): InstanceGroup[] | undefined {
+  const isOnGpu = present?.instanceGroup?.some(({ kind }) => kind === "KIND_GPU") ?? false;
+  const groups = fields.list("instance_group", 16, (entry, path) =>
+    JsonFields.read(entry, path, (group) => {
+      group.text("name");
+      const kind = group.word("kind", ["KIND_AUTO", "KIND_CPU", ...(isOnGpu ? ["KIND_GPU"] : [])]);
+      return { executionProvider: kind === "KIND_CPU" ? "cpu" : "", count: group.whole("count", 1, 64) ?? 1 };
+    }),
+  );
+  return groups?.map((group, index) => {
+    const like = registered.filter(({ executionProvider: on }) => on === "" || on === (group.executionProvider || on));
+    const threads = [...new Set(like.map(({ intraOpThreads }) => intraOpThreads))];
+    return { ...group, intraOpThreads: threads[index] ?? threads[0] ?? 0 };
   });
 }
 

@@ -40,6 +40,11 @@ export class JsonFields {
     return this.#read(name, `one of ${words.join(", ")}`, (value) => words.find((word) => word === value));
   }
 
+  /** Whatever it is, to be read elsewhere. */
+  anything(name: string): unknown {
+    return this.#take(name);
+  }
+
   /** A list of at most `countMax` entries, each read by itself. */
   list<Entry>(name: string, countMax: number, read: (entry: unknown, path: string) => Entry): Entry[] | undefined {
     const list = this.#read(name, `a list of at most ${countMax}`, (value) =>
@@ -98,7 +103,8 @@ function wholeWithin(value: unknown, min: number, max: number): number | undefin
   return isWithin ? number : undefined;
 }
 
-function refused(path: string, seen: unknown, needed: string): ServiceError {
+/** The fault of a value that is not what is needed. */
+export function refused(path: string, seen: unknown, needed: string): ServiceError {
   const text = textOf(seen);
   const shown = text.length > shownMax ? `${text.slice(0, shownMax)}…` : text;
   return new ServiceError("REQUEST_INVALID", `${path} is ${shown}; needed: ${needed}`);

@@ -77,9 +77,15 @@ export class ModelControl {
    * it is, what is loaded in another way serves until its successor is ready.
    *
    * Rejects with CONTROL_DISABLED, MODEL_NOT_FOUND, LOAD_FAILED with the reason, CONTENTION where another call changes it
-   * meanwhile, and what the signal is aborted with. After a failure what was loaded before is loaded as it was.
+   * meanwhile, what the signal is aborted with, and what `check` throws, which is called once it is loaded. After a failure what was
+   * loaded before is loaded as it was.
    */
-  async load(model: string, changes: SettingsChanges, { signal }: LoadLimits): Promise<void> {
+  async load(
+    model: string,
+    changes: SettingsChanges,
+    { signal }: LoadLimits,
+    check: () => void = () => undefined,
+  ): Promise<void> {
     this.#checkAllowed();
     this.#checkAssigned("load", model);
     const choice: ModelChoice = { kind: "loaded", changes };
@@ -92,8 +98,8 @@ export class ModelControl {
     if (this.#states(model).includes("failed")) this.#choose(model, { kind: "unloaded", reason: "it is loaded again" });
     this.#choose(model, choice);
     const failure = await this.#failure(model, choice, signal);
-    if (failure === undefined) return;
-    const fault = loadFailed(model, failure);
+    const fault = failure === undefined ? faultOf(check) : loadFailed(model, failure);
+    if (fault === undefined) return;
     if (this.choiceOf(model) === choice) {
       this.#choose(model, wasServing ? before : { kind: "unloaded", reason: fault.message });
     }
@@ -200,6 +206,16 @@ export class ModelControl {
 }
 
 const nothing: ModelChoice = { kind: "unloaded", reason: "" };
+
+function faultOf(check: () => void): ServiceError | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (fault) {
+    if (fault instanceof ServiceError) return fault;
+    throw fault;
+  }
+}
 
 function loadFailed(model: string, why: string): ServiceError {
   return new ServiceError("LOAD_FAILED", `failed to load ${quoted(model)}: ${why}`, { metadata: { model } });

@@ -2,13 +2,15 @@ import type { ModelConfig } from "../../../lib/gen/inference/ModelConfig.ts";
 import type { ModelDynamicBatching } from "../../../lib/gen/inference/ModelDynamicBatching.ts";
 import type { ModelInstanceGroup } from "../../../lib/gen/inference/ModelInstanceGroup.ts";
 import type { ModelQueuePolicy } from "../../../lib/gen/inference/ModelQueuePolicy.ts";
-import type { DataType, TensorSpec } from "../../../lib/tensor.ts";
+import type { ModelWarmup } from "../../../lib/gen/inference/ModelWarmup.ts";
+import type { DataType, Signature, TensorSpec } from "../../../lib/tensor.ts";
 import type { BatchSettings, QueuePolicy } from "../batching/batch-settings.ts";
 import type { AspiredVersion, ReplicaSettings } from "../replicas/aspired-version.ts";
-import type { ModelEntry } from "../replicas/model-table.ts";
+import { type ModelEntry, type ModelTable, readyEntries } from "../replicas/model-table.ts";
 import { type NodeSettings, poolSettings } from "../replicas/pool-settings.ts";
-import type { ReadyVersion } from "../replicas/resolve.ts";
+import { type ReadyVersion, readyEntry, resolveVersion } from "../replicas/resolve.ts";
 import { type SequenceDefaults, sequenceBounds } from "../replicas/runners.ts";
+import type { WarmUp } from "../warm-up/warm-up-inputs.ts";
 import { shapeOf } from "./shape-message.ts";
 
 /** What runs the models, in the protocol's words. */
@@ -34,10 +36,10 @@ export function modelConfig(
     backend: "onnxruntime",
     versionPolicy: policyMessage(entry),
     maxBatchSize,
-    input: signature.inputs.map((spec) => ({ ...tensorMessage(spec, isBatched), optional: spec.optional ?? false })),
-    output: signature.outputs.map((spec) => tensorMessage(spec, isBatched)),
+    ...tensorMessages(signature, isBatched),
     instanceGroup: groupsOf(model, executionProvider, sessionThreads),
     ...schedulingMessage(settings, isBatched, node),
+    ...(settings.warmUps.length > 0 && { modelWarmup: warmUpMessages(settings.warmUps, signature, isBatched) }),
     ...(settings.decoupled && { modelTransactionPolicy: { decoupled: true } }),
     defaultModelFilename: "model.onnx",
     parameters: {
@@ -46,6 +48,30 @@ export function modelConfig(
       variant: { stringValue: content.variant },
       intra_op_threads: { stringValue: [...new Set(sessionThreads)].join(",") },
     },
+  };
+}
+
+/**
+ * The configs of the ready versions of a model, that which an empty version means first, each with and without the batch in the dims
+ * of its tensors: who changes the size of batches may leave these as they are.
+ */
+export function readyConfigs(table: ModelTable, model: string, node: ConfigDefaults): readonly ModelConfig[] {
+  const entry = table.get(model);
+  if (entry === undefined) return [];
+  const preset = resolveVersion(table, model, "").version;
+  const entries = [...readyEntries([entry])].sort(
+    (a, b) => Number(b.version === preset) - Number(a.version === preset) || b.version - a.version,
+  );
+  return entries.map(readyEntry).flatMap((ready) => {
+    const config = modelConfig(ready.replica.aspired, ready, node, entry);
+    return [config, { ...config, ...tensorMessages(ready.signature, !(config.maxBatchSize! > 0)) }];
+  });
+}
+
+function tensorMessages({ inputs, outputs }: Signature, isBatched: boolean): Pick<ModelConfig, "input" | "output"> {
+  return {
+    input: inputs.map((spec) => ({ ...tensorMessage(spec, isBatched), optional: spec.optional ?? false })),
+    output: outputs.map((spec) => tensorMessage(spec, isBatched)),
   };
 }
 
@@ -117,6 +143,27 @@ function groupsOf(model: string, provider: string, sessionThreads: readonly numb
   for (const threads of sessionThreads) counts.set(threads, (counts.get(threads) ?? 0) + 1);
   const kind = provider === "cpu" ? "KIND_CPU" : "KIND_GPU";
   return [...counts.values()].map((count, index) => ({ name: `${model}_${index}`, count, kind }));
+}
+
+/** Bytes of one's own stand there as a file, which Triton has in their place. */
+function warmUpMessages(warmUps: readonly WarmUp[], { inputs }: Signature, isBatched: boolean): ModelWarmup[] {
+  return warmUps.map(({ kind, rowCount, runCount, inputs: given }, index) => ({
+    name: `warm-up ${index + 1}`,
+    batchSize: rowCount,
+    count: runCount,
+    inputs: Object.fromEntries(
+      given.map(({ name, shape, bytes }) => {
+        const dataType = inputs.find((spec) => spec.name === name)?.dataType;
+        const content = kind === "random" ? { randomData: true } : { zeroData: true };
+        const input = {
+          dataType: dataType && typeNames[dataType],
+          dims: shape.slice(isBatched ? 1 : 0),
+          ...(bytes.length > 0 ? { inputDataFile: "given bytes" } : content),
+        };
+        return [name, input];
+      }),
+    ),
+  }));
 }
 
 function batchingMessage(batching: BatchSettings): ModelDynamicBatching {

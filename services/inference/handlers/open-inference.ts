@@ -35,7 +35,7 @@ export function openInferenceHandlers(parts: OpenInferenceParts): Handlers<GRPCI
   return {
     ...serverHandlers(facts),
     ...modelHandlers(replicas, models, config),
-    ...repositoryHandlers(models, replicas),
+    ...repositoryHandlers(models, replicas, config),
     ...statisticsHandlers(replicas),
     ...sharedMemoryHandlers(),
     ...logSettingsHandlers(rootLog),

@@ -3,13 +3,31 @@ import type { GRPCInferenceServiceHandlers } from "../../../lib/gen/inference/GR
 import type { RepositoryModelLoadRequest__Output as LoadRequest } from "../../../lib/gen/inference/RepositoryModelLoadRequest.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import { configChanges } from "../control/config-changes.ts";
-import type { ModelControl } from "../control/model-control.ts";
+import { describedBy } from "../control/config-description.ts";
+import type { LoadLimits, ModelControl } from "../control/model-control.ts";
 import { repositoryIndex } from "../control/repository-index.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import { quoted } from "../tensors/tensor-fault.ts";
+import { type ConfigDefaults, readyConfigs } from "./model-config.ts";
 
 /** RepositoryIndex, RepositoryModelLoad and RepositoryModelUnload. A node has one repository: what is assigned to it. */
-export function repositoryHandlers(control: ModelControl, replicas: Pick<ReplicaSet, "held" | "refusalOf">) {
+export function repositoryHandlers(
+  control: ModelControl,
+  replicas: Pick<ReplicaSet, "held" | "refusalOf" | "table">,
+  node: ConfigDefaults,
+) {
+  const load = async (model: string, config: string, call: LoadLimits): Promise<void> => {
+    const configs = () => readyConfigs(replicas.table, model, node);
+    const choice = control.choiceOf(model);
+    const known = configs();
+    const { changes, description } = configChanges(config, model, {
+      configs: known,
+      changes: choice.kind === "loaded" ? choice.changes : {},
+      instanceGroups: control.assigned.findLast((version) => version.model === model)?.settings.instanceGroups ?? [],
+    });
+    // What a model is like that is not loaded is known once it is.
+    await control.load(model, changes, call, () => void (known.length > 0 || describedBy(description, configs())));
+  };
   return {
     RepositoryIndex: ({ ready }) => {
       const models = repositoryIndex(control.assigned, replicas.held, {
@@ -21,7 +39,7 @@ export function repositoryHandlers(control: ModelControl, replicas: Pick<Replica
     RepositoryModelLoad: async (request, call) => {
       const model = modelOf(request);
       const config = checkedParameters(request, { config: "stringParam" }).config?.stringParam;
-      await control.load(model, config === undefined ? {} : configChanges(config, model), call);
+      await (config === undefined ? control.load(model, {}, call) : load(model, config, call));
       return {};
     },
     RepositoryModelUnload: (request) => {
