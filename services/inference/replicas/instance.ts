@@ -20,7 +20,10 @@ export interface Instance {
   readonly ended: Promise<string>;
   /** Settles when its thread has ended. One that does not come back from a run is lost long before, and may be there for ever. */
   readonly gone: Promise<void>;
-  /** Finishes the job under way, frees the native memory and ends the thread. One that is lost is not waited for. */
+  /**
+   * Finishes the job under way, frees the native memory and ends the thread. One that is lost is not waited for, and is what does not
+   * end within the time that a run may take.
+   */
   stop(): Promise<void>;
 }
 
@@ -120,7 +123,10 @@ class ThreadInstance implements Instance {
   async stop(): Promise<void> {
     if (this.#end !== undefined) return;
     this.#worker.postMessage({ kind: "stop" });
+    const { clock, runMsMax } = this.#options;
+    const cancelTimer = clock.after(runMsMax, () => this.#giveUp(runMsMax));
     await this.ended;
+    cancelTimer();
   }
 
   #receive(reply: ThreadReply, resolve: (instance: Instance) => void, reject: (failure: unknown) => void): void {

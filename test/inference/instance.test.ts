@@ -1,0 +1,56 @@
+import { expect } from "chai";
+import { type InstanceOptions, startInstance } from "../../services/inference/replicas/instance.ts";
+import type { ThreadReply, ThreadRequest } from "../../services/inference/worker/thread-protocol.ts";
+import type { WorkerThread } from "../../services/inference/worker/worker-thread.ts";
+import { ManualClock } from "../manual-clock.ts";
+
+describe("an instance", () => {
+  for (const isolation of ["process", "thread"] as const) {
+    it(`is lost where its ${isolation} does not end when it is told to`, async () => {
+      const clock = new ManualClock();
+      const worker = new DeafWorker(isolation);
+      const left: string[] = [];
+      const instance = await loaded(worker, { clock, onLeftBehind: (why) => left.push(why) });
+      const stopped = instance.stop();
+      clock.advance(99);
+      expect([worker.isKilled, left]).to.deep.equal([false, []]);
+      clock.advance(1);
+      await stopped;
+      const why = `the ${isolation} of the session has not come back within 100 ms`;
+      expect([await instance.ended, worker.isKilled, left]).to.deep.equal(
+        isolation === "process" ? [why, true, []] : [why, false, [why]],
+      );
+    });
+  }
+
+  const loaded = (worker: DeafWorker, options: Pick<InstanceOptions, "clock" | "onLeftBehind">) => {
+    const loading = startInstance(worker, { ...options, loadMsMax: 1000, runMsMax: 100 });
+    worker.say({ kind: "loaded", signature: { inputs: [], outputs: [] } });
+    return loading;
+  };
+});
+
+/** One that does nothing of what it is told. */
+class DeafWorker implements WorkerThread {
+  isKilled = false;
+  readonly kill?: () => void;
+  readonly #listeners = new Map<string, (value: never) => void>();
+
+  constructor(isolation: "process" | "thread") {
+    if (isolation === "thread") return;
+    this.kill = () => {
+      this.isKilled = true;
+      this.#listeners.get("exit")?.("SIGKILL" as never);
+    };
+  }
+
+  postMessage(_request: ThreadRequest): void {}
+
+  on(event: string, listener: (value: never) => void): void {
+    this.#listeners.set(event, listener);
+  }
+
+  say(reply: ThreadReply): void {
+    this.#listeners.get("message")?.(reply as never);
+  }
+}
