@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { messageOf } from "../../lib/errors.ts";
 import { type InstanceOptions, startInstance } from "../../services/inference/replicas/instance.ts";
 import type { ThreadReply, ThreadRequest } from "../../services/inference/worker/thread-protocol.ts";
 import type { WorkerThread } from "../../services/inference/worker/worker-thread.ts";
@@ -22,6 +23,19 @@ describe("an instance", () => {
       );
     });
   }
+
+  it("is refused with its process ended, whatever that does", async () => {
+    const worker = new DeafWorker("process");
+    const loading = startInstance(worker, {
+      loadMsMax: 1000,
+      runMsMax: 100,
+      clock: new ManualClock(),
+      onLeftBehind: () => undefined,
+    });
+    worker.say({ kind: "refused", reason: "ARTIFACT_INVALID", message: "it is none", metadata: {} });
+    expect(await loading.catch(messageOf)).to.equal("it is none");
+    expect(worker.isKilled).to.equal(true);
+  });
 
   const loaded = (worker: DeafWorker, options: Pick<InstanceOptions, "clock" | "onLeftBehind">) => {
     const loading = startInstance(worker, { ...options, loadMsMax: 1000, runMsMax: 100 });

@@ -139,6 +139,8 @@ class ThreadInstance implements Instance {
         return;
       case "refused":
         reject(faultOf(reply));
+        // Nobody waits for it to end by itself.
+        this.#worker.kill?.();
         return;
       case "ran":
         this.#taken(reply.runId).resolve(reply);
