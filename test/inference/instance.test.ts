@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { messageOf } from "../../lib/errors.ts";
-import { type InstanceOptions, startInstance } from "../../services/inference/replicas/instance.ts";
+import { type InstanceOptions, SessionOverdue, startInstance } from "../../services/inference/replicas/instance.ts";
 import type { ThreadReply, ThreadRequest } from "../../services/inference/worker/thread-protocol.ts";
 import type { WorkerThread } from "../../services/inference/worker/worker-thread.ts";
 import { ManualClock } from "../manual-clock.ts";
@@ -23,6 +23,21 @@ describe("an instance", () => {
       );
     });
   }
+
+  it("that does not come back from its load says when its thread has ended", async () => {
+    const clock = new ManualClock();
+    const loading = startInstance(new DeafWorker("process"), {
+      loadMsMax: 1000,
+      runMsMax: 100,
+      clock,
+      onLeftBehind: () => undefined,
+    });
+    const failure = loading.catch((thrown: unknown) => thrown);
+    clock.advance(1000);
+    const overdue = await failure;
+    expect(overdue).to.be.instanceOf(SessionOverdue);
+    await (overdue as SessionOverdue).gone;
+  });
 
   it("is refused with its process ended, whatever that does", async () => {
     const worker = new DeafWorker("process");

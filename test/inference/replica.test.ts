@@ -6,11 +6,17 @@ import { Replica } from "../../services/inference/replicas/replica.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { aspiredVersion } from "./aspired.ts";
 import { bareRunner, loneRequest } from "./bare-runner.ts";
+import { settled } from "./hand-driven-instance.ts";
 
 const signature = { inputs: [], outputs: [] };
 const aspired = aspiredVersion("digits", 3);
 
 describe("a replica", () => {
+  /** What pools leave behind. */
+  let gone: Promise<void>;
+  beforeEach(() => {
+    gone = Promise.resolve();
+  });
   /** Each load takes the next outcome: a fault, or "loaded". */
   const replicaOf = (...outcomes: (ServiceError | "loaded")[]) => {
     const stops: number[] = [];
@@ -21,7 +27,10 @@ describe("a replica", () => {
           if (outcome instanceof ServiceError) throw outcome;
           return signature;
         },
-        stop: async () => void stops.push(1),
+        gone: () => {
+          stops.push(1);
+          return gone;
+        },
       }) as unknown as InstancePool;
     const options = {
       offeredProviders: Promise.resolve(["cpu"]),
@@ -79,6 +88,23 @@ describe("a replica", () => {
     const loaded = replica.load();
     await Promise.all([replica.unload(), replica.unload(), loaded]);
     expect([replica.state.kind, stops.length]).to.deep.equal(["unloading", 1]);
+  });
+
+  it("that failed to load is unloaded only once what it has left behind is gone", async () => {
+    const { replica } = replicaOf(new ServiceError("WORKER_LOST", "it did not come back"));
+    let end!: () => void;
+    gone = new Promise((resolve) => {
+      end = resolve;
+    });
+    await replica.load();
+    let isUnloaded = false;
+    const unloaded = replica.unload().then(() => {
+      isUnloaded = true;
+    });
+    await settled();
+    expect(isUnloaded).to.equal(false);
+    end();
+    await unloaded;
   });
 
   it("takes no requests unless it is ready", async () => {

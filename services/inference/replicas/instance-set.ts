@@ -3,8 +3,9 @@ import { messageOf } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { Signature } from "../../../lib/tensor.ts";
 import { type BackOff, backOffMs } from "../back-off.ts";
+import { WarmUpOverdue } from "../warm-up/overdue.ts";
 import type { CoreBudget } from "./core-budget.ts";
-import type { Instance } from "./instance.ts";
+import { type Instance, SessionOverdue } from "./instance.ts";
 
 /** How the instances of a replica are made and kept. */
 export interface InstanceSettings {
@@ -43,8 +44,8 @@ export class InstanceSet {
   readonly #live = new Map<Instance, number>();
   readonly #idle: Instance[] = [];
   readonly #replacing = new Set<Promise<void>>();
-  /** Those that are lost and whose threads have not ended. */
-  readonly #leftBehind = new Set<Instance>();
+  /** The ends that are still to come of the threads of those that are lost, also before they were ready. */
+  readonly #leftBehind = new Set<Promise<void>>();
   #lostCount = 0;
   #crashTimesMs: number[] = [];
   /** Deaths and attempts in vain to replace one, in a row. */
@@ -74,7 +75,7 @@ export class InstanceSet {
     return this.#lostCount;
   }
 
-  /** Those of them whose threads have not ended, since they do not come back from a run. */
+  /** Those of them whose threads have not ended, since they do not come back. */
   get leftBehindCount(): number {
     return this.#leftBehind.size;
   }
@@ -96,12 +97,12 @@ export class InstanceSet {
    * loaded any longer; `stop` stops those that were.
    */
   async start(): Promise<Signature> {
-    const { sessionThreads, startInstance, examine } = this.#options;
+    const { sessionThreads, examine } = this.#options;
     const [threads, ...rest] = sessionThreads;
-    const first = await startInstance(threads);
-    await examine(first);
+    const first = await this.#loaded(threads);
+    await this.#noting(examine(first));
     await this.#add(first, threads);
-    const others = rest.map(async (other) => this.#add(await startInstance(other), other));
+    const others = rest.map(async (other) => this.#add(await this.#loaded(other), other));
     const failed = (await Promise.allSettled(others)).find((outcome) => outcome.status === "rejected");
     if (failed !== undefined) throw failed.reason;
     return first.signature;
@@ -150,7 +151,26 @@ export class InstanceSet {
 
   /** Settles when the threads of those that are lost by now have ended, if ever. */
   async gone(): Promise<void> {
-    await Promise.all([...this.#leftBehind].map(({ gone }) => gone));
+    await Promise.all(this.#leftBehind);
+  }
+
+  #loaded(threads: number): Promise<Instance> {
+    return this.#noting(this.#options.startInstance(threads));
+  }
+
+  /** Remembers what is left behind where an instance does not become ready. */
+  async #noting<Result>(work: Promise<Result>): Promise<Result> {
+    try {
+      return await work;
+    } catch (failure) {
+      if (failure instanceof SessionOverdue || failure instanceof WarmUpOverdue) this.#leave(failure.gone);
+      throw failure;
+    }
+  }
+
+  #leave(gone: Promise<void>): void {
+    this.#leftBehind.add(gone);
+    void gone.then(() => this.#leftBehind.delete(gone));
   }
 
   /** What is loaded only after the end is stopped here: nobody else knows of it. */
@@ -169,8 +189,7 @@ export class InstanceSet {
     const index = this.#idle.indexOf(instance);
     if (index >= 0) this.#idle.splice(index, 1);
     else this.#options.cores.giveBack(threads);
-    this.#leftBehind.add(instance);
-    void instance.gone.then(() => this.#leftBehind.delete(instance));
+    this.#leave(instance.gone);
     if (!this.#isClosed) this.#noteCrash(threads, why);
     this.#options.onLost();
   }
@@ -203,7 +222,7 @@ export class InstanceSet {
   async #replace(threads: number): Promise<void> {
     if (this.#isClosed) return;
     try {
-      await this.#add(await this.#options.startInstance(threads), threads);
+      await this.#add(await this.#loaded(threads), threads);
     } catch (failure) {
       this.#isIrreplaceable = true;
       this.#options.log.error({ why: messageOf(failure) }, "a lost session could not be replaced yet");

@@ -27,7 +27,7 @@ export interface Instance {
   stop(): Promise<void>;
 }
 
-/** A session has not come back in time. Its process was ended, or its thread left behind. */
+/** A session has not come back in time, from its load or from a run. Its process was ended, or its thread left behind. */
 export class SessionOverdue extends ServiceError {
   /** Settles when the thread has ended, if ever. */
   readonly gone: Promise<void>;
@@ -49,7 +49,10 @@ export interface InstanceOptions {
   readonly onLeftBehind: (why: string) => void;
 }
 
-/** Loads a model into a new thread. Rejects with the fault of loading, or with WORKER_LOST where the thread is lost over it. */
+/**
+ * Loads a model into a new thread. Rejects with the fault of loading, with WORKER_LOST where the thread is lost over it, and with
+ * {@link SessionOverdue} where that is because it does not come back.
+ */
 export function startInstance(worker: WorkerThread, options: InstanceOptions): Promise<Instance> {
   const instance = new ThreadInstance(worker, options);
   return instance.loaded;
@@ -75,6 +78,7 @@ class ThreadInstance implements Instance {
   #runCount = 0;
   #failure: unknown;
   #end: string | undefined;
+  #isOverdue = false;
   #settleEnded!: (why: string) => void;
 
   constructor(worker: WorkerThread, options: InstanceOptions) {
@@ -96,7 +100,10 @@ class ThreadInstance implements Instance {
     const cancelTimer = options.clock.after(options.loadMsMax, () => this.#giveUp(options.loadMsMax));
     this.loaded = new Promise<Instance>((resolve, reject) => {
       worker.on("message", (reply) => this.#receive(reply, resolve, reject));
-      void this.ended.then((why) => reject(new ServiceError("WORKER_LOST", `${why} while it was loading the model`)));
+      void this.ended.then((why) => {
+        const text = `${why} while it was loading the model`;
+        reject(this.#isOverdue ? new SessionOverdue(text, this.gone) : new ServiceError("WORKER_LOST", text));
+      });
     }).finally(cancelTimer);
   }
 
@@ -160,6 +167,7 @@ class ThreadInstance implements Instance {
   /** The thread does not come back. It ends now, or else after its run. */
   #giveUp(msMax: number): void {
     const why = `the ${this.isolation} of the session has not come back within ${msMax} ms`;
+    this.#isOverdue = true;
     this.#lose(why, () => new SessionOverdue(why, this.gone));
     if (this.#worker.kill !== undefined) {
       this.#worker.kill();

@@ -8,7 +8,6 @@ import type { CallLimits } from "../batching/pending-request.ts";
 import type { SequenceUsage } from "../sequences/sequences.ts";
 import { VersionStatistics } from "../statistics/version-statistics.ts";
 import type { InferenceRequest } from "../tensors/decode.ts";
-import { WarmUpOverdue } from "../warm-up/overdue.ts";
 import { type AspiredVersion, filesOf } from "./aspired-version.ts";
 import type { InstancePool, PoolUsage } from "./instance-pool.ts";
 import type { ModelRunner, ResponsePart } from "./model-runner.ts";
@@ -175,7 +174,6 @@ export class Replica {
       this.#settle({ kind: "ready", signature });
       this.#log.info({ durationMs: this.#options.clock.now() - begin, ...this.#placement }, "version loaded");
     } catch (failure) {
-      if (failure instanceof WarmUpOverdue) this.#gone = Promise.all([this.#gone, failure.gone]);
       const delayMs = this.#retryDelayMs(failure);
       const reason = messageOf(failure);
       this.#settle({ kind: "failed", reason, retryAtMs: this.#options.clock.now() + delayMs });
@@ -197,7 +195,7 @@ export class Replica {
           observer: this.statistics,
           onQuarantine: (why) => this.#quarantine(pool, why),
         });
-        return { pool, signature: await pool.start() };
+        return { pool, signature: await this.#started(pool) };
       },
     );
     const runner = await this.#opened(loaded.pool, loaded.signature);
@@ -211,6 +209,15 @@ export class Replica {
       );
     }
     return runner.signature;
+  }
+
+  async #started(pool: InstancePool): Promise<Signature> {
+    try {
+      return await pool.start();
+    } catch (failure) {
+      this.#gone = Promise.all([this.#gone, pool.gone()]);
+      throw failure;
+    }
   }
 
   async #opened(pool: InstancePool, signature: Signature): Promise<ModelRunner> {
