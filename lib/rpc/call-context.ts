@@ -32,7 +32,11 @@ export interface CallContext {
 
 /** The caller's request id, if it is a plain short text; a new one otherwise. */
 export function requestIdOf(metadata: Metadata): string {
-  const given = metadata.get(requestIdKey)[0];
+  return requestIdOfText(metadata.get(requestIdKey)[0]);
+}
+
+/** The same of the header itself. */
+export function requestIdOfText(given: unknown): string {
   return typeof given === "string" && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
 }
 

@@ -172,7 +172,7 @@ export class RpcClient<Definition> {
 }
 
 /** A lost server is tried again within a second, so that a restart is felt as a pause. */
-export const channelDefaults: ChannelOptions = {
+const channelDefaults: ChannelOptions = {
   "grpc.max_receive_message_length": messageBytesMaxDefault,
   "grpc.max_send_message_length": messageBytesMaxDefault,
   "grpc-node.flow_control_window": 4 * 1024 * 1024,

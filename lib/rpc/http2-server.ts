@@ -28,12 +28,17 @@ export interface Http2Options {
   readonly onSession: (session: ServerHttp2Session) => void;
   /** Sees, and may change, the headers of every call before grpc-js does. */
   readonly onHeaders: (headers: IncomingHttpHeaders) => void;
+  /** Who takes a call instead of grpc-js, by its path. */
+  readonly handlers: ReadonlyMap<string, StreamHandler>;
 }
+
+/** Takes a call as HTTP/2 carries it, and answers for its end. */
+export type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
 /** Sets up the HTTP/2 below a server, and gives its connections. Must be called before the server listens. */
 export function setUpHttp2(
   server: Server,
-  { receiveWindowBytes, onSession, onHeaders }: Http2Options,
+  { receiveWindowBytes, onSession, onHeaders, handlers }: Http2Options,
 ): Http2Connections {
   const internals = server as unknown as Internals;
   assert(typeof internals.createHttp2Server === "function", "a server of grpc-js makes its HTTP/2 servers itself");
@@ -44,7 +49,7 @@ export function setUpHttp2(
   const connections = new Http2Connections();
   internals.createHttp2Server = (credentials) =>
     connections
-      .of(create(credentials))
+      .of(handledApart(create(credentials), handlers))
       .on("session", (session: ServerHttp2Session) => {
         session.setLocalWindowSize(receiveWindowBytes);
         onSession(session);
@@ -54,6 +59,24 @@ export function setUpHttp2(
         onHeaders(headers);
       });
   return connections;
+}
+
+/** Keeps the calls that others handle from whoever listens to the server, which will be grpc-js. */
+function handledApart(server: Http2Server, handlers: Http2Options["handlers"]): Http2Server {
+  const emit = server.emit.bind(server);
+  server.emit = (event: string, ...values: unknown[]) => {
+    if (event !== "stream") return emit(event, ...values);
+    const [stream, headers] = values as Parameters<StreamHandler>;
+    const handler = isGrpc(headers) ? handlers.get(String(headers[":path"])) : undefined;
+    if (handler === undefined) return emit(event, ...values);
+    handler(stream, headers);
+    return true;
+  };
+  return server;
+}
+
+function isGrpc(headers: IncomingHttpHeaders): boolean {
+  return headers[":method"] === "POST" && String(headers["content-type"]).startsWith("application/grpc");
 }
 
 /**

@@ -9,13 +9,11 @@ import {
 import { ServiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { answers, servedDefinition } from "./answers.ts";
-import type { CallContext } from "./call-context.ts";
 import type { AnyHandler, Handlers } from "./handlers.ts";
 import { Health, type ServingStatus } from "./health.ts";
-import { type Http2Connections, setUpHttp2 } from "./http2-server.ts";
+import { type Http2Connections, type StreamHandler, setUpHttp2 } from "./http2-server.ts";
 import { type ServiceName, serviceDefinition } from "./protos.ts";
 import { reflectionOf } from "./reflection.ts";
-import { type AnyCall, ServerCall } from "./server-call.ts";
 import { lightenStreams } from "./stream-table.ts";
 import { markUnreadablePrincipal } from "./unreadable-principal.ts";
 
@@ -40,6 +38,7 @@ export class RpcServer {
   readonly #health = new Health();
   readonly #draining = new AbortController();
   readonly #services = new Set<ServiceName>();
+  readonly #handlers = new Map<string, StreamHandler>();
 
   constructor(config: ServerConfig, log: Log) {
     this.#config = config;
@@ -59,6 +58,7 @@ export class RpcServer {
       receiveWindowBytes,
       onSession: lightenStreams,
       onHeaders: markUnreadablePrincipal,
+      handlers: this.#handlers,
     });
   }
 
@@ -71,14 +71,9 @@ export class RpcServer {
     this.describe(service);
   }
 
-  /** Adds methods that are handled outside, as bytes. */
-  add(
-    service: ServiceName,
-    definition: Record<string, MethodDefinition<Buffer, Buffer>>,
-    calls: UntypedServiceImplementation,
-  ): void {
-    this.#server.addService(definition, calls);
-    this.describe(service);
+  /** Hands every call of a method, by its path, to a handler that speaks HTTP/2 itself. */
+  handle(path: string, handler: StreamHandler): void {
+    this.#handlers.set(path, handler);
   }
 
   /** Makes reflection list a service. */
@@ -89,11 +84,6 @@ export class RpcServer {
   /** Aborted when the server begins to drain. */
   get draining(): AbortSignal {
     return this.#draining.signal;
-  }
-
-  /** What a handler outside of `implement` needs to know of a call. */
-  contextOf(call: AnyCall): CallContext {
-    return new ServerCall(call, this.#draining.signal, this.#log);
   }
 
   /** Listens; answers the port. Health says SERVING from here on. */

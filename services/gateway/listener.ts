@@ -1,18 +1,19 @@
-import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import { ServiceError } from "../../lib/errors.ts";
 import type { RepositoryIndexRequest__Output as RepositoryIndexRequest } from "../../lib/gen/inference/RepositoryIndexRequest.ts";
 import type { Log } from "../../lib/log.ts";
 import { decodeMessage } from "../../lib/rpc/protos.ts";
 import type { RpcServer } from "../../lib/rpc/server.ts";
+import { type CallEnd, ok } from "./call/call-end.ts";
+import { endOfStep, logCall } from "./call/call-log.ts";
+import { IncomingCall } from "./call/incoming-call.ts";
+import { firstMessage, framed, onlyMessage, payloadOf } from "./call/messages.ts";
 import type { CallLimit } from "./call-limit.ts";
-import { type Answer, answerUnary, type ByteCall } from "./edge/answer-unary.ts";
-import { byteMethods } from "./edge/byte-methods.ts";
-import { type CallFields, logCall, statusOfThrown } from "./edge/call-log.ts";
-import { refusals, serverInfo } from "./edge/server-info.ts";
-import { forwardToReplica } from "./forward/attempts.ts";
-import { headOf, markServed, servedStatus } from "./forward/served.ts";
-import { type ByteStream, drainFault, endWith, firstMessage, forwardStream } from "./forward/stream.ts";
-import type { Upstreams } from "./forward/upstreams.ts";
+import { forwardToReplica, type ReplicaAnswer } from "./forward/attempts.ts";
+import { headOf } from "./forward/call-head.ts";
+import type { Connections } from "./forward/connections.ts";
+import { servedEnd, servedHeaders, versionHeader } from "./forward/served.ts";
+import { drainFault, forwardStream } from "./forward/stream.ts";
 import { isSequenced, type ModelRef, type RefLayout, readModelRef, type SequencedRef } from "./model-ref.ts";
 import { pick } from "./pick.ts";
 import { inferRequest, nameAndVersion, routedMethods } from "./ref-layouts.ts";
@@ -20,12 +21,13 @@ import { repositoryIndex } from "./repository-index.ts";
 import type { Routes } from "./routes.ts";
 import { knownTable, type Route, readyReplicas, routeOf } from "./routing.ts";
 import type { SequenceRouter, SequenceStep } from "./sequence-router.ts";
+import { refusals, serverInfo } from "./server-info.ts";
 
 /** What the listener needs. */
 export interface ListenerParts {
   readonly server: RpcServer;
   readonly routes: Routes;
-  readonly nodes: Upstreams;
+  readonly nodes: Connections;
   readonly limit: CallLimit;
   readonly sequences: SequenceRouter;
   /** A number in [0, 1). */
@@ -39,6 +41,22 @@ export interface ListenerConfig {
   readonly serverVersion: string;
   /** The deadline of a call that has none, in milliseconds. */
   readonly defaultTimeoutMs: number;
+  /** Largest request, in bytes. */
+  readonly messageBytesMax: number;
+}
+
+/** A call whose message is there. */
+interface MessageCall {
+  readonly call: IncomingCall;
+  /** With the bytes before it. */
+  readonly frame: Buffer;
+  readonly message: Buffer;
+}
+
+/** What has become of a call, and who answered it. */
+interface Outcome {
+  readonly end: CallEnd;
+  readonly node?: string;
 }
 
 /** Answers the Open Inference Protocol: by itself what is about the server, through the nodes all else. */
@@ -53,60 +71,88 @@ export class Listener {
 
   /** Adds the service to the server. Methods that are not named here answer UNIMPLEMENTED. */
   serve(): void {
-    const { server, log } = this.#parts;
-    const responses: Record<string, (call: ByteCall) => Promise<Answer> | Answer> = {
+    const own: Record<string, (call: MessageCall) => Buffer> = {
       ServerLive: () => serverInfo.live(),
       ServerReady: () => serverInfo.ready(this.#isReady()),
       ServerMetadata: () => serverInfo.metadata(this.#config.serverName, this.#config.serverVersion),
-      RepositoryIndex: (call) => this.#index(call),
-      ModelReady: (call) => this.#ready(call),
+      RepositoryIndex: ({ message }) => this.#index(message),
     };
     for (const [name, message] of Object.entries(refusals)) {
-      responses[name] = () => {
+      own[name] = () => {
         throw new ServiceError("UNSUPPORTED", message);
       };
     }
-    for (const [name, layout] of Object.entries(routedMethods)) responses[name] = (call) => this.#answer(call, layout);
-    const unary = byteMethods(service, "unary", Object.keys(responses));
-    const streams = byteMethods(service, "streams", ["ModelStreamInfer"]);
-    const calls = Object.entries(responses).map(([name, respond]) => [
-      name,
-      answerUnary(unary[name]!.path, respond, log),
-    ]);
-    server.add(
-      service,
-      { ...unary, ...streams },
-      { ...Object.fromEntries(calls), ModelStreamInfer: (call: ByteStream) => this.#stream(call) },
-    );
+    for (const [name, answer] of Object.entries(own)) {
+      this.#serve(name, async (call) => answered(call, answer(await this.#message(call))));
+    }
+    for (const [name, layout] of Object.entries(routedMethods)) {
+      this.#serve(name, async (call) => this.#answer(await this.#message(call), layout));
+    }
+    this.#serve("ModelReady", async (call) => this.#ready(await this.#message(call)));
+    this.#serve("ModelStreamInfer", (call) => this.#stream(call));
+    this.#parts.server.describe(service);
+  }
+
+  /** The life of every call. */
+  #serve(name: string, answer: (call: IncomingCall) => Promise<Outcome>): void {
+    const { server, log } = this.#parts;
+    server.handle(`/${service}/${name}`, async (stream, headers) => {
+      const call = new IncomingCall(stream, headers);
+      try {
+        const { end, node } = await answer(call);
+        logCall(log, call, end, true, node);
+      } catch (thrown) {
+        const end = endOfStep(log, call, thrown);
+        call.end(end);
+        logCall(log, call, end, true);
+      }
+    });
+  }
+
+  async #message(call: IncomingCall): Promise<MessageCall> {
+    const { defaultTimeoutMs, messageBytesMax } = this.#config;
+    call.begin(defaultTimeoutMs);
+    const frame = await onlyMessage(call, messageBytesMax);
+    return { call, frame, message: await payloadOf(frame, call.headers["grpc-encoding"], messageBytesMax) };
   }
 
   /** The path of a request. */
-  async #answer(call: ByteCall, layout: RefLayout): Promise<Answer> {
-    const ref = readModelRef(call.request, layout);
-    if (isSequenced(ref)) return this.#answerInSequence(call, ref);
+  async #answer(message: MessageCall, layout: RefLayout): Promise<Outcome> {
+    const ref = readModelRef(message.message, layout);
+    if (isSequenced(ref)) return this.#answerInSequence(message, ref);
     const route = this.#routeOf(ref);
-    const replicas = readyReplicas(route);
-    return this.#forward(call, route, replicas);
+    return this.#finish(message, route, await this.#forward(message, route, readyReplicas(route)));
   }
 
   /** The path of one that belongs to a sequence. */
-  async #answerInSequence(call: ByteCall, ref: SequencedRef): Promise<Answer> {
+  async #answerInSequence(message: MessageCall, ref: SequencedRef): Promise<Outcome> {
     const { route, nodes, ended } = this.#beginStep(ref);
-    const answer = await this.#forward(call, route, nodes, ([first]) => first!);
-    ended(answer.node, answer.status.code === status.OK);
-    return answer;
+    const answer = await this.#forward(message, route, nodes, ([first]) => first!);
+    ended(answer.node, answer.end.code === status.OK);
+    return this.#finish(message, route, answer);
   }
 
-  async #forward(call: ByteCall, route: Route, replicas: readonly string[], choose = this.#pick) {
+  #forward({ call, frame }: MessageCall, route: Route, replicas: readonly string[], choose = this.#pick) {
     const { nodes, limit } = this.#parts;
-    const head = headOf(call, route, this.#config.defaultTimeoutMs);
-    const outgoing = { head, message: call.request, caller: call, choose };
-    const reply = await limit.during(() => forwardToReplica(replicas, nodes, outgoing));
-    if (reply.metadata !== undefined) markServed(reply.metadata, route, reply.node);
-    return { ...reply, status: servedStatus(reply.status, head, route, reply.node, call.cancelled) };
+    return limit.during(() =>
+      forwardToReplica(replicas, nodes, {
+        call,
+        message: frame,
+        own: versionHeader(route),
+        servedBy: (node) => servedHeaders(route, node),
+        choose,
+      }),
+    );
   }
 
-  #index({ request }: ByteCall): Answer {
+  #finish({ call }: MessageCall, route: Route, { end: last, headers, isBegun, node }: ReplicaAnswer): Outcome {
+    if (last.code === status.OK && !isBegun) throw new ServiceError("INTERNAL", `the node at ${node} sent no message`);
+    const end = servedEnd(last, route, node, call.over !== undefined);
+    call.end(end, headers);
+    return { end, node };
+  }
+
+  #index(request: Buffer): Buffer {
     const table = knownTable(this.#parts.routes.table);
     const type = "inference.RepositoryIndexRequest";
     let wanted: RepositoryIndexRequest;
@@ -119,35 +165,41 @@ export class Listener {
   }
 
   /** A version that exists and is nowhere ready, or only on nodes that are lost, is an answer, not an error. */
-  async #ready(call: ByteCall): Promise<Answer> {
-    const ref = readModelRef(call.request, nameAndVersion);
-    const route = this.#routeOf(ref);
-    if (route.replicas.length === 0) return serverInfo.modelNotReady();
-    const answer = await this.#forward(call, route, route.replicas);
-    return answer.status.code === status.UNAVAILABLE ? serverInfo.modelNotReady() : answer;
-  }
-
-  async #stream(call: ByteStream): Promise<void> {
-    const { server, log } = this.#parts;
-    const { requestId, draining } = server.contextOf(call);
-    const fields: CallFields = { requestId, method: call.getPath(), begin: performance.now(), quiet: true };
-    const ended = await this.#streamed(call, draining).catch((thrown) => statusOfThrown(log, fields, thrown));
-    endWith(call, ended);
-    logCall(log, fields, ended);
+  async #ready(message: MessageCall): Promise<Outcome> {
+    const route = this.#routeOf(readModelRef(message.message, nameAndVersion));
+    if (route.replicas.length === 0) return answered(message.call, serverInfo.modelNotReady());
+    const answer = await this.#forward(message, route, route.replicas);
+    const end = servedEnd(answer.end, route, answer.node, message.call.over !== undefined);
+    if (end.code !== status.UNAVAILABLE || answer.isBegun) return this.#finish(message, route, answer);
+    return answered(message.call, serverInfo.modelNotReady());
   }
 
   /** The path of a stream: its first message decides where all of it goes. */
-  async #streamed(call: ByteStream, draining: AbortSignal): Promise<StatusObject> {
-    const { nodes, limit } = this.#parts;
-    const first = await firstMessage(call, draining);
-    if (first === undefined) return endWithoutMessage(call, draining);
-    const ref = readModelRef(first, inferRequest);
+  async #stream(call: IncomingCall): Promise<Outcome> {
+    const { nodes, limit, server } = this.#parts;
+    const { messageBytesMax } = this.#config;
+    call.begin();
+    const first = await firstMessage(call, messageBytesMax, server.draining).catch((thrown) => {
+      throw server.draining.aborted ? drainFault() : thrown;
+    });
+    if (first === undefined) {
+      call.end(ok);
+      return { end: ok };
+    }
+    const message = await payloadOf(first.frame, call.headers["grpc-encoding"], messageBytesMax);
+    const ref = readModelRef(message, inferRequest);
     const { route, node } = isSequenced(ref) ? this.#firstOf(this.#beginStep(ref)) : this.#pickedFor(ref);
-    const head = headOf(call, route, Infinity);
-    const explain = (ended: StatusObject) => servedStatus(ended, head, route, node, call.cancelled);
-    const decorate = (metadata: Metadata) => markServed(metadata, route, node);
-    const options = { first, draining, explain, decorate };
-    return limit.during(() => forwardStream(call, nodes.at(node), head, options));
+    const { end: last, headers } = await limit.during(() =>
+      forwardStream(nodes.at(node), call, {
+        head: headOf(call, versionHeader(route)),
+        own: servedHeaders(route, node),
+        first: [first.frame, first.rest],
+        draining: server.draining,
+      }),
+    );
+    const end = servedEnd(last, route, node, call.over !== undefined);
+    call.end(end, headers);
+    return { end, node };
   }
 
   #pickedFor(ref: ModelRef) {
@@ -178,10 +230,12 @@ export class Listener {
   }
 }
 
-function endWithoutMessage(call: ByteStream, draining: AbortSignal): StatusObject {
-  if (draining.aborted) throw drainFault();
-  if (call.cancelled) throw new ServiceError("CANCELLED", "the caller cancelled the call");
-  return { code: status.OK, details: "", metadata: new Metadata() };
+/** Answers with a message of the gateway's own. */
+function answered(call: IncomingCall, message: Buffer): Outcome {
+  call.respond({});
+  call.write(framed(message), () => undefined);
+  call.end(ok);
+  return { end: ok };
 }
 
 const service = "inference.GRPCInferenceService";

@@ -1,20 +1,20 @@
 import type { Log } from "../../lib/log.ts";
-import type { ServiceName } from "../../lib/rpc/protos.ts";
+import { type ServiceName, serviceDefinition } from "../../lib/rpc/protos.ts";
 import type { RpcServer } from "../../lib/rpc/server.ts";
+import { endOfStep, logCall } from "./call/call-log.ts";
+import { IncomingCall } from "./call/incoming-call.ts";
 import type { CallLimit } from "./call-limit.ts";
-import { byteMethods } from "./edge/byte-methods.ts";
-import { type CallFields, logCall, statusOfThrown } from "./edge/call-log.ts";
-import { explained } from "./forward/explain.ts";
-import { withoutHopByHop } from "./forward/metadata.ts";
-import { type ByteStream, endWith, forwardStream } from "./forward/stream.ts";
-import type { Upstream } from "./forward/upstream.ts";
+import { headOf } from "./forward/call-head.ts";
+import type { Connection } from "./forward/connection.ts";
+import { explained } from "./forward/served.ts";
+import { forwardStream } from "./forward/stream.ts";
 
 /** A service that is answered elsewhere. */
 export interface PassedService {
   readonly service: ServiceName;
   /** Who answers, in words: "the registry". */
   readonly who: string;
-  readonly upstream: Upstream;
+  readonly connection: Connection;
   /** Methods whose streams go on until somebody ends them; a drain does. */
   readonly endless: readonly string[];
 }
@@ -28,35 +28,30 @@ export interface PassThroughParts {
 
 /** Makes a server forward every method of a service, whatever its form, as bytes in both directions. */
 export function passThrough(parts: PassThroughParts, passed: PassedService): void {
-  const methods = byteMethods(passed.service, "streams");
-  const calls = Object.entries(methods).map(([name, { path }]) => [
-    name,
-    (call: ByteStream) => passCall(parts, passed, call, { name, path }),
-  ]);
-  parts.server.add(passed.service, methods, Object.fromEntries(calls));
+  const { server } = parts;
+  for (const [name, { path }] of Object.entries(serviceDefinition(passed.service))) {
+    const draining = passed.endless.includes(name) ? server.draining : undefined;
+    server.handle(path, (stream, headers) => passCall(parts, passed, new IncomingCall(stream, headers), draining));
+  }
+  server.describe(passed.service);
 }
 
 async function passCall(
-  { server, limit, log }: PassThroughParts,
-  { who, upstream, endless }: PassedService,
-  call: ByteStream,
-  { name, path }: { readonly name: string; readonly path: string },
+  { limit, log }: PassThroughParts,
+  { who, connection }: PassedService,
+  call: IncomingCall,
+  draining: AbortSignal | undefined,
 ): Promise<void> {
-  const { requestId, deadlineMs, draining, signal } = server.contextOf(call);
-  const fields: CallFields = { requestId, method: path, begin: performance.now(), quiet: false };
-  const ended = await limit
-    .during(() =>
-      forwardStream(
-        call,
-        upstream,
-        { path, deadlineMs, metadata: withoutHopByHop(call.metadata) },
-        {
-          explain: (status) => explained(status, `${who} at ${upstream.address}`, signal.aborted),
-          draining: endless.includes(name) ? draining : undefined,
-        },
-      ),
-    )
-    .catch((thrown: unknown) => statusOfThrown(log, fields, thrown));
-  endWith(call, ended);
-  logCall(log, fields, ended);
+  try {
+    call.begin();
+    const options = { head: headOf(call), own: {}, draining };
+    const { end: last, headers } = await limit.during(() => forwardStream(connection, call, options));
+    const end = call.over === undefined ? explained(last, `${who} at ${connection.address}`) : last;
+    call.end(end, headers);
+    logCall(log, call, end, false);
+  } catch (thrown) {
+    const end = endOfStep(log, call, thrown);
+    call.end(end);
+    logCall(log, call, end, false);
+  }
 }

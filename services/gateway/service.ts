@@ -13,8 +13,8 @@ import { runStopSteps, stopMsMaxOf } from "../../lib/stop-steps.ts";
 import { suiteVersion } from "../../lib/suite-version.ts";
 import { CallLimit } from "./call-limit.ts";
 import type { GatewayConfig } from "./config.ts";
-import { Upstream } from "./forward/upstream.ts";
-import { Upstreams } from "./forward/upstreams.ts";
+import { Connection } from "./forward/connection.ts";
+import { Connections } from "./forward/connections.ts";
 import { Listener } from "./listener.ts";
 import { passThrough } from "./pass-through.ts";
 import { RouteFile } from "./route-file.ts";
@@ -32,9 +32,9 @@ export class GatewayService implements Service {
   readonly #routes: Routes;
   readonly #control: RpcClient<ControlServiceDefinition>;
   readonly #link: RouteLink;
-  readonly #nodes: Upstreams;
-  readonly #registry: Upstream;
-  readonly #trainer: Upstream;
+  readonly #nodes: Connections;
+  readonly #registry: Connection;
+  readonly #trainer: Connection;
   #started = false;
 
   constructor(config: GatewayConfig) {
@@ -45,9 +45,9 @@ export class GatewayService implements Service {
     this.#config = config;
     this.#log = log;
     this.#server = new RpcServer(config, log);
-    this.#nodes = new Upstreams(config);
-    this.#registry = new Upstream(config.registryAddress, config);
-    this.#trainer = new Upstream(config.trainerAddress, config);
+    this.#nodes = new Connections(config);
+    this.#registry = new Connection(config.registryAddress, config);
+    this.#trainer = new Connection(config.trainerAddress, config);
     this.#file = new RouteFile(join(config.dataDir, "gateway"), log);
     this.#routes = new Routes((placed) => {
       this.#nodes.retain(addressesOf(placed.table));
@@ -62,13 +62,13 @@ export class GatewayService implements Service {
     passThrough(parts, {
       service: "amaas.registry.v1.RegistryService",
       who: "the registry",
-      upstream: this.#registry,
+      connection: this.#registry,
       endless: [],
     });
     passThrough(parts, {
       service: "amaas.trainer.v1.TrainerService",
       who: "the trainer",
-      upstream: this.#trainer,
+      connection: this.#trainer,
       endless: ["WatchJob"],
     });
     this.#server.implement<ControlServiceHandlers>("amaas.registry.v1.ControlService", {

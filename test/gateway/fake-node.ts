@@ -1,7 +1,12 @@
-import { type ServerDuplexStream, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
-import { createLog } from "../../lib/log.ts";
+import {
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  status,
+} from "@grpc/grpc-js";
 import { serviceDefinition } from "../../lib/rpc/protos.ts";
-import { RpcServer } from "../../lib/rpc/server.ts";
 
 const service = "inference.GRPCInferenceService";
 
@@ -16,11 +21,11 @@ export class FakeNode {
   handle: NodeHandler = (call, reply) => reply(null, call.request);
   stream: (call: NodeStream) => void = (call) => call.emit("error", { code: status.UNIMPLEMENTED, details: "no" });
   address = "";
-  readonly #server: RpcServer;
+  readonly #port: number;
+  readonly #server = new Server({ "grpc.max_receive_message_length": -1 });
 
   constructor(port = 0) {
-    const config = { host: "127.0.0.1", port, messageBytesMax: 64 * 1024 ** 2, drainTimeoutMs: 0 };
-    this.#server = new RpcServer(config, createLog("node", "silent"));
+    this.#port = port;
     const unchanged = (bytes: Buffer) => bytes;
     const methods = Object.entries(serviceDefinition(service));
     const bytes = {
@@ -29,20 +34,24 @@ export class FakeNode {
       responseSerialize: unchanged,
       responseDeserialize: unchanged,
     };
-    this.#server.add(
-      service,
+    this.#server.addService(
       Object.fromEntries(methods.map(([name, method]) => [name, { ...method, ...bytes }])),
       Object.fromEntries(methods.map(([name, method]) => [name, method.requestStream ? this.#onStream : this.#onCall])),
     );
   }
 
   async start(): Promise<this> {
-    this.address = `127.0.0.1:${await this.#server.start()}`;
+    const port = await new Promise<number>((resolve, reject) => {
+      this.#server.bindAsync(`127.0.0.1:${this.#port}`, ServerCredentials.createInsecure(), (failure, bound) =>
+        failure ? reject(failure) : resolve(bound),
+      );
+    });
+    this.address = `127.0.0.1:${port}`;
     return this;
   }
 
   async stop(): Promise<void> {
-    await this.#server.stop();
+    this.#server.forceShutdown();
   }
 
   #onStream = (call: NodeStream) => this.stream(call);

@@ -9,7 +9,9 @@ export function listenEmpty(replyBase64: string): Promise<number> {
   const handle = (_: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => answer(null, reply);
   const server = new Server();
   // The windows of a node, so that as many requests may be on their way.
-  setUpHttp2(server, { receiveWindowBytes: 4 * 1024 ** 2, onSession: () => undefined, onHeaders: () => undefined });
+  const onNothing = () => undefined;
+  const receiveWindowBytes = 4 * 1024 ** 2;
+  setUpHttp2(server, { receiveWindowBytes, onSession: onNothing, onHeaders: onNothing, handlers: new Map() });
   server.register(inferPath, handle as never, unchanged, unchanged, "unary");
   return new Promise((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (failure, port) =>

@@ -1,7 +1,5 @@
-import { Metadata, status } from "@grpc/grpc-js";
-import { encodeMessage } from "../../../lib/rpc/protos.ts";
-import type { IndexEntry } from "../repository-index.ts";
-import type { Answer } from "./answer-unary.ts";
+import { encodeMessage } from "../../lib/rpc/protos.ts";
+import type { IndexEntry } from "./repository-index.ts";
 
 /** The extensions of the protocol that work through the gateway, whichever node answers. */
 const extensions = ["classification", "sequence", "schedule_policy", "model_configuration", "parameters"];
@@ -30,9 +28,6 @@ export const refusals = {
   CudaSharedMemoryUnregister: noSharedMemory,
 } as const;
 
-function replied(type: string, message: object): Answer {
-  return {
-    status: { code: status.OK, details: "", metadata: new Metadata() },
-    message: encodeMessage("inference", `inference.${type}`, message),
-  };
+function replied(type: string, message: object): Buffer {
+  return encodeMessage("inference", `inference.${type}`, message);
 }

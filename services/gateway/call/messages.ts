@@ -1,0 +1,141 @@
+import { promisify } from "node:util";
+import { gunzip, inflate } from "node:zlib";
+import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import { CallOver } from "./call-end.ts";
+import type { IncomingCall } from "./incoming-call.ts";
+
+/** The first message of a call, and what came with it. */
+export interface FirstMessage {
+  /** With the bytes before it. */
+  readonly frame: Buffer;
+  /** What has been read of the messages after it; the stream stands still. */
+  readonly rest: Buffer;
+}
+
+/** A message with the bytes before it. */
+export function framed(message: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(prefixBytes + message.byteLength);
+  bytes[0] = 0;
+  bytes.writeUInt32BE(message.byteLength, 1);
+  bytes.set(message, prefixBytes);
+  return bytes;
+}
+
+/**
+ * The message of a call that has one, with the bytes before it. Rejects with REQUEST_INVALID where there is none or more than one, with
+ * REQUEST_TOO_LARGE, and with `CallOver`.
+ */
+export async function onlyMessage(call: IncomingCall, bytesMax: number): Promise<Buffer> {
+  const bytes = await read(call, (length, chunks) => {
+    if (length >= prefixBytes) checkLength(lengthOf(chunks), bytesMax);
+    return length > prefixBytes + bytesMax;
+  });
+  if (bytes.length < prefixBytes) throw malformed(bytes.length === 0 ? "has no message" : "ends inside of its message");
+  const extra = bytes.length - prefixBytes - bytes.readUInt32BE(1);
+  if (extra !== 0) throw malformed(extra < 0 ? "ends inside of its message" : "has more than one message");
+  return bytes;
+}
+
+/**
+ * The first message of a call that may have many; undefined where it has none. Rejects with REQUEST_INVALID, REQUEST_TOO_LARGE and
+ * `CallOver`, and with the reason of a signal that aborts.
+ */
+export async function firstMessage(
+  call: IncomingCall,
+  bytesMax: number,
+  signal: AbortSignal,
+): Promise<FirstMessage | undefined> {
+  const bytes = await read(
+    call,
+    (length, chunks) => {
+      if (length < prefixBytes) return false;
+      const needed = lengthOf(chunks);
+      checkLength(needed, bytesMax);
+      return length >= prefixBytes + needed;
+    },
+    signal,
+  );
+  if (bytes.length === 0) return undefined;
+  const end = bytes.length < prefixBytes ? Infinity : prefixBytes + bytes.readUInt32BE(1);
+  if (bytes.length < end) throw malformed("ends inside of its first message");
+  return { frame: bytes.subarray(0, end), rest: bytes.subarray(end) };
+}
+
+/** What a frame holds, without compression. Rejects with REQUEST_INVALID, also where that is larger than so many bytes. */
+export function payloadOf(frame: Buffer, encoding: unknown, bytesMax: number): Buffer | Promise<Buffer> {
+  const bytes = frame.subarray(prefixBytes);
+  if (frame[0] === 0) return bytes;
+  const expand = expanders.get(String(encoding));
+  if (frame[0] !== 1 || expand === undefined) {
+    const known = [...expanders.keys()].join(", ");
+    throw malformed(
+      `has a message of flag ${frame[0]} with grpc-encoding ${JSON.stringify(encoding)}; needed: 0, or 1 with one of ${known}`,
+    );
+  }
+  return expand(bytes, { maxOutputLength: bytesMax }).catch((failure: unknown) => {
+    throw malformed(`has a message that cannot be decompressed: ${messageOf(failure)}`);
+  });
+}
+
+/** Reads until `isEnough` of what there is, or to the end; then holds the rest back. */
+function read(
+  call: IncomingCall,
+  isEnough: (length: number, chunks: readonly Buffer[]) => boolean,
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const { stream } = call;
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const release = () => {
+      stream.off("data", take).off("end", end).pause();
+      call.whenOver(undefined);
+      signal?.removeEventListener("abort", abort);
+    };
+    const end = () => {
+      release();
+      resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length));
+    };
+    const fail = (failure: unknown) => {
+      release();
+      reject(failure);
+    };
+    const abort = () => fail(signal!.reason);
+    const take = (chunk: Buffer) => {
+      chunks.push(chunk);
+      length += chunk.length;
+      try {
+        if (isEnough(length, chunks)) end();
+      } catch (refusal) {
+        fail(refusal);
+      }
+    };
+    stream.on("data", take).on("end", end);
+    call.whenOver((why) => fail(new CallOver(why)));
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+  });
+}
+
+/** That of the first message; its prefix may lie in several chunks. */
+function lengthOf(chunks: readonly Buffer[]): number {
+  const prefix = chunks[0].length >= prefixBytes ? chunks[0] : Buffer.concat(chunks);
+  return prefix.readUInt32BE(1);
+}
+
+function checkLength(length: number, bytesMax: number): void {
+  if (length <= bytesMax) return;
+  throw new ServiceError("REQUEST_TOO_LARGE", `the message has ${length} bytes; needed: at most ${bytesMax}`);
+}
+
+function malformed(what: string): ServiceError {
+  return new ServiceError("REQUEST_INVALID", `the call ${what}`);
+}
+
+/** Before each message: whether it is compressed, and its length. */
+const prefixBytes = 5;
+
+const expanders = new Map([
+  ["gzip", promisify(gunzip)],
+  ["deflate", promisify(inflate)],
+] as const) as ReadonlyMap<string, (bytes: Buffer, options: { readonly maxOutputLength: number }) => Promise<Buffer>>;
