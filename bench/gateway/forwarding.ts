@@ -33,7 +33,7 @@ export async function forwarding(place: Workplace): Promise<Measured[]> {
         return (((await cpuSeconds(pid)) - before) / answered.calls) * 1e6;
       };
     const subjects = { gateway: measured(gateway), proxy: measured({ pid: proxy.pid, port: proxyPort }) };
-    const figures = await inRounds<"gateway" | "proxy" | "nginx", number>(rounds, {
+    const figures = await inRounds(rounds, {
       ...subjects,
       nginx: nginx === undefined ? async () => Number.NaN : measured(nginx),
     });

@@ -98,12 +98,14 @@ export function quantile(values: readonly number[], share: number): number {
  * Measures every subject once per round, in turn, every other round in the opposite order: what the machine does meanwhile hits
  * all of them. Answers the figures of each subject in the order of the rounds. A round before the first warms up and is dropped.
  */
-export async function inRounds<Subject extends string, Figure>(
+export async function inRounds<Figures extends Record<string, unknown>>(
   rounds: number,
-  subjects: Readonly<Record<Subject, (round: number) => Promise<Figure>>>,
-): Promise<Record<Subject, Figure[]>> {
-  const names = Object.keys(subjects) as Subject[];
-  const figures = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Subject, Figure[]>;
+  subjects: { readonly [Subject in keyof Figures]: (round: number) => Promise<Figures[Subject]> },
+): Promise<{ [Subject in keyof Figures]: Figures[Subject][] }> {
+  const names: (keyof Figures)[] = Object.keys(subjects);
+  const figures = Object.fromEntries(names.map((name) => [name, []])) as unknown as {
+    [Subject in keyof Figures]: Figures[Subject][];
+  };
   for (let round = 0; round <= rounds; round++) {
     for (const name of round % 2 === 0 ? names : names.toReversed()) {
       const figure = await subjects[name](round);

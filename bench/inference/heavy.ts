@@ -8,6 +8,7 @@ import { heavyModel, heavyTensors } from "./models.ts";
 import { bareSession, unaryLoad } from "./processes.ts";
 import { heavyRequests, inferPath } from "./requests.ts";
 import { startNode } from "./running-node.ts";
+import { stallRows, withStalls } from "./stalls.ts";
 
 const rounds = 5;
 const durationMs = 3000;
@@ -24,7 +25,8 @@ export async function heavy(place: Workplace): Promise<Measured[]> {
   const figures = await inRounds(rounds, {
     bare: () => bare.call("loop", loop),
     spinning: () => bare.call("loop", { ...loop, spinning: true }),
-    node: () => caller.call("rate", { ...load, connections: 1, inFlightPerConnection: concurrency }),
+    node: () =>
+      withStalls(node, () => caller.call("rate", { ...load, connections: 1, inFlightPerConnection: concurrency })),
   });
   const rates = (runs: readonly { readonly calls: number; readonly seconds: number }[]) =>
     runs.map(({ calls, seconds }) => calls / seconds);
@@ -42,6 +44,7 @@ export async function heavy(place: Workplace): Promise<Measured[]> {
       unit: "ms",
       runs: figures.bare.map(({ p50Ms }) => ({ value: p50Ms })),
     },
+    ...stallRows(row.metric, figures.node),
   ];
 }
 

@@ -1,15 +1,15 @@
 import { writeFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { beside, inRounds, type Measured } from "../harness/figures.ts";
 import type { Workplace } from "../harness/scenario.ts";
-import type { PacedRate } from "../harness/unary-load.ts";
+import { ofEmpty, startEmpty } from "./empty-server.ts";
 import { heavyLoop } from "./heavy.ts";
 import type { BareLoop } from "./load/bare-session.ts";
-import { heavyModel, smallModel } from "./models.ts";
+import { heavyModel, smallInstances, smallModel } from "./models.ts";
 import { bareSession, unaryLoad } from "./processes.ts";
 import { heavyRequests, inferPath, smallRequests } from "./requests.ts";
-import { startNode } from "./running-node.ts";
+import { type RunningNode, startNode } from "./running-node.ts";
+import { stallRows, withStalls } from "./stalls.ts";
 
 const rounds = 5;
 const durationMs = 3000;
@@ -21,10 +21,14 @@ export async function latency(place: Workplace): Promise<Measured[]> {
     name: "latency",
     models: [
       { name: "heavy", file: files.heavy },
-      { name: "small", file: files.small, settings: { dynamicBatching: { maxBatchSize: 64 } } },
+      {
+        name: "small",
+        file: files.small,
+        settings: { instanceGroups: smallInstances, dynamicBatching: { maxBatchSize: 64 } },
+      },
     ],
   });
-  const runner = { port: node.port, place };
+  const runner = { node, emptyPort: (await startEmpty(place)).port, place };
   return [
     ...(await atHalf(runner, {
       metric: "transformer encoder",
@@ -43,6 +47,13 @@ export async function latency(place: Workplace): Promise<Measured[]> {
   ];
 }
 
+/** Where the load comes to. */
+interface Runner {
+  readonly node: RunningNode;
+  readonly emptyPort: number;
+  readonly place: Workplace;
+}
+
 /** What is called, and how the most that it can take is found. */
 interface Subject {
   readonly metric: string;
@@ -53,32 +64,36 @@ interface Subject {
 }
 
 async function atHalf(
-  { port, place }: { readonly port: number; readonly place: Workplace },
+  { node, emptyPort, place }: Runner,
   { metric, requests, connections, inFlightPerConnection, loop }: Subject,
 ): Promise<Measured[]> {
   const caller = unaryLoad(place);
   const bare = bareSession(place);
-  const load = { port, path: inferPath, requests, connections, durationMs };
+  const load = { port: node.port, path: inferPath, requests, connections, durationMs };
   const figures = await inRounds(rounds, {
-    bare: async (): Promise<PacedRate> => ({ ...(await bare.call("loop", loop)), refused: 0 }),
+    bare: () => bare.call("loop", loop),
     node: async () => {
       const most = await caller.call("rate", { ...load, inFlightPerConnection });
-      return caller.call("paced", { ...load, perSecond: most.calls / most.seconds / 2 });
+      const paced = { ...load, perSecond: most.calls / most.seconds / 2 };
+      const figures = await withStalls(node, () => caller.call("paced", paced));
+      const empty = await caller.call("paced", { ...paced, port: emptyPort });
+      return { ...figures, emptyP99Ms: empty.p99Ms };
     },
   });
   await Promise.all([caller.stop(), bare.stop()]);
   const refused = figures.node.reduce((sum, run) => sum + run.refused, 0);
   const fault = figures.node.find(({ behind }) => behind !== undefined)?.behind;
+  const halfLoad = `${metric}, half of the load at most`;
   const bareMs = figures.bare.map(({ p50Ms }) => p50Ms);
   return [
     {
-      metric: `${metric}, half of the load at most, refused`,
+      metric: `${halfLoad}, refused`,
       unit: "calls",
       runs: [{ value: refused }],
       goal: { of: "value", kind: "at most", bound: 0 },
     },
     {
-      metric: `${metric}, half of the load at most, p99`,
+      metric: `${halfLoad}, p99`,
       unit: "ms",
       runs: beside(
         figures.node.map(({ p99Ms }) => p99Ms),
@@ -86,10 +101,22 @@ async function atHalf(
       ),
       baselineOf: "3 times the runtime alone, and 5 ms",
       goal: { of: "ratio", kind: "at most", bound: 1 },
+      ifMissed:
+        "the load shares the cores: what an empty handler needs at the same rate is the part of the machine in it",
       fault,
     },
     {
-      metric: `${metric}, half of the load at most, p50`,
+      metric: `${halfLoad}, p99`,
+      unit: "ms",
+      runs: beside(
+        figures.node.map(({ p99Ms }) => p99Ms),
+        figures.node.map(({ emptyP99Ms }) => emptyP99Ms),
+      ),
+      baselineOf: `${ofEmpty}, at the same rate`,
+      fault,
+    },
+    {
+      metric: `${halfLoad}, p50`,
       unit: "ms",
       runs: beside(
         figures.node.map(({ p50Ms }) => p50Ms),
@@ -98,6 +125,7 @@ async function atHalf(
       baselineOf: "the runtime alone",
       fault,
     },
+    ...stallRows(halfLoad, figures.node),
   ];
 }
 
@@ -105,5 +133,5 @@ async function smallLoop({ folder }: Workplace, file: Uint8Array): Promise<BareL
   const path = join(folder, "small.onnx");
   await writeFile(path, file);
   const input = { name: "x", type: "float32", shape: [1, 784] } as const;
-  return { path, intraOpThreads: availableParallelism(), spinning: false, input, durationMs };
+  return { path, intraOpThreads: smallInstances[0]!.intraOpThreads, spinning: false, input, durationMs };
 }

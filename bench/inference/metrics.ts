@@ -4,7 +4,6 @@ import { RpcClient } from "../../lib/rpc/client.ts";
 import { beside, inRounds, type Measured } from "../harness/figures.ts";
 import { cpuSeconds } from "../harness/process-figures.ts";
 import type { Workplace } from "../harness/scenario.ts";
-import { freePort } from "./free-port.ts";
 import { smallModel } from "./models.ts";
 import { unaryLoad } from "./processes.ts";
 import { inferPath, smallRequests } from "./requests.ts";
@@ -23,8 +22,7 @@ export async function metrics(place: Workplace): Promise<Measured[]> {
     { name: "single", file },
     { name: "joined", file, settings: { dynamicBatching: { maxBatchSize: 64 } } },
   ];
-  const metricsPort = await freePort();
-  const node = await startNode(place, { name: "counting", models, metricsPort });
+  const node = await startNode(place, { name: "counting", models });
   const without = new URL(`load/without-figures${extname(import.meta.url)}`, import.meta.url);
   const bare = await startNode(place, { name: "bare", models, execArgv: ["--import", without.href] });
   const caller = unaryLoad(place);
@@ -32,7 +30,7 @@ export async function metrics(place: Workplace): Promise<Measured[]> {
   const measured = (counts: boolean, model: string) => async () => {
     const { pid, port } = counts ? node : bare;
     const timer = setInterval(() => {
-      if (counts) void scrape(metricsPort).then(() => scrapes++);
+      if (counts) void scrape(node.metricsPort).then(() => scrapes++);
     }, scrapeIntervalMs);
     try {
       const before = await cpuSeconds(pid);

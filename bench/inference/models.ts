@@ -13,6 +13,9 @@ export function smallModel(seed = 1): Uint8Array {
   return writeModel(modelOf(graph.graph()));
 }
 
+/** How it is run: one as small gains nothing by more threads, and would wait for their turns on busy cores. */
+export const smallInstances = [{ count: 1, intraOpThreads: 1 }];
+
 /** The shape of the transformer: about 10 ms on two cores. */
 const encoder = { layers: 8, tokens: 128, width: 256, heads: 4, vocabulary: 1000 };
 

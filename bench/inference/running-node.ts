@@ -12,6 +12,7 @@ import { mallocSettings } from "../../lib/malloc-settings.ts";
 import { artifactName, versionName } from "../../lib/resource-names.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import type { Workplace } from "../harness/scenario.ts";
+import { freePort } from "./free-port.ts";
 
 /** A model that a node holds. */
 export interface HeldModel {
@@ -28,8 +29,6 @@ export interface NodeStart {
   readonly models: readonly HeldModel[];
   /** Those of them that it loads by itself, where the others are for clients to load; all, unless said. */
   readonly loaded?: readonly string[];
-  /** Where its metrics are served; the system chooses, unless said. */
-  readonly metricsPort?: number;
   /** Further arguments of Node. */
   readonly execArgv?: readonly string[];
 }
@@ -37,6 +36,8 @@ export interface NodeStart {
 /** An inference node as a process of its own, with the settings that it has for everybody who starts the suite. */
 export interface RunningNode {
   readonly port: number;
+  /** Where its metrics are served. */
+  readonly metricsPort: number;
   readonly address: string;
   readonly pid: number;
   /** From the start of the process until all models were ready. */
@@ -48,12 +49,13 @@ export interface RunningNode {
 export async function startNode(place: Workplace, start: NodeStart): Promise<RunningNode> {
   await writeAssignment(join(place.folder, "inference", start.name), start.models);
   const main = fileURLToPath(new URL(`../../services/inference/main${extname(import.meta.url)}`, import.meta.url));
+  const metricsPort = await freePort();
   const env = {
     ...mallocSettings,
     ...place.env,
     AMAAS_DATA_DIR: place.folder,
     AMAAS_INFERENCE_PORT: "0",
-    AMAAS_INFERENCE_METRICS_PORT: String(start.metricsPort ?? 0),
+    AMAAS_INFERENCE_METRICS_PORT: String(metricsPort),
     AMAAS_NODE_NAME: start.name,
     // Nobody answers there.
     AMAAS_REGISTRY_ADDRESS: "127.0.0.1:1",
@@ -80,7 +82,7 @@ export async function startNode(place: Workplace, start: NodeStart): Promise<Run
   const port = await Promise.race([listening, ended]);
   const address = `127.0.0.1:${port}`;
   await Promise.race([untilReady(address, start.loaded ?? start.models.map(({ name }) => name)), ended]);
-  return { port, address, pid: child.pid!, startMs: performance.now() - begin, stop };
+  return { port, metricsPort, address, pid: child.pid!, startMs: performance.now() - begin, stop };
 }
 
 /** Settles when the node and its models take requests. */

@@ -1,0 +1,75 @@
+import type { Measured } from "../harness/figures.ts";
+import type { RunningNode } from "./running-node.ts";
+
+/** How the event loop of a node stood still during a load. */
+export interface Stalls {
+  /** Those of more than 10 ms. */
+  readonly stallCount: number;
+  /** What the longest delay was not above: the end of the histogram's last range that has grown. */
+  readonly longestMs: number;
+}
+
+/** Puts load on a node, and tells how its event loop stood still meanwhile: the difference of its metrics. */
+export async function withStalls<Result extends object>(
+  node: RunningNode,
+  load: () => Promise<Result>,
+): Promise<Result & Stalls> {
+  const before = await readDelays(node);
+  const result = await load();
+  const after = await readDelays(node);
+  // What is counted up to the end of a range is counted in all later ones too.
+  const total = after.upTo.get(Infinity)! - before.upTo.get(Infinity)!;
+  const longest = [...after.upTo].find(([bound, count]) => count - before.upTo.get(bound)! === total)![0];
+  return {
+    ...result,
+    stallCount: after.stallCount - before.stallCount,
+    longestMs: Math.min(longest, after.maxSeconds) * 1000,
+  };
+}
+
+/** The rows of all windows of one load. */
+export function stallRows(metric: string, windows: readonly Stalls[]): Measured[] {
+  const count = windows.reduce((sum, { stallCount }) => sum + stallCount, 0);
+  const longestMs = Math.max(...windows.map((window) => window.longestMs));
+  return [
+    {
+      metric: `${metric}, stalls of the event loop of more than ${stallMs} ms`,
+      unit: "stalls",
+      runs: [{ value: count }],
+      goal: { of: "value", kind: "at most", bound: 0 },
+      ifMissed,
+    },
+    {
+      metric: `${metric}, longest delay of the event loop`,
+      unit: "ms",
+      runs: [{ value: longestMs }],
+      goal: { of: "value", kind: "at most", bound: stallMs },
+      ifMissed,
+    },
+  ];
+}
+
+const stallMs = 10;
+const ifMissed =
+  "the load, the event loop and the sessions share the cores: a thread that is ready waits for those that have one, and a " +
+  "collection of garbage that is not given a core meanwhile is as long";
+
+/** What a node says of its event loop since its start. */
+interface Delays {
+  /** How often it was not later than so many seconds, ascending. */
+  readonly upTo: ReadonlyMap<number, number>;
+  readonly stallCount: number;
+  readonly maxSeconds: number;
+}
+
+async function readDelays({ metricsPort }: RunningNode): Promise<Delays> {
+  const response = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
+  const text = await response.text();
+  const numberOf = (name: string) => Number(new RegExp(`^${name} (.*)$`, "m").exec(text)![1]);
+  const buckets = text.matchAll(/^amaas_event_loop_delay_seconds_bucket\{le="(.*)"\} (.*)$/gm);
+  return {
+    upTo: new Map([...buckets].map(([, bound, count]) => [bound === "+Inf" ? Infinity : Number(bound), Number(count)])),
+    stallCount: numberOf("amaas_event_loop_stalls_total"),
+    maxSeconds: numberOf("amaas_event_loop_delay_max_seconds"),
+  };
+}
