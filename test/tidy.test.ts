@@ -49,7 +49,8 @@ const pure = [
 const harmlessModules = new Set(["node:assert", "node:buffer", "node:util"]);
 
 /** Processes of their own: they alone read the environment and handle signals. */
-const entries = /(^|\/)(main|demo|regression)\.ts$|^bootstrap\/|^deploy\/|^test\//;
+const entries =
+  /(^|\/)(main|demo|regression)\.ts$|^services\/inference\/worker\/process\.ts$|^bootstrap\/|^deploy\/|^test\//;
 
 const linesMax = 300;
 /** Tables and other data may be longer. */

@@ -1,7 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { messageOf, ServiceError } from "../../lib/errors.ts";
-import { SessionOverdue } from "../../services/inference/replicas/instance.ts";
 import { InstancePool, type PoolOptions } from "../../services/inference/replicas/instance-pool.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { plenty } from "./bounds.ts";
@@ -44,38 +43,6 @@ describe("an instance pool", () => {
     );
     return sent;
   };
-
-  it("is gone only once the threads are that did not come back before they were ready, at first or in the place of others", async () => {
-    const ends: (() => void)[] = [];
-    const overdue = () => new SessionOverdue("it did not come back", new Promise((resolve) => ends.push(resolve)));
-    const first = new HandDrivenInstance();
-    let startedCount = 0;
-    const pool = await started({
-      startInstance: async () => {
-        if (startedCount++ > 0) throw overdue();
-        return first;
-      },
-    });
-    await first.die();
-    clock.advance(100);
-    await settled();
-    expect(pool.usage.leftBehindCount).to.equal(1);
-    const begun = new InstancePool({
-      ...poolOptions(clock, async () => {
-        if (startedCount++ > 2) throw overdue();
-        return new HandDrivenInstance();
-      }),
-      sessionThreads: [1, 1, 1],
-    });
-    await begun.start().catch(() => undefined);
-    expect(begun.usage.leftBehindCount).to.equal(2);
-    let goneCount = 0;
-    const gone = [pool, begun].map((one) => one.gone().then(() => goneCount++));
-    await settled();
-    expect(goneCount).to.equal(0);
-    for (const end of ends) end();
-    await Promise.all(gone);
-  });
 
   it("runs jobs one at a time in the order of their arrival", async () => {
     const pool = await started();
