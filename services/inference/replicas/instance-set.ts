@@ -1,5 +1,5 @@
 import type { Clock } from "../../../lib/clock.ts";
-import { messageOf } from "../../../lib/errors.ts";
+import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { Signature } from "../../../lib/tensor.ts";
 import { type BackOff, backOffMs } from "../back-off.ts";
@@ -210,6 +210,15 @@ export class InstanceSet {
     this.#replaceLater(threads);
   }
 
+  /** One that dies while it loads has died like any other. */
+  #noteFailure(threads: number, failure: unknown): void {
+    if (failure instanceof ServiceError && failure.reason === "WORKER_LOST") {
+      this.#noteCrash(threads, failure.message);
+    } else {
+      this.#replaceLater(threads);
+    }
+  }
+
   #replaceLater(threads: number): void {
     const { clock, restart, random } = this.#options;
     this.#failureCount++;
@@ -226,7 +235,7 @@ export class InstanceSet {
     } catch (failure) {
       this.#isIrreplaceable = true;
       this.#options.log.error({ why: messageOf(failure) }, "a lost session could not be replaced yet");
-      if (!this.#isClosed) this.#replaceLater(threads);
+      if (!this.#isClosed) this.#noteFailure(threads, failure);
       this.#options.onLost();
     }
   }
