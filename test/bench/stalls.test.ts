@@ -1,0 +1,53 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect } from "chai";
+import { rowOf } from "../../bench/harness/figures.ts";
+import type { RunningNode } from "../../bench/inference/running-node.ts";
+import { stallRows, withStalls } from "../../bench/inference/stalls.ts";
+
+describe("the stalls of a node under a load", () => {
+  /** What a node says whose event loop was that often not later than 5 ms, than 20 ms, and at all. */
+  const text = ([upTo5, upTo20, all]: readonly number[], stallCount: number, maxSeconds: number) => `
+amaas_event_loop_delay_seconds_bucket{le="0.005"} ${upTo5}
+amaas_event_loop_delay_seconds_bucket{le="0.02"} ${upTo20}
+amaas_event_loop_delay_seconds_bucket{le="+Inf"} ${all}
+amaas_event_loop_stalls_total ${stallCount}
+amaas_event_loop_delay_max_seconds ${maxSeconds}
+`;
+
+  const seen = async (...texts: readonly string[]) => {
+    const left = [...texts];
+    const server = createServer((_, response) => response.end(left.shift()));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    try {
+      const node = { metricsPort: (server.address() as AddressInfo).port } as RunningNode;
+      return await withStalls(node, async () => ({ calls: 7 }));
+    } finally {
+      server.close();
+    }
+  };
+
+  it("are those between two readings, beside what the load gives", async () => {
+    const figures = await seen(text([100, 100, 101], 1, 0.3), text([150, 152, 153], 3, 0.3));
+    expect(figures).to.deep.equal({ calls: 7, stallCount: 2, longestMs: 20 });
+  });
+
+  it("are not longer than the longest of all", async () => {
+    const figures = await seen(text([100, 100, 100], 0, 0.004), text([150, 152, 152], 2, 0.0125));
+    expect(figures.longestMs).to.equal(12.5);
+  });
+
+  it("meet their goals only where there were none", () => {
+    const met = (stallCount: number, longestMs: number) =>
+      stallRows("m", [
+        { stallCount: 0, longestMs: 2 },
+        { stallCount, longestMs },
+      ]).map((row) => rowOf(row).met);
+    expect([met(0, 10), met(1, 20)]).to.deep.equal([
+      [true, true],
+      [false, false],
+    ]);
+  });
+});
