@@ -13,6 +13,10 @@ export interface GatewayConfig extends ServiceConfig {
   readonly defaultTimeoutMs: number;
   /** Calls that are forwarded at the same time. */
   readonly callsMax: number;
+  /** Replicas that are asked at most for one call. */
+  readonly attemptsMax: number;
+  /** How many calls of a model may be sent once more, as a share of all, from 0 to 1. */
+  readonly retryShare: number;
   /** Bounds of the sequences whose node is remembered. */
   readonly sequences: SequenceTableBounds;
   /** How long a call waits for a connection to a node or service, in milliseconds. */
@@ -31,6 +35,8 @@ export function readGatewayConfig(settings: Settings): GatewayConfig {
     serverName: readServerName(settings),
     defaultTimeoutMs: whole("DEFAULT_TIMEOUT_MS", 60_000, 1, 86_400_000),
     callsMax: whole("CALLS_MAX", 10_000, 1, 1_000_000),
+    attemptsMax: whole("ATTEMPTS_MAX", 3, 1, 10),
+    retryShare: whole("RETRY_PERCENT_MAX", 20, 0, 100) / 100,
     sequences: {
       sequencesMax: whole("SEQUENCES_MAX", 100_000, 1, 10_000_000),
       idleMs: whole("SEQUENCE_IDLE_MS", 3_600_000, 1, 86_400_000),

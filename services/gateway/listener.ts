@@ -9,9 +9,10 @@ import { endOfStep, logCall } from "./call/call-log.ts";
 import { IncomingCall } from "./call/incoming-call.ts";
 import { firstMessage, framed, onlyMessage, payloadOf } from "./call/messages.ts";
 import type { CallLimit } from "./call-limit.ts";
-import { forwardToReplica, type ReplicaAnswer } from "./forward/attempts.ts";
+import type { ReplicaAnswer } from "./forward/attempts.ts";
 import { headOf } from "./forward/call-head.ts";
 import type { Connections } from "./forward/connections.ts";
+import type { Forwarder } from "./forward/forwarder.ts";
 import { servedEnd, servedHeaders, versionHeader } from "./forward/served.ts";
 import { drainFault, forwardStream } from "./forward/stream.ts";
 import { isSequenced, type ModelRef, type RefLayout, readModelRef, type SequencedRef } from "./model-ref.ts";
@@ -28,6 +29,7 @@ export interface ListenerParts {
   readonly server: RpcServer;
   readonly routes: Routes;
   readonly nodes: Connections;
+  readonly forwarder: Forwarder;
   readonly limit: CallLimit;
   readonly sequences: SequenceRouter;
   /** A number in [0, 1). */
@@ -132,17 +134,9 @@ export class Listener {
     return this.#finish(message, route, answer);
   }
 
-  #forward({ call, frame }: MessageCall, route: Route, replicas: readonly string[], choose = this.#pick) {
-    const { nodes, limit } = this.#parts;
-    return limit.during(() =>
-      forwardToReplica(replicas, nodes, {
-        call,
-        message: frame,
-        own: versionHeader(route),
-        servedBy: (node) => servedHeaders(route, node),
-        choose,
-      }),
-    );
+  #forward({ call, frame: message }: MessageCall, route: Route, replicas: readonly string[], choose = this.#pick) {
+    const { forwarder, limit } = this.#parts;
+    return limit.during(() => forwarder.forward({ call, message, route, replicas, choose }));
   }
 
   #finish({ call }: MessageCall, route: Route, { end: last, headers, isBegun, node }: ReplicaAnswer): Outcome {

@@ -15,6 +15,7 @@ import { CallLimit } from "./call-limit.ts";
 import type { GatewayConfig } from "./config.ts";
 import { Connection } from "./forward/connection.ts";
 import { Connections } from "./forward/connections.ts";
+import { Forwarder } from "./forward/forwarder.ts";
 import { Listener } from "./listener.ts";
 import { passThrough } from "./pass-through.ts";
 import { RouteFile } from "./route-file.ts";
@@ -49,7 +50,9 @@ export class GatewayService implements Service {
     this.#registry = new Connection(config.registryAddress, config);
     this.#trainer = new Connection(config.trainerAddress, config);
     this.#file = new RouteFile(join(config.dataDir, "gateway"), log);
+    const forwarder = new Forwarder(config, { nodes: this.#nodes, onAttempt: () => undefined, clock });
     this.#routes = new Routes((placed) => {
+      forwarder.retain(placed.table);
       this.#nodes.retain(addressesOf(placed.table));
       return this.#file.write(placed);
     }, clock);
@@ -57,7 +60,16 @@ export class GatewayService implements Service {
     const gateway = `${config.host}:${config.port}`;
     this.#link = new RouteLink({ client: this.#control, gateway, routes: this.#routes, clock, random, log });
     const sequences = new SequenceRouter(config.sequences, clock);
-    const parts = { server: this.#server, routes: this.#routes, nodes: this.#nodes, limit, sequences, random, log };
+    const parts = {
+      server: this.#server,
+      routes: this.#routes,
+      nodes: this.#nodes,
+      forwarder,
+      limit,
+      sequences,
+      random,
+      log,
+    };
     new Listener({ ...config, serverVersion: suiteVersion() }, parts).serve();
     passThrough(parts, {
       service: "amaas.registry.v1.RegistryService",

@@ -2,11 +2,11 @@ import { status } from "@grpc/grpc-js";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import { remoteFaultOf } from "../../../lib/rpc/status.ts";
+import type { Call } from "./call.ts";
 import { type CallEnd, CallOver, endOfThrown, statusObjectOf } from "./call-end.ts";
-import type { IncomingCall } from "./incoming-call.ts";
 
 /** Writes the one line of a call that has ended: success at debug level where it is quiet, a failure with its reason at info level. */
-export function logCall(log: Log, call: IncomingCall, end: CallEnd, isQuiet: boolean, node?: string): void {
+export function logCall(log: Log, call: Call, end: CallEnd, isQuiet: boolean, node?: string): void {
   const { requestId, path: method, arrivedMs } = call;
   const isFailure = end.code !== status.OK;
   if (!isFailure && isQuiet && !log.isLevelEnabled("debug")) return;
@@ -18,7 +18,7 @@ export function logCall(log: Log, call: IncomingCall, end: CallEnd, isQuiet: boo
 }
 
 /** The end for what a step threw; an unforeseen exception is logged here, where its cause is still known. */
-export function endOfStep(log: Log, { requestId, path: method }: IncomingCall, thrown: unknown): CallEnd {
+export function endOfStep(log: Log, { requestId, path: method }: Call, thrown: unknown): CallEnd {
   const isForeseen = thrown instanceof CallOver || (thrown instanceof ServiceError && thrown.reason !== "INTERNAL");
   if (!isForeseen) log.error({ requestId, method, error: thrown }, "call broke");
   return endOfThrown(thrown);

@@ -1,26 +1,24 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { ServiceError } from "../../../lib/errors.ts";
 import { requestIdKey, requestIdOfText } from "../../../lib/rpc/call-context.ts";
+import type { Call } from "./call.ts";
 import { type CallEnd, endOfThrown } from "./call-end.ts";
 import { timeoutMsOf } from "./timeout.ts";
 
-/** A call of a caller as HTTP/2 carries it: headers, messages as bytes, an answer, and an end. */
-export class IncomingCall {
-  /** "/package.Service/Method". */
+/** A call as gRPC over HTTP/2 carries it. */
+export class IncomingCall implements Call {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly requestId: string;
-  /** `performance.now()` when it arrived. */
   readonly arrivedMs = performance.now();
   readonly stream: ServerHttp2Stream;
   #deadlineMs = Infinity;
   #timer: NodeJS.Timeout | undefined;
-  /** Why nobody waits for the answer any longer. */
   #over: CallEnd | undefined;
   #hasBegun = false;
   #isEnded = false;
   #trailers: OutgoingHttpHeaders | undefined;
-  #whenOver: ((why: CallEnd) => void) | undefined;
+  readonly #overListeners = new Set<(why: CallEnd) => void>();
   #whenDrained: (() => void) | undefined;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
@@ -37,12 +35,10 @@ export class IncomingCall {
     stream.on("drain", () => this.#whenDrained?.());
   }
 
-  /** When its caller stops waiting, in milliseconds since 1970; Infinity where it did not say. */
   get deadlineMs(): number {
     return this.#deadlineMs;
   }
 
-  /** Why nobody waits for an answer any longer; undefined while somebody does. */
   get over(): CallEnd | undefined {
     return this.#over;
   }
@@ -69,10 +65,10 @@ export class IncomingCall {
     );
   }
 
-  /** Calls back once nobody waits for an answer any longer, with the end of the call; replaces what was to be called. */
-  whenOver(listener: ((why: CallEnd) => void) | undefined): void {
-    this.#whenOver = listener;
-    if (listener !== undefined && this.#over !== undefined) listener(this.#over);
+  onOver(listener: (why: CallEnd) => void): () => void {
+    if (this.#over !== undefined) listener(this.#over);
+    else this.#overListeners.add(listener);
+    return () => this.#overListeners.delete(listener);
   }
 
   /** Ends what is under way for the call, since it is to end like that. */
@@ -80,7 +76,6 @@ export class IncomingCall {
     this.#finish(end);
   }
 
-  /** Sends headers; messages may follow. */
   respond(headers: OutgoingHttpHeaders): void {
     if (this.#isClosed || this.#hasBegun) return;
     this.#hasBegun = true;
@@ -92,17 +87,15 @@ export class IncomingCall {
     });
   }
 
-  /** Sends bytes; answers whether more are welcome. Otherwise `onDrained` is called when they are. */
   write(bytes: Buffer, onDrained: () => void): boolean {
     if (this.#isClosed || this.stream.write(bytes)) return true;
     this.#whenDrained = onDrained;
     return false;
   }
 
-  /** Ends the call, with the headers first where none were sent. */
   end(end: CallEnd, headers?: OutgoingHttpHeaders): void {
     clearTimeout(this.#timer);
-    this.#whenOver = undefined;
+    this.#overListeners.clear();
     if (this.#isEnded) return;
     this.#isEnded = true;
     if (this.stream.destroyed || this.stream.closed) return;
@@ -128,7 +121,7 @@ export class IncomingCall {
   #finish(why: CallEnd): void {
     if (this.#over !== undefined || this.#isEnded) return;
     this.#over = why;
-    this.#whenOver?.(why);
+    for (const listener of [...this.#overListeners]) listener(why);
   }
 }
 

@@ -87,9 +87,10 @@ function read(
     const { stream } = call;
     const chunks: Buffer[] = [];
     let length = 0;
+    let forget: () => unknown = () => undefined;
     const release = () => {
       stream.off("data", take).off("end", end).pause();
-      call.whenOver(undefined);
+      forget();
       signal?.removeEventListener("abort", abort);
     };
     const end = () => {
@@ -111,7 +112,7 @@ function read(
       }
     };
     stream.on("data", take).on("end", end);
-    call.whenOver((why) => fail(new CallOver(why)));
+    forget = call.onOver((why) => fail(new CallOver(why)));
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
   });

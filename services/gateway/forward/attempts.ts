@@ -1,19 +1,20 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import { status } from "@grpc/grpc-js";
-import type { IncomingCall } from "../call/incoming-call.ts";
+import type { Call } from "../call/call.ts";
 import { headOf } from "./call-head.ts";
 import type { Connections } from "./connections.ts";
-import { type Exchanged, exchange } from "./exchange.ts";
+import { type Exchanged, exchange, Race } from "./exchange.ts";
+import type { RetryBudget } from "./retry-budget.ts";
 
 /** How a call that several replicas could answer ended, and where. */
 export interface ReplicaAnswer extends Exchanged {
-  /** The address of the node that was asked last. */
+  /** The address of the node whose end it is. */
   readonly node: string;
 }
 
 /** A call that several replicas could answer. */
 export interface ReplicaCall {
-  readonly call: IncomingCall;
+  readonly call: Call;
   /** With the bytes before it. */
   readonly message: Buffer;
   /** What the node gets besides the caller's headers. */
@@ -24,32 +25,100 @@ export interface ReplicaCall {
   readonly choose: (addresses: readonly string[]) => string;
 }
 
+/** How a call is tried. */
+export interface AttemptOptions {
+  readonly nodes: Connections;
+  /** Replicas that are asked at most. */
+  readonly attemptsMax: number;
+  readonly budget: RetryBudget;
+  /** After how long without an answer another replica is asked too, in milliseconds; undefined for never. */
+  readonly hedgeAfterMs: number | undefined;
+  /** Hears how each attempt ended that nobody has cut short, and how long it took, in milliseconds. */
+  readonly onAttempt: (node: string, exchanged: Exchanged, ms: number) => void;
+}
+
 /**
- * Sends an idempotent call to one of several replicas; where that node was lost before any of its answer was there, or no longer
- * holds the version, once more to another one. The deadline and the caller's cancellation cover all attempts. Never rejects;
- * `replicas` is not empty.
+ * Sends an idempotent call to one of several replicas, and again to others: where a node was lost before any of its answer was there,
+ * or no longer holds the version, and where it takes longer than it mostly does; then the first answer counts. The budget bounds how
+ * often, the deadline and the caller's cancellation cover all attempts. Never rejects; `replicas` is not empty.
  */
 export async function forwardToReplica(
   replicas: readonly string[],
-  nodes: Connections,
-  { call, message, own, servedBy, choose }: ReplicaCall,
+  request: ReplicaCall,
+  options: AttemptOptions,
 ): Promise<ReplicaAnswer> {
+  const { attemptsMax, budget, hedgeAfterMs } = options;
+  const { call } = request;
+  const race = new Race();
+  const running = new Set<Promise<ReplicaAnswer>>();
   let candidates = replicas;
-  for (let attempt = 1; ; attempt++) {
-    const node = choose(candidates);
-    const answer = await exchange(nodes.at(node), call, {
-      head: headOf(call, own),
-      send: (stream) => stream.end(message),
-      own: servedBy(node),
-      isEager: false,
-    });
+  let attempts = 0;
+  const begin = () => {
+    const node = request.choose(candidates);
     candidates = candidates.filter((address) => address !== node);
-    const isLast = attempt === attemptsMax || candidates.length === 0 || answer.isBegun;
-    if (isLast || call.over !== undefined || !isLost(answer)) return { ...answer, node };
+    attempts++;
+    const answer: Promise<ReplicaAnswer> = attempt(node, request, race, options).finally(() => running.delete(answer));
+    running.add(answer);
+  };
+  const mayBegin = () => attempts < attemptsMax && candidates.length > 0 && call.over === undefined && budget.take();
+  budget.noteCall();
+  begin();
+  const timer = new Timer();
+  let hedge = hedgeAfterMs === undefined || candidates.length === 0 ? undefined : timer.after(hedgeAfterMs);
+  try {
+    for (;;) {
+      const waits: readonly Promise<ReplicaAnswer | undefined>[] =
+        hedge === undefined ? [...running] : [...running, hedge];
+      const answer = await (waits.length === 1 ? waits[0]! : Promise.race(waits));
+      if (answer === undefined) {
+        hedge = undefined;
+        if (!race.isWon && mayBegin()) begin();
+      } else if (answer.isBegun || call.over !== undefined || !isLost(answer)) {
+        race.end();
+        return answer;
+      } else if (running.size === 0) {
+        if (!mayBegin()) return answer;
+        begin();
+      }
+    }
+  } finally {
+    timer.cancel();
   }
 }
 
-const attemptsMax = 2;
+async function attempt(
+  node: string,
+  { call, message, own, servedBy }: ReplicaCall,
+  race: Race,
+  { nodes, onAttempt }: AttemptOptions,
+): Promise<ReplicaAnswer> {
+  const beginMs = performance.now();
+  const exchanged = await exchange(nodes.at(node), call, {
+    head: headOf(call, own),
+    send: (stream) => stream.end(message),
+    own: servedBy(node),
+    isEager: false,
+    race,
+  });
+  const isCut = call.over !== undefined || (race.isWon && !exchanged.isBegun);
+  if (!isCut) onAttempt(node, exchanged, performance.now() - beginMs);
+  return { ...exchanged, node };
+}
+
+/** A time that may be given up. */
+class Timer {
+  #timer: NodeJS.Timeout | undefined;
+
+  after(ms: number): Promise<undefined> {
+    return new Promise((resolve) => {
+      this.#timer = setTimeout(() => resolve(undefined), ms);
+    });
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timer);
+  }
+}
 
 /** Whether the node, or the way to it, or the version on it, is gone. CANCELLED is what a dying grpc-js says. */
 function isLost({ end: { code } }: Exchanged): boolean {

@@ -1,8 +1,8 @@
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
 import { messageOf } from "../../../lib/errors.ts";
+import type { Call } from "../call/call.ts";
 import { type CallEnd, endOfHeaders, endOfLoss } from "../call/call-end.ts";
 import { withoutHopByHop } from "../call/crossing.ts";
-import type { IncomingCall } from "../call/incoming-call.ts";
 import type { Connection } from "./connection.ts";
 
 /** How an exchange with another server ended. */
@@ -23,6 +23,37 @@ export interface ExchangeOptions {
   readonly own: OutgoingHttpHeaders;
   /** Whether the caller gets the headers before the first message is there. */
   readonly isEager: boolean;
+  /** Ends the exchange from outside, as long as the caller has seen nothing of it. */
+  readonly race?: Race;
+}
+
+/** Several exchanges for one call: the first whose message is there answers it. */
+export class Race {
+  readonly #running = new Set<(lost: CallEnd) => void>();
+  #isWon = false;
+
+  /** Whether one has won, or nobody can any longer. */
+  get isWon(): boolean {
+    return this.#isWon;
+  }
+
+  /** Takes part until the answer is called; `lose` is called when another has won. */
+  join(lose: (lost: CallEnd) => void): () => void {
+    this.#running.add(lose);
+    return () => this.#running.delete(lose);
+  }
+
+  /** The exchange of `lose` has won. */
+  win(lose: (lost: CallEnd) => void): void {
+    this.#running.delete(lose);
+    this.end();
+  }
+
+  /** Ends all that are running. */
+  end(): void {
+    this.#isWon = true;
+    for (const lose of [...this.#running]) lose(endOfLoss("another replica was faster"));
+  }
 }
 
 /**
@@ -31,8 +62,8 @@ export interface ExchangeOptions {
  */
 export function exchange(
   connection: Connection,
-  call: IncomingCall,
-  { head, send, own, isEager }: ExchangeOptions,
+  call: Call,
+  { head, send, own, isEager, race }: ExchangeOptions,
 ): Promise<Exchanged> {
   return new Promise((resolve) => {
     let headers: OutgoingHttpHeaders | undefined;
@@ -50,20 +81,22 @@ export function exchange(
     const begin = () => {
       if (isBegun) return;
       isBegun = true;
+      race?.win(settle);
       call.respond({ ...headers, ...own });
     };
     const settle = (end: CallEnd) => {
       if (isSettled) return;
       isSettled = true;
-      call.whenOver(undefined);
+      forget();
+      leave?.();
       resolve({ end, headers: headers && { ...headers, ...own }, isBegun });
       // It may have ended before all was sent, or before it was over.
       if (!stream.closed && !(stream.writableEnded && stream.readableEnded)) stream.close(constants.NGHTTP2_CANCEL);
     };
     stream.on("response", (received: IncomingHttpHeaders, flags: number) => {
-      if (flags & constants.NGHTTP2_FLAG_END_STREAM || String(received[":status"]) !== "200")
+      if (flags & constants.NGHTTP2_FLAG_END_STREAM || String(received[":status"]) !== "200") {
         last = endOfHeaders(received);
-      else {
+      } else {
         headers = withoutHopByHop(received);
         if (isEager) begin();
       }
@@ -85,7 +118,9 @@ export function exchange(
     stream.once("close", () =>
       settle(last ?? endOfLoss(failure === undefined ? "the connection was lost" : messageOf(failure))),
     );
-    call.whenOver(settle);
-    if (call.over === undefined) send(stream);
+    let forget: () => void = () => undefined;
+    const leave = race?.join(settle);
+    forget = call.onOver(settle);
+    if (!isSettled) send(stream);
   });
 }

@@ -1,0 +1,105 @@
+import type { OutgoingHttpHeaders } from "node:http2";
+import type { Clock } from "../../../lib/clock.ts";
+import type { Call } from "../call/call.ts";
+import type { Route } from "../routing.ts";
+import { forwardToReplica, type ReplicaAnswer } from "./attempts.ts";
+import type { Connections } from "./connections.ts";
+import type { Exchanged } from "./exchange.ts";
+import { Latencies } from "./latencies.ts";
+import { RetryBudget } from "./retry-budget.ts";
+import { servedHeaders, versionHeader } from "./served.ts";
+
+/** How calls are tried. */
+export interface ForwarderConfig {
+  /** Replicas that are asked at most for one call. */
+  readonly attemptsMax: number;
+  /** How many calls of a model may be sent once more, as a share of all, from 0 to 1. */
+  readonly retryShare: number;
+}
+
+/** What forwarding needs. */
+export interface ForwarderParts {
+  readonly nodes: Connections;
+  /** Hears how each attempt ended, and how long it took, in milliseconds. */
+  readonly onAttempt: (node: string, exchanged: Exchanged, ms: number) => void;
+  readonly clock: Clock;
+}
+
+/** When a call is sent to another replica too. */
+export interface HedgePolicy {
+  /** Of the model's latencies, from 0 to 1. */
+  readonly quantile: number;
+  readonly delayMsMin: number;
+}
+
+/** A call, and where it may go. */
+export interface RoutedCall {
+  readonly call: Call;
+  /** With the bytes before it. */
+  readonly message: Buffer;
+  readonly route: Route;
+  /** Not empty. */
+  readonly replicas: readonly string[];
+  /** Chooses one of them. */
+  readonly choose: (addresses: readonly string[]) => string;
+  /** Undefined where nobody else is asked before an answer is overdue. */
+  readonly hedging?: HedgePolicy | undefined;
+}
+
+interface ModelRecord {
+  readonly budget: RetryBudget;
+  readonly latencies: Latencies;
+}
+
+/** Forwards calls with one message each way, and remembers of each model what later calls need. */
+export class Forwarder {
+  readonly #config: ForwarderConfig;
+  readonly #parts: ForwarderParts;
+  readonly #models = new Map<string, ModelRecord>();
+
+  constructor(config: ForwarderConfig, parts: ForwarderParts) {
+    this.#config = config;
+    this.#parts = parts;
+  }
+
+  /** Carries one to a replica and its answer to the caller, besides its end. Never rejects. */
+  async forward({ call, message, route, replicas, choose, hedging }: RoutedCall): Promise<ReplicaAnswer> {
+    const { nodes, onAttempt } = this.#parts;
+    const { budget, latencies } = this.#recordOf(route.model);
+    const own: OutgoingHttpHeaders = versionHeader(route);
+    return forwardToReplica(
+      replicas,
+      { call, message, own, servedBy: (node) => servedHeaders(route, node), choose },
+      {
+        nodes,
+        attemptsMax: this.#config.attemptsMax,
+        budget,
+        hedgeAfterMs: hedging && hedgeDelayMs(latencies, hedging),
+        onAttempt: (node, exchanged, ms) => {
+          if (exchanged.isBegun) latencies.note(ms);
+          onAttempt(node, exchanged, ms);
+        },
+      },
+    );
+  }
+
+  /** Forgets models that are not among these. */
+  retain(models: { has(model: string): boolean }): void {
+    for (const model of this.#models.keys()) if (!models.has(model)) this.#models.delete(model);
+  }
+
+  #recordOf(model: string): ModelRecord {
+    let record = this.#models.get(model);
+    if (record === undefined) {
+      const budget = new RetryBudget(this.#config.retryShare, this.#parts.clock);
+      record = { budget, latencies: new Latencies() };
+      this.#models.set(model, record);
+    }
+    return record;
+  }
+}
+
+function hedgeDelayMs(latencies: Latencies, { quantile, delayMsMin }: HedgePolicy): number | undefined {
+  const ms = latencies.quantile(quantile);
+  return ms === undefined ? undefined : Math.max(ms, delayMsMin);
+}
