@@ -1,4 +1,7 @@
 import { messageOf, ServiceError } from "../errors.ts";
+import { readMessage } from "./message-reader.ts";
+import type { LargeInteger } from "./message-type.ts";
+import { writeMessage } from "./message-writer.ts";
 import { modelType } from "./schema.ts";
 
 /**
@@ -21,8 +24,8 @@ export interface FunctionProto {
   readonly node?: readonly NodeProto[];
 }
 
-/** A 64-bit integer as protobuf.js gives it; {@link integerOf} makes it a number. */
-export type Int64 = number | { readonly low: number; readonly high: number; readonly unsigned: boolean };
+/** A 64-bit integer; {@link integerOf} makes it a number. */
+export type Int64 = number | LargeInteger;
 
 export interface StringEntryProto {
   readonly key?: string;
@@ -107,7 +110,7 @@ export function readModel(bytes: Uint8Array): ModelProto {
   if (bytes.byteLength === 0) throw notAModel("it is empty");
   let model: ModelProto;
   try {
-    model = modelType.decode(bytes) as ModelProto;
+    model = readMessage(modelType, bytes) as ModelProto;
   } catch (cause) {
     throw notAModel(`its ${bytes.byteLength} bytes are not a protobuf message of a model (${messageOf(cause)})`, cause);
   }
@@ -119,7 +122,7 @@ export function readModel(bytes: Uint8Array): ModelProto {
 
 /** Writes an ONNX file. What {@link readModel} gave is written back without loss. */
 export function writeModel(model: ModelProto): Uint8Array {
-  return modelType.encode(model).finish();
+  return writeMessage(modelType, model);
 }
 
 /** Throws a RangeError where a number cannot hold the integer exactly. */

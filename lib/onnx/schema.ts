@@ -1,11 +1,11 @@
-import protobuf from "protobufjs";
+import { type Messages, type MessageType, messageTypes } from "./message-type.ts";
 
 /**
  * The messages of ONNX files, as field name → number and type: IR version 14 (onnx 1.23, `onnx-ml.proto`), with every
  * field, so that reading and writing a file loses nothing. `[]` marks repeated fields, `[packed]` those that are written
  * packed. Presence is kept (proto2), so a field that was set to its default is written again. Enumerations are int32.
  */
-const messages = {
+export const messages = {
   ModelProto: {
     irVersion: [1, "int64"],
     producerName: [2, "string"],
@@ -144,27 +144,7 @@ const messages = {
   },
   SegmentProto: { begin: [1, "int64"], end: [2, "int64"] },
   SparseTensorProto: { values: [1, "TensorProto"], indices: [2, "TensorProto"], dims: [3, "int64[]"] },
-} as const satisfies Record<string, Record<string, readonly [id: number, type: string]>>;
+} as const satisfies Messages;
 
-const root = protobuf.Root.fromJSON({ nested: { onnx: { nested: descriptors() } } });
-
-/** protobuf.js's codec for a whole model. */
-export const modelType: protobuf.Type = root.lookupType("onnx.ModelProto");
-
-function descriptors(): Record<string, protobuf.IType> {
-  const described = Object.entries(messages).map(([name, fields]) => {
-    const entries = Object.entries(fields).map(([field, [id, type]]) => [field, fieldOf(id, type)]);
-    return [name, { fields: Object.fromEntries(entries) }];
-  });
-  return Object.fromEntries(described);
-}
-
-function fieldOf(id: number, type: string): protobuf.IField & { rule?: string } {
-  const [base, mark] = type.split("[");
-  return {
-    id,
-    type: base,
-    rule: mark && "repeated",
-    options: mark && { packed: mark === "packed]" },
-  } as protobuf.IField;
-}
+/** A whole model. */
+export const modelType: MessageType = messageTypes(messages).ModelProto;
