@@ -84,7 +84,7 @@ describe("a forwarder", () => {
     const onAttempt = (node: string) => attempts.push(node);
     forwarder = new Forwarder(
       { attemptsMax: 3, retryShare: 0.2 },
-      { nodes: connections, onAttempt, clock: systemClock },
+      { nodes: connections, onAttempt, clock: new ManualClock() },
     );
   });
   afterEach(async () => {
