@@ -12,9 +12,9 @@ const doors: Readonly<Record<string, readonly RegExp[]>> = {
   "@aws-sdk/lib-storage": [/^services\/registry\/artifacts\/s3-bytes\.ts$/],
   "@grpc/grpc-js": [
     /^lib\/rpc\//,
-    /^services\/gateway\/(listener\.ts$|edge\/|forward\/)/,
+    /^services\/gateway\/(listener\.ts$|call\/|forward\/)/,
     /^deploy\/probe\.mjs$/,
-    /^bench\/(registry|inference)\/load\/bare-server\.ts$/,
+    /^bench\/(registry|inference|gateway)\/load\//,
   ],
   "@grpc/proto-loader": [/^lib\/rpc\//],
   "@grpc/reflection": [/^lib\/rpc\//],

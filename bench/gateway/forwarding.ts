@@ -4,7 +4,7 @@ import { beside, inRounds, type Measured } from "../harness/figures.ts";
 import { cpuSeconds } from "../harness/process-figures.ts";
 import type { Workplace } from "../harness/scenario.ts";
 import { startNginx } from "./nginx.ts";
-import { oneModel, startGateway } from "./running-gateway.ts";
+import { routeOf, startGateway } from "./running-gateway.ts";
 
 const rounds = 5;
 const sizes = [
@@ -17,7 +17,7 @@ export async function forwarding(place: Workplace): Promise<Measured[]> {
   const load = (name: string) => new URL(`load/${name}`, import.meta.url);
   const node = new BenchProcess<typeof import("./load/echo-node.ts")>(load("echo-node"), place);
   const nodePort = await node.call("listen");
-  const gateway = await startGateway(place, oneModel("m", `127.0.0.1:${nodePort}`));
+  const gateway = await startGateway(place, [routeOf("m", `127.0.0.1:${nodePort}`)]);
   const proxy = new BenchProcess<typeof import("./load/plain-proxy.ts")>(load("plain-proxy"), place);
   const proxyPort = await proxy.call("listen", nodePort);
   const nginx = await startNginx(place, nodePort);

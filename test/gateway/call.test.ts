@@ -10,7 +10,7 @@ import { framed } from "../../services/gateway/call/messages.ts";
 import { timeoutMsOf, timeoutText } from "../../services/gateway/call/timeout.ts";
 import { FakeNode } from "./fake-node.ts";
 import { FakeRegistry } from "./fake-registry.ts";
-import { emptyFolder, Harness, inferPath, routeOf } from "./harness.ts";
+import { emptyFolder, faultOf, Harness, inferPath, routeOf } from "./harness.ts";
 
 describe("the headers of gRPC", () => {
   for (const [text, ms] of [
@@ -169,6 +169,13 @@ describe("the gateway, for whoever speaks HTTP/2 by himself,", () => {
     expect((await call(framed(message), { "content-type": "application/json" }))[0]).to.equal(415);
     const path = "/inference.GRPCInferenceService/ModelGuess";
     expect((await call(framed(message), { ":path": path })).slice(0, 2)).to.deep.equal([200, status.UNIMPLEMENTED]);
+  });
+
+  it("answers for the server by itself", async () => {
+    expect((await gateway.infer("ServerLive", {})).message).to.deep.equal(Buffer.from([8, 1]));
+    expect((await gateway.infer("ServerReady", {})).message).to.deep.equal(Buffer.from([8, 1]));
+    expect((await gateway.infer("ServerMetadata", {})).message.toString()).to.contain("amaas");
+    expect((await faultOf(gateway.infer("LogSettings", {}))).code).to.equal(status.UNIMPLEMENTED);
   });
 
   it("understands a node that is a web server", async () => {

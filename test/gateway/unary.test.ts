@@ -293,11 +293,4 @@ describe("the gateway, for one message each way,", () => {
       if (outcome === "gone") break;
     }
   });
-
-  it("answers for the server by itself", async () => {
-    expect((await gateway.infer("ServerLive", {})).message).to.deep.equal(Buffer.from([8, 1]));
-    expect((await gateway.infer("ServerReady", {})).message).to.deep.equal(Buffer.from([8, 1]));
-    expect((await gateway.infer("ServerMetadata", {})).message.toString()).to.contain("amaas");
-    expect((await faultOf(gateway.infer("LogSettings", {}))).code).to.equal(status.UNIMPLEMENTED);
-  });
 });
