@@ -42,8 +42,18 @@ describe("the policy of a node whose memory is bounded", () => {
   it("unloads what was used least recently, and waits until it has gone", () => {
     const loaded = [held(a, 7), held(b, 5)];
     expect(next([a, b, c], loaded, "c")).to.equal("unload b");
-    expect(next([a, b, c], [held(a, 7), held(b, 5, { kind: "unloading" })], "c")).to.equal("nothing");
+    expect(next([a, b, c], [held(a, 7), held(b, 5, { kind: "unloading", isLeftBehind: false })], "c")).to.equal(
+      "nothing",
+    );
     expect(next([a, b, c], [held(a, 7)], "c")).to.equal("load c");
+  });
+
+  it("does not wait for memory that threads hold which do not come back, and does not give it away", () => {
+    const left = held(b, 5, { kind: "unloading", isLeftBehind: true });
+    expect(next([a, b], [left], "b")).to.equal("load b");
+    expect(next([a, b, c], [held(a, 7), left], "c")).to.equal("unload a");
+    const world = [[pinned("p", 70)], [left]] as const;
+    expect([next(...world), refusals(snapshot(...world)).size]).to.deep.equal(["nothing", 1]);
   });
 
   it("unloads nothing that requests wait for, and nothing that has to stay", () => {
@@ -125,7 +135,7 @@ describe("the policy of a node whose memory is bounded", () => {
             if (action?.kind === "load") replicas.push(held(action.aspired, ++timeMs, { kind: "loading" }));
             else if (action?.kind === "unload") {
               replicas = replicas.map((one) =>
-                one === action.replica ? { ...one, state: { kind: "unloading" } } : one,
+                one === action.replica ? { ...one, state: { kind: "unloading", isLeftBehind: false } } : one,
               );
             } else {
               replicas = replicas

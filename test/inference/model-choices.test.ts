@@ -61,10 +61,13 @@ describe("of what is assigned to a node", () => {
   it("the index tells how far each version is, and why", () => {
     const assigned = ["a", "b", "c", "d", "e", "f"].map((model) => aspiredVersion(model, 1));
     const states: Readonly<Record<string, readonly ReplicaState[]>> = {
-      a: [{ kind: "unloading" }, { kind: "ready", signature: { inputs: [], outputs: [] } }],
+      a: [
+        { kind: "unloading", isLeftBehind: false },
+        { kind: "ready", signature: { inputs: [], outputs: [] } },
+      ],
       b: [{ kind: "failed", reason: "torn", retryAtMs: 0 }],
       c: [{ kind: "loading" }],
-      z: [{ kind: "unloading" }],
+      z: [{ kind: "unloading", isLeftBehind: false }],
     };
     const held = Object.entries(states).flatMap(([model, all]) =>
       all.map((state) => ({ aspired: aspiredVersion(model, 1), state, lastUsedMs: 0, hasSequences: false })),

@@ -10,7 +10,7 @@ const version = (model: string, number: number, details: Parameters<typeof aspir
   aspiredVersion(model, number, details);
 const ready: ReplicaState = { kind: "ready", signature: { inputs: [], outputs: [] } };
 const loading: ReplicaState = { kind: "loading" };
-const unloading: ReplicaState = { kind: "unloading" };
+const unloading: ReplicaState = { kind: "unloading", isLeftBehind: false };
 const failed = (retryAtMs: number): ReplicaState => ({ kind: "failed", reason: "no", retryAtMs });
 const held = (aspired: AspiredVersion, state: ReplicaState): HeldVersion => ({
   aspired,
@@ -35,6 +35,15 @@ describe("the policy of a node", () => {
     const aspired = [version("b", 1), version("a", 1)];
     expect(next(aspired, [])).to.deep.equal({ kind: "load", aspired: aspired[0] });
     expect(next(aspired, [held(aspired[0], loading)])).to.deep.equal({ kind: "load", aspired: aspired[1] });
+  });
+
+  it("loads a version again of which only threads are left that do not come back", () => {
+    const aspired = [version("a", 1)];
+    expect(next(aspired, [held(aspired[0], unloading)])).to.equal(undefined);
+    const left = held(aspired[0], { kind: "unloading", isLeftBehind: true });
+    expect(next(aspired, [left])).to.deep.equal({ kind: "load", aspired: aspired[0] });
+    expect(next(aspired, [left, held(aspired[0], loading)])).to.equal(undefined);
+    expect(next([], [left])).to.equal(undefined);
   });
 
   it("loads at most so many versions at the same time", () => {

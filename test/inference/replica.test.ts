@@ -14,7 +14,9 @@ const aspired = aspiredVersion("digits", 3);
 describe("a replica", () => {
   /** What pools leave behind. */
   let gone: Promise<void>;
+  let clock: ManualClock;
   beforeEach(() => {
+    clock = new ManualClock();
     gone = Promise.resolve();
   });
   /** Each load takes the next outcome: a fault, or "loaded". */
@@ -27,6 +29,7 @@ describe("a replica", () => {
           if (outcome instanceof ServiceError) throw outcome;
           return signature;
         },
+        stop: async () => undefined,
         gone: () => {
           stops.push(1);
           return gone;
@@ -44,7 +47,7 @@ describe("a replica", () => {
       random: () => 0,
       log: createLog("test", "silent"),
     };
-    return { replica: new Replica(aspired, { ...options, clock: new ManualClock() }), stops };
+    return { replica: new Replica(aspired, { ...options, clock }), stops };
   };
   const away = new ServiceError("SERVICE_UNAVAILABLE", "the registry is away");
 
@@ -102,7 +105,9 @@ describe("a replica", () => {
       isUnloaded = true;
     });
     await settled();
-    expect(isUnloaded).to.equal(false);
+    expect(replica.state).to.deep.equal({ kind: "unloading", isLeftBehind: false });
+    clock.advance(5000);
+    expect([replica.state, isUnloaded]).to.deep.equal([{ kind: "unloading", isLeftBehind: true }, false]);
     end();
     await unloaded;
   });

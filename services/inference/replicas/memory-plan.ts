@@ -1,5 +1,5 @@
 import { type AspiredVersion, isSameVersion } from "./aspired-version.ts";
-import type { HeldVersion, PolicySnapshot } from "./policy-snapshot.ts";
+import { type HeldVersion, isLeftBehind, type PolicySnapshot } from "./policy-snapshot.ts";
 
 /** What a version needs that is to be loaded. */
 export type Room<Held> =
@@ -27,7 +27,8 @@ export function roomFor<Held extends HeldVersion>(
   const loaded = held.filter(({ state }) => state.kind !== "failed" && state.kind !== "dormant");
   const freeBytes = budgetBytes - bytesOf(loaded);
   if (neededBytes <= freeBytes) return { kind: "free" };
-  const leavingBytes = freeBytes + bytesOf(loaded.filter(({ state }) => state.kind === "unloading"));
+  const leavingBytes =
+    freeBytes + bytesOf(loaded.filter((one) => one.state.kind === "unloading" && !isLeftBehind(one)));
   if (neededBytes <= leavingBytes) return { kind: "short", victims: [] };
   const isAssigned = (one: Held) => assigned(one.aspired) !== undefined;
   const isNeeded = (one: Held) => one.hasSequences || isDemanded(one.aspired);

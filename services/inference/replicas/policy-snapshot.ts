@@ -11,6 +11,11 @@ export interface HeldVersion {
   readonly hasSequences: boolean;
 }
 
+/** Whether nothing is left of it but threads that do not come back: it takes memory, and nobody waits for its end. */
+export function isLeftBehind({ state }: Pick<HeldVersion, "state">): boolean {
+  return state.kind === "unloading" && state.isLeftBehind;
+}
+
 /** All that the policy decides from. */
 export interface PolicySnapshot<Held extends HeldVersion> {
   readonly nowMs: number;

@@ -1,6 +1,6 @@
 import { type AspiredVersion, contradict, isSameNumber, isSameVersion } from "./aspired-version.ts";
 import { type Room, roomFor } from "./memory-plan.ts";
-import type { HeldVersion, PolicySnapshot } from "./policy-snapshot.ts";
+import { type HeldVersion, isLeftBehind, type PolicySnapshot } from "./policy-snapshot.ts";
 
 /** One step towards the aspired versions. */
 export type PolicyAction<Held> =
@@ -44,7 +44,7 @@ type LoadStep<Held> = Extract<PolicyAction<Held>, { readonly kind: "load" | "ret
 /** In the order in which they should be done. */
 function loadSteps<Held extends HeldVersion>(snapshot: PolicySnapshot<Held>): readonly LoadStep<Held>[] {
   const missing = missingVersions(snapshot).map((version): LoadStep<Held> => {
-    const replica = snapshot.held.find(({ aspired: own }) => isSameVersion(own, version));
+    const replica = snapshot.held.find((one) => !isLeftBehind(one) && isSameVersion(one.aspired, version));
     return replica === undefined ? { kind: "load", aspired: version } : { kind: "retry", replica };
   });
   return [...missing, ...dueAgain(snapshot).map((replica): LoadStep<Held> => ({ kind: "retry", replica }))];
@@ -73,7 +73,7 @@ export function refusals<Held extends HeldVersion>(
 /** What should be loaded and is not held, or only rests, in the order of the assignment. */
 function missingVersions({ aspired, held, isDemanded }: PolicySnapshot<HeldVersion>): readonly AspiredVersion[] {
   const isWanted = (version: AspiredVersion) => !version.isOnDemand || isDemanded(version);
-  const awake = held.filter(({ state }) => state.kind !== "dormant");
+  const awake = held.filter((one) => one.state.kind !== "dormant" && !isLeftBehind(one));
   return aspired.filter((version) => isWanted(version) && !awake.some((one) => isInPlace(one.aspired, version)));
 }
 

@@ -4,7 +4,7 @@ import { type AspiredVersion, filesOf, isSameVersion } from "./aspired-version.t
 import { Demand, type DemandBounds } from "./demand.ts";
 import { type ModelTable, modelTable, refusedState, stateOf, takesRequests } from "./model-table.ts";
 import { nextAction, nextRetryMs, refusals, waitsForRoom } from "./policy.ts";
-import type { HeldVersion, PolicySnapshot } from "./policy-snapshot.ts";
+import { type HeldVersion, isLeftBehind, type PolicySnapshot } from "./policy-snapshot.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
 import { type ReadyVersion, readyEntry, resolveVersion } from "./resolve.ts";
 
@@ -53,7 +53,7 @@ export class ReplicaSet {
 
   /** How far a version is with just these settings; undefined where it is not held with them, and may yet be. */
   stateFor(aspired: AspiredVersion): ReplicaState | undefined {
-    const held = [...this.#held].find((replica) => isSameVersion(replica.aspired, aspired));
+    const held = [...this.#held].find((replica) => !isLeftBehind(replica) && isSameVersion(replica.aspired, aspired));
     const refusal = this.refusalOf(aspired);
     return held?.state ?? (refusal === undefined ? undefined : refusedState(refusal));
   }

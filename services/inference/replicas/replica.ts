@@ -25,8 +25,8 @@ export type ReplicaState =
   | { readonly kind: "ready"; readonly signature: Signature }
   /** It could not be loaded; it may be tried again from `retryAtMs`, in milliseconds since 1970, or Infinity. */
   | { readonly kind: "failed"; readonly reason: string; readonly retryAtMs: number }
-  /** It finishes what it accepted and frees its memory. */
-  | { readonly kind: "unloading" };
+  /** It finishes what it accepted and frees its memory; or only threads are left that do not come back, if ever. */
+  | { readonly kind: "unloading"; readonly isLeftBehind: boolean };
 
 /** What a replica is made of. */
 export interface ReplicaOptions {
@@ -152,10 +152,17 @@ export class Replica {
   }
 
   async #unload(): Promise<void> {
-    this.#state = { kind: "unloading" };
+    this.#state = { kind: "unloading", isLeftBehind: false };
     await this.#loading;
     await this.#runner?.stop();
+    await Promise.all([this.#pool?.stop(), this.#abandoned]);
+    const { clock, onChange } = this.#options;
+    const cancelTimer = clock.after(goneMsMax, () => {
+      this.#state = { kind: "unloading", isLeftBehind: true };
+      onChange();
+    });
     await Promise.all([this.#pool?.gone(), this.#gone]);
+    cancelTimer();
     this.#log.info({}, "version unloaded");
   }
 
@@ -254,6 +261,9 @@ export class Replica {
     if (this.#state.kind === "loading") this.#state = state;
   }
 }
+
+/** How long threads and processes that are lost may take to end before they count as left behind. */
+const goneMsMax = 5000;
 
 const lasting: ReadonlySet<Reason> = new Set(["ARTIFACT_INVALID", "REQUEST_INVALID", "TENSOR_INVALID"]);
 
