@@ -103,9 +103,12 @@ function unknownVersion(model: ModelRoute, text: string): ServiceError {
   }
   const isNumber = /^-?\d+$/.test(text);
   const word = isNumber ? "version" : "alias";
+  const written = isNumber ? shown(text) : `'${shown(text)}'`;
+  // Triton has no aliases, and its clients look for what it says of texts that are no number.
+  const why = isNumber ? "" : `: failed to get model version from specified version string ${written}`;
   return new ServiceError(
     isNumber ? "VERSION_NOT_FOUND" : "ALIAS_NOT_FOUND",
-    `Request for unknown model: '${name}' ${word} ${isNumber ? shown(text) : `'${shown(text)}'`} is not found; ${known}`,
+    `Request for unknown model: '${name}' ${word} ${written} is not found${why}; ${known}`,
     { metadata: { model: name, [word]: shown(text) } },
   );
 }

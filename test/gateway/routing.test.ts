@@ -177,6 +177,8 @@ describe("routing", () => {
       const fault = faultOf(() => to("digits", version));
       expect(fault.reason).to.equal(reason);
       expect(fault.message).to.match(/^Request for unknown model: 'digits' /);
+      const tritons = `failed to get model version from specified version string '${version}'`;
+      expect(fault.message.includes(tritons)).to.equal(reason === "ALIAS_NOT_FOUND");
       expect(fault.message).to.contain("versions: 13, 12, 2, 1; aliases: broken (99), default (2), next (12)");
     });
   }

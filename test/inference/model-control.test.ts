@@ -152,7 +152,7 @@ describe("clients that control the models of a node", function () {
       instance_group: [{ name: "adding_0", count: 2, kind: "KIND_CPU" }],
     });
     const wrong = { ...last, input: [{ ...(last.input[0] as object), data_type: "TYPE_INT8" }] };
-    const contradiction = 'config.input[0].data_type is "TYPE_INT8"; needed: "TYPE_FP32"';
+    const contradiction = "failed to load 'adding': " + 'config.input[0].data_type is "TYPE_INT8"; needed: "TYPE_FP32"';
     expect(await fault(load("adding", wrong))).to.include({ reason: "REQUEST_INVALID", message: contradiction });
     expect(await ask()).to.deep.equal(["1", 1, 1]);
     // What is not loaded is known once it is.

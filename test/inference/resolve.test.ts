@@ -110,7 +110,10 @@ describe("the version that a call means", () => {
       const models = await table();
       expect(fault(() => resolveVersion(models, "digits", reference))).to.include({
         reason: "VERSION_NOT_FOUND",
-        message: `Request for unknown model: 'digits' version '${reference}' is not found; versions here: 1, 2, 3; aliases: 'canary'`,
+        message:
+          `Request for unknown model: 'digits' version '${reference}' is not found` +
+          (reference === "stable" ? ": failed to get model version from specified version string 'stable'" : "") +
+          "; versions here: 1, 2, 3; aliases: 'canary'",
       });
     });
   }

@@ -2,10 +2,11 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { modelName } from "../../lib/resource-names.ts";
 import { publish } from "../system/publishing.ts";
 import { RunningSuite } from "../system/running-suite.ts";
 import { served } from "../system/served.ts";
-import { models, samples } from "./models.ts";
+import { models, samples, settings } from "./models.ts";
 
 // The entry of `npm run interop`: clients of other projects, as they are on PyPI, against the whole suite.
 const folder = fileURLToPath(new URL("test/interop/", import.meta.resolve("#package.json")));
@@ -16,8 +17,21 @@ const python = join(environment, "bin", "python");
 await prepare();
 const suite = new RunningSuite();
 try {
-  await suite.start({ AMAAS_INFERENCE_MODEL_CONTROL: "explicit", AMAAS_INFERENCE_LOAD_MODELS: "*" });
-  for (const [name, bytes] of Object.entries(models)) await publish(suite.registry, name, bytes, samples[name]);
+  await suite.start({
+    AMAAS_INFERENCE_MODEL_CONTROL: "explicit",
+    AMAAS_INFERENCE_LOAD_MODELS: "*",
+    // Some of Triton's own programs insist on it.
+    AMAAS_SERVER_NAME: "triton",
+  });
+  for (const [name, bytes] of Object.entries(models)) {
+    await suite.registry.unary("CreateModel", { modelId: name });
+    const wanted = settings[name];
+    if (wanted !== undefined) {
+      const named = { ...wanted, name: `${modelName(name)}/servingSettings` };
+      await suite.registry.unary("UpdateServingSettings", { settings: named });
+    }
+    await publish(suite.registry, name, bytes, samples[name]);
+  }
   for (const name of Object.keys(models)) await served(suite.inference, name);
   const gateway = suite.gateway;
   const node = suite.members.get("inference")!.address;

@@ -20,13 +20,16 @@ export function repositoryHandlers(
     const configs = () => readyConfigs(replicas.table, model, node);
     const choice = control.choiceOf(model);
     const known = configs();
-    const { changes, description } = configChanges(config, model, {
-      configs: known,
-      changes: choice.kind === "loaded" ? choice.changes : {},
-      instanceGroups: control.assigned.findLast((version) => version.model === model)?.settings.instanceGroups ?? [],
-    });
+    const { changes, description } = ofLoad(model, () =>
+      configChanges(config, model, {
+        configs: known,
+        changes: choice.kind === "loaded" ? choice.changes : {},
+        instanceGroups: control.assigned.findLast((version) => version.model === model)?.settings.instanceGroups ?? [],
+      }),
+    );
     // What a model is like that is not loaded is known once it is.
-    await control.load(model, changes, call, () => void (known.length > 0 || describedBy(description, configs())));
+    const check = () => void (known.length > 0 || ofLoad(model, () => describedBy(description, configs())));
+    await control.load(model, changes, call, check);
   };
   return {
     RepositoryIndex: ({ ready }) => {
@@ -49,6 +52,16 @@ export function repositoryHandlers(
       return {};
     },
   } satisfies Handlers<GRPCInferenceServiceHandlers>;
+}
+
+/** What is made of a `config`; its faults begin with what Triton's clients look for. */
+function ofLoad<Made>(model: string, make: () => Made): Made {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof ServiceError)) throw cause;
+    throw new ServiceError(cause.reason, `failed to load ${quoted(model)}: ${cause.message}`, { cause });
+  }
 }
 
 /** KServe's clients name the model where Triton's name the repository. */

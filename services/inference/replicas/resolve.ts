@@ -22,8 +22,12 @@ export function resolveVersion(table: ModelTable, model: string, reference: stri
   const found = entry.versions.get(numberOf(entry, reference) ?? Number.NaN);
   if (found !== undefined) return found;
   const versions = [...entry.versions.keys()];
+  // Triton has no aliases, and its clients look for what it says of texts that are no number.
+  const why = /^-?\d*$/.test(reference)
+    ? ""
+    : `: failed to get model version from specified version string ${quoted(reference)}`;
   const message =
-    `Request for unknown model: ${quoted(model)} version ${quoted(reference)} is not found; ` +
+    `Request for unknown model: ${quoted(model)} version ${quoted(reference)} is not found${why}; ` +
     `versions here: ${versions.slice(-versionsMax).join(", ")}; aliases: ${quotedList([...entry.aliases.keys()])}`;
   throw new ServiceError("VERSION_NOT_FOUND", message);
 }

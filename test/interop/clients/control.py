@@ -46,6 +46,17 @@ def load_with_config():
     assert (infer(5) == 2).all()
 
 
+def load_with_the_config_that_was_read():
+    read = client.get_model_config("simple", as_json=True)["config"]
+    client.load_model("simple", config=json.dumps({**read, "instance_group": [{"count": 2}]}))
+    changed = client.get_model_config("simple", as_json=True)["config"]
+    assert changed == {**read, "instance_group": [{**read["instance_group"][0], "count": 2}]}, changed
+    wrong = json.dumps({**read, "output": read["output"][:1]})
+    checks.refused(lambda: client.load_model("simple", config=wrong), "config.output is [", "INVALID_ARGUMENT")
+    client.load_model("simple", config=json.dumps(read))
+    assert (infer() == 2).all()
+
+
 def refusals():
     checks.refused(lambda: client.load_model("wrong"), "failed to load", "NOT_FOUND")
     checks.refused(
