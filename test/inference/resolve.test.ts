@@ -21,6 +21,7 @@ const replicaOf = async (aspired: AspiredVersion, failure?: string): Promise<Rep
       if (failure !== undefined) throw new Error(failure);
       return { inputs: [], outputs: [] };
     },
+    gone: async () => undefined,
   } as unknown as InstancePool;
   const replica = new Replica(aspired, {
     offeredProviders: Promise.resolve(["cpu"]),
