@@ -102,6 +102,32 @@ for (const store of catalogueStores) {
       expect(await get(model.name)).to.deep.equal(set);
     });
 
+    it("say how gateways route calls, and are kept with the revisions", async () => {
+      const model = await newModel();
+      const traffic = {
+        defaultTimeoutMs: 86_400_000,
+        stickyKey: "x-user_id.v2",
+        versionOverride: true,
+        hedging: { quantile: 0.999, delayMsMin: 60_000 },
+        perPrincipal: {
+          requestsPerSecond: 0.5,
+          concurrentRequests: 1_000_000,
+          rowsPerSecond: 1e12,
+          bytesPerSecond: 1e15,
+        },
+        total: { requestsPerSecond: 1e9, concurrentRequests: 0, rowsPerSecond: 0, bytesPerSecond: 0.001 },
+      };
+      expect((await update({ name: model.name, traffic })).traffic).to.deep.equal(traffic);
+      const unset = { defaultTimeoutMs: 0, stickyKey: "", versionOverride: false, hedging: null };
+      const empty = { ...unset, perPrincipal: null, total: null };
+      expect((await update({ name: model.name, traffic: {} })).traffic).to.deep.equal(empty);
+      expect((await update({ name: model.name })).traffic).to.equal(null);
+      const { revisions } = await running.registry.unary("ListServingSettingsRevisions", { name: model.name });
+      expect(revisions.map((revision) => revision.traffic)).to.deep.equal([null, empty, traffic]);
+      const back = await running.registry.unary("RollbackServingSettings", { name: model.name, revision: 1 });
+      expect(back.traffic).to.deep.equal(traffic);
+    });
+
     it("that are set again as they are make no new revision; others do, and all are kept, newest first", async () => {
       const model = await newModel();
       const first = await update({ name: model.name, replicas: 1 });
@@ -150,7 +176,7 @@ for (const store of catalogueStores) {
       expect(await faultOf(specific([1, 2]))).to.include({ code: status.NOT_FOUND, reason: "VERSION_NOT_FOUND" });
     });
 
-    const refused: readonly [string, Partial<ServingSettings>][] = [
+    const refused: readonly (readonly [string, Partial<ServingSettings>])[] = [
       ["settings.replicas", { replicas: 1001 }],
       ["settings.memory_bytes", { memoryBytes: -1 }],
       ["settings.execution_providers[1]", { executionProviders: ["cpu", "cpu"] }],
@@ -189,6 +215,26 @@ for (const store of catalogueStores) {
         { decoupled: { maxResponses: 1, feedbacks: [{ outputName: "token" }] } },
       ],
       ["settings.limits.queue_bytes_max", { limits: { queueBytesMax: -5 } }],
+      ["settings.traffic.default_timeout_ms", { traffic: { defaultTimeoutMs: 86_400_001 } }],
+      ["settings.traffic.default_timeout_ms", { traffic: { defaultTimeoutMs: -1 } }],
+      ...["User", "a b", "token-bin", "grpc-timeout", "amaas-version", "k".repeat(129)].map(
+        (stickyKey) => ["settings.traffic.sticky_key", { traffic: { stickyKey } }] as const,
+      ),
+      ...[0.4999, 1, -1, Number.NaN, Infinity].map(
+        (quantile) => ["settings.traffic.hedging.quantile", { traffic: { hedging: { quantile } } }] as const,
+      ),
+      ["settings.traffic.hedging.delay_ms_min", { traffic: { hedging: { delayMsMin: 60_001 } } }],
+      ...[-1, 0.0009, 1.1e9, Number.NaN, Infinity].map(
+        (requestsPerSecond) =>
+          [
+            "settings.traffic.per_principal.requests_per_second",
+            { traffic: { perPrincipal: { requestsPerSecond } } },
+          ] as const,
+      ),
+      ["settings.traffic.per_principal.rows_per_second", { traffic: { perPrincipal: { rowsPerSecond: 1.1e12 } } }],
+      ["settings.traffic.total.bytes_per_second", { traffic: { total: { bytesPerSecond: 1.1e15 } } }],
+      ["settings.traffic.total.concurrent_requests", { traffic: { total: { concurrentRequests: -1 } } }],
+      ["settings.traffic.total.concurrent_requests", { traffic: { total: { concurrentRequests: 1_000_001 } } }],
     ];
     for (const [field, settings] of refused) {
       it(`are refused with the path ${field}`, async () => {

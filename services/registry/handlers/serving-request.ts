@@ -7,12 +7,13 @@ import type { VersionPolicy__Output } from "../../../lib/gen/amaas/registry/v1/V
 import type { SettingsValues } from "../store/serving-settings.ts";
 import { atMost, checkText, checkVersionNumbers, invalid, whole, wordOf } from "./requests.ts";
 import { checkedDecoupled, checkedSequences } from "./stateful-request.ts";
+import { checkedTraffic } from "./traffic-request.ts";
 import { checkedWarmUps } from "./warm-up-request.ts";
 
 /** What a request wants to be set. Throws REQUEST_INVALID with the path of the field that is beyond its bounds. */
 export function settingsValuesOf(wanted: ServingSettings__Output): SettingsValues {
   const { versionPolicy, replicas, memoryBytes, executionProviders, precisions, instanceGroups } = wanted;
-  const { dynamicBatching, limits, sequenceBatching, decoupled } = wanted;
+  const { dynamicBatching, limits, sequenceBatching, decoupled, traffic } = wanted;
   whole("settings.replicas", replicas, 0, 1000);
   whole("settings.memory_bytes", memoryBytes, 0, Number.MAX_SAFE_INTEGER);
   checkWords("settings.execution_providers", executionProviders);
@@ -38,6 +39,7 @@ export function settingsValuesOf(wanted: ServingSettings__Output): SettingsValue
     decoupled: decoupled && checkedDecoupled(decoupled),
     isolation: isolation ? `ISOLATION_${isolation}` : undefined,
     residency: residency ? `RESIDENCY_${residency}` : undefined,
+    traffic: traffic && checkedTraffic(traffic),
   };
 }
 
