@@ -6,6 +6,9 @@ import { ServiceError } from "./errors.ts";
  */
 export const idPattern = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/;
 
+/** The pattern in words. */
+export const idPatternText = "1 to 63 of a-z, 0-9, '.', '_' and '-', beginning and ending with a letter or digit";
+
 /** The pattern of the ids of jobs. */
 export const jobIdPattern = /^[a-z0-9]{1,63}$/;
 
@@ -123,8 +126,7 @@ function matched(name: string, form: RegExp, field: string, needed: string): Reg
 
 function checkedId(id: string, field: string, what: string): string {
   if (idPattern.test(id)) return id;
-  const pattern = "1 to 63 of a-z, 0-9, '.', '_' and '-', beginning and ending with a letter or digit";
-  throw refusal(field, id, `${what}: ${pattern}`);
+  throw refusal(field, id, `${what}: ${idPatternText}`);
 }
 
 function refusal(field: string, seen: string, needed: string): ServiceError {

@@ -1,5 +1,6 @@
 import type { Settings } from "./env.ts";
 import { type LogLevel, logLevels } from "./log.ts";
+import { idPattern, idPatternText } from "./resource-names.ts";
 
 /** Settings that every service has. */
 export interface ServiceConfig {
@@ -21,6 +22,11 @@ export function readServerName(settings: Settings): string {
     pattern: /^[\x21-\x7e]{1,64}$/,
     needed: "1 to 64 printable characters without spaces",
   });
+}
+
+/** Where a gateway or a node stands, such as a zone of a cloud; empty where nobody says. Gateways know nodes by it that are near. */
+export function readZone(settings: Settings): string {
+  return settings.text("AMAAS_ZONE", { default: "", pattern: idPattern, needed: idPatternText });
 }
 
 /** Reads and checks the settings that every service has. */

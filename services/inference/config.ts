@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Settings } from "../../lib/env.ts";
-import { idPattern } from "../../lib/resource-names.ts";
-import { readServerName, readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
+import { idPattern, idPatternText } from "../../lib/resource-names.ts";
+import { readServerName, readServiceConfig, readZone, type ServiceConfig } from "../../lib/service-config.ts";
 import type { QueueBounds } from "./batching/occupancy.ts";
 import { type ControlMode, controlModes } from "./control/model-control.ts";
 import { type OverflowStatus, overflowStatuses } from "./handlers/overflow.ts";
@@ -19,6 +19,8 @@ export interface InferenceConfig extends ServiceConfig {
   readonly advertisedAddress: string | undefined;
   /** The id of the node; undefined to derive it from host name and port. */
   readonly nodeName: string | undefined;
+  /** Where it stands, such as a zone of a cloud; empty where nobody says. */
+  readonly zone: string;
   /** The name that ServerMetadata tells. */
   readonly serverName: string;
   /** Sessions per replica. */
@@ -81,8 +83,9 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
       settings.text("AMAAS_NODE_NAME", {
         default: "",
         pattern: idPattern,
-        needed: "1 to 63 of a-z, 0-9, '.', '_' and '-', beginning and ending with a letter or digit",
+        needed: idPatternText,
       }) || undefined,
+    zone: readZone(settings),
     serverName: readServerName(settings),
     instanceCount,
     executionProviders: settings.choices("AMAAS_INFERENCE_EXECUTION_PROVIDERS", knownProviders, [cpu]),

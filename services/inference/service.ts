@@ -256,6 +256,7 @@ export class InferenceService implements Service {
     return {
       node: this.#node,
       address: this.#address,
+      zone: this.#config.zone,
       capabilities: {
         executionProviders: [...(this.#providers?.executionProviders ?? [])],
         missingExecutionProviders: this.#providers?.missing ?? {},

@@ -14,6 +14,7 @@ describe("the settings of an inference node", () => {
       registryAddress: "127.0.0.1:8101",
       advertisedAddress: undefined,
       nodeName: undefined,
+      zone: "",
       serverName: "amaas",
       instanceCount: 1,
       executionProviders: ["cpu"],
@@ -32,6 +33,7 @@ describe("the settings of an inference node", () => {
   for (const [variable, value] of [
     ["AMAAS_NODE_NAME", "Node 1"],
     ["AMAAS_NODE_NAME", "../up"],
+    ["AMAAS_ZONE", "Europe"],
     ["AMAAS_INFERENCE_ADVERTISED_ADDRESS", "somewhere"],
     ["AMAAS_INFERENCE_METRICS_PORT", "-1"],
     ["AMAAS_INFERENCE_INSTANCES", "0"],

@@ -198,8 +198,9 @@ describe("the versions of an inference node", function () {
   });
 
   it("are reported by a node that says what it can run, as its runtime does", async () => {
-    await start({ memoryBudgetBytes: 5_000_000 });
-    const { capabilities } = await registry.reported(() => true);
+    await start({ memoryBudgetBytes: 5_000_000, zone: "eu-1" });
+    const { capabilities, zone } = await registry.reported(() => true);
+    expect(zone).to.equal("eu-1");
     expect(capabilities).to.deep.include({
       executionProviders: ["cpu"],
       missingExecutionProviders: {},

@@ -62,7 +62,7 @@ describe("the control plane to nodes", () => {
     const [plain, device] = [await control.connect("n1"), await control.connect("n2", {}, { capabilities })];
     await Promise.all([plain, device].map((node) => node.isAssigned("m/1")));
     const settings = { name: "models/m/servingSettings", precisions: ["int8"], executionProviders: ["webgpu", "cpu"] };
-    const { revision } = await control.registry.unary("UpdateServingSettings", { settings });
+    await control.registry.unary("UpdateServingSettings", { settings });
     const aspired = (node: ConnectedNode) =>
       node.replies.until("the small one", () => {
         const [version] = node.replies.messages.at(-1)!.versions;
@@ -72,7 +72,7 @@ describe("the control plane to nodes", () => {
     const { executionProviders, modelFile, settings: told } = await aspired(device);
     expect(executionProviders).to.deep.equal(["webgpu", "cpu"]);
     expect(modelFile?.artifact).to.equal(artifact);
-    expect(told).to.deep.include({ revision, precisions: ["int8"], executionProviders: ["webgpu", "cpu"] });
+    expect(told).to.deep.include({ precisions: ["int8"], executionProviders: ["webgpu", "cpu"] });
   });
 
   it("asks no node for more memory than it has, and says what has no place for want of it", async () => {
@@ -133,6 +133,8 @@ describe("the control plane to nodes", () => {
       ["node.address", { address: "http://n1:1" }],
       ["node.address", { address: "n1:0" }],
       ["node.address", { address: "n1:65536" }],
+      ["node.zone", { zone: "Europe" }],
+      ["node.zone", { zone: "z".repeat(64) }],
       ["node.replicas.version", { replicas: [{ version: "models/m/versions/default" }] }],
       ["node.replicas.state", { replicas: [{ version: "models/m/versions/1" }] }],
       ["node.memory_bytes", { memoryBytes: -1 }],
@@ -195,12 +197,12 @@ describe("the control plane to nodes", () => {
     const told = { fallbackExecutionProviders: ["cpu"], exchangeFailure, state: "STATE_READY" as const };
     const replicas = [{ ...replica, ...told }];
     for (const id of ["n2", "n1", "n3"])
-      await control.connect(id, {}, { capabilities, load, memoryBytes: 7, replicas });
+      await control.connect(id, {}, { zone: "z-1", capabilities, load, memoryBytes: 7, replicas });
     const first = await control.registry.unary("ListNodes", { pageSize: 2 });
     const second = await control.registry.unary("ListNodes", { pageSize: 2, pageToken: first.nextPageToken });
     const listed = [...first.nodes, ...second.nodes];
     expect(listed.map(({ name }) => name)).to.deep.equal(["nodes/n1", "nodes/n2", "nodes/n3"]);
-    const facts = { address: "n1:1", capabilities, memoryBytes: 7, draining: false, load };
+    const facts = { address: "n1:1", zone: "z-1", capabilities, memoryBytes: 7, draining: false, load };
     expect(listed[0]).to.deep.equal({ name: "nodes/n1", ...facts, replicas });
     expect(second.nextPageToken).to.equal("");
   });

@@ -87,6 +87,7 @@ export function nodeOf(
   return {
     id,
     address: `${id}:1`,
+    zone: "",
     capabilities: {
       executionProviders: ["cpu"],
       opsets: {},

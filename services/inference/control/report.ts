@@ -11,6 +11,8 @@ export interface NodeFacts {
   readonly node: string;
   /** Where gateways reach it, "host:port". */
   readonly address: string;
+  /** Where it stands; empty where nobody says. */
+  readonly zone: string;
   readonly capabilities: NodeCapabilities;
   /** Resident memory of the process in bytes. */
   readonly memoryBytes: number;

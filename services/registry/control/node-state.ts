@@ -3,6 +3,8 @@ export interface NodeState {
   readonly id: string;
   /** Where gateways reach it, "host:port". */
   readonly address: string;
+  /** Where it stands; empty where it does not say. */
+  readonly zone: string;
   readonly capabilities: NodeCapabilities;
   readonly memoryBytes: number;
   readonly draining: boolean;

@@ -1,7 +1,7 @@
 import type { Node__Output } from "../../../lib/gen/amaas/registry/v1/Node.ts";
 import type { NodeCapabilities__Output } from "../../../lib/gen/amaas/registry/v1/NodeCapabilities.ts";
 import type { Replica__Output } from "../../../lib/gen/amaas/registry/v1/Replica.ts";
-import { parseNodeName, parseVersionName } from "../../../lib/resource-names.ts";
+import { idPattern, idPatternText, parseNodeName, parseVersionName } from "../../../lib/resource-names.ts";
 import type { NodeCapabilities, NodeState, ReplicaState } from "../control/node-state.ts";
 import { checkText, invalid } from "./requests.ts";
 
@@ -9,15 +9,19 @@ import { checkText, invalid } from "./requests.ts";
 export function nodeStateOf(node: Node__Output | null, before?: NodeState): NodeState {
   const id = parseNodeName(node?.name ?? "", "node.name");
   if (before && id !== before.id) throw invalid("node.name", node?.name, `nodes/${before.id}, as the stream began`);
-  const { address, capabilities, memoryBytes, draining, replicas, load } = node!;
+  const { address, zone, capabilities, memoryBytes, draining, replicas, load } = node!;
   const port = /^(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):([1-9]\d{0,4})$/.exec(address)?.[1];
   if (port === undefined || Number(port) > portMax) {
     throw invalid("node.address", JSON.stringify(address.slice(0, 300)), `host:port, with a port from 1 to ${portMax}`);
+  }
+  if (zone !== "" && !idPattern.test(zone)) {
+    throw invalid("node.zone", JSON.stringify(zone.slice(0, 100)), `${idPatternText}, or empty`);
   }
   checkCount("node.replicas", replicas, replicasMax);
   return {
     id,
     address,
+    zone,
     capabilities: capabilitiesOf(capabilities),
     memoryBytes: checkedNumber("node.memory_bytes", memoryBytes),
     draining,
