@@ -36,7 +36,7 @@ for (const store of catalogueStores) {
     });
 
     it("are models that are not deleted, in the order of their ids, all or those that are asked for", async () => {
-      expect([...all.keys()]).to.deep.equal(["aliased", "empty", "files", "states"]);
+      expect([...all.keys()]).to.deep.equal(["aliased", "empty", "files", "routed", "states"]);
       const some = await entries.entries(["files", "gone", "none", "states"]);
       expect([...some.keys()]).to.deep.equal(["files", "states"]);
       expect(some.get("files")).to.deep.equal(all.get("files"));
@@ -79,8 +79,14 @@ for (const store of catalogueStores) {
         ],
         mirrors: [{ version: 3, share: 0.5 }],
       });
-      expect(settings).to.deep.include({ revision: 2 });
-      expect(settings!.values).to.deep.include({ replicas: 3, memoryBytes: 1000, versionPolicy: { latest: 0 } });
+      expect(settings).to.deep.include({ traffic: undefined });
+      expect(settings!.values).to.deep.equal({ replicas: 3, memoryBytes: 1000, versionPolicy: { latest: 0 } });
+    });
+
+    it("have the traffic apart from what nodes are told, which is nothing where only the traffic is set", () => {
+      const { settings } = all.get("routed")!;
+      expect(settings!.values).to.deep.equal({});
+      expect(settings!.traffic).to.deep.include({ stickyKey: "user", hedging: { quantile: 0, delayMsMin: 5 } });
     });
 
     it("are where aliases have led: the last revision that was kept, until the alias is deleted", async () => {
@@ -139,6 +145,9 @@ async function fill({ registry }: RunningRegistry): Promise<void> {
   for (const version of [2, 3]) await point(registry, "aliased", "default", version);
   const settings = { name: "models/aliased/servingSettings", versionPolicy: { latest: 0 }, memoryBytes: 1000 };
   for (const replicas of [2, 3]) await registry.unary("UpdateServingSettings", { settings: { ...settings, replicas } });
+  await registry.unary("CreateModel", { modelId: "routed" });
+  const traffic = { stickyKey: "user", hedging: { delayMsMin: 5 } };
+  await registry.unary("UpdateServingSettings", { settings: { name: "models/routed/servingSettings", traffic } });
   await publish(registry, "gone", addingModel(1));
   await registry.unary("DeleteModel", { name: "models/gone" });
 }

@@ -8,7 +8,10 @@ import type { ModelEntry, SettingsEntry } from "../../services/registry/store/en
 import { aimAt, entryOf, nodeOf, variantOf, versionOf } from "./plan-inputs.ts";
 
 const policy = { replicasPerVersion: 2, newestVersionsServed: 2 };
-const settingsOf = (values: SettingsEntry["values"]): SettingsEntry => ({ revision: 7, values });
+const settingsOf = (values: SettingsEntry["values"]): SettingsEntry => ({
+  values,
+  traffic: undefined,
+});
 
 function fleetOf(nodes: readonly NodeState[]): FleetIndex {
   const index = new FleetIndex();
@@ -102,7 +105,7 @@ describe("the plan of a model", () => {
     const settings = settingsOf({ replicas: 3 });
     const { assigned } = planOf(entryOf(1, {}, { settings }), nodes);
     expect(assigned.size).to.equal(3);
-    for (const [version] of assigned.values()) expect(version.settings).to.equal(settings);
+    for (const [version] of assigned.values()) expect(version.settings).to.equal(settings.values);
     expect(planOf(entryOf(1), nodes).assigned.size).to.equal(2);
   });
 

@@ -42,7 +42,7 @@ export class Plan {
     const { routes, reached } = this.planner.plan();
     for (const change of routes) {
       if (change.kind === "changed") this.routes.set(change.route.model, change.route);
-      else this.routes.delete(change.model);
+      if (change.kind === "removed") this.routes.delete(change.model);
     }
     for (const alias of reached) this.#keep(alias);
     return routes.length;
@@ -122,14 +122,26 @@ const settings = fc.option(
   ),
   { nil: undefined },
 );
+const traffic = fc.option(
+  fc.record({
+    defaultTimeoutMs: fc.constantFrom(0, 1000),
+    stickyKey: fc.constantFrom("", "user"),
+    versionOverride: fc.boolean(),
+    hedging: fc.constant(null),
+    perPrincipal: fc.constant(null),
+    total: fc.constant(null),
+  }),
+  { nil: undefined },
+);
 const entryOfModel = (model: string) =>
   fc
     .record({
       versions: fc.array(version, { maxLength: 3 }),
       aliases: fc.dictionary(fc.constantFrom("canary", "default"), alias),
       settings,
+      traffic,
     })
-    .map(({ versions, aliases, settings: values }) => {
+    .map(({ versions, aliases, settings: values, traffic: routed }) => {
       const list = versions.map((changes, index) => versionOf(index + 1, changes));
       // Of one model, a revision never means two things.
       return (revision: number) => {
@@ -137,7 +149,8 @@ const entryOfModel = (model: string) =>
           const present = { ...target, revision };
           return [id, { present, reached: before === "present" ? present : before }] as const;
         });
-        return entryOf(list, Object.fromEntries(pairs), { id: model, settings: values && { revision, values } });
+        const set = values && { values, traffic: routed };
+        return entryOf(list, Object.fromEntries(pairs), { id: model, settings: set });
       };
     });
 const replica: fc.Arbitrary<Partial<ReplicaState>> = fc.record({

@@ -162,11 +162,34 @@ describe("the plan of all models", () => {
     expect(plan.routes.get("b")!.versions[0].addresses).to.deep.equal(["n1:1"]);
   });
 
+  it("changes the route and tells no node anything where only the traffic of a model changes", () => {
+    const trafficOf = (stickyKey: string) => {
+      const rest = { defaultTimeoutMs: 0, versionOverride: false, hedging: null, perPrincipal: null, total: null };
+      return { stickyKey, ...rest };
+    };
+    const entry = (traffic: ReturnType<typeof trafficOf> | undefined, values = {}) =>
+      entryOf(1, { default: 1 }, { settings: { values: { ...values }, traffic } });
+    const plan = settled([entryOf(1, { default: 1 })], [nodeOf("n1")]);
+    let told = plan.planner.assignmentOf("n1");
+    const set = (next: ModelEntry) => {
+      plan.setEntry("m", next);
+      const routeCount = plan.plan();
+      const before = told;
+      told = plan.planner.assignmentOf("n1");
+      return [routeCount, told === before ? "nothing told" : "told", plan.routes.get("m")!.traffic?.stickyKey];
+    };
+    expect(set(entry(trafficOf("user")))).to.deep.equal([1, "nothing told", "user"]);
+    expect(set(entry(trafficOf("user"), { replicas: 2 }))).to.deep.equal([0, "told", "user"]);
+    expect(set(entry(trafficOf("session"), { replicas: 2 }))).to.deep.equal([1, "nothing told", "session"]);
+    expect(set(entry(trafficOf("session"), { replicas: 2 }))).to.deep.equal([0, "nothing told", "session"]);
+    expect(set(entry(undefined, { replicas: 2 }))).to.deep.equal([1, "nothing told", undefined]);
+  });
+
   it("places what is loaded on demand only where it can be loaded at all, and says so where that is nowhere", () => {
     const budget = (memoryBudgetBytes: number) => ({ capabilities: { memoryBudgetBytes } });
     const onDemand = (memoryBytes: number) => ({
-      revision: 1,
       values: { memoryBytes, residency: "RESIDENCY_ON_DEMAND" as const },
+      traffic: undefined,
     });
     const entry = (id: string, bytes: number) => entryOf(1, {}, { id, settings: onDemand(bytes) });
     const entries = ["a", "b", "c"].map((id) => entry(id, 60));

@@ -1,6 +1,7 @@
 import type { AliasRoute__Output } from "../../lib/gen/amaas/registry/v1/AliasRoute.ts";
 import type { ControlServiceDefinition } from "../../lib/gen/amaas/registry/v1/ControlService.ts";
 import type { ModelRoute__Output } from "../../lib/gen/amaas/registry/v1/ModelRoute.ts";
+import type { NodeRoute__Output } from "../../lib/gen/amaas/registry/v1/NodeRoute.ts";
 import type { WatchRoutesResponse__Output } from "../../lib/gen/amaas/registry/v1/WatchRoutesResponse.ts";
 import type { RpcClient } from "../../lib/rpc/client.ts";
 import { Inbox } from "./inbox.ts";
@@ -22,11 +23,13 @@ export class RouteWatcher {
   readonly steps: Inbox<WatchRoutesResponse__Output>;
   readonly #left = new AbortController();
   readonly #models: ReadonlyMap<string, ModelRoute__Output>;
+  readonly #nodes: ReadonlyMap<string, NodeRoute__Output>;
 
   constructor(control: RpcClient<ControlServiceDefinition>, before?: RouteWatcher) {
     const { epoch, sequence } = before?.position ?? { epoch: "", sequence: 0 };
     const request = { gateway: "test", epoch, afterSequence: sequence };
     this.#models = before?.models ?? new Map();
+    this.#nodes = before?.nodes ?? new Map();
     this.steps = new Inbox(control.serverStream("WatchRoutes", request, { signal: this.#left.signal }));
   }
 
@@ -45,6 +48,16 @@ export class RouteWatcher {
       if (removed) models.delete(removed);
     }
     return models;
+  }
+
+  /** The nodes of all steps so far, by address. */
+  get nodes(): ReadonlyMap<string, NodeRoute__Output> {
+    const nodes = new Map(this.#nodes);
+    for (const { snapshot, node } of this.steps.messages) {
+      if (snapshot) nodes.clear();
+      for (const one of [...(snapshot?.nodes ?? []), ...(node ? [node] : [])]) nodes.set(one.address, one);
+    }
+    return nodes;
   }
 
   /** The models in short; undefined before the first step. */

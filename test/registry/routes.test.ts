@@ -1,10 +1,13 @@
+import { isDeepStrictEqual } from "node:util";
 import { expect } from "chai";
 import fc from "fast-check";
+import type { NodeRoute } from "../../services/registry/control/node-routes.ts";
 import { RouteFeed, type RouteStep } from "../../services/registry/control/route-feed.ts";
 import { changeOf, type ModelRoute, type RouteChange } from "../../services/registry/control/routes.ts";
 import { aimAt } from "./plan-inputs.ts";
 
 type Table = ReadonlyMap<string, ModelRoute>;
+type Nodes = ReadonlyMap<string, NodeRoute>;
 
 const never = new AbortController().signal;
 const addresses = fc.uniqueArray(fc.constantFrom("n1:1", "n2:1", "n3:1")).map((list) => list.sort());
@@ -17,14 +20,37 @@ const aliases = fc
   })
   .map((pairs) => new Map(pairs.map(([alias, revision]) => [alias, aimAt(revision, revision)])));
 const routes = fc
-  .tuple(fc.constantFrom("a", "b", "c", "d"), versionRoutes, aliases)
-  .map(([model, versions, targets]): ModelRoute => ({ model, versions, aliases: targets }));
+  .tuple(fc.constantFrom("a", "b", "c", "d"), versionRoutes, aliases, fc.constantFrom(undefined, "user", "session"))
+  .map(
+    ([model, versions, targets, stickyKey]): ModelRoute => ({
+      model,
+      versions,
+      aliases: targets,
+      traffic: stickyKey === undefined ? undefined : trafficOf(stickyKey),
+    }),
+  );
 const tables: fc.Arbitrary<Table> = fc
   .uniqueArray(routes, { selector: ({ model }) => model })
   .map((list) => new Map(list.map((route) => [route.model, route])));
 
+const nodes: fc.Arbitrary<Nodes> = fc
+  .uniqueArray(
+    fc.record({
+      address: fc.constantFrom("n1:1", "n2:1", "n3:1"),
+      zone: fc.constantFrom("", "z"),
+      capacity: fc.constantFrom(1, 2),
+    }),
+    { selector: ({ address }) => address },
+  )
+  .map((list) => new Map(list.map((node) => [node.address, node])));
+
+function trafficOf(stickyKey: string): ModelRoute["traffic"] {
+  const rest = { versionOverride: false, hedging: null, perPrincipal: null, total: null };
+  return { defaultTimeoutMs: 0, stickyKey, ...rest };
+}
+
 const routeOf = (model: string, version = 1): ModelRoute => {
-  return { model, versions: [{ version, addresses: [], reason: "" }], aliases: new Map() };
+  return { model, versions: [{ version, addresses: [], reason: "" }], aliases: new Map(), traffic: undefined };
 };
 
 /** What leads from one table to another. */
@@ -37,7 +63,7 @@ function applied(table: Table, changes: readonly RouteChange[]): Table {
   const next = new Map(table);
   for (const change of changes) {
     if (change.kind === "changed") next.set(change.route.model, change.route);
-    else next.delete(change.model);
+    if (change.kind === "removed") next.delete(change.model);
   }
   return next;
 }
@@ -45,6 +71,7 @@ function applied(table: Table, changes: readonly RouteChange[]): Table {
 /** A gateway: knows a table as of a number, takes steps, and connects again from where it was. */
 class Gateway {
   table: Table = new Map();
+  nodes: Nodes = new Map();
   readonly begun: string[] = [];
   readonly #feed: RouteFeed;
   #epoch = "";
@@ -60,8 +87,10 @@ class Gateway {
     this.#follower?.close();
     const { beginning, follower } = this.#feed.follow(this.#epoch, this.#sequence);
     this.begun.push(beginning.kind);
-    if (beginning.kind === "snapshot") this.table = new Map(beginning.routes.map((route) => [route.model, route]));
-    else expect(beginning.sequence).to.equal(this.#sequence);
+    if (beginning.kind === "snapshot") {
+      this.table = new Map(beginning.routes.map((route) => [route.model, route]));
+      this.nodes = new Map(beginning.nodes.map((node) => [node.address, node]));
+    } else expect(beginning.sequence).to.equal(this.#sequence);
     this.#epoch = this.#feed.epoch;
     this.#sequence = beginning.sequence;
     this.#follower = follower;
@@ -79,6 +108,7 @@ class Gateway {
       expect(sequence).to.be.above(this.#sequence);
       this.#sequence = sequence;
       this.table = applied(this.table, [change]);
+      if (change.kind === "node") this.nodes = new Map(this.nodes).set(change.node.address, change.node);
     }
   }
 }
@@ -102,28 +132,39 @@ describe("routes", () => {
 
   it("reach whoever follows them by growing numbers, whatever was published, and whenever it was taken or followed anew", async () => {
     const step = fc.oneof(
-      { weight: 3, arbitrary: tables },
+      { weight: 3, arbitrary: fc.tuple(tables, nodes) },
       { weight: 1, arbitrary: fc.constantFrom("take" as const, "connect" as const) },
     );
     const removalsMax = fc.integer({ min: 0, max: 3 });
     await fc.assert(
-      fc.asyncProperty(tables, removalsMax, fc.array(step, { maxLength: 12 }), async (first, max, steps) => {
-        const feed = new RouteFeed("epoch", max);
-        let published: Table = new Map();
-        const publish = (table: Table) => {
-          for (const change of changesBetween(published, table)) feed.publish(change);
-          published = table;
-        };
-        publish(first);
-        const gateway = new Gateway(feed);
-        for (const next of steps) {
-          if (next === "take") await gateway.take();
-          else if (next === "connect") gateway.connect();
-          else publish(next);
-        }
-        await gateway.take();
-        expect(gateway.table).to.deep.equal(published);
-      }),
+      fc.asyncProperty(
+        fc.tuple(tables, nodes),
+        removalsMax,
+        fc.array(step, { maxLength: 12 }),
+        async (first, max, steps) => {
+          const feed = new RouteFeed("epoch", max);
+          let published: Table = new Map();
+          let known: Nodes = new Map();
+          const publish = ([table, present]: readonly [Table, Nodes]) => {
+            for (const [address, node] of present) {
+              if (!isDeepStrictEqual(node, known.get(address))) feed.publish({ kind: "node", node });
+            }
+            for (const change of changesBetween(published, table)) feed.publish(change);
+            for (const address of known.keys()) if (!present.has(address)) feed.forgetNode(address);
+            [published, known] = [table, present];
+          };
+          publish(first);
+          const gateway = new Gateway(feed);
+          for (const next of steps) {
+            if (next === "take") await gateway.take();
+            else if (next === "connect") gateway.connect();
+            else publish(next);
+          }
+          await gateway.take();
+          expect(gateway.table).to.deep.equal(published);
+          for (const [address, node] of known) expect(gateway.nodes.get(address)).to.deep.equal(node);
+        },
+      ),
     );
   });
 
@@ -150,16 +191,41 @@ describe("routes", () => {
       feed.publish({ kind: "changed", route: routeOf(model) });
       feed.publish({ kind: "removed", model });
     }
-    expect(feed.follow("now", 1).beginning).to.deep.equal({ kind: "snapshot", sequence: 6, routes: [] });
+    expect(feed.follow("now", 1).beginning).to.deep.equal({
+      kind: "snapshot",
+      sequence: 6,
+      routes: [],
+      nodes: [],
+    });
     expect(feed.follow("now", 2).beginning.kind).to.equal("resumed");
   });
 
-  it("that a slow follower has not taken are at most one change per model, the last one", async () => {
+  it("that a slow follower has not taken are at most one change per model and node, the last one", async () => {
     const feed = new RouteFeed("now");
     const { follower } = feed.follow("", 0);
-    for (let version = 1; version <= 1000; version++) feed.publish({ kind: "changed", route: routeOf("m", version) });
+    const nodeWith = (capacity: number) => ({ kind: "node" as const, node: { address: "n:1", zone: "", capacity } });
+    for (let number = 1; number <= 1000; number++) {
+      feed.publish(nodeWith(number));
+      feed.publish({ kind: "changed", route: routeOf("m", number) });
+    }
     const steps = await follower.take(never);
-    expect(steps).to.deep.equal([{ sequence: 1000, change: { kind: "changed", route: routeOf("m", 1000) } }]);
+    expect(steps).to.deep.equal([
+      { sequence: 1999, change: nodeWith(1000) },
+      { sequence: 2000, change: { kind: "changed", route: routeOf("m", 1000) } },
+    ]);
+  });
+
+  it("forget nodes that are gone at once, and whoever has been away hears of those that came back", async () => {
+    const feed = new RouteFeed("now");
+    const node = { address: "n:1", zone: "z", capacity: 4 };
+    feed.publish({ kind: "node", node });
+    feed.forgetNode("n:1");
+    expect(feed.follow("", 0).beginning).to.deep.include({ sequence: 1, nodes: [] });
+    feed.publish({ kind: "node", node });
+    expect(feed.follow("", 0).beginning).to.deep.include({ sequence: 2, nodes: [node] });
+    const { beginning, follower } = feed.follow("now", 1);
+    expect(beginning.kind).to.equal("resumed");
+    expect(await follower.take(never)).to.deep.equal([{ sequence: 2, change: { kind: "node", node } }]);
   });
 
   it("no longer reach a follower that has closed, and a waiting one ends with its signal", async () => {

@@ -1,5 +1,6 @@
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
+import type { ServingSettings } from "../../lib/gen/amaas/registry/v1/ServingSettings.ts";
 import { ConnectedNode } from "./connected-node.ts";
 import { ControlledRegistry } from "./controlled-registry.ts";
 import { addingModel } from "./onnx-files.ts";
@@ -86,11 +87,70 @@ describe("the control plane to gateways", () => {
     await node.isAssigned("m/1");
   });
 
+  it("says what it knows of nodes before the first route that names them, and again where that has changed", async () => {
+    await publish(control.registry, "m", addingModel(1));
+    const capabilities = { executionProviders: ["cpu"], cores: 8 };
+    const watcher = control.watch();
+    await watcher.are({ "m/1": [] });
+    const first = await control.connect("n1", { "m/1": "STATE_READY" }, { zone: "eu-1", capabilities });
+    await watcher.are({ "m/1": ["n1:1"] });
+    const [told, routed] = watcher.steps.messages.slice(-2);
+    expect(told!.node).to.deep.equal({ address: "n1:1", zone: "eu-1", capacity: 8 });
+    expect(routed).to.include({ step: "changed" });
+    expect((await control.nodes())[0]).to.include({ zone: "eu-1" });
+    await first.report({ "m/1": "STATE_READY" }, { zone: "eu-1", capabilities, memoryBytes: 1 });
+    await first.report({ "m/1": "STATE_READY" }, { zone: "eu-2", capabilities });
+    await watcher.steps.until("another zone", () => watcher.nodes.get("n1:1")!.zone === "eu-2");
+    expect(watcher.steps.messages.at(-1)!.sequence).to.equal(routed!.sequence + 1);
+  });
+
+  it("tells a gateway that was away of every node that has come or changed, and one that begins of those that are there", async () => {
+    const [stays, goes] = [await control.connect("n1", {}, { zone: "a" }), await control.connect("n2")];
+    const first = control.watch();
+    await first.are({});
+    expect([...first.nodes.keys()].sort()).to.deep.equal(["n1:1", "n2:1"]);
+    first.leave();
+    await stays.report({}, { zone: "b" });
+    goes.leave();
+    await goes.replies.end();
+    await control.connect("n3");
+    const second = control.watch(first);
+    await second.steps.until("both", () => second.nodes.has("n3:1") && second.nodes.get("n1:1")!.zone === "b");
+    expect(second.steps.messages.map(({ step }) => step)).to.deep.equal(["resumed", "node", "node"]);
+    const third = control.watch();
+    await third.are({});
+    expect([...third.nodes.values()].sort((a, b) => (a.address < b.address ? -1 : 1))).to.deep.equal([
+      { address: "n1:1", zone: "b", capacity: 1 },
+      { address: "n3:1", zone: "", capacity: 1 },
+    ]);
+  });
+
+  it("says how calls to a model are routed, and nodes hear nothing of that", async () => {
+    await publish(control.registry, "m", addingModel(1));
+    const [node, watcher] = [await control.connect("n1", { "m/1": "STATE_READY" }), control.watch()];
+    await watcher.are({ "m/1": ["n1:1"] });
+    const traffic = () => watcher.models.get("m")!.traffic;
+    expect(traffic()).to.equal(null);
+    const update = (settings: ServingSettings) =>
+      control.registry.unary("UpdateServingSettings", { settings: { name: "models/m/servingSettings", ...settings } });
+    await update({ traffic: { stickyKey: "user", total: { requestsPerSecond: 5 } } });
+    await watcher.steps.until("the key", () => traffic()?.stickyKey === "user");
+    expect(traffic()!.total).to.include({ requestsPerSecond: 5, concurrentRequests: 0 });
+    const told = node.replies.messages.length;
+    await update({ replicas: 3, traffic: { stickyKey: "user" } });
+    const settings = await node.replies.until("the settings", () => node.replies.messages[told]?.versions[0]?.settings);
+    expect(settings).to.deep.include({ replicas: 3, traffic: null });
+    await watcher.steps.until("no limits", () => traffic()!.total === null);
+    await update({ replicas: 3 });
+    await watcher.steps.until("no traffic", () => traffic() === null);
+    expect(node.replies.messages).to.have.length(told + 1);
+  });
+
   it("names a model that has no versions yet", async () => {
     await control.registry.unary("CreateModel", { modelId: "m" });
     const watcher = control.watch();
     const { snapshot } = await watcher.steps.until("the model", () => watcher.steps.messages[0]);
-    expect(snapshot?.models).to.deep.equal([{ model: "m", versions: [], aliases: {} }]);
+    expect(snapshot?.models).to.deep.equal([{ model: "m", versions: [], aliases: {}, traffic: null }]);
   });
 
   it("routes to a node once it is ready and no longer when it has failed", async () => {

@@ -111,8 +111,10 @@ export class ControlPlane {
 
   #plan(): void {
     if (this.#state !== "settling" && this.#state !== "settled") return;
-    const { routes, reached } = this.#planner.plan();
+    const { nodes, routes, reached } = this.#planner.plan();
+    for (const node of nodes.told) this.routes.publish({ kind: "node", node });
     for (const change of routes) this.routes.publish(change);
+    for (const address of nodes.gone) this.routes.forgetNode(address);
     // A route ends before its replica does; and gateways need not wait until all that nodes are told is written.
     setImmediate(() => this.#tellNodes());
     this.#catalogue.keep(reached);

@@ -39,7 +39,8 @@ export interface Assigned {
   readonly fit: Fit;
   /** The ids of the aliases that point at it. */
   readonly aliases: readonly string[];
-  readonly settings: SettingsEntry | undefined;
+  /** How it is run, the same object for as long as it is the same; undefined where nothing is set. */
+  readonly settings: SettingsEntry["values"] | undefined;
 }
 
 /** What should hold of one model: what each node is to hold, in the order of loading, and where requests go. */
@@ -145,7 +146,8 @@ export function modelPlan(
     const meant = placesOf.get(version.number);
     return meant === undefined ? idleRoute(version) : versionRoute(entry, version, meant, fleet);
   });
-  return { assigned: assignedOf(entry, demands, places), route: { model: entry.id, versions, aliases: aims } };
+  const route = { model: entry.id, versions, aliases: aims, traffic: entry.settings?.traffic };
+  return { assigned: assignedOf(entry, demands, places), route };
 }
 
 function versionRoute(
@@ -177,6 +179,8 @@ const idleRoutes = new WeakMap<VersionEntry, VersionRoute>();
 
 function assignedOf(entry: ModelEntry, demands: readonly Demand[], places: readonly (readonly Place[])[]) {
   const assigned = new Map<string, Assigned[]>();
+  const values = entry.settings?.values ?? {};
+  const settings = Object.keys(values).length > 0 ? values : undefined;
   for (const [index, { version, priority }] of demands.entries()) {
     const pointing = [...entry.aliases].filter(([, { present }]) =>
       present.targets.some((target) => versionName(entry.id, target.version) === version),
@@ -184,7 +188,7 @@ function assignedOf(entry: ModelEntry, demands: readonly Demand[], places: reado
     const aliases = pointing.map(([alias]) => alias).sort();
     for (const { member, fit } of places[index]) {
       const list = assigned.get(member.id) ?? [];
-      list.push({ version, priority, fit, aliases, settings: entry.settings });
+      list.push({ version, priority, fit, aliases, settings });
       assigned.set(member.id, list);
     }
   }

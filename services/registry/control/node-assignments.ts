@@ -53,7 +53,7 @@ function isSameAssigned(a: Assigned, b: Assigned): boolean {
     a.fit.variant.digest === b.fit.variant.digest &&
     isSameList(a.fit.executionProviders, b.fit.executionProviders) &&
     isSameList(a.aliases, b.aliases) &&
-    a.settings?.revision === b.settings?.revision
+    a.settings === b.settings
   );
 }
 

@@ -1,4 +1,4 @@
-import type { ModelEntry, ReachedAlias } from "../store/entries.ts";
+import type { ModelEntry, ReachedAlias, SettingsEntry } from "../store/entries.ts";
 import { type FleetDifference, FleetIndex } from "./fleet-index.ts";
 import {
   type Assigned,
@@ -10,12 +10,15 @@ import {
   type PlanPolicy,
 } from "./model-plan.ts";
 import { NodeAssignments } from "./node-assignments.ts";
+import { type NodeChanges, NodeRoutes } from "./node-routes.ts";
 import type { NodeState } from "./node-state.ts";
 import { affordablePlacements, idealPlacement, isDrawnTo, type Place, type Placement, type Wish } from "./placement.ts";
 import { changeOf, type RouteChange } from "./routes.ts";
 
 /** What a plan has changed. */
 export interface PlanStep {
+  /** What of the nodes gateways are to know before the routes, and what no route names behind them. */
+  readonly nodes: NodeChanges;
   readonly routes: readonly RouteChange[];
   /** Aliases that have reached where they point, to be kept for other registries and for the next start. */
   readonly reached: readonly ReachedAlias[];
@@ -41,6 +44,7 @@ interface Planned {
 export class Planner {
   readonly #policy: PlanPolicy;
   readonly #index = new FleetIndex();
+  readonly #nodes = new NodeRoutes();
   readonly #entries = new Map<string, ModelEntry>();
   readonly #dirty = new Set<string>();
   readonly #wanted = new Map<string, Wanted>();
@@ -59,13 +63,15 @@ export class Planner {
 
   /** Replaces what is known of a model; undefined where it is gone. */
   setEntry(model: string, entry: ModelEntry | undefined): void {
+    const settings = keptSettings(this.#entries.get(model)?.settings, entry?.settings);
     if (entry === undefined) this.#entries.delete(model);
-    else this.#entries.set(model, entry);
+    else this.#entries.set(model, { ...entry, settings });
     this.#dirty.add(model);
   }
 
   /** A node's state has become another one; undefined stands for a node that is not there. */
   replaceNode(before: NodeState | undefined, after: NodeState | undefined): void {
+    this.#nodes.replace(before, after);
     const difference = this.#index.replace(before, after);
     for (const model of difference.models) this.#dirty.add(model);
     if (difference.left === undefined && difference.joined === undefined) return;
@@ -110,7 +116,7 @@ export class Planner {
       const isOld = !dirty.has(model) && isSame(placements, this.#planned.get(model)!.placements);
       return isOld ? [] : (this.#finish(model, placements) ?? []);
     });
-    return { routes, reached };
+    return { nodes: this.#nodes.changes(), routes, reached };
   }
 
   /** Whether a version of the model has a place and is still loading wherever it is held. */
@@ -185,6 +191,13 @@ function isTouched({ wishes }: Wanted, { left, joined }: FleetDifference): boole
     if (places.length === 0 && wish.demand.count > 0) return true;
     return places.some(({ member }) => member === left) || (joined !== undefined && isDrawnTo(wish, joined));
   });
+}
+
+/** The same values as before where they say the same: what gateways alone are told is no reason to tell nodes anything. */
+function keptSettings(before: SettingsEntry | undefined, after: SettingsEntry | undefined): SettingsEntry | undefined {
+  if (before === undefined || after === undefined) return after;
+  const isSame = JSON.stringify(before.values) === JSON.stringify(after.values);
+  return isSame ? { ...after, values: before.values } : after;
 }
 
 function withReached(entry: ModelEntry, reached: readonly ReachedAlias[]): ModelEntry {

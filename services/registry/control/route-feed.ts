@@ -1,3 +1,4 @@
+import type { NodeRoute } from "./node-routes.ts";
 import type { ModelRoute, RouteChange } from "./routes.ts";
 import { Wakeup } from "./wakeup.ts";
 
@@ -9,7 +10,12 @@ export interface RouteStep {
 
 /** How a follower begins, as of a number: with the whole table, or with what it knows already. */
 export type Beginning =
-  | { readonly kind: "snapshot"; readonly sequence: number; readonly routes: readonly ModelRoute[] }
+  | {
+      readonly kind: "snapshot";
+      readonly sequence: number;
+      readonly routes: readonly ModelRoute[];
+      readonly nodes: readonly NodeRoute[];
+    }
   | { readonly kind: "resumed"; readonly sequence: number };
 
 /** The route table, and everyone who follows it. */
@@ -17,7 +23,7 @@ export class RouteFeed {
   /** Names the line of numbers. */
   readonly epoch: string;
   readonly #removalsMax: number;
-  /** The last step of each model, ascending by number; models that are gone among them. */
+  /** The last step of each model and node, ascending by number; models that are gone among them. */
   readonly #last = new Map<string, RouteStep>();
   readonly #followers = new Set<Follower>();
   #sequence = 0;
@@ -32,16 +38,21 @@ export class RouteFeed {
     this.#removalsMax = removalsMax;
   }
 
-  /** Replaces a model's route, or removes it. */
+  /** Replaces a model's route or a node, or removes a model. */
   publish(change: RouteChange): void {
-    const model = change.kind === "changed" ? change.route.model : change.model;
+    const key = keyOf(change);
     const step = { sequence: ++this.#sequence, change };
-    this.#last.delete(model);
-    this.#last.set(model, step);
-    this.#removed.delete(model);
-    if (change.kind === "removed") this.#removed.add(model);
+    this.#last.delete(key);
+    this.#last.set(key, step);
+    this.#removed.delete(key);
+    if (change.kind === "removed") this.#removed.add(key);
     if (this.#removed.size > this.#removalsMax) this.#forgetRemoval();
-    for (const follower of this.#followers) follower.add(model, step);
+    for (const follower of this.#followers) follower.add(key, step);
+  }
+
+  /** Whoever begins from now on need not know a node that no route names; the others are told nothing. */
+  forgetNode(address: string): void {
+    this.#last.delete(address);
   }
 
   /**
@@ -53,11 +64,13 @@ export class RouteFeed {
     this.#followers.add(follower);
     const isKnown = afterSequence >= this.#forgottenSequence && afterSequence <= this.#sequence;
     if (epoch === this.epoch && isKnown) {
-      for (const [model, step] of this.#last) if (step.sequence > afterSequence) follower.add(model, step);
+      for (const [key, step] of this.#last) if (step.sequence > afterSequence) follower.add(key, step);
       return { beginning: { kind: "resumed", sequence: afterSequence }, follower };
     }
-    const routes = [...this.#last.values()].flatMap(({ change }) => (change.kind === "changed" ? [change.route] : []));
-    return { beginning: { kind: "snapshot", sequence: this.#sequence, routes }, follower };
+    const last = [...this.#last.values()];
+    const routes = last.flatMap(({ change }) => (change.kind === "changed" ? [change.route] : []));
+    const nodes = last.flatMap(({ change }) => (change.kind === "node" ? [change.node] : []));
+    return { beginning: { kind: "snapshot", sequence: this.#sequence, routes, nodes }, follower };
   }
 
   #forgetRemoval(): void {
@@ -68,7 +81,13 @@ export class RouteFeed {
   }
 }
 
-/** The steps that one follower has not taken yet: the last one of each model, so that a slow follower stays bounded. */
+/** What a change replaces. An id of a model has no colon, and an address has one. */
+function keyOf(change: RouteChange): string {
+  if (change.kind === "node") return change.node.address;
+  return change.kind === "changed" ? change.route.model : change.model;
+}
+
+/** The steps that one follower has not taken yet: the last one of each model and node, so that a slow follower stays bounded. */
 export class Follower {
   readonly #onClose: (follower: Follower) => void;
   readonly #wakeup = new Wakeup();
@@ -78,10 +97,10 @@ export class Follower {
     this.#onClose = onClose;
   }
 
-  add(model: string, step: RouteStep): void {
+  add(key: string, step: RouteStep): void {
     // Behind all others, so that the numbers grow.
-    this.#pending.delete(model);
-    this.#pending.set(model, step);
+    this.#pending.delete(key);
+    this.#pending.set(key, step);
     this.#wakeup.wake();
   }
 

@@ -1,4 +1,5 @@
-import type { AliasAim, AliasEntry } from "../store/entries.ts";
+import type { AliasAim, AliasEntry, SettingsEntry } from "../store/entries.ts";
+import type { NodeRoute } from "./node-routes.ts";
 
 /** Where one model's versions are ready. */
 export interface ModelRoute {
@@ -7,6 +8,8 @@ export interface ModelRoute {
   readonly versions: readonly VersionRoute[];
   /** Where aliases lead, by id, ascending. */
   readonly aliases: ReadonlyMap<string, AliasAim>;
+  /** How to route calls; undefined where nobody has set it. */
+  readonly traffic: SettingsEntry["traffic"];
 }
 
 export interface VersionRoute {
@@ -20,7 +23,9 @@ export interface VersionRoute {
 /** One step from a route table to the next. */
 export type RouteChange =
   | { readonly kind: "changed"; readonly route: ModelRoute }
-  | { readonly kind: "removed"; readonly model: string };
+  | { readonly kind: "removed"; readonly model: string }
+  /** A node that is new, or that is another one now. */
+  | { readonly kind: "node"; readonly node: NodeRoute };
 
 /**
  * Where an alias leads. One that was moved leads where it led before until all of its new targets are ready somewhere: fewer of
@@ -47,7 +52,8 @@ function isSameRoute(a: ModelRoute | undefined, b: ModelRoute): boolean {
   if (a === undefined || a.versions.length !== b.versions.length || a.aliases.size !== b.aliases.size) return false;
   return (
     a.versions.every((route, index) => isSameVersion(route, b.versions[index])) &&
-    [...a.aliases].every(([alias, aim]) => isSameAim(aim, b.aliases.get(alias)))
+    [...a.aliases].every(([alias, aim]) => isSameAim(aim, b.aliases.get(alias))) &&
+    JSON.stringify(a.traffic) === JSON.stringify(b.traffic)
   );
 }
 

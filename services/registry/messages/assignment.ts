@@ -45,8 +45,8 @@ function aspiredVersion({ version, fit, aliases, settings }: Assigned): AspiredV
     modelFile: aspiredFile(variant.modelFile),
     externalFiles: variant.externalFiles.map(aspiredFile),
     aliases: [...aliases],
-    settings: settings && { ...settings.values, revision: settings.revision },
-    memoryBytes: memoryOf(variant, settings?.values ?? {}),
+    settings,
+    memoryBytes: memoryOf(variant, settings ?? {}),
   };
 }
 

@@ -3,7 +3,7 @@ import type { WatchRoutesResponse } from "../../../lib/gen/amaas/registry/v1/Wat
 import type { Encoded } from "../../../lib/rpc/encoded.ts";
 import { encoded } from "../../../lib/rpc/protos.ts";
 import type { Beginning, RouteStep } from "../control/route-feed.ts";
-import type { ModelRoute } from "../control/routes.ts";
+import type { ModelRoute, RouteChange } from "../control/routes.ts";
 
 type Message = Encoded<WatchRoutesResponse>;
 
@@ -25,7 +25,10 @@ export class RouteMessages {
     if (this.#snapshot?.sequence !== sequence) {
       this.#snapshot = {
         sequence,
-        message: this.#encoded({ sequence, snapshot: { models: beginning.routes.map(routeMessage) } }),
+        message: this.#encoded({
+          sequence,
+          snapshot: { models: beginning.routes.map(routeMessage), nodes: [...beginning.nodes] },
+        }),
       };
     }
     return this.#snapshot.message;
@@ -35,12 +38,7 @@ export class RouteMessages {
   ofStep(step: RouteStep): Message {
     let message = this.#steps.get(step);
     if (message === undefined) {
-      const { sequence, change } = step;
-      message = this.#encoded(
-        change.kind === "changed"
-          ? { sequence, changed: routeMessage(change.route) }
-          : { sequence, removed: change.model },
-      );
+      message = this.#encoded({ sequence: step.sequence, ...stepMessage(step.change) });
       this.#steps.set(step, message);
       this.#snapshot = undefined;
     }
@@ -52,12 +50,18 @@ export class RouteMessages {
   }
 }
 
-function routeMessage({ model, versions, aliases }: ModelRoute): ModelRouteMessage {
+function stepMessage(change: RouteChange): WatchRoutesResponse {
+  if (change.kind === "node") return { node: change.node };
+  return change.kind === "changed" ? { changed: routeMessage(change.route) } : { removed: change.model };
+}
+
+function routeMessage({ model, versions, aliases, traffic }: ModelRoute): ModelRouteMessage {
   return {
     model,
     versions: versions.map(({ version, addresses, reason }) => ({ version, addresses: [...addresses], reason })),
     aliases: Object.fromEntries(
       [...aliases].map(([alias, { targets, mirrors }]) => [alias, { targets: [...targets], mirrors: [...mirrors] }]),
     ),
+    traffic,
   };
 }

@@ -1,4 +1,5 @@
 import type { ServingSettings__Output } from "../../../lib/gen/amaas/registry/v1/ServingSettings.ts";
+import type { Traffic__Output } from "../../../lib/gen/amaas/registry/v1/Traffic.ts";
 import type { VersionState } from "./schema.ts";
 
 /** What the control plane knows of one model that is not deleted. */
@@ -60,9 +61,10 @@ export interface AliasAim {
 
 /** The newest serving settings of a model. */
 export interface SettingsEntry {
-  readonly revision: number;
-  /** As the contract has them. */
-  readonly values: Partial<ServingSettings__Output>;
+  /** What nodes hold and how they run it, as the contract has it. */
+  readonly values: Partial<Omit<ServingSettings__Output, "traffic">>;
+  /** How gateways route calls; undefined where nobody has set it. */
+  readonly traffic: Traffic__Output | undefined;
 }
 
 /** An alias that leads where it points, with a target that is ready. */

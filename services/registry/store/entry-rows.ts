@@ -151,7 +151,7 @@ function aimOf({ revision, targets_json, mirrors_json }: AimRow): AliasAim {
 export async function settingsOf(query: Kysely<Schema>, models: Models) {
   const rows = await query
     .selectFrom("serving_settings as settings")
-    .select(["model", "revision", "settings_json"])
+    .select(["model", "settings_json"])
     .where("revision", "=", ({ selectFrom }) =>
       selectFrom("serving_settings as newest")
         .select(({ fn }) => fn.max("newest.revision").as("revision"))
@@ -160,11 +160,20 @@ export async function settingsOf(query: Kysely<Schema>, models: Models) {
     .$if(models !== undefined, (some) => some.where("model", "in", models!))
     .execute();
   return new Map(
-    rows.map(({ model, revision, settings_json }): [string, SettingsEntry] => [
-      model,
-      { revision, values: JSON.parse(settings_json) },
-    ]),
+    rows.map(({ model, settings_json }): [string, SettingsEntry] => {
+      const { traffic, ...values } = JSON.parse(settings_json);
+      return [model, { values: whatIsSet(values), traffic: traffic ?? undefined }];
+    }),
   );
+}
+
+/** Without the fields that say what holds anyway, so that settings of the traffic alone are none for nodes. */
+function whatIsSet(values: Readonly<Record<string, unknown>>): SettingsEntry["values"] {
+  const isSet = (value: unknown) => {
+    if (Array.isArray(value)) return value.length > 0;
+    return typeof value === "string" ? !value.endsWith("_UNSPECIFIED") : Boolean(value);
+  };
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => isSet(value)));
 }
 
 /** What rows become, in their order, by model. */
