@@ -9,8 +9,8 @@ export interface IndexEntry {
 }
 
 /** Every version of the catalogue, by model and number: READY where a node has it ready. */
-export function repositoryIndex(table: RouteTable): IndexEntry[] {
-  const models = [...table.values()].sort((a, b) => (a.model < b.model ? -1 : 1));
+export function repositoryIndex({ models: routes }: RouteTable): IndexEntry[] {
+  const models = [...routes.values()].sort((a, b) => (a.model < b.model ? -1 : 1));
   return models.flatMap(({ model, versions }) =>
     [...versions]
       .sort(([a], [b]) => a - b)

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { messageOf } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { PlacedTable } from "./route-table.ts";
-import { tableOfText, textOfTable } from "./route-text.ts";
+import { partsOfTable, tableOfText } from "./route-text.ts";
 
 /** The last route table on disk, so that a gateway can route before the registry answers. */
 export class RouteFile {
@@ -34,7 +34,7 @@ export class RouteFile {
       await mkdir(this.#folder, { recursive: true });
       const file = await open(temporary, "w");
       try {
-        await file.writeFile(textOfTable(placed));
+        for (const part of partsOfTable(placed)) await file.appendFile(part);
         await file.sync();
       } finally {
         await file.close();

@@ -1,11 +1,10 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { ControlServiceDefinition } from "../../lib/gen/amaas/registry/v1/ControlService.ts";
-import type { ModelRoute__Output as ModelRouteMessage } from "../../lib/gen/amaas/registry/v1/ModelRoute.ts";
-import type { WatchRoutesResponse__Output as WatchRoutesResponse } from "../../lib/gen/amaas/registry/v1/WatchRoutesResponse.ts";
 import type { Log } from "../../lib/log.ts";
 import type { RpcClient } from "../../lib/rpc/client.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
-import type { ModelRoute, RoutePosition, RouteStep } from "./route-table.ts";
+import { stepOf } from "./route-message.ts";
+import type { RoutePosition, RouteStep } from "./route-table.ts";
 import type { Routes } from "./routes.ts";
 
 /** What a link needs. */
@@ -114,20 +113,4 @@ function isBeginning(step: RouteStep, { epoch, sequence }: RoutePosition, asked:
 
 function isNext(step: RouteStep, { epoch, sequence }: RoutePosition, last: RoutePosition | undefined): boolean {
   return step.kind !== "resumed" && epoch === last?.epoch && sequence > last.sequence;
-}
-
-function stepOf({ snapshot, resumed, changed, removed }: WatchRoutesResponse): RouteStep | undefined {
-  if (snapshot) return { kind: "snapshot", models: snapshot.models.map(routeOf) };
-  if (resumed) return { kind: "resumed" };
-  if (changed) return { kind: "changed", model: routeOf(changed) };
-  return removed ? { kind: "removed", model: removed } : undefined;
-}
-
-function routeOf({ model, versions, aliases }: ModelRouteMessage): ModelRoute {
-  const led = Object.entries(aliases).filter(([, { targets }]) => targets.length > 0);
-  return {
-    model,
-    versions: new Map(versions.map(({ version, addresses, reason }) => [version, { replicas: addresses, reason }])),
-    aliases: new Map(led),
-  };
 }

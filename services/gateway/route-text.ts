@@ -1,40 +1,76 @@
-import type { AliasRoute, ModelRoute, PlacedTable, VersionRoute } from "./route-table.ts";
+import {
+  type AliasRoute,
+  type ModelRoute,
+  type NodeFacts,
+  type PlacedTable,
+  type RateLimits,
+  type Traffic,
+  tableOf,
+  type VersionRoute,
+} from "./route-table.ts";
 
-/** A route table as the text of a file. */
-export function textOfTable({ table, position }: PlacedTable): string {
-  const models = [...table.values()].map(({ model, versions, aliases }) => ({
+/**
+ * A route table as the text of a file, in parts: of 10,000 models it is some megabytes, and calls should not wait for all of it to be
+ * made.
+ */
+export function* partsOfTable({ table, position }: PlacedTable): Generator<string> {
+  const nodes = [...table.nodes].map(([address, facts]) => ({ address, ...facts }));
+  yield `${JSON.stringify({ format, ...position, nodes }).slice(0, -1)},"models":[`;
+  let part = "";
+  let count = 0;
+  for (const route of table.models.values()) {
+    part += (count > 0 ? "," : "") + textOfRoute(route);
+    if (++count % modelsPerPart > 0) continue;
+    yield part;
+    part = "";
+  }
+  yield `${part}]}`;
+}
+
+const modelsPerPart = 100;
+
+/** The whole text. */
+export function textOfTable(placed: PlacedTable): string {
+  return [...partsOfTable(placed)].join("");
+}
+
+function textOfRoute({ model, versions, aliases, traffic }: ModelRoute): string {
+  return JSON.stringify({
     model,
     versions: [...versions].map(([version, route]) => ({ version, ...route })),
     aliases: [...aliases].map(([alias, route]) => ({ alias, ...route })),
-  }));
-  return JSON.stringify({ format, ...position, models });
+    traffic,
+  });
 }
 
 /** Reads what `textOfTable` wrote; throws an Error that says what is wrong with anything else. */
 export function tableOfText(text: string): PlacedTable {
-  const { format: seen, epoch, sequence, models } = objectOf(JSON.parse(text), "the file");
+  const { format: seen, epoch, sequence, nodes, models } = objectOf(JSON.parse(text), "the file");
   if (seen !== format) throw new Error(`its format is ${JSON.stringify(seen)}, needed: ${format}`);
   return {
-    table: new Map(
-      arrayOf(models, "models").map((value) => {
-        const route = routeOf(objectOf(value, "a model"));
-        return [route.model, route];
-      }),
+    table: tableOf(
+      arrayOf(models, "models").map((value) => routeOf(objectOf(value, "a model"))),
+      arrayOf(nodes, "nodes").map((value) => nodeOf(objectOf(value, "a node"))),
     ),
     position: { epoch: textOf(epoch), sequence: wholeOf(sequence, 0) },
   };
 }
 
-const format = 2;
+const format = 3;
 
 type Fields = Record<string, unknown>;
 
-function routeOf({ model, versions, aliases }: Fields): ModelRoute {
+function routeOf({ model, versions, aliases, traffic }: Fields): ModelRoute {
   return {
     model: nameOf(model),
     versions: new Map(arrayOf(versions, "versions").map((value) => versionOf(objectOf(value, "a version")))),
     aliases: new Map(arrayOf(aliases, "aliases").map((value) => aliasOf(objectOf(value, "an alias")))),
+    traffic: traffic === undefined ? undefined : trafficOf(objectOf(traffic, "the traffic")),
   };
+}
+
+function nodeOf({ address, zone, capacity }: Fields): [string, NodeFacts] {
+  return [nameOf(address), { zone: textOf(zone), capacity: wholeOf(capacity, 1) }];
 }
 
 function versionOf({ version, replicas, reason }: Fields): [number, VersionRoute] {
@@ -52,6 +88,31 @@ function aliasOf({ alias, targets, mirrors }: Fields): [string, AliasRoute] {
     return { version: wholeOf(version, 1), share: shareOf(share) };
   });
   return [nameOf(alias), { targets: list, mirrors: copies }];
+}
+
+function trafficOf({ hedging, perPrincipal, total, ...traffic }: Fields): Traffic {
+  const limits = (value: unknown) => (value === undefined ? undefined : limitsOf(objectOf(value, "the limits")));
+  return {
+    defaultTimeoutMs: wholeOf(traffic.defaultTimeoutMs, 0),
+    stickyKey: textOf(traffic.stickyKey),
+    versionOverride: traffic.versionOverride === true,
+    hedging: hedging === undefined ? undefined : hedgingOf(objectOf(hedging, "the hedging")),
+    perPrincipal: limits(perPrincipal),
+    total: limits(total),
+  };
+}
+
+function hedgingOf({ quantile, delayMsMin }: Fields): Traffic["hedging"] {
+  return { quantile: shareOf(quantile), delayMsMin: wholeOf(delayMsMin, 0) };
+}
+
+function limitsOf(limits: Fields): RateLimits {
+  return {
+    requestsPerSecond: rateOf(limits.requestsPerSecond),
+    concurrentRequests: wholeOf(limits.concurrentRequests, 0),
+    rowsPerSecond: rateOf(limits.rowsPerSecond),
+    bytesPerSecond: rateOf(limits.bytesPerSecond),
+  };
 }
 
 function objectOf(value: unknown, what: string): Fields {
@@ -77,6 +138,11 @@ function nameOf(value: unknown): string {
 function wholeOf(value: unknown, min: number): number {
   if (Number.isSafeInteger(value) && (value as number) >= min) return value as number;
   throw new Error(`${JSON.stringify(value)} is not a whole number from ${min}`);
+}
+
+function rateOf(value: unknown): number {
+  if (typeof value === "number" && value >= 0) return value;
+  throw new Error(`${JSON.stringify(value)} is not a rate from 0`);
 }
 
 function shareOf(value: unknown): number {

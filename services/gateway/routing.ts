@@ -24,7 +24,7 @@ export interface Route {
  */
 export function routeOf(known: RouteTable | undefined, ref: ModelRef, random: number): Route {
   const table = knownTable(known);
-  const model = table.get(ref.model);
+  const model = table.models.get(ref.model);
   if (model === undefined) throw unknownModel(table, ref);
   const version =
     versionNumber(ref.version) ?? (ref.version ? targetOf(model, ref.version, random) : presetOf(model, random));
@@ -81,9 +81,9 @@ function targetOf({ versions, aliases }: ModelRoute, alias: string, random: numb
   return route && pickTarget(route.targets, isReady, random);
 }
 
-function unknownModel(table: RouteTable, ref: ModelRef): ServiceError {
-  const names = nearestNames(ref.model, [...table.keys()], namesMax);
-  const known = names.length === 0 ? "there are no models yet" : `models: ${listed(names, table.size)}`;
+function unknownModel({ models }: RouteTable, ref: ModelRef): ServiceError {
+  const names = nearestNames(ref.model, [...models.keys()], namesMax);
+  const known = names.length === 0 ? "there are no models yet" : `models: ${listed(names, models.size)}`;
   const name = shown(ref.model);
   return new ServiceError("MODEL_NOT_FOUND", `Request for unknown model: '${name}' is not found; ${known}`, {
     metadata: { model: name },

@@ -47,7 +47,7 @@ function rankedNodes(addresses: readonly string[], name: string): readonly strin
 
 /** Undefined where the version is nowhere ready any longer. */
 function versionRoute(table: RouteTable | undefined, model: string, version: number): Route | undefined {
-  const found = table?.get(model)?.versions.get(version);
+  const found = table?.models.get(model)?.versions.get(version);
   if (found === undefined || found.replicas.length === 0) return undefined;
   return { model, version, replicas: found.replicas, reason: found.reason };
 }

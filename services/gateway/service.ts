@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { systemClock } from "../../lib/clock.ts";
 import { ServiceError } from "../../lib/errors.ts";
 import type {
@@ -20,7 +21,7 @@ import { Listener } from "./listener.ts";
 import { passThrough } from "./pass-through.ts";
 import { RouteFile } from "./route-file.ts";
 import { RouteLink } from "./route-link.ts";
-import { addressesOf } from "./route-table.ts";
+import { addressSteps, type RouteTable } from "./route-table.ts";
 import { Routes } from "./routes.ts";
 import { SequenceRouter } from "./sequence-router.ts";
 
@@ -51,10 +52,10 @@ export class GatewayService implements Service {
     this.#trainer = new Connection(config.trainerAddress, config);
     this.#file = new RouteFile(join(config.dataDir, "gateway"), log);
     const forwarder = new Forwarder(config, { nodes: this.#nodes, onAttempt: () => undefined, clock });
-    this.#routes = new Routes((placed) => {
-      forwarder.retain(placed.table);
-      this.#nodes.retain(addressesOf(placed.table));
-      return this.#file.write(placed);
+    this.#routes = new Routes(async (placed) => {
+      forwarder.retain(placed.table.models);
+      await this.#closeUnused(placed.table);
+      await this.#file.write(placed);
     }, clock);
     this.#control = new RpcClient("amaas.registry.v1.ControlService", config.registryAddress);
     const gateway = `${config.host}:${config.port}`;
@@ -96,8 +97,15 @@ export class GatewayService implements Service {
     const port = await this.#server.start();
     this.#started = true;
     this.#link.start();
-    this.#log.info({ port, models: placed?.table.size }, "gateway listening");
+    this.#log.info({ port, models: placed?.table.models.size }, "gateway listening");
     return { port };
+  }
+
+  /** Closes the connections to nodes that no route names any longer. */
+  async #closeUnused(table: RouteTable): Promise<void> {
+    const addresses = new Set<string>();
+    for (const _ of addressSteps(table, addresses)) await setImmediate();
+    this.#nodes.retain(addresses);
   }
 
   /** The table moves on while accepted calls finish; connections close last. */

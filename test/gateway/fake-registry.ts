@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { ControlServiceHandlers } from "../../lib/gen/amaas/registry/v1/ControlService.ts";
 import type { ModelRoute } from "../../lib/gen/amaas/registry/v1/ModelRoute.ts";
+import type { NodeRoute } from "../../lib/gen/amaas/registry/v1/NodeRoute.ts";
 import type { RegistryServiceHandlers } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { WatchRoutesRequest__Output } from "../../lib/gen/amaas/registry/v1/WatchRoutesRequest.ts";
 import type { WatchRoutesResponse } from "../../lib/gen/amaas/registry/v1/WatchRoutesResponse.ts";
@@ -8,7 +9,7 @@ import { createLog } from "../../lib/log.ts";
 import type { Handlers } from "../../lib/rpc/handlers.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 
-type Step = Pick<WatchRoutesResponse, "snapshot" | "resumed" | "changed" | "removed">;
+type Step = Pick<WatchRoutesResponse, "snapshot" | "resumed" | "changed" | "removed" | "node">;
 
 /** A registry that pushes route tables, and answers of its catalogue what a test gives it. */
 export class FakeRegistry {
@@ -24,6 +25,7 @@ export class FakeRegistry {
   readonly #server: RpcServer;
   readonly #feeds = new Set<Feed>();
   #models: ModelRoute[];
+  #nodes: NodeRoute[] = [];
 
   constructor(models: ModelRoute[], handlers: Handlers<RegistryServiceHandlers> = {}, port = 0) {
     this.#models = models;
@@ -55,6 +57,12 @@ export class FakeRegistry {
     this.push({ removed: model });
   }
 
+  /** Says to every watcher what a node is now. */
+  tell(node: NodeRoute): void {
+    this.#nodes = [...this.#nodes.filter(({ address }) => address !== node.address), node];
+    this.push({ node });
+  }
+
   /** Sends a step, whatever it says of the table. */
   push(step: Step): void {
     this.sequence += this.stride;
@@ -80,7 +88,7 @@ export class FakeRegistry {
     for (const step of missed) feed.push(step);
     try {
       if (epoch === this.epoch) yield { epoch, sequence: afterSequence, resumed: {} };
-      else yield { epoch: this.epoch, sequence: this.sequence, snapshot: { models: this.#models } };
+      else yield { epoch: this.epoch, sequence: this.sequence, snapshot: { models: this.#models, nodes: this.#nodes } };
       for (;;) yield await feed.next();
     } finally {
       this.#feeds.delete(feed);

@@ -64,7 +64,7 @@ describe("the gateway keeps answering:", () => {
 
   for (const [what, damage] of [
     ["cut short", (text: string) => text.slice(0, -5)],
-    ["of another format", (text: string) => text.replace('"format":2', '"format":1')],
+    ["of another format", (text: string) => text.replace('"format":3', '"format":2')],
     ["with a version that is no number", (text: string) => text.replace('"version":1', '"version":"one"')],
   ] as const) {
     it(`the table on disk is ${what}: it is ignored until the registry answers`, async () => {

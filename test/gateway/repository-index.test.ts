@@ -1,18 +1,18 @@
 import { expect } from "chai";
 import { repositoryIndex } from "../../services/gateway/repository-index.ts";
-import type { ModelRoute } from "../../services/gateway/route-table.ts";
+import { type ModelRoute, tableOf } from "../../services/gateway/route-table.ts";
 
 const route = (model: string, versions: Readonly<Record<number, readonly [replicas: string[], reason: string]>>) => {
   const entries = Object.entries(versions).map(([version, [replicas, reason]]) => [
     Number(version),
     { replicas, reason },
   ]);
-  return [model, { model, versions: new Map(entries as never), aliases: new Map() } as ModelRoute] as const;
+  return { model, versions: new Map(entries as never), aliases: new Map(), traffic: undefined } as ModelRoute;
 };
 
 describe("a gateway's index of the repository", () => {
   it("has every version of the catalogue, by model and number, and why it is ready nowhere", () => {
-    const table = new Map([
+    const table = tableOf([
       route("b", { 1: [["node:1"], ""] }),
       route("a", { 10: [[], "no node has memory for it"], 2: [["node:1", "node:2"], ""], 3: [[], ""] }),
     ]);

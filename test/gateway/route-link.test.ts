@@ -119,6 +119,42 @@ describe("the gateway's route table", () => {
     expect(asked()[1]).to.deep.equal(["", 0]);
   });
 
+  it("knows nodes and how models are routed, from a snapshot, from steps and from its file", async () => {
+    const limits = { requestsPerSecond: 0.5, concurrentRequests: 2, rowsPerSecond: 0, bytesPerSecond: 1e9 };
+    registry.tell({ address: node.address, zone: "eu-1", capacity: 8 });
+    registry.change({ ...route("routed"), traffic: { stickyKey: "user", hedging: { delayMsMin: 5 }, total: limits } });
+    await gateway.routed("routed");
+    const kept = async () => {
+      await gateway.stop();
+      const text = await readFile(join(folder.path, "gateway", "routes.json"), "utf8");
+      const { nodes, models } = JSON.parse(text) as {
+        nodes: unknown[];
+        models: { model: string; traffic?: unknown }[];
+      };
+      return { nodes, traffic: Object.fromEntries(models.map(({ model, traffic }) => [model, traffic])) };
+    };
+    const set = { defaultTimeoutMs: 0, stickyKey: "user", versionOverride: false };
+    const traffic = { ...set, hedging: { quantile: 0.95, delayMsMin: 5 }, total: limits };
+    const whole = {
+      nodes: [{ address: node.address, zone: "eu-1", capacity: 8 }],
+      traffic: { digits: undefined, routed: traffic },
+    };
+    expect(await kept()).to.deep.equal(whole);
+    gateway = await start();
+    await opened(2);
+    registry.tell({ address: "n:2", zone: "", capacity: 1 });
+    registry.change(route("after"));
+    await gateway.routed("after");
+    const more = [...whole.nodes, { address: "n:2", zone: "", capacity: 1 }];
+    expect(await kept()).to.deep.equal({ nodes: more, traffic: { ...whole.traffic, after: undefined } });
+    registry.epoch = "second";
+    gateway = await start();
+    await opened(3);
+    registry.change(route("last"));
+    await gateway.routed("last");
+    expect((await kept()).nodes).to.deep.equal(more);
+  });
+
   it("keeps mirrors, which get nothing yet", async () => {
     const mirrored = route("mirrored");
     mirrored.versions!.push({ version: 2, addresses: [node.address] });

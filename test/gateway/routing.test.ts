@@ -2,8 +2,14 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { ServiceError } from "../../lib/errors.ts";
 import { nearestNames } from "../../services/gateway/nearest-names.ts";
-import { addressesOf, applied, type ModelRoute, type RouteTable } from "../../services/gateway/route-table.ts";
-import { tableOfText, textOfTable } from "../../services/gateway/route-text.ts";
+import {
+  addressesOf,
+  applied,
+  type ModelRoute,
+  type RouteTable,
+  tableOf as tableOfRoutes,
+} from "../../services/gateway/route-table.ts";
+import { partsOfTable, tableOfText, textOfTable } from "../../services/gateway/route-text.ts";
 import { readyReplicas, routeOf } from "../../services/gateway/routing.ts";
 
 /** A route by versions and their addresses, or the reason why there are none, and by aliases and their target. */
@@ -20,8 +26,12 @@ const route = (
     ]),
   ),
   aliases: new Map(aliases.map(([alias, version]) => [alias, { targets: [{ version, weight: 1 }], mirrors: [] }])),
+  traffic: undefined,
 });
-const tableOf = (...routes: ModelRoute[]) => applied(undefined, { kind: "snapshot", models: routes })!;
+const tableOf = (...routes: ModelRoute[]) => tableOfRoutes(routes, [["n:1", { zone: "z", capacity: 2 }]]);
+
+/** As maps of the language, which assertions can look into. */
+const plainOf = ({ models, nodes }: RouteTable) => ({ models: new Map(models), nodes: new Map(nodes) });
 
 function faultOf(act: () => unknown): ServiceError {
   try {
@@ -39,14 +49,36 @@ describe("a route table", () => {
   it("does not change when a step makes the next one", () => {
     const next = applied(first, { kind: "changed", model: route("a", [[2, []]]) })!;
     const last = applied(next, { kind: "removed", model: "b" })!;
-    expect([...first.keys()]).to.deep.equal(["a", "b"]);
-    expect([...first.get("a")!.versions.keys()]).to.deep.equal([1]);
-    expect([...next.get("a")!.versions.keys()]).to.deep.equal([2]);
-    expect([...last.keys()]).to.deep.equal(["a"]);
+    expect([...first.models.keys()].sort()).to.deep.equal(["a", "b"]);
+    expect([...first.models.get("a")!.versions.keys()]).to.deep.equal([1]);
+    expect([...next.models.get("a")!.versions.keys()]).to.deep.equal([2]);
+    expect([...last.models.keys()]).to.deep.equal(["a"]);
+  });
+
+  it("knows of a node what was told last, and of other nodes what it knew", () => {
+    const facts = { zone: "other", capacity: 8 };
+    const next = applied(first, { kind: "node", address: "n:2", facts })!;
+    const last = applied(next, { kind: "node", address: "n:1", facts })!;
+    expect([...first.nodes]).to.deep.equal([["n:1", { zone: "z", capacity: 2 }]]);
+    expect([...next.nodes.keys()]).to.deep.equal(["n:1", "n:2"]);
+    expect(last.nodes.get("n:1")).to.equal(facts);
+    expect(last.models).to.equal(first.models);
+    expect(applied(undefined, { kind: "node", address: "n:2", facts })).to.equal(undefined);
+  });
+
+  it("forgets nodes that no route names, the oldest first, once there are more than 10,000", () => {
+    const facts = { zone: "", capacity: 1 };
+    const many = Array.from({ length: 10_000 }, (_, index) => [`gone-${index}:1`, facts] as const);
+    const table = tableOfRoutes([route("a", [[1, ["n:1"]]])], [["n:1", facts], ...many.slice(1)]);
+    const { nodes } = applied(table, { kind: "node", address: "new:1", facts })!;
+    expect(nodes.size).to.equal(1001);
+    expect([nodes.has("n:1"), nodes.has("new:1"), nodes.has("gone-1:1")]).to.deep.equal([true, true, false]);
+    expect(table.nodes.size).to.equal(10_000);
   });
 
   it("is replaced as a whole by a snapshot, and begins with one", () => {
-    expect([...applied(first, { kind: "snapshot", models: [route("c", [])] })!.keys()]).to.deep.equal(["c"]);
+    const next = applied(first, { kind: "snapshot", models: [route("c", [])], nodes: [] })!;
+    expect([[...next.models.keys()], next.nodes.size]).to.deep.equal([["c"], 0]);
     expect(applied(undefined, { kind: "changed", model: route("c", []) })).to.equal(undefined);
   });
 
@@ -76,26 +108,57 @@ describe("a route table", () => {
       targets: fc.array(plain({ version, weight: fc.integer({ min: 1, max: 1_000_000 }) }), { minLength: 1 }),
       mirrors: fc.array(plain({ version, share: fc.double({ min: 1e-9, max: 1, noNaN: true }) })),
     });
+    const orNot = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined });
+    const rate = fc.double({ min: 0, max: 1e15, noNaN: true }).map(Math.abs);
+    const limits = plain({
+      requestsPerSecond: rate,
+      concurrentRequests: fc.nat(),
+      rowsPerSecond: rate,
+      bytesPerSecond: rate,
+    });
+    const traffic = plain({
+      defaultTimeoutMs: fc.nat(),
+      stickyKey: fc.string(),
+      versionOverride: fc.boolean(),
+      hedging: orNot(plain({ quantile: fc.double({ min: 0.5, max: 0.999, noNaN: true }), delayMsMin: fc.nat() })),
+      perPrincipal: orNot(limits),
+      total: orNot(limits),
+    });
     const someRoute = fc
-      .tuple(name, fc.array(fc.tuple(version, held)), fc.array(fc.tuple(name, led)))
-      .map(([model, versions, aliases]) => ({ model, versions: new Map(versions), aliases: new Map(aliases) }));
+      .tuple(name, fc.array(fc.tuple(version, held)), fc.array(fc.tuple(name, led)), orNot(traffic))
+      .map(([model, versions, aliases, routed]) => ({
+        model,
+        versions: new Map(versions),
+        aliases: new Map(aliases),
+        traffic: routed,
+      }));
+    const someNode = fc.tuple(name, plain({ zone: fc.string(), capacity: fc.integer({ min: 1, max: 1024 }) }));
     const position = plain({ epoch: fc.string(), sequence: fc.maxSafeNat() });
     fc.assert(
-      fc.property(fc.array(someRoute), position, (routes, at) => {
-        const placed = { table: tableOf(...routes), position: at };
-        expect(tableOfText(textOfTable(placed))).to.deep.equal(placed);
+      fc.property(fc.array(someRoute), fc.array(someNode), position, (routes, nodes, at) => {
+        const placed = { table: tableOfRoutes(routes, nodes), position: at };
+        const read = tableOfText(textOfTable(placed));
+        expect(plainOf(read.table)).to.deep.equal(plainOf(placed.table));
+        expect(read.position).to.deep.equal(at);
       }),
     );
+    const many = tableOfRoutes(Array.from({ length: 1000 }, (_, index) => route(`m${index}`, [[1, ["n:1"]]])));
+    const placed = { table: many, position: { epoch: "e", sequence: 1 } };
+    expect([...partsOfTable(placed)]).to.have.length.above(2);
+    expect(plainOf(tableOfText(textOfTable(placed)).table)).to.deep.equal(plainOf(many));
   });
 
-  const whole = '{"format":2,"epoch":"e","sequence":1,"models":';
+  const whole = '{"format":3,"epoch":"e","sequence":1,"nodes":[],"models":';
   for (const text of [
     "",
     "{}",
     "[]",
-    '{"format":1,"models":[]}',
-    '{"format":2,"models":[]}',
-    '{"format":2,"epoch":"e","sequence":-1,"models":[]}',
+    '{"format":2,"epoch":"e","sequence":1,"models":[]}',
+    '{"format":3,"nodes":[],"models":[]}',
+    '{"format":3,"epoch":"e","sequence":1,"models":[]}',
+    '{"format":3,"epoch":"e","sequence":-1,"nodes":[],"models":[]}',
+    '{"format":3,"epoch":"e","sequence":1,"nodes":[{"address":"n:1","zone":"","capacity":0}],"models":[]}',
+    `${whole}[{"model":"a","versions":[],"aliases":[],"traffic":{}}]}`,
     `${whole}[{}]}`,
     `${whole}[null]}`,
     `${whole}[{"model":"a","versions":[{"version":1,"replicas":[]}],"aliases":[]}]}`,

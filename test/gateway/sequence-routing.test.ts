@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import type { SequencedRef } from "../../services/gateway/model-ref.ts";
-import type { RouteTable } from "../../services/gateway/route-table.ts";
+import { type RouteTable, tableOf as tableOfRoutes } from "../../services/gateway/route-table.ts";
 import { SequenceRouter } from "../../services/gateway/sequence-router.ts";
 import { SequenceTable } from "../../services/gateway/sequence-table.ts";
 import { ManualClock } from "../manual-clock.ts";
@@ -16,7 +16,7 @@ const tableOf = (held: Record<number, string[]>, weights: Record<number, number>
   );
   const targets = Object.entries(weights).map(([version, weight]) => ({ version: Number(version), weight }));
   const aliases = new Map([["default", { targets, mirrors: [] }]]);
-  return new Map([["m", { model: "m", versions: new Map(versions), aliases }]]);
+  return tableOfRoutes([{ model: "m", versions: new Map(versions), aliases, traffic: undefined }]);
 };
 const refOf = (id: string, step: { starts?: boolean; ends?: boolean } = {}): SequencedRef => ({
   model: "m",
