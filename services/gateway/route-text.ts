@@ -29,11 +29,6 @@ export function* partsOfTable({ table, position }: PlacedTable): Generator<strin
 
 const modelsPerPart = 100;
 
-/** The whole text. */
-export function textOfTable(placed: PlacedTable): string {
-  return [...partsOfTable(placed)].join("");
-}
-
 function textOfRoute({ model, versions, aliases, traffic }: ModelRoute): string {
   return JSON.stringify({
     model,
@@ -43,7 +38,7 @@ function textOfRoute({ model, versions, aliases, traffic }: ModelRoute): string 
   });
 }
 
-/** Reads what `textOfTable` wrote; throws an Error that says what is wrong with anything else. */
+/** Reads what `partsOfTable` makes, joined; throws an Error that says what is wrong with anything else. */
 export function tableOfText(text: string): PlacedTable {
   const { format: seen, epoch, sequence, nodes, models } = objectOf(JSON.parse(text), "the file");
   if (seen !== format) throw new Error(`its format is ${JSON.stringify(seen)}, needed: ${format}`);

@@ -6,10 +6,11 @@ import {
   addressesOf,
   applied,
   type ModelRoute,
+  type PlacedTable,
   type RouteTable,
   tableOf as tableOfRoutes,
 } from "../../services/gateway/route-table.ts";
-import { partsOfTable, tableOfText, textOfTable } from "../../services/gateway/route-text.ts";
+import { partsOfTable, tableOfText } from "../../services/gateway/route-text.ts";
 import { readyReplicas, routeOf } from "../../services/gateway/routing.ts";
 
 /** A route by versions and their addresses, or the reason why there are none, and by aliases and their target. */
@@ -30,6 +31,7 @@ const route = (
 });
 const tableOf = (...routes: ModelRoute[]) => tableOfRoutes(routes, [["n:1", { zone: "z", capacity: 2 }]]);
 
+const textOfTable = (placed: PlacedTable) => [...partsOfTable(placed)].join("");
 /** As maps of the language, which assertions can look into. */
 const plainOf = ({ models, nodes }: RouteTable) => ({ models: new Map(models), nodes: new Map(nodes) });
 
