@@ -25,7 +25,7 @@ export interface InferenceConfig extends ServiceConfig {
   readonly serverName: string;
   /** Sessions per replica. */
   readonly instanceCount: number;
-  /** Threads of the runtime inside one operator, per session. */
+  /** Threads of the runtime inside one operator, per session; 0 where they are found. */
   readonly intraOpThreads: number;
   /** Those to offer if they work, best first. */
   readonly executionProviders: readonly string[];
@@ -89,7 +89,7 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
     serverName: readServerName(settings),
     instanceCount,
     executionProviders: settings.choices("AMAAS_INFERENCE_EXECUTION_PROVIDERS", knownProviders, [cpu]),
-    intraOpThreads: whole("INTRA_OP_THREADS", Math.max(1, Math.floor(coreCount / instanceCount)), 1, 256),
+    intraOpThreads: whole("INTRA_OP_THREADS", 0, 0, 256),
     coreCount,
     coreWaitMsMax: whole("CORE_WAIT_MS_MAX", 20, 0, 60_000),
     overflowStatus: settings.choice("AMAAS_INFERENCE_OVERFLOW_STATUS", overflowStatuses, "RESOURCE_EXHAUSTED"),

@@ -27,7 +27,6 @@ describe("the settings of an inference node", () => {
     });
     const { executionProviders } = read({ AMAAS_INFERENCE_EXECUTION_PROVIDERS: "cuda, webgpu,cpu" });
     expect(executionProviders).to.deep.equal(["cuda", "webgpu", "cpu"]);
-    expect(read({ AMAAS_INFERENCE_INSTANCES: "64" }).intraOpThreads).to.equal(1);
   });
 
   for (const [variable, value] of [

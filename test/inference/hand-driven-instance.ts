@@ -10,6 +10,7 @@ export const noTime = { inputMs: 0, computeMs: 0, outputMs: 0 };
 export class HandDrivenInstance implements Instance {
   readonly signature: Signature;
   readonly isolation = "thread";
+  readonly intraOpThreads: number;
   readonly ended: Promise<string>;
   readonly gone: Promise<void>;
   /** The names of the outputs of every run, in order. */
@@ -20,7 +21,8 @@ export class HandDrivenInstance implements Instance {
   #end!: (why: string) => void;
   #pending: { resolve(result: RunResult): void; reject(failure: unknown): void } | undefined;
 
-  constructor(signature: Signature = { inputs: [], outputs: [] }) {
+  constructor(signature: Signature = { inputs: [], outputs: [] }, intraOpThreads = 1) {
+    this.intraOpThreads = intraOpThreads;
     this.signature = signature;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;

@@ -54,7 +54,7 @@ describe("an instance", () => {
 
   const loaded = (worker: DeafWorker, options: Pick<InstanceOptions, "clock" | "onLeftBehind">) => {
     const loading = startInstance(worker, { ...options, loadMsMax: 1000, runMsMax: 100 });
-    worker.say({ kind: "loaded", signature: { inputs: [], outputs: [] } });
+    worker.say({ kind: "loaded", signature: { inputs: [], outputs: [] }, intraOpThreads: 1 });
     return loading;
   };
 });

@@ -23,6 +23,7 @@ export class RowInstance implements Instance {
     outputs: [{ name: "y", dataType: "INT32", shape: ["n", "columns"] }],
   };
   readonly isolation = "thread";
+  readonly intraOpThreads = 1;
   readonly ended: Promise<string>;
   readonly gone: Promise<void>;
   /** The rows of every run, in order. */

@@ -27,7 +27,8 @@ describe("pools that share the cores of a node", () => {
   ): Promise<Shared> => {
     const instances: HandDrivenInstance[] = [];
     const answers: string[] = [];
-    const startInstance = async () => instances[instances.push(new HandDrivenInstance(signature)) - 1];
+    const startInstance = async (threads: number) =>
+      instances[instances.push(new HandDrivenInstance(signature, threads)) - 1];
     const pool = new InstancePool({ ...poolOptions(clock, startInstance), cores, sessionThreads, batching });
     await pool.start();
     const send = async (name: string, inputs: readonly Tensor[] = []) => {

@@ -9,7 +9,7 @@ import { type Instance, SessionOverdue } from "./instance.ts";
 
 /** How the instances of a replica are made and kept. */
 export interface InstanceSettings {
-  /** Threads of the runtime inside one operator, for each session of the model; at least one. */
+  /** Threads of the runtime inside one operator, for each session of the model, of which there is one at least; 0 where they are found. */
   readonly sessionThreads: readonly number[];
   /** Loads one more instance. */
   readonly startInstance: (intraOpThreads: number) => Promise<Instance>;
@@ -40,7 +40,7 @@ export interface InstanceSetOptions extends InstanceSettings {
 /** The instances of one replica: lends those that are idle while there are cores for them, and replaces those that die. */
 export class InstanceSet {
   readonly #options: InstanceSetOptions;
-  /** Threads by instance. */
+  /** With the threads that each was asked for. */
   readonly #live = new Map<Instance, number>();
   readonly #idle: Instance[] = [];
   readonly #replacing = new Set<Promise<void>>();
@@ -84,7 +84,7 @@ export class InstanceSet {
   get freeCount(): number {
     const { length } = this.#idle;
     if (length === 0) return 0;
-    return this.#maySqueeze || this.#options.cores.hasRoom(this.#live.get(this.#idle[0])!) ? length : 0;
+    return this.#maySqueeze || this.#options.cores.hasRoom(this.#idle[0].intraOpThreads) ? length : 0;
   }
 
   /** Whether there is none, and the last attempt to replace one has failed. */
@@ -112,24 +112,23 @@ export class InstanceSet {
   take(): Instance {
     const instance = this.#idle.shift()!;
     this.#maySqueeze = false;
-    this.#options.cores.take(this.#live.get(instance)!);
+    this.#options.cores.take(instance.intraOpThreads);
     return instance;
   }
 
   /** Takes an instance back that has done its job. */
   giveBack(instance: Instance): void {
-    const threads = this.#live.get(instance);
     // It may have died after its last word.
-    if (threads === undefined) return;
+    if (!this.#live.has(instance)) return;
     this.#failureCount = 0;
     this.#idle.push(instance);
-    this.#options.cores.giveBack(threads);
+    this.#options.cores.giveBack(instance.intraOpThreads);
   }
 
   /** Asks for a turn, where there are idle instances and no cores for them. */
   awaitCores(): void {
     if (this.#cancelWait !== undefined || this.#idle.length === 0 || this.freeCount > 0) return;
-    this.#cancelWait = this.#options.cores.wait(this.#live.get(this.#idle[0])!, () => {
+    this.#cancelWait = this.#options.cores.wait(this.#idle[0].intraOpThreads, () => {
       this.#cancelWait = undefined;
       this.#maySqueeze = true;
       this.#options.onFree();
@@ -188,7 +187,7 @@ export class InstanceSet {
     this.#live.delete(instance);
     const index = this.#idle.indexOf(instance);
     if (index >= 0) this.#idle.splice(index, 1);
-    else this.#options.cores.giveBack(threads);
+    else this.#options.cores.giveBack(instance.intraOpThreads);
     this.#leave(instance.gone);
     if (!this.#isClosed) this.#noteCrash(threads, why);
     this.#options.onLost();

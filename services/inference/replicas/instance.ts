@@ -9,6 +9,8 @@ import type { WorkerThread } from "../worker/worker-thread.ts";
 export interface Instance {
   readonly signature: Signature;
   readonly isolation: Isolation;
+  /** Threads of the runtime inside one operator. */
+  readonly intraOpThreads: number;
   /**
    * Gives the named outputs. The inputs' buffers are transferred, with all that is in them: they are empty afterwards.
    *
@@ -58,6 +60,8 @@ export function startInstance(worker: WorkerThread, options: InstanceOptions): P
   return instance.loaded;
 }
 
+type LoadedReply = Extract<ThreadReply, { readonly kind: "loaded" }>;
+
 interface Pending {
   readonly runId: number;
   resolve(result: RunResult): void;
@@ -74,7 +78,7 @@ class ThreadInstance implements Instance {
   readonly #options: InstanceOptions;
   /** In the order of their answers. */
   readonly #pending: Pending[] = [];
-  #signature: Signature | undefined;
+  #loadedAs: LoadedReply | undefined;
   #runCount = 0;
   #failure: unknown;
   #end: string | undefined;
@@ -108,8 +112,16 @@ class ThreadInstance implements Instance {
   }
 
   get signature(): Signature {
-    assert(this.#signature !== undefined, "an instance is used only once it is loaded");
-    return this.#signature;
+    return this.#loadedReply.signature;
+  }
+
+  get intraOpThreads(): number {
+    return this.#loadedReply.intraOpThreads;
+  }
+
+  get #loadedReply(): LoadedReply {
+    assert(this.#loadedAs !== undefined, "an instance is used only once it is loaded");
+    return this.#loadedAs;
   }
 
   run(
@@ -141,7 +153,7 @@ class ThreadInstance implements Instance {
     if (this.#end !== undefined) return;
     switch (reply.kind) {
       case "loaded":
-        this.#signature = reply.signature;
+        this.#loadedAs = reply;
         resolve(this);
         return;
       case "refused":

@@ -14,7 +14,7 @@ import type { CoreBudget } from "./core-budget.ts";
 import type { InstanceOptions } from "./instance.ts";
 import { InstancePool } from "./instance-pool.ts";
 import type { Placement } from "./placement.ts";
-import { type NodeSettings, poolSettings } from "./pool-settings.ts";
+import { foundThreadsMax, type NodeSettings, poolSettings } from "./pool-settings.ts";
 import { loadInstance } from "./verified-instance.ts";
 
 /** What all pools of a node share. */
@@ -63,7 +63,11 @@ export function openPool(
     restart: { firstMs: 50, maxMs: 30_000 },
     crashes: { countMax: 3, withinMs: 60_000 },
     startInstance: async (intraOpThreads) => {
-      const run = { executionProviders: [executionProvider, ...fallbackProviders], intraOpThreads };
+      const run = {
+        executionProviders: [executionProvider, ...fallbackProviders],
+        intraOpThreads: intraOpThreads || foundThreadsMax(node),
+        findsThreads: intraOpThreads === 0,
+      };
       const isolation = isolations.of(sha256, settings.isolation ?? node.isolation);
       const instance = await loadInstance(content, run, {
         artifacts,

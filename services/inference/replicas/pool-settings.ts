@@ -6,7 +6,7 @@ import type { PoolOptions } from "./instance-pool.ts";
 export interface NodeSettings {
   /** Sessions per replica. */
   readonly instanceCount: number;
-  /** Threads of the runtime inside one operator, per session. */
+  /** Threads of the runtime inside one operator, per session; 0 where they are found. */
   readonly intraOpThreads: number;
   /** Cores that sessions may use together: none has more threads. */
   readonly coreCount: number;
@@ -28,6 +28,14 @@ export function poolSettings(
     batching,
     ...waitSettings(settings, { queue }),
   };
+}
+
+/** What a session has at most whose threads are found: the cores of the node, shared by the sessions of a replica. */
+export function foundThreadsMax({
+  coreCount,
+  instanceCount,
+}: Pick<NodeSettings, "coreCount" | "instanceCount">): number {
+  return Math.max(1, Math.floor(coreCount / instanceCount));
 }
 
 /** How the requests of a replica wait. */

@@ -8,6 +8,7 @@ import { signatureOf } from "../../../lib/onnx/signature.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
 import type { DeviceLock } from "./device-lock.ts";
 import { cpu } from "./execution-providers.ts";
+import { isQuick } from "./quick.ts";
 import { openSession, type Session, type SessionOptions } from "./runtime.ts";
 import type { ThreadStart } from "./thread-protocol.ts";
 import { readVerified } from "./verified-file.ts";
@@ -16,6 +17,8 @@ import { readVerified } from "./verified-file.ts";
 export interface LoadedModel {
   readonly signature: Signature;
   readonly session: Session;
+  /** Threads of the runtime inside one operator. */
+  readonly intraOpThreads: number;
 }
 
 /**
@@ -34,9 +37,24 @@ export async function loadModel(start: ThreadStart, deviceLock?: DeviceLock): Pr
   checkCarried(signature);
   const externalData: { path: string; data: Uint8Array }[] = [];
   for (const file of externalFiles) externalData.push({ path: file.location, data: await readVerified(file) });
-  const options = { executionProviders, intraOpThreads, externalData, deviceLock };
-  if (hasBfloat16(signature)) return { signature, session: await openBfloat16(model, signature, options) };
-  return { signature, session: await openPlain(model, bytes, options) };
+  const open = (threads: number) => {
+    const options = { executionProviders, intraOpThreads: threads, externalData, deviceLock };
+    return hasBfloat16(signature) ? openBfloat16(model, signature, options) : openPlain(model, bytes, options);
+  };
+  const isLight = executionProviders[0] === cpu && bytesOf(start) <= lightBytesMax;
+  if (start.findsThreads && intraOpThreads > 1 && isLight) {
+    const session = await open(1);
+    if (await isQuick(session, signature)) return { signature, session, intraOpThreads: 1 };
+    await session.release();
+  }
+  return { signature, session: await open(intraOpThreads), intraOpThreads };
+}
+
+/** A larger model needs longer than a millisecond to read its weights alone; it would be loaded twice for nothing. */
+const lightBytesMax = 16 * 1024 ** 2;
+
+function bytesOf({ modelFile, externalFiles }: ThreadStart): number {
+  return [modelFile, ...externalFiles].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
 /** Runs with FP32 in the place of BF16, which the runtime's binding does not have. */

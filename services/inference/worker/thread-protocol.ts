@@ -9,8 +9,10 @@ export interface ThreadStart {
   readonly externalFiles: readonly ThreadExternalFile[];
   /** Best first; see `SessionOptions`. */
   readonly executionProviders: readonly string[];
-  /** Threads of the runtime inside one operator. */
+  /** Threads of the runtime inside one operator; at most so many where they are found. */
   readonly intraOpThreads: number;
+  /** Whether a model that is quick with one thread gets but one. */
+  readonly findsThreads: boolean;
 }
 
 /** What a thread gets besides from the process that it is in. */
@@ -48,7 +50,7 @@ export type ThreadRequest =
 
 /** What a thread says: `loaded` or `refused` once, then one answer per `run`. */
 export type ThreadReply =
-  | { readonly kind: "loaded"; readonly signature: Signature }
+  | { readonly kind: "loaded"; readonly signature: Signature; readonly intraOpThreads: number }
   | ({ readonly kind: "refused" } & ThreadFault)
   /** In the order of `outputNames`; their buffers are transferred. */
   | ({ readonly kind: "ran"; readonly runId: number } & RunResult)

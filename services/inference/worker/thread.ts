@@ -13,12 +13,12 @@ const port = parentPort;
 const { deviceLock, markPath, ...start } = workerData as ThreadData;
 const mark = markPath === undefined ? undefined : new RunMark(markPath, start.modelFile.sha256);
 try {
-  const { session, signature } = await loadModel(start, new DeviceLock(deviceLock, threadId));
+  const { session, signature, intraOpThreads } = await loadModel(start, new DeviceLock(deviceLock, threadId));
   let last: Promise<void> = Promise.resolve();
   port.on("message", (request: ThreadRequest) => {
     last = last.then(() => obey(session, request));
   });
-  say({ kind: "loaded", signature });
+  say({ kind: "loaded", signature, intraOpThreads });
 } catch (failure) {
   say({ kind: "refused", ...faultOf(failure) });
 } finally {
