@@ -5,24 +5,38 @@ import { StepFailed, tell } from "./console.mjs";
 import { root } from "./root.mjs";
 import { digest, stamp, stampOf, unstamp } from "./stamps.mjs";
 
-const target = "dist";
-const config = "tsconfig.build.json";
+/** What can be compiled: with which configuration, of which other sources it is made, and the folder that vouches for it. */
+const programs = { target: "dist", config: "tsconfig.build.json", uses: [] };
+const tests = { target: "dist/test", config: "tsconfig.test.json", uses: foldersOf(programs) };
 
-export function buildIsStale() {
-  return stampOf(target) !== sourcesDigest();
-}
+export const buildIsStale = () => isStale(programs);
+export const testsAreStale = () => isStale(tests);
 
 /** Compiles what `tsconfig.build.json` includes into dist/, and removes the programs whose source is gone. */
 export async function build() {
   tell("building");
-  unstamp(target);
-  const wanted = sourcesDigest();
+  await compile(programs);
+}
+
+/** Compiles the tests too: what they start needs no loader then. */
+export async function buildTests() {
+  tell("building the tests");
+  await compile(tests);
+}
+
+function isStale(part) {
+  return stampOf(part.target) !== digestOf(part);
+}
+
+async function compile(part) {
+  unstamp(part.target);
+  const wanted = digestOf(part);
   const compiler = join(root, "node_modules/typescript/bin/tsc");
-  const code = await runChild(process.execPath, [compiler, "-p", config], { cwd: root });
+  const code = await runChild(process.execPath, [compiler, "-p", part.config], { cwd: root });
   if (code > 128) throw new StepFailed("interrupted", code);
   if (code !== 0) throw new StepFailed("the build failed; the compiler's messages above say where");
-  for (const folder of sourceFolders()) removeOrphans(`dist/${folder}`, folder);
-  stamp(target, wanted);
+  for (const folder of foldersOf(part)) removeOrphans(`dist/${folder}`, folder);
+  stamp(part.target, wanted);
 }
 
 /** Removes compiled files under `built` that have no TypeScript file under `source`. */
@@ -40,11 +54,11 @@ function removeOrphans(built, source) {
   }
 }
 
-function sourcesDigest() {
-  const others = [config, "tsconfig.json", "package-lock.json"];
-  return digest([...sourceFolders(), ...others], (name) => name.endsWith(".ts"));
+function digestOf(part) {
+  const others = [part.config, "tsconfig.build.json", "tsconfig.json", "package-lock.json"];
+  return digest([...foldersOf(part), ...part.uses, ...others], (name) => name.endsWith(".ts"));
 }
 
-function sourceFolders() {
+function foldersOf({ config }) {
   return JSON.parse(readFileSync(join(root, config), "utf8")).include;
 }

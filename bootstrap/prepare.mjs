@@ -1,4 +1,4 @@
-import { build, buildIsStale } from "./build.mjs";
+import { build, buildIsStale, buildTests, testsAreStale } from "./build.mjs";
 import { install, installIsStale } from "./install.mjs";
 import { locked } from "./lock.mjs";
 import { generate, generatedIsStale } from "./protos.mjs";
@@ -8,6 +8,7 @@ const steps = {
   packages: { isStale: installIsStale, redo: install },
   types: { isStale: generatedIsStale, redo: generate },
   programs: { isStale: buildIsStale, redo: build },
+  tests: { isStale: testsAreStale, redo: buildTests },
 };
 const order = Object.keys(steps);
 

@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { extname } from "node:path";
 import { expect } from "chai";
 import type { Log } from "../lib/log.ts";
 import { runStopSteps, StepOverdue } from "../lib/stop-steps.ts";
+import { loaderArgs } from "./repository.ts";
 
 const never = new Promise<never>(() => undefined);
 
@@ -49,7 +51,7 @@ describe("the steps of a stop", () => {
   });
 
   it("that were left behind do not keep the process", async () => {
-    const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", stuckService], {
+    const child = spawn(process.execPath, [...loaderArgs, "--input-type=module", "--eval", stuckService], {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     let said = "";
@@ -65,10 +67,12 @@ describe("the steps of a stop", () => {
 });
 
 /** A service one of whose steps does not end. */
+const moduleUrl = (path: string) => new URL(`${path}${extname(import.meta.url)}`, import.meta.url);
+
 const stuckService = `
-  import { createLog } from "${new URL("../lib/log.ts", import.meta.url)}";
-  import { runProcess } from "${new URL("../lib/process.ts", import.meta.url)}";
-  import { runStopSteps } from "${new URL("../lib/stop-steps.ts", import.meta.url)}";
+  import { createLog } from "${moduleUrl("../lib/log")}";
+  import { runProcess } from "${moduleUrl("../lib/process")}";
+  import { runStopSteps } from "${moduleUrl("../lib/stop-steps")}";
   const timer = setInterval(() => undefined, 1000);
   const log = createLog("stuck", "silent");
   await runProcess(process, () => ({

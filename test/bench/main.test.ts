@@ -1,14 +1,14 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { extname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { expect } from "chai";
 import { benchesIn } from "../../bench/harness/benches.ts";
+import { programArgs } from "../repository.ts";
 
-const main = fileURLToPath(new URL("../../bench/main.ts", import.meta.url));
 const run = (...args: string[]) =>
-  spawnSync(process.execPath, ["--import", "tsx", main, ...args], { encoding: "utf8" });
+  spawnSync(process.execPath, [...programArgs("bench/main"), ...args], { encoding: "utf8" });
 
 describe("npm run bench", () => {
   it("lists what there is", () => {
@@ -35,7 +35,9 @@ describe("npm run bench", () => {
     const folder = mkdtempSync(join(tmpdir(), "amaas-test-"));
     try {
       for (const name of ["whole", "empty"]) mkdirSync(join(folder, name));
-      for (const file of ["main.ts", "single.ts", "whole/main.ts", "notes.md"]) writeFileSync(join(folder, file), "");
+      const extension = extname(import.meta.url);
+      const files = ["main", "single", "whole/main"].map((name) => `${name}${extension}`);
+      for (const file of [...files, "notes.md"]) writeFileSync(join(folder, file), "");
       expect([...benchesIn(pathToFileURL(`${folder}/`)).keys()]).to.deep.equal(["single", "whole"]);
     } finally {
       rmSync(folder, { recursive: true });

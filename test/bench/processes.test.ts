@@ -6,6 +6,7 @@ import { cpuSeconds, residentOf } from "../../bench/harness/process-figures.ts";
 import type { Workplace } from "../../bench/harness/scenario.ts";
 import { paced, rate } from "../../bench/harness/unary-load.ts";
 import { emptyPath } from "../../bench/registry/load/bare-server.ts";
+import { loaderArgs } from "../repository.ts";
 
 const bareServer = new URL("../../bench/registry/load/bare-server", import.meta.url);
 const unaryLoad = new URL("../../bench/harness/unary-load", import.meta.url);
@@ -19,7 +20,7 @@ describe("a process of a bench", () => {
     ends = [];
     place = {
       folder: "",
-      env: { ...process.env, NODE_OPTIONS: "--import tsx" },
+      env: { ...process.env, NODE_OPTIONS: loaderArgs.join(" ") },
       tell: () => undefined,
       atEnd: (step) => ends.push(step),
     };

@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
-
-const root = join(import.meta.dirname, "..", "..");
+import { root } from "../repository.ts";
 
 /** Anything that YAML can hold; a test that reaches into it fails where the shape is another. */
 // biome-ignore lint/suspicious/noExplicitAny: manifests are open trees, checked against their schemas

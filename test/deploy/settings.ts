@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-
-const root = join(import.meta.dirname, "..", "..");
+import { root } from "../repository.ts";
 
 /**
  * The names of the settings that the services read, from their own sources.

@@ -4,6 +4,7 @@ import { createServer, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import { screenOf } from "../../examples/digits/screen.ts";
+import { programArgs } from "../repository.ts";
 
 /** What a screen writes for the epochs 1 to 25 and a line. */
 function written(isTTY: boolean): string[] {
@@ -43,7 +44,7 @@ describe("the demo at a running suite", function () {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     it(`ends with exit code 130 on ${signal}`, async () => {
       const { port } = gateway.address() as AddressInfo;
-      demo = spawn(process.execPath, ["--import", "tsx", "examples/digits/main.ts"], {
+      demo = spawn(process.execPath, programArgs("examples/digits/main"), {
         env: { PATH: process.env.PATH, AMAAS_GATEWAY_PORT: String(port) },
         stdio: ["ignore", "pipe", "inherit"],
       });

@@ -118,6 +118,7 @@ describe("the assignment on disk", () => {
             { executionProvider: "cuda", count: 4, intraOpThreads: 0 },
             { executionProvider: "cpu", count: 1, intraOpThreads: 0 },
           ],
+          isolation: undefined,
           queueRequestsMax: 9,
           queueRowsMax: 70,
           queueBytesMax: 2 ** 35,

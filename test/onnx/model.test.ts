@@ -7,8 +7,9 @@ import { modelOf } from "../../lib/onnx/export.ts";
 import type { Messages } from "../../lib/onnx/message-type.ts";
 import { readModel, writeModel } from "../../lib/onnx/model.ts";
 import { messages } from "../../lib/onnx/schema.ts";
+import { fileOf } from "../repository.ts";
 
-const everyField = readFileSync(new URL("../fixtures/every-field.onnx", import.meta.url));
+const everyField = readFileSync(fileOf("test/fixtures/every-field.onnx"));
 
 describe("an ONNX file", () => {
   it("that the onnx package wrote with every field set is written back byte for byte", () => {

@@ -1,11 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
-import { buildIsStale } from "../../bootstrap/build.mjs";
+import { programArgs, root } from "../repository.ts";
 
-/** The compiled program where it is that of the sources: it starts in half of the time. */
-const program = buildIsStale() ? ["--import", "tsx", "services/registry/main.ts"] : ["dist/services/registry/main.js"];
-const root = fileURLToPath(new URL("../../", import.meta.url));
+const program = programArgs("services/registry/main");
 
 /** A registry as a process of its own, to be killed. */
 export interface RegistryProcess {

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { expect } from "chai";
 import descriptor from "protobufjs/ext/descriptor/index.js";
 import { fileDescriptors } from "../../lib/rpc/descriptors.ts";
+import { root } from "../repository.ts";
 
-const root = join(import.meta.dirname, "..", "..");
 const contracts = [
   "amaas/registry/v1/control.proto",
   "amaas/registry/v1/registry.proto",

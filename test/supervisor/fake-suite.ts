@@ -5,8 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { type ServiceName, type SuiteConfig, serviceNames, suiteConfig } from "../../supervisor/config.ts";
 import { isAlive } from "../../supervisor/processes.ts";
+import { fileOf } from "../repository.ts";
 
-const fakeService = pathToFileURL(join(import.meta.dirname, "fake-service.mjs")).href;
+const fakeService = pathToFileURL(fileOf("test/supervisor/fake-service.mjs")).href;
 const waitMs = 10_000;
 const pollMs = 10;
 

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { type ServiceName, suiteConfig } from "../../supervisor/config.ts";
 import { Suite } from "../../supervisor/suite.ts";
+import { loaderArgs } from "../repository.ts";
 import type { FakeSuite } from "./fake-suite.ts";
 
 /** What a supervisor that was killed has left running. */
@@ -16,7 +17,7 @@ export async function killedSupervisor(fake: FakeSuite): Promise<Orphans> {
   const { env } = fake.config();
   const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(fake.programs)], {
     env,
-    execArgv: ["--import", "tsx"],
+    execArgv: [...loaderArgs],
   });
   const [orphans] = (await once(child, "message")) as [Orphans];
   child.kill("SIGKILL");

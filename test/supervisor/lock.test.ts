@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { DataDirectoryLock } from "../../supervisor/lock.ts";
+import { loaderArgs } from "../repository.ts";
 
 const self = fileURLToPath(import.meta.url);
 
@@ -24,7 +25,7 @@ if (process.argv[1] === self) {
     afterEach(() => rmSync(folder, { recursive: true }));
 
     it("is refused while another process holds it, and free once that was killed", async () => {
-      const holder = fork(self, [folder], { execArgv: ["--import", "tsx"] });
+      const holder = fork(self, [folder], { execArgv: [...loaderArgs] });
       await once(holder, "message");
       const lock = new DataDirectoryLock(folder);
       expect(() => lock.acquire()).to.throw(`${folder} is in use by process ${holder.pid}`);

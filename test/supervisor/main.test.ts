@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { DataDirectoryLock } from "../../supervisor/lock.ts";
+import { programArgs } from "../repository.ts";
 
 describe("the supervisor's process", () => {
   let folder: string;
@@ -13,8 +14,10 @@ describe("the supervisor's process", () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   function run(env: Record<string, string>) {
-    const program = ["--import", "tsx", "supervisor/main.ts"];
-    return spawnSync(process.execPath, program, { env: { ...process.env, ...env }, encoding: "utf8" });
+    return spawnSync(process.execPath, programArgs("supervisor/main"), {
+      env: { ...process.env, ...env },
+      encoding: "utf8",
+    });
   }
 
   it("ends with code 78 and one line about a malformed setting", () => {

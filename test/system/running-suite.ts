@@ -3,13 +3,13 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { TrainerServiceDefinition } from "../../lib/gen/amaas/trainer/v1/TrainerService.ts";
 import type { GRPCInferenceServiceDefinition } from "../../lib/gen/inference/GRPCInferenceService.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
+import { fileOf } from "../repository.ts";
 
-const program = fileURLToPath(new URL("dist/supervisor/main.js", import.meta.resolve("#package.json")));
+const program = fileOf("dist/supervisor/main.js");
 
 /** A process of the suite, and where it answers. */
 export interface Member {

@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
-
-const root = join(import.meta.dirname, "..", "..");
+import { root } from "../repository.ts";
 
 /** What is not ours to keep tidy: generated, fetched, or state. */
 const foreign = new Set([".amaas", ".git", "coverage", "dist", "lib/gen", "node_modules"]);

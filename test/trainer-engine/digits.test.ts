@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import type { TrainingData, TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
 import { runTraining } from "../../services/trainer/engine/training-run.ts";
+import { fileOf } from "../repository.ts";
 
 const plan: TrainingPlan = {
   layers: [
@@ -29,7 +30,7 @@ describe("handwritten digits", () => {
 });
 
 function digits(): TrainingData {
-  const text = readFileSync(new URL("../../examples/digits/digits.csv", import.meta.url), "utf8");
+  const text = readFileSync(fileOf("examples/digits/digits.csv"), "utf8");
   const rows = text
     .trimEnd()
     .split("\n")

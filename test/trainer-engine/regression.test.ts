@@ -6,6 +6,7 @@ import { regressionPlan } from "../../examples/regression/plan.ts";
 import { runTraining } from "../../services/trainer/engine/training-run.ts";
 import { initialWeights } from "../../services/trainer/graph/initialise.ts";
 import { networkOf } from "../../services/trainer/graph/layers.ts";
+import { fileOf } from "../repository.ts";
 
 /** Written by regression-torch.py beside it. */
 interface TorchFigures {
@@ -16,9 +17,7 @@ interface TorchFigures {
   readonly trainingLossByEpoch: Readonly<Record<string, number>>;
 }
 
-const torch: TorchFigures = JSON.parse(
-  readFileSync(new URL("../fixtures/regression-torch.json", import.meta.url), "utf8"),
-);
+const torch: TorchFigures = JSON.parse(readFileSync(fileOf("test/fixtures/regression-torch.json"), "utf8"));
 
 describe("the textbook regression", () => {
   const data = regressionData(torch.seed);

@@ -6,6 +6,7 @@ import { breach } from "../../../bench/fuzz/broken-frames.ts";
 import { heldModels } from "../../../bench/fuzz/models.ts";
 import { fuzz } from "../../../bench/fuzz/run.ts";
 import { type RunningNode, startNode } from "../../../bench/inference/running-node.ts";
+import { loaderArgs } from "../../repository.ts";
 
 const seed = 7;
 const callCount = 1500;
@@ -18,7 +19,7 @@ describe("a node among malformed calls", function () {
   let node: RunningNode;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "amaas-fuzz-"));
-    const env = { ...process.env, NODE_OPTIONS: "--import tsx" };
+    const env = { ...process.env, NODE_OPTIONS: loaderArgs.join(" ") };
     const place = { folder, env, tell: () => undefined, atEnd: (step: () => unknown) => ends.push(step) };
     node = await startNode(place, { name: "fuzz", models: heldModels() });
   });

@@ -1,2 +1,0 @@
-/** Whether `dist/` holds other programs than the sources say. */
-export function buildIsStale(): boolean;
