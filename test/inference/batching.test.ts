@@ -31,13 +31,14 @@ describe("a node that joins the requests of concurrent clients", () => {
     folder = await emptyFolder();
     const observed: StartWorker = (start) => {
       const worker = startInThread(start, undefined);
-      return Object.assign(Object.create(worker), {
+      return {
         on: worker.on.bind(worker),
+        poll: () => worker.poll?.(),
         postMessage: (...[request, transfer]: Parameters<typeof worker.postMessage>) => {
           if (request.kind === "run") runs.push({ input: request.inputs[0].name, rows: request.inputs[0].shape[0] });
           worker.postMessage(request, transfer);
         },
-      });
+      };
     };
     node = await startNode(folder.path, registry.address, {}, { startWorker: observed });
     const models = {

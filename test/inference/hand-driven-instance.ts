@@ -54,6 +54,10 @@ export class HandDrivenInstance implements Instance {
     await settled();
   }
 
+  poll(): void {
+    // Its runs end when the test says so.
+  }
+
   /** Ends as a thread does that dies. */
   async die(): Promise<void> {
     if (this.#pending !== undefined) this.killed = this.runs.at(-1);

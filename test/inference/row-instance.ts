@@ -72,6 +72,10 @@ export class RowInstance implements Instance {
     await settled();
   }
 
+  poll(): void {
+    // Its runs end when the test says so.
+  }
+
   /** Ends as a thread does that dies. */
   async die(): Promise<void> {
     if (this.#run !== undefined) this.killed.push(this.#run.rows);

@@ -57,6 +57,7 @@ export class InstancePool {
   readonly #onAbandon = (abandoned: PendingRequest) => this.#batcher.remove(abandoned);
   #settings: BatchSettings;
   #hasRows = false;
+  #arrivals = 0;
   /** Batches that instances have, or had when they were lost. */
   #runningCount = 0;
   /** Why nothing more is taken. */
@@ -135,6 +136,8 @@ export class InstancePool {
     } catch (refusal) {
       request.reject(refusal);
     }
+    // Where very many come in one turn of the event loop, one run for each turn would be next to none.
+    if (++this.#arrivals % pollEvery === 0 && this.#instances.freeCount === 0) this.#instances.poll();
     return request.outputs;
   }
 
@@ -260,6 +263,9 @@ export class InstancePool {
     return this.#batcher.length === 0 && this.#runningCount === 0;
   }
 }
+
+/** Requests that arrive before instances are asked whether they have ended a run. */
+const pollEvery = 16;
 
 /** Nobody knows how long the run takes that others are held back for. */
 const heldRetryDelayMs = 100;

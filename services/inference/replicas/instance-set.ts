@@ -136,6 +136,11 @@ export class InstanceSet {
     });
   }
 
+  /** Hears of the runs that have ended by now. */
+  poll(): void {
+    for (const instance of this.#live.keys()) instance.poll();
+  }
+
   /** Replaces none any longer. Settles once none is being loaded. */
   async close(): Promise<void> {
     this.#isClosed = true;

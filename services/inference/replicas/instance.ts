@@ -18,6 +18,8 @@ export interface Instance {
    * does not come back within `msMax`, or what is set; the instance is lost then.
    */
   run(inputs: readonly Tensor[], outputNames: readonly string[], msMax?: number): Promise<RunResult>;
+  /** Hears of what has ended by now before the event loop comes to it. */
+  poll(): void;
   /** Settles when the instance has ended or is lost, with why. */
   readonly ended: Promise<string>;
   /** Settles when its thread has ended. One that does not come back from a run is lost long before, and may be there for ever. */
@@ -137,6 +139,10 @@ class ThreadInstance implements Instance {
       const cancelTimer = this.#options.clock.after(msMax, () => this.#giveUp(msMax));
       this.#pending.push({ runId, resolve, reject, cancelTimer });
     });
+  }
+
+  poll(): void {
+    this.#worker.poll?.();
   }
 
   async stop(): Promise<void> {

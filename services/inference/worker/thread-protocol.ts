@@ -1,3 +1,4 @@
+import type { MessagePort } from "node:worker_threads";
 import type { Reason } from "../../../lib/errors.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
 
@@ -20,6 +21,8 @@ export interface ThreadData extends ThreadStart {
   readonly deviceLock: SharedArrayBuffer;
   /** Where it marks that it runs; undefined where nobody would read it. */
   readonly markPath: string | undefined;
+  /** Where it says what it has to say; absent where that is its parent's own port. */
+  readonly replies?: MessagePort;
 }
 
 /** A file that a thread reads. */

@@ -10,7 +10,7 @@ import type { ThreadData, ThreadFault, ThreadReply, ThreadRequest } from "./thre
 assert(parentPort !== null, "this file is run as a thread");
 const port = parentPort;
 
-const { deviceLock, markPath, ...start } = workerData as ThreadData;
+const { deviceLock, markPath, replies = port, ...start } = workerData as ThreadData;
 const mark = markPath === undefined ? undefined : new RunMark(markPath, start.modelFile.sha256);
 try {
   const { session, signature, intraOpThreads } = await loadModel(start, new DeviceLock(deviceLock, threadId));
@@ -31,6 +31,7 @@ async function obey(session: Session, request: ThreadRequest): Promise<void> {
     await session.release();
     mark?.close();
     port.close();
+    replies.close();
     return;
   }
   const { runId, inputs, outputNames } = request;
@@ -58,5 +59,5 @@ function faultOf(failure: unknown): ThreadFault {
 }
 
 function say(reply: ThreadReply, transfer: ArrayBuffer[] = []): void {
-  port.postMessage(reply, transfer);
+  replies.postMessage(reply, transfer);
 }
