@@ -102,7 +102,8 @@ export function exchange(
       }
     });
     stream.on("data", (bytes: Buffer) => {
-      if (isSettled) return;
+      // Without headers of gRPC these are no messages, but the page of a web server.
+      if (isSettled || headers === undefined) return;
       begin();
       if (!call.write(bytes, () => stream.resume())) stream.pause();
     });
