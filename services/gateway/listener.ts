@@ -12,13 +12,14 @@ import type { CallLimit } from "./call-limit.ts";
 import type { ReplicaAnswer } from "./forward/attempts.ts";
 import { headOf } from "./forward/call-head.ts";
 import type { Connections } from "./forward/connections.ts";
-import type { Forwarder } from "./forward/forwarder.ts";
+import type { Forwarder, RoutedCall } from "./forward/forwarder.ts";
 import { servedEnd, servedHeaders, versionHeader } from "./forward/served.ts";
 import { drainFault, forwardStream } from "./forward/stream.ts";
 import { isSequenced, type ModelRef, type RefLayout, readModelRef, type SequencedRef } from "./model-ref.ts";
 import { pick } from "./pick.ts";
 import { inferRequest, nameAndVersion, routedMethods } from "./ref-layouts.ts";
 import { repositoryIndex } from "./repository-index.ts";
+import type { Hedging } from "./route-table.ts";
 import type { Routes } from "./routes.ts";
 import { knownTable, type Route, readyReplicas, routeOf } from "./routing.ts";
 import type { SequenceRouter, SequenceStep } from "./sequence-router.ts";
@@ -123,20 +124,32 @@ export class Listener {
     const ref = readModelRef(message.message, layout);
     if (isSequenced(ref)) return this.#answerInSequence(message, ref);
     const route = this.#routeOf(ref);
-    return this.#finish(message, route, await this.#forward(message, route, readyReplicas(route)));
+    const hedging = layout === inferRequest ? this.#hedgingOf(route) : undefined;
+    return this.#finish(
+      message,
+      route,
+      await this.#forward(message, { route, replicas: readyReplicas(route), hedging }),
+    );
   }
 
   /** The path of one that belongs to a sequence. */
   async #answerInSequence(message: MessageCall, ref: SequencedRef): Promise<Outcome> {
     const { route, nodes, ended } = this.#beginStep(ref);
-    const answer = await this.#forward(message, route, nodes, ([first]) => first!);
+    const answer = await this.#forward(message, { route, replicas: nodes, choose: ([first]) => first! });
     ended(answer.node, answer.end.code === status.OK);
     return this.#finish(message, route, answer);
   }
 
-  #forward({ call, frame: message }: MessageCall, route: Route, replicas: readonly string[], choose = this.#pick) {
+  #forward(
+    { call, frame: message }: MessageCall,
+    way: Pick<RoutedCall, "route" | "replicas" | "hedging"> & Partial<Pick<RoutedCall, "choose">>,
+  ) {
     const { forwarder, limit } = this.#parts;
-    return limit.during(() => forwarder.forward({ call, message, route, replicas, choose }));
+    return limit.during(() => forwarder.forward({ choose: this.#pick, ...way, call, message }));
+  }
+
+  #hedgingOf({ model }: Route): Hedging | undefined {
+    return this.#parts.routes.table?.models.get(model)?.traffic?.hedging;
   }
 
   #finish({ call }: MessageCall, route: Route, { end: last, headers, isBegun, node }: ReplicaAnswer): Outcome {
@@ -162,7 +175,7 @@ export class Listener {
   async #ready(message: MessageCall): Promise<Outcome> {
     const route = this.#routeOf(readModelRef(message.message, nameAndVersion));
     if (route.replicas.length === 0) return answered(message.call, serverInfo.modelNotReady());
-    const answer = await this.#forward(message, route, route.replicas);
+    const answer = await this.#forward(message, { route, replicas: route.replicas });
     const end = servedEnd(answer.end, route, answer.node, message.call.over !== undefined);
     if (end.code !== status.UNAVAILABLE || answer.isBegun) return this.#finish(message, route, answer);
     return answered(message.call, serverInfo.modelNotReady());

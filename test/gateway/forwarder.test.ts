@@ -6,9 +6,10 @@ import { statusOf } from "../../lib/rpc/status.ts";
 import { endOfLoss } from "../../services/gateway/call/call-end.ts";
 import { framed } from "../../services/gateway/call/messages.ts";
 import { Connections } from "../../services/gateway/forward/connections.ts";
-import { Forwarder, type HedgePolicy } from "../../services/gateway/forward/forwarder.ts";
+import { Forwarder } from "../../services/gateway/forward/forwarder.ts";
 import { Latencies } from "../../services/gateway/forward/latencies.ts";
 import { RetryBudget } from "../../services/gateway/forward/retry-budget.ts";
+import type { Hedging } from "../../services/gateway/route-table.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { FakeNode, type NodeHandler } from "./fake-node.ts";
 import { StubCall } from "./stub-call.ts";
@@ -92,7 +93,7 @@ describe("a forwarder", () => {
     await Promise.all(nodes.map((node) => node.stop()));
   });
 
-  const forward = (hedging?: HedgePolicy, call = new StubCall()) => {
+  const forward = (hedging?: Hedging, call = new StubCall()) => {
     const replicas = nodes.map(({ address }) => address);
     const route = { model: "m", version: 1, replicas, reason: "" };
     const choose = ([first]: readonly string[]) => first!;

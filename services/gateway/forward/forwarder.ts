@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Call } from "../call/call.ts";
+import type { Hedging } from "../route-table.ts";
 import type { Route } from "../routing.ts";
 import { forwardToReplica, type ReplicaAnswer } from "./attempts.ts";
 import type { Connections } from "./connections.ts";
@@ -25,13 +26,6 @@ export interface ForwarderParts {
   readonly clock: Clock;
 }
 
-/** When a call is sent to another replica too. */
-export interface HedgePolicy {
-  /** Of the model's latencies, from 0 to 1. */
-  readonly quantile: number;
-  readonly delayMsMin: number;
-}
-
 /** A call, and where it may go. */
 export interface RoutedCall {
   readonly call: Call;
@@ -43,7 +37,7 @@ export interface RoutedCall {
   /** Chooses one of them. */
   readonly choose: (addresses: readonly string[]) => string;
   /** Undefined where nobody else is asked before an answer is overdue. */
-  readonly hedging?: HedgePolicy | undefined;
+  readonly hedging?: Hedging | undefined;
 }
 
 interface ModelRecord {
@@ -99,7 +93,7 @@ export class Forwarder {
   }
 }
 
-function hedgeDelayMs(latencies: Latencies, { quantile, delayMsMin }: HedgePolicy): number | undefined {
+function hedgeDelayMs(latencies: Latencies, { quantile, delayMsMin }: Hedging): number | undefined {
   const ms = latencies.quantile(quantile);
   return ms === undefined ? undefined : Math.max(ms, delayMsMin);
 }
