@@ -12,7 +12,7 @@ const doors: Readonly<Record<string, readonly RegExp[]>> = {
   "@aws-sdk/lib-storage": [/^services\/registry\/artifacts\/s3-bytes\.ts$/],
   "@grpc/grpc-js": [
     /^lib\/rpc\//,
-    /^services\/gateway\/(listener\.ts$|call\/|forward\/)/,
+    /^services\/gateway\/(answers\.ts$|call\/|forward\/)/,
     /^deploy\/probe\.mjs$/,
     /^bench\/(registry|inference|gateway)\/load\//,
   ],

@@ -9,6 +9,9 @@ export const requestIdKey = "x-request-id";
 /** The key that says who makes a call, as callers claim it. */
 export const principalKey = "amaas-principal";
 
+/** The key that says which model a call is for: to a gateway where its message does not, and to a node, where it wins. */
+export const modelKey = "amaas-model";
+
 /** The key that carries the version a gateway resolved, a number: to the node, where it wins, and back to the caller. */
 export const versionKey = "amaas-version";
 

@@ -52,6 +52,14 @@ export function readModelRef(bytes: Uint8Array, layout: RefLayout): ModelRef {
   return sequence === undefined ? ref : { ...ref, sequence };
 }
 
+/** As much of a name as an error repeats. */
+export function shown(name: string): string {
+  const characters = [...name];
+  return characters.length > shownMax ? `${characters.slice(0, shownMax).join("")}…` : name;
+}
+
+const shownMax = 64;
+
 /** Longest name of a model or version in bytes; the registry's own limit is far below. */
 const nameBytesMax = 1024;
 

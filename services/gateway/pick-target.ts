@@ -14,8 +14,7 @@ export function pickTarget(
 ): number {
   const [first] = targets;
   if (targets.length === 1) return first.version;
-  const ready = targets.filter(({ version }) => isReady(version));
-  const candidates = ready.length > 0 ? ready : targets;
+  const candidates = readyTargets(targets, isReady);
   let left = random * candidates.reduce((sum, { weight }) => sum + weight, 0);
   const chosen = candidates.find(({ weight }) => {
     left -= weight;
@@ -23,4 +22,13 @@ export function pickTarget(
   });
   // Rounding may leave nothing of a random number next to 1.
   return (chosen ?? candidates.at(-1)!).version;
+}
+
+/** Those that are ready, or all where none is. */
+export function readyTargets(
+  targets: readonly AliasTarget[],
+  isReady: (version: number) => boolean,
+): readonly AliasTarget[] {
+  const ready = targets.filter(({ version }) => isReady(version));
+  return ready.length > 0 ? ready : targets;
 }

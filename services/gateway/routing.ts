@@ -1,9 +1,12 @@
 import { ServiceError } from "../../lib/errors.ts";
 import { defaultAlias, versionNumber } from "../../lib/resource-names.ts";
-import type { ModelRef } from "./model-ref.ts";
+import { versionKey } from "../../lib/rpc/call-context.ts";
+import type { CalledRef, CallHeaders } from "./called-ref.ts";
+import { shown } from "./model-ref.ts";
 import { nearestNames } from "./nearest-names.ts";
 import { pickTarget } from "./pick-target.ts";
 import type { ModelRoute, RouteTable } from "./route-table.ts";
+import { stickyTarget } from "./sticky-target.ts";
 
 /** What a request is for, with the version as a number. */
 export interface Route {
@@ -15,21 +18,30 @@ export interface Route {
   readonly reason: string;
 }
 
+/** What decides which of an alias's targets a call goes to. */
+export interface Chooser {
+  readonly headers: CallHeaders;
+  /** In [0, 1), for calls that stick to none. */
+  readonly random: number;
+}
+
 /**
  * Finds the version that a request means: a number, an alias, or nothing, which is the alias "default", and of a model without one
- * the newest version that is ready, or else the newest. Of an alias with several targets `random`, in [0, 1), chooses one by their weights, among those that are ready.
+ * the newest version that is ready, or else the newest. Of an alias with several targets, those count that are ready, by their
+ * weights: where the model's traffic settings name a sticky key and the call has it, its value chooses, and otherwise chance.
  *
- * Throws MODEL_NOT_FOUND, VERSION_NOT_FOUND or ALIAS_NOT_FOUND with the names that exist, and SERVICE_UNAVAILABLE before
- * the first table. The texts begin as Triton's do, because clients look for them.
+ * Throws MODEL_NOT_FOUND, VERSION_NOT_FOUND or ALIAS_NOT_FOUND with the names that exist, OVERRIDE_REFUSED, and SERVICE_UNAVAILABLE
+ * before the first table. The texts begin as Triton's do, because clients look for them.
  */
-export function routeOf(known: RouteTable | undefined, ref: ModelRef, random: number): Route {
+export function routeOf(known: RouteTable | undefined, ref: CalledRef, chooser: Chooser): Route {
   const table = knownTable(known);
   const model = table.models.get(ref.model);
-  if (model === undefined) throw unknownModel(table, ref);
+  if (model === undefined) throw unknownModel(table, ref.model);
+  const wanted = wantedVersion(model, ref);
   const version =
-    versionNumber(ref.version) ?? (ref.version ? targetOf(model, ref.version, random) : presetOf(model, random));
+    versionNumber(wanted) ?? (wanted === "" ? presetOf(model, chooser) : targetOf(model, wanted, chooser));
   const found = version === undefined ? undefined : model.versions.get(version);
-  if (version === undefined || found === undefined) throw unknownVersion(model, ref.version);
+  if (version === undefined || found === undefined) throw unknownVersion(model, wanted);
   return { model: model.model, version, replicas: found.replicas, reason: found.reason };
 }
 
@@ -53,12 +65,21 @@ export function readyReplicas({ model, version, replicas, reason }: Route): read
 
 /** How many names an error lists. */
 const namesMax = 10;
-/** How many characters of a name that does not exist an error repeats. */
-const shownMax = 64;
+
+/** The version of the request, or the one that its metadata asks for instead. */
+function wantedVersion({ model, traffic }: ModelRoute, { version, override }: CalledRef): string {
+  if (override === undefined) return version;
+  if (traffic?.versionOverride) return override;
+  throw new ServiceError(
+    "OVERRIDE_REFUSED",
+    `the metadata ${versionKey} asks for version '${shown(override)}' of model '${model}' instead of '${shown(version)}', which the ` +
+      "request names; needed: the same one, or traffic.version_override in the model's serving settings",
+  );
+}
 
 /** What an empty version means. */
-function presetOf(model: ModelRoute, random: number): number | undefined {
-  return model.aliases.has(defaultAlias) ? targetOf(model, defaultAlias, random) : newestOf(model);
+function presetOf(model: ModelRoute, chooser: Chooser): number | undefined {
+  return model.aliases.has(defaultAlias) ? targetOf(model, defaultAlias, chooser) : newestOf(model);
 }
 
 /** There may be very many versions, and a request has no time to look at all of them. */
@@ -75,16 +96,19 @@ function newestOf(model: ModelRoute): number | undefined {
 
 const newestVersions = new WeakMap<ModelRoute, number>();
 
-function targetOf({ versions, aliases }: ModelRoute, alias: string, random: number): number | undefined {
+function targetOf({ model, versions, aliases, traffic }: ModelRoute, alias: string, { headers, random }: Chooser) {
   const route = aliases.get(alias);
+  if (route === undefined) return undefined;
   const isReady = (version: number) => (versions.get(version)?.replicas.length ?? 0) > 0;
-  return route && pickTarget(route.targets, isReady, random);
+  const sticky = traffic?.stickyKey ? headers[traffic.stickyKey] : undefined;
+  if (sticky === undefined) return pickTarget(route.targets, isReady, random);
+  return stickyTarget(route.targets, isReady, JSON.stringify([model, String(sticky)]));
 }
 
-function unknownModel({ models }: RouteTable, ref: ModelRef): ServiceError {
-  const names = nearestNames(ref.model, [...models.keys()], namesMax);
+function unknownModel({ models }: RouteTable, model: string): ServiceError {
+  const names = nearestNames(model, [...models.keys()], namesMax);
   const known = names.length === 0 ? "there are no models yet" : `models: ${listed(names, models.size)}`;
-  const name = shown(ref.model);
+  const name = shown(model);
   return new ServiceError("MODEL_NOT_FOUND", `Request for unknown model: '${name}' is not found; ${known}`, {
     metadata: { model: name },
   });
@@ -129,9 +153,4 @@ function aliasesOf({ aliases }: ModelRoute): string {
 
 function listed(names: readonly (string | number)[], count: number): string {
   return names.join(", ") + (count > names.length ? ` and ${count - names.length} more` : "");
-}
-
-function shown(name: string): string {
-  const characters = [...name];
-  return characters.length > shownMax ? `${characters.slice(0, shownMax).join("")}…` : name;
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
+import type { CalledRef, CallHeaders } from "./called-ref.ts";
 import type { SequencedRef } from "./model-ref.ts";
 import type { RouteTable } from "./route-table.ts";
 import { routeOfSequence, type SequenceRoute, sequenceKey } from "./sequence-routing.ts";
@@ -24,11 +25,16 @@ export class SequenceRouter {
    *
    * Throws what `routeOfSequence` throws.
    */
-  begin(table: RouteTable | undefined, ref: SequencedRef, isReachable: (address: string) => boolean): SequenceStep {
+  begin(
+    table: RouteTable | undefined,
+    ref: SequencedRef & CalledRef,
+    headers: CallHeaders,
+    isReachable: (address: string) => boolean,
+  ): SequenceStep {
     const { starts, ends } = ref.sequence;
     const key = sequenceKey(ref);
     const place = this.#places.get(key);
-    const { route, nodes: ranked } = routeOfSequence(table, ref, place);
+    const { route, nodes: ranked } = routeOfSequence(table, ref, headers, place);
     const reachable = ranked.filter(isReachable);
     const nodes = reachable.length > 0 ? reachable : ranked;
     const stayAt = (node: string) => this.#places.set(key, { version: route.version, node });

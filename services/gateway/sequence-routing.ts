@@ -1,4 +1,5 @@
 import { hashOf, weightOf } from "../../lib/rendezvous.ts";
+import type { CalledRef, CallHeaders } from "./called-ref.ts";
 import type { SequencedRef } from "./model-ref.ts";
 import type { RouteTable } from "./route-table.ts";
 import { type Route, readyReplicas, routeOf } from "./routing.ts";
@@ -12,8 +13,8 @@ export interface SequenceRoute {
 }
 
 /** The name of a sequence among those of all models: one id means different ones for different references to a version. */
-export function sequenceKey({ model, version, sequence }: SequencedRef): string {
-  return JSON.stringify([model, version, sequence.id]);
+export function sequenceKey({ model, version, override, sequence }: SequencedRef & CalledRef): string {
+  return JSON.stringify([model, override ?? version, sequence.id]);
 }
 
 /**
@@ -25,12 +26,13 @@ export function sequenceKey({ model, version, sequence }: SequencedRef): string 
  */
 export function routeOfSequence(
   table: RouteTable | undefined,
-  ref: SequencedRef,
+  ref: SequencedRef & CalledRef,
+  headers: CallHeaders,
   place: SequencePlace | undefined,
 ): SequenceRoute {
   const { model, sequence } = ref;
   const kept = sequence.starts || place === undefined ? undefined : versionRoute(table, model, place.version);
-  const route = kept ?? routeOf(table, ref, hashOf(sequenceKey(ref)) / 2 ** 31);
+  const route = kept ?? routeOf(table, ref, { headers, random: hashOf(sequenceKey(ref)) / 2 ** 31 });
   const ranked = rankedNodes(readyReplicas(route), JSON.stringify([model, sequence.id]));
   const isThere = place !== undefined && place.version === route.version && ranked.includes(place.node);
   return { route, nodes: isThere ? [place.node, ...ranked.filter((node) => node !== place.node)] : ranked };

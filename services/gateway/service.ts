@@ -12,6 +12,7 @@ import { RpcClient } from "../../lib/rpc/client.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 import { runStopSteps, stopMsMaxOf } from "../../lib/stop-steps.ts";
 import { suiteVersion } from "../../lib/suite-version.ts";
+import { Answers } from "./answers.ts";
 import { CallLimit } from "./call-limit.ts";
 import type { GatewayConfig } from "./config.ts";
 import { Connection } from "./forward/connection.ts";
@@ -22,6 +23,7 @@ import { passThrough } from "./pass-through.ts";
 import { RouteFile } from "./route-file.ts";
 import { RouteLink } from "./route-link.ts";
 import { addressSteps, type RouteTable } from "./route-table.ts";
+import { Router } from "./router.ts";
 import { Routes } from "./routes.ts";
 import { SequenceRouter } from "./sequence-router.ts";
 
@@ -61,17 +63,13 @@ export class GatewayService implements Service {
     const gateway = `${config.host}:${config.port}`;
     this.#link = new RouteLink({ client: this.#control, gateway, routes: this.#routes, clock, random, log });
     const sequences = new SequenceRouter(config.sequences, clock);
-    const parts = {
-      server: this.#server,
-      routes: this.#routes,
-      nodes: this.#nodes,
-      forwarder,
-      limit,
-      sequences,
-      random,
-      log,
-    };
-    new Listener({ ...config, serverVersion: suiteVersion() }, parts).serve();
+    const router = new Router({ routes: this.#routes, nodes: this.#nodes, sequences, random });
+    const answers = new Answers(
+      { serverName: config.serverName, serverVersion: suiteVersion() },
+      { router, forwarder, limit, isServing: () => this.#isServing },
+    );
+    const parts = { server: this.#server, limit, log };
+    new Listener(config, { ...parts, answers, router, nodes: this.#nodes }).serve();
     passThrough(parts, {
       service: "amaas.registry.v1.RegistryService",
       who: "the registry",
@@ -88,6 +86,11 @@ export class GatewayService implements Service {
       ConnectNode: refuse,
       WatchRoutes: refuse,
     });
+  }
+
+  /** Whether calls can be routed, and are still taken. */
+  get #isServing(): boolean {
+    return this.#routes.table !== undefined && !this.#server.draining.aborted;
   }
 
   /** Listens with the last table on disk, whether or not the registry answers. */

@@ -172,6 +172,9 @@ describe("a route table", () => {
   }
 });
 
+/** A call that sticks to nothing. */
+const chance = { headers: {}, random: 0 };
+
 describe("routing", () => {
   const table = tableOf(
     route(
@@ -190,7 +193,7 @@ describe("routing", () => {
     ),
     route("plain", [[1, ["n:1"]]]),
   );
-  const to = (model: string, version = "") => routeOf(table, { model, version }, 0);
+  const to = (model: string, version = "") => routeOf(table, { model, version }, chance);
 
   it("takes a number, an alias, or nothing for the alias default", () => {
     expect(to("digits", "1")).to.deep.equal({ model: "digits", version: 1, replicas: ["n:1"], reason: "" });
@@ -200,14 +203,14 @@ describe("routing", () => {
 
   it("takes the newest ready version for nothing where there is no alias default, as nodes do, and else the newest", () => {
     const versionsOf = (...held: [number, string[] | string][]) =>
-      routeOf(tableOf(route("m", held, [["stable", 1]])), { model: "m", version: "" }, 0);
+      routeOf(tableOf(route("m", held, [["stable", 1]])), { model: "m", version: "" }, chance);
     expect(to("plain").version).to.equal(1);
     expect(versionsOf([1, ["n:1"]], [10, "it is loading"], [9, ["n:2"]], [2, ["n:1"]])).to.deep.include({
       version: 9,
       replicas: ["n:2"],
     });
     expect(versionsOf([1, []], [10, "it is loading"])).to.deep.include({ version: 10, reason: "it is loading" });
-    const fault = faultOf(() => routeOf(tableOf(route("m", [])), { model: "m", version: "" }, 0));
+    const fault = faultOf(() => routeOf(tableOf(route("m", [])), { model: "m", version: "" }, chance));
     expect(fault.reason).to.equal("VERSION_NOT_FOUND");
     expect(fault.message).to.contain("the newest; it has no versions yet; no aliases");
   });
@@ -224,8 +227,8 @@ describe("routing", () => {
           [["default", target]],
         ),
       );
-    expect(routeOf(led(1), { model: "m", version: "" }, 0).version).to.equal(1);
-    expect(faultOf(() => routeOf(led(7), { model: "m", version: "" }, 0)).message).to.contain("default (7)");
+    expect(routeOf(led(1), { model: "m", version: "" }, chance).version).to.equal(1);
+    expect(faultOf(() => routeOf(led(7), { model: "m", version: "" }, chance)).message).to.contain("default (7)");
   });
 
   for (const [version, reason] of [
@@ -250,10 +253,10 @@ describe("routing", () => {
 
   it("does not find an unknown model, and names at most ten", () => {
     const many = tableOf(...Array.from({ length: 500 }, (_, i) => route(`model-${i}`, [])));
-    const fault = faultOf(() => routeOf(many, { model: "model-123x", version: "" }, 0));
+    const fault = faultOf(() => routeOf(many, { model: "model-123x", version: "" }, chance));
     expect(fault.message).to.match(/^Request for unknown model: 'model-123x' is not found; models: model-123, /);
     expect(fault.message).to.contain(" and 490 more");
-    expect(faultOf(() => routeOf(tableOf(), { model: "", version: "" }, 0)).message).to.contain(
+    expect(faultOf(() => routeOf(tableOf(), { model: "", version: "" }, chance)).message).to.contain(
       "there are no models yet",
     );
   });
@@ -274,7 +277,7 @@ describe("routing", () => {
   });
 
   it("waits for the first table", () => {
-    const fault = faultOf(() => routeOf(undefined as RouteTable | undefined, { model: "digits", version: "" }, 0));
+    const fault = faultOf(() => routeOf(undefined as RouteTable | undefined, { model: "digits", version: "" }, chance));
     expect(fault).to.include({ reason: "SERVICE_UNAVAILABLE", retryDelayMs: 1000 });
   });
 });

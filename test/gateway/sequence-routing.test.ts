@@ -28,7 +28,7 @@ const nodesOf = (count: number) => Array.from({ length: count }, (_, index) => `
 describe("a gateway that routes sequences", () => {
   /** Sends a request that is answered; says where. */
   const answered = (router: SequenceRouter, table: RouteTable, ref: SequencedRef, isReachable = everywhere) => {
-    const { route, nodes, ended } = router.begin(table, ref, isReachable);
+    const { route, nodes, ended } = router.begin(table, ref, {}, isReachable);
     ended(nodes[0]!, true);
     return `${route.version}@${nodes[0]}`;
   };
@@ -81,7 +81,7 @@ describe("a gateway that routes sequences", () => {
     const router = routerOf();
     const table = tableOf({ 1: nodesOf(3) }, { 1: 1 });
     const [, node] = answered(router, table, refOf("a", { starts: true })).split("@") as [string, string];
-    const unreachable = router.begin(table, refOf("a"), (address) => address !== node);
+    const unreachable = router.begin(table, refOf("a"), {}, (address) => address !== node);
     expect(unreachable.nodes).to.have.length(1);
     expect(unreachable.nodes).not.to.include(node);
     unreachable.ended(unreachable.nodes[0]!, false);
@@ -98,7 +98,7 @@ describe("a gateway that routes sequences", () => {
     const after = tableOf({ 1: nodesOf(2), 2: nodesOf(2) }, { 2: 1 });
     expect(answered(router, before, refOf("a", { starts: true }))).to.match(/^1@/);
     expect(answered(router, after, refOf("a"))).to.match(/^1@/);
-    const start = router.begin(after, refOf("a", { starts: true }), everywhere);
+    const start = router.begin(after, refOf("a", { starts: true }), {}, everywhere);
     expect([start.route.version, start.nodes.length]).to.deep.equal([2, 2]);
     start.ended(start.nodes[1]!, false);
     expect(answered(router, after, refOf("a"))).to.equal(`2@${start.nodes[1]}`);

@@ -10,6 +10,8 @@ export class StubCall implements Call {
   readonly requestId = "1";
   readonly arrivedMs = 0;
   readonly deadlineMs = Infinity;
+  presetTimeout(): void {}
+
   over: CallEnd | undefined;
   answers: OutgoingHttpHeaders[] = [];
   bytes = Buffer.alloc(0);

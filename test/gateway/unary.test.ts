@@ -79,7 +79,7 @@ describe("the gateway, for one message each way,", () => {
     };
     const metadata = {
       "x-request-id": "my-id",
-      "amaas-version": "99",
+      "amaas-version": "default",
       custom: "a",
       "custom-bin": Buffer.from([1, 254]),
     };

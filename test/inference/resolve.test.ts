@@ -2,7 +2,7 @@ import { Metadata } from "@grpc/grpc-js";
 import { expect } from "chai";
 import type { ServiceError } from "../../lib/errors.ts";
 import { createLog } from "../../lib/log.ts";
-import { versionReference } from "../../services/inference/handlers/version-reference.ts";
+import { modelReference } from "../../services/inference/handlers/model-reference.ts";
 import type { AspiredVersion } from "../../services/inference/replicas/aspired-version.ts";
 import type { InstancePool } from "../../services/inference/replicas/instance-pool.ts";
 import { modelTable, stateOf } from "../../services/inference/replicas/model-table.ts";
@@ -135,10 +135,13 @@ describe("the version that a call means", () => {
 
   it("is the gateway's choice where the metadata has one", () => {
     const metadata = new Metadata();
-    expect(versionReference("canary", { metadata })).to.equal("canary");
+    const named = { model: "digits@canary", version: "canary" };
+    expect(modelReference(named, { metadata })).to.deep.equal(named);
     metadata.set("amaas-version", "12");
-    expect(versionReference("canary", { metadata })).to.equal("12");
+    expect(modelReference(named, { metadata })).to.deep.equal({ ...named, version: "12" });
+    metadata.set("amaas-model", "digits");
+    expect(modelReference(named, { metadata })).to.deep.equal({ model: "digits", version: "12" });
     metadata.set("amaas-version", "canary");
-    expect(() => versionReference("", { metadata })).to.throw("amaas-version is 'canary'; needed: a version number");
+    expect(() => modelReference(named, { metadata })).to.throw("amaas-version is 'canary'; needed: a version number");
   });
 });

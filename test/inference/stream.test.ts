@@ -237,14 +237,4 @@ describe("a stream of requests", () => {
     await turn();
     expect(ended).to.have.members(["plain", "slow", "fast"]);
   });
-
-  it("gives the version that a gateway says only to requests for what the first one names", async () => {
-    const stream = new HandDrivenStream([requestOf("0"), requestOf("1"), requestOf("2", 0, "7")]);
-    stream.metadata.set("amaas-version", "3");
-    const first = stream.next();
-    await turn();
-    for (const id of ids(3)) stream.finish(id);
-    await first;
-    expect(stream.calls.map(({ metadata }) => metadata.get("amaas-version"))).to.deep.equal([["3"], ["3"], []]);
-  });
 });

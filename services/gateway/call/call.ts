@@ -11,6 +11,8 @@ export interface Call {
   readonly arrivedMs: number;
   /** When its caller stops waiting, in milliseconds since 1970; Infinity where nobody has said. */
   readonly deadlineMs: number;
+  /** Gives a caller that has not said how long it waits so many milliseconds from its arrival. */
+  presetTimeout(ms: number): void;
   /** Why nobody waits for an answer any longer; undefined while somebody does. */
   readonly over: CallEnd | undefined;
   /** Calls back once that is so, at once where it is already; the answer takes the listener back. */

@@ -13,6 +13,7 @@ export class IncomingCall implements Call {
   readonly arrivedMs = performance.now();
   readonly stream: ServerHttp2Stream;
   #deadlineMs = Infinity;
+  #isAsked = false;
   #timer: NodeJS.Timeout | undefined;
   #over: CallEnd | undefined;
   #hasBegun = false;
@@ -52,13 +53,20 @@ export class IncomingCall implements Call {
     if (askedMs <= 0) {
       throw new ServiceError("DEADLINE_EXCEEDED", "the deadline had already passed when the call arrived");
     }
-    const ms = askedMs < Infinity ? askedMs : presetMs;
-    if (ms === Infinity) return;
+    this.#isAsked = askedMs < Infinity;
+    if (this.#isAsked) this.#hold(askedMs, "the deadline has passed");
+    else if (presetMs < Infinity) this.presetTimeout(presetMs);
+  }
+
+  presetTimeout(ms: number): void {
+    if (this.#isAsked || this.#isEnded) return;
+    const text = `the call has no deadline, and was not answered within the default of ${ms} ms`;
+    this.#hold(ms + this.arrivedMs - performance.now(), text);
+  }
+
+  #hold(ms: number, text: string): void {
+    clearTimeout(this.#timer);
     this.#deadlineMs = Date.now() + ms;
-    const text =
-      askedMs < Infinity
-        ? "the deadline has passed"
-        : `the call has no deadline, and was not answered within the default of ${presetMs} ms`;
     this.#timer = setTimeout(
       () => this.#finish(endOfThrown(new ServiceError("DEADLINE_EXCEEDED", text))),
       Math.min(Math.ceil(ms), timerMsMax),

@@ -8,7 +8,7 @@ import type { Connections } from "./connections.ts";
 import type { Exchanged } from "./exchange.ts";
 import { Latencies } from "./latencies.ts";
 import { RetryBudget } from "./retry-budget.ts";
-import { servedHeaders, versionHeader } from "./served.ts";
+import { routeHeaders, servedHeaders } from "./served.ts";
 
 /** How calls are tried. */
 export interface ForwarderConfig {
@@ -60,7 +60,7 @@ export class Forwarder {
   async forward({ call, message, route, replicas, choose, hedging }: RoutedCall): Promise<ReplicaAnswer> {
     const { nodes, onAttempt } = this.#parts;
     const { budget, latencies } = this.#recordOf(route.model);
-    const own: OutgoingHttpHeaders = versionHeader(route);
+    const own: OutgoingHttpHeaders = routeHeaders(route);
     return forwardToReplica(
       replicas,
       { call, message, own, servedBy: (node) => servedHeaders(route, node), choose },

@@ -1,19 +1,19 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import { status } from "@grpc/grpc-js";
 import { ServiceError } from "../../../lib/errors.ts";
-import { versionKey } from "../../../lib/rpc/call-context.ts";
+import { modelKey, versionKey } from "../../../lib/rpc/call-context.ts";
 import { type CallEnd, endOfThrown } from "../call/call-end.ts";
 import { nodeKey } from "../call/crossing.ts";
 import type { Route } from "../routing.ts";
 
-/** What tells the node which version is meant, as a number, whatever the caller wrote there. */
-export function versionHeader({ version }: Route): OutgoingHttpHeaders {
-  return { [versionKey]: String(version) };
+/** What tells the node which model and which version, as a number, is meant, whatever the caller wrote. */
+export function routeHeaders({ model, version }: Route): OutgoingHttpHeaders {
+  return { [modelKey]: model, [versionKey]: String(version) };
 }
 
 /** What tells the caller which version and node answer. */
 export function servedHeaders(route: Route, node: string): OutgoingHttpHeaders {
-  return { ...versionHeader(route), [nodeKey]: node };
+  return { [versionKey]: String(route.version), [nodeKey]: node };
 }
 
 /** The end that the caller of a routed call sees; what is not the node's own word is put into ours. */

@@ -2,6 +2,7 @@ import type { ModelInferRequest__Output as Request } from "../../../lib/gen/infe
 import type { ModelInferResponse as Response } from "../../../lib/gen/inference/ModelInferResponse.ts";
 import type { CallContext } from "../../../lib/rpc/call-context.ts";
 import type { Tensor } from "../../../lib/tensor.ts";
+import type { CallLimits } from "../batching/pending-request.ts";
 import { failureKindOf } from "../batching/pool-observer.ts";
 import type { InferenceConfig } from "../config.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
@@ -14,9 +15,9 @@ import { messageBytes } from "../tensors/message-bytes.ts";
 import { wantsEmptyFinalResponse } from "../tensors/parameters.ts";
 import type { RequestTrace } from "../tracing/request-trace.ts";
 import type { Tracing } from "../tracing/tracing.ts";
+import { modelReference } from "./model-reference.ts";
 import { overflowFault } from "./overflow.ts";
-import { finalResponse, type InferCall, streamHandler } from "./stream.ts";
-import { versionReference } from "./version-reference.ts";
+import { finalResponse, streamHandler } from "./stream.ts";
 
 /** ModelInfer and ModelStreamInfer. */
 export function inferHandlers(
@@ -25,8 +26,8 @@ export function inferHandlers(
   tracing: Tracing,
   { overflowStatus, messageBytesMax }: Pick<InferenceConfig, "overflowStatus" | "messageBytesMax">,
 ) {
-  const readyFor = (request: Request, call: InferCall) =>
-    replicas.ready(request.modelName, versionReference(request.modelVersion, call), call, () => messageBytes(request));
+  const readyFor = (request: Request, call: CallLimits) =>
+    replicas.ready(request.modelName, request.modelVersion, call, () => messageBytes(request));
   const asked = (request: Request, { replica, version, signature }: ReadyVersion, arrivalMs: number | undefined) => {
     const { decoded, classCounts } = counted(replica, () => ({
       decoded: decodeRequest(request, signature),
@@ -42,7 +43,7 @@ export function inferHandlers(
     return { replica, job, trace, encoded };
   };
   /** The life of a request on this node. */
-  const infer = async (request: Request, call: InferCall): Promise<Response> => {
+  const infer = async (request: Request, call: CallLimits): Promise<Response> => {
     const { arrivalMs } = tracing;
     let trace: RequestTrace | undefined;
     let isAnswered = false;
@@ -63,7 +64,7 @@ export function inferHandlers(
     }
   };
   /** The life of one that has many responses. */
-  async function* inferMany(request: Request, call: InferCall): AsyncGenerator<Response> {
+  async function* inferMany(request: Request, call: CallLimits): AsyncGenerator<Response> {
     const { arrivalMs } = tracing;
     const { replica, job, trace, encoded } = asked(request, await readyFor(request, call), arrivalMs);
     const endsEmpty = counted(replica, () => wantsEmptyFinalResponse(request));
@@ -80,13 +81,20 @@ export function inferHandlers(
   }
   return {
     ModelInfer: (request: Request, { deadlineMs, metadata, cancellation }: CallContext) =>
-      infer(request, { deadlineMs, metadata, signal: cancellation }),
-    ModelStreamInfer: streamHandler(async function* (request, call) {
+      infer(routed(request, { metadata }), { deadlineMs, signal: cancellation }),
+    ModelStreamInfer: streamHandler(async function* (unrouted, { metadata, ...call }) {
+      const request = routed(unrouted, { metadata });
       const { replica } = await readyFor(request, call);
       if (replica.isDecoupled) yield* inferMany(request, call);
       else yield await infer(request, call);
     }),
   };
+}
+
+/** The request, for what the call is for. */
+function routed(request: Request, call: Pick<CallContext, "metadata">): Request {
+  const { model, version } = modelReference({ model: request.modelName, version: request.modelVersion }, call);
+  return { ...request, modelName: model, modelVersion: version };
 }
 
 /** What is made of a request to a replica; that it cannot be made counts among the failures of the version. */

@@ -6,8 +6,8 @@ import { readyEntries, takesRequests } from "../replicas/model-table.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import { resolveVersion } from "../replicas/resolve.ts";
 import { type ConfigDefaults, modelConfig, platform } from "./model-config.ts";
+import { modelReference } from "./model-reference.ts";
 import { shapeOf } from "./shape-message.ts";
-import { versionReference } from "./version-reference.ts";
 
 /** ModelReady, ModelMetadata and ModelConfig. */
 export function modelHandlers(
@@ -16,29 +16,31 @@ export function modelHandlers(
   node: ConfigDefaults,
 ) {
   return {
-    ModelReady: ({ name, version }, call) => {
-      const reference = versionReference(version, call);
+    ModelReady: ({ name, version: named }, call) => {
+      const { model, version } = modelReference({ model: name, version: named }, call);
       try {
-        return { ready: takesRequests(resolveVersion(replicas.table, name, reference)) };
+        return { ready: takesRequests(resolveVersion(replicas.table, model, version)) };
       } catch (failure) {
         // What is there and not loaded is an answer, as in Triton.
-        if (control.isAssigned(name, reference)) return { ready: false };
+        if (control.isAssigned(model, version)) return { ready: false };
         throw failure;
       }
     },
-    ModelMetadata: async ({ name, version }, call) => {
-      const { signature } = await replicas.ready(name, versionReference(version, call), call);
+    ModelMetadata: async ({ name, version: named }, call) => {
+      const { model, version } = modelReference({ model: name, version: named }, call);
+      const { signature } = await replicas.ready(model, version, call);
       return {
-        name,
-        versions: readyNumbers(replicas, name),
+        name: model,
+        versions: readyNumbers(replicas, model),
         platform,
         inputs: signature.inputs.map(metadataOf),
         outputs: signature.outputs.map(metadataOf),
       };
     },
-    ModelConfig: async ({ name, version }, call) => {
-      const ready = await replicas.ready(name, versionReference(version, call), call);
-      return { config: modelConfig(ready.replica.aspired, ready, node, replicas.table.get(name)!) };
+    ModelConfig: async ({ name, version: named }, call) => {
+      const { model, version } = modelReference({ model: name, version: named }, call);
+      const ready = await replicas.ready(model, version, call);
+      return { config: modelConfig(ready.replica.aspired, ready, node, replicas.table.get(model)!) };
     },
   } satisfies Handlers<GRPCInferenceServiceHandlers>;
 }

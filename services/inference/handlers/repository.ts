@@ -1,6 +1,7 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import type { GRPCInferenceServiceHandlers } from "../../../lib/gen/inference/GRPCInferenceService.ts";
 import type { RepositoryModelLoadRequest__Output as LoadRequest } from "../../../lib/gen/inference/RepositoryModelLoadRequest.ts";
+import type { CallContext } from "../../../lib/rpc/call-context.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import { configChanges } from "../control/config-changes.ts";
 import { describedBy } from "../control/config-description.ts";
@@ -9,6 +10,7 @@ import { repositoryIndex } from "../control/repository-index.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import { quoted } from "../tensors/tensor-fault.ts";
 import { type ConfigDefaults, readyConfigs } from "./model-config.ts";
+import { modelReference } from "./model-reference.ts";
 
 /** RepositoryIndex, RepositoryModelLoad and RepositoryModelUnload. A node has one repository: what is assigned to it. */
 export function repositoryHandlers(
@@ -40,15 +42,15 @@ export function repositoryHandlers(
       return { models: ready ? models.filter(({ state }) => state === "READY") : models };
     },
     RepositoryModelLoad: async (request, call) => {
-      const model = modelOf(request);
+      const model = modelOf(request, call);
       const config = checkedParameters(request, { config: "stringParam" }).config?.stringParam;
       await (config === undefined ? control.load(model, {}, call) : load(model, config, call));
       return {};
     },
-    RepositoryModelUnload: (request) => {
+    RepositoryModelUnload: (request, call) => {
       // Models here do not depend on each other.
       checkedParameters(request, { unload_dependents: "boolParam" });
-      control.unload(modelOf(request));
+      control.unload(modelOf(request, call));
       return {};
     },
   } satisfies Handlers<GRPCInferenceServiceHandlers>;
@@ -65,8 +67,11 @@ function ofLoad<Made>(model: string, make: () => Made): Made {
 }
 
 /** KServe's clients name the model where Triton's name the repository. */
-function modelOf({ modelName, repositoryName }: Pick<LoadRequest, "modelName" | "repositoryName">): string {
-  return modelName || repositoryName;
+function modelOf(
+  { modelName, repositoryName }: Pick<LoadRequest, "modelName" | "repositoryName">,
+  call: Pick<CallContext, "metadata">,
+): string {
+  return modelReference({ model: modelName || repositoryName, version: "" }, call).model;
 }
 
 /** The parameters of a call, which has no others than these, each of its type. */

@@ -10,18 +10,18 @@ import { type ReadyEntry, readyEntries } from "../replicas/model-table.ts";
 import type { ReplicaSet } from "../replicas/replica-set.ts";
 import { readyVersion, resolveVersion } from "../replicas/resolve.ts";
 import type { BatchSizeStatistics, ResponseStatistics, VersionStatistics } from "../statistics/version-statistics.ts";
-import { versionReference } from "./version-reference.ts";
+import { modelReference } from "./model-reference.ts";
 
 /** ModelStatistics. */
 export function statisticsHandlers(replicas: Pick<ReplicaSet, "table">) {
   return {
-    ModelStatistics: ({ name, version }, call) => {
+    ModelStatistics: ({ name, version: named }, call) => {
       const { table } = replicas;
-      if (name === "") return { modelStats: readyEntries(table.values()).map(statisticsOf) };
-      const reference = versionReference(version, call);
-      const entry = resolveVersion(table, name, reference);
-      if (reference === "") return { modelStats: readyEntries([table.get(name)!]).map(statisticsOf) };
-      const { replica } = readyVersion(table, name, reference);
+      const { model, version } = modelReference({ model: name, version: named }, call);
+      if (model === "") return { modelStats: readyEntries(table.values()).map(statisticsOf) };
+      const entry = resolveVersion(table, model, version);
+      if (version === "") return { modelStats: readyEntries([table.get(model)!]).map(statisticsOf) };
+      const { replica } = readyVersion(table, model, version);
       return { modelStats: [statisticsOf({ ...entry, replica })] };
     },
   } satisfies Handlers<GRPCInferenceServiceHandlers>;

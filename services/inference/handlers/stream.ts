@@ -2,7 +2,7 @@ import { ServiceError } from "../../../lib/errors.ts";
 import type { ModelInferRequest__Output as Request } from "../../../lib/gen/inference/ModelInferRequest.ts";
 import type { ModelInferResponse as Response } from "../../../lib/gen/inference/ModelInferResponse.ts";
 import type { ModelStreamInferResponse as StreamResponse } from "../../../lib/gen/inference/ModelStreamInferResponse.ts";
-import { type CallContext, versionKey } from "../../../lib/rpc/call-context.ts";
+import type { CallContext } from "../../../lib/rpc/call-context.ts";
 import type { BidiHandler } from "../../../lib/rpc/handlers.ts";
 import { statusOf } from "../../../lib/rpc/status.ts";
 import type { CallLimits } from "../batching/pending-request.ts";
@@ -64,15 +64,9 @@ async function readAll(
   window: StreamWindow<StreamResponse>,
   respond: Respond,
 ): Promise<void> {
-  // A gateway routes a stream by its first request: the version that it says is not that of requests for something else.
-  const unrouted = metadata.clone();
-  unrouted.remove(versionKey);
-  let first: Request | undefined;
+  const call = { deadlineMs, metadata, signal: window.signal };
   for await (const request of requests) {
     if (window.isClosed) return;
-    first ??= request;
-    const isRouted = request.modelName === first.modelName && request.modelVersion === first.modelVersion;
-    const call = { deadlineMs, metadata: isRouted ? metadata : unrouted, signal: window.signal };
     window.add(
       bytesOf(request.rawInputContents),
       streamed(request, () => respond(request, call), { metadata, log }),

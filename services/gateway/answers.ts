@@ -1,0 +1,141 @@
+import { status } from "@grpc/grpc-js";
+import { ServiceError } from "../../lib/errors.ts";
+import type { RepositoryIndexRequest__Output as RepositoryIndexRequest } from "../../lib/gen/inference/RepositoryIndexRequest.ts";
+import { decodeMessage } from "../../lib/rpc/protos.ts";
+import type { Call } from "./call/call.ts";
+import { type CallEnd, ok } from "./call/call-end.ts";
+import { framed } from "./call/messages.ts";
+import type { CallLimit } from "./call-limit.ts";
+import type { ReplicaAnswer } from "./forward/attempts.ts";
+import type { Forwarder } from "./forward/forwarder.ts";
+import { servedEnd } from "./forward/served.ts";
+import { type RefLayout, readModelRef } from "./model-ref.ts";
+import { inferRequest, nameAndVersion, routedMethods } from "./ref-layouts.ts";
+import { repositoryIndex } from "./repository-index.ts";
+import type { Router, Way } from "./router.ts";
+import type { Route } from "./routing.ts";
+import { refusals, serverInfo } from "./server-info.ts";
+
+/** A call whose one message is there. */
+export interface MessageCall {
+  readonly call: Call;
+  /** With the bytes before it. */
+  readonly frame: Buffer;
+  /** Without compression. */
+  readonly message: Buffer;
+}
+
+/** What has become of a call, and who answered it. */
+export interface Outcome {
+  readonly end: CallEnd;
+  readonly node?: string;
+}
+
+/** What answering needs. */
+export interface AnswersParts {
+  readonly router: Router;
+  readonly forwarder: Forwarder;
+  readonly limit: CallLimit;
+  /** Whether the gateway still takes calls. */
+  readonly isServing: () => boolean;
+}
+
+/** What the gateway says of itself. */
+export interface AnswersConfig {
+  readonly serverName: string;
+  readonly serverVersion: string;
+}
+
+/**
+ * Answers the methods of the Open Inference Protocol that have one message each way, however the calls came in: by itself what is about
+ * the server, through the nodes all else.
+ */
+export class Answers {
+  readonly #parts: AnswersParts;
+
+  /**
+   * By the names of the methods; those that are not named here are UNIMPLEMENTED. Each ends the call, or throws what its end is to say.
+   */
+  readonly methods: ReadonlyMap<string, (call: MessageCall) => Promise<Outcome>>;
+
+  constructor({ serverName, serverVersion }: AnswersConfig, parts: AnswersParts) {
+    this.#parts = parts;
+    const own: Record<string, (call: MessageCall) => Buffer> = {
+      ServerLive: () => serverInfo.live(),
+      ServerReady: () => serverInfo.ready(parts.isServing()),
+      ServerMetadata: () => serverInfo.metadata(serverName, serverVersion),
+      RepositoryIndex: ({ message }) => this.#index(message),
+    };
+    for (const [name, message] of Object.entries(refusals)) {
+      own[name] = () => {
+        throw new ServiceError("UNSUPPORTED", message);
+      };
+    }
+    this.methods = new Map([
+      ...Object.entries(own).map(
+        ([name, answer]) => [name, async (call: MessageCall) => answered(call, answer(call))] as const,
+      ),
+      ...Object.entries(routedMethods).map(
+        ([name, layout]) => [name, (call: MessageCall) => this.#answer(call, layout)] as const,
+      ),
+      ["ModelReady", (call) => this.#ready(call)],
+    ]);
+  }
+
+  /** The path of a request. */
+  async #answer(message: MessageCall, layout: RefLayout): Promise<Outcome> {
+    const { router } = this.#parts;
+    const way = router.way(readModelRef(message.message, layout), message.call.headers);
+    const answer = await this.#forward(message, way, layout === inferRequest);
+    way.ended?.(answer.node, answer.end.code === status.OK);
+    return this.#finish(message, way.route, answer);
+  }
+
+  /** A version that exists and is nowhere ready, or only on nodes that are lost, is an answer, not an error. */
+  async #ready(message: MessageCall): Promise<Outcome> {
+    const { router } = this.#parts;
+    const route = router.route(readModelRef(message.message, nameAndVersion), message.call.headers);
+    const { replicas } = route;
+    if (replicas.length === 0) return answered(message, serverInfo.modelNotReady());
+    const answer = await this.#forward(message, { route, replicas, choose: router.choose }, false);
+    const end = servedEnd(answer.end, route, answer.node, message.call.over !== undefined);
+    if (end.code !== status.UNAVAILABLE || answer.isBegun) return this.#finish(message, route, answer);
+    return answered(message, serverInfo.modelNotReady());
+  }
+
+  #forward({ call, frame: message }: MessageCall, { route, replicas, choose, ended }: Way, isInference: boolean) {
+    const { router, forwarder, limit } = this.#parts;
+    const traffic = router.modelOf(route)?.traffic;
+    if (traffic?.defaultTimeoutMs) call.presetTimeout(traffic.defaultTimeoutMs);
+    // What a sequence has done twice cannot be undone.
+    const hedging = isInference && ended === undefined ? traffic?.hedging : undefined;
+    return limit.during(() => forwarder.forward({ call, message, route, replicas, choose, hedging }));
+  }
+
+  #finish({ call }: MessageCall, route: Route, { end: last, headers, isBegun, node }: ReplicaAnswer): Outcome {
+    if (last.code === status.OK && !isBegun) throw new ServiceError("INTERNAL", `the node at ${node} sent no message`);
+    const end = servedEnd(last, route, node, call.over !== undefined);
+    call.end(end, headers);
+    return { end, node };
+  }
+
+  #index(request: Buffer): Buffer {
+    const { table } = this.#parts.router;
+    const type = "inference.RepositoryIndexRequest";
+    let wanted: RepositoryIndexRequest;
+    try {
+      wanted = decodeMessage("inference", type, request);
+    } catch (cause) {
+      throw new ServiceError("REQUEST_INVALID", `the request is not an ${type}: malformed protobuf`, { cause });
+    }
+    return serverInfo.index(repositoryIndex(table), wanted.ready);
+  }
+}
+
+/** Answers with a message of the gateway's own. */
+function answered({ call }: MessageCall, message: Buffer): Outcome {
+  call.respond({});
+  call.write(framed(message), () => undefined);
+  call.end(ok);
+  return { end: ok };
+}

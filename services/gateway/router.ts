@@ -1,0 +1,77 @@
+import { type CalledRef, type CallHeaders, calledRef } from "./called-ref.ts";
+import type { Connections } from "./forward/connections.ts";
+import { isSequenced, type ModelRef } from "./model-ref.ts";
+import { pick } from "./pick.ts";
+import type { ModelRoute, RouteTable } from "./route-table.ts";
+import type { Routes } from "./routes.ts";
+import { knownTable, type Route, readyReplicas, routeOf } from "./routing.ts";
+import type { SequenceRouter } from "./sequence-router.ts";
+
+/** What decides where calls go. */
+export interface RouterParts {
+  readonly routes: Routes;
+  readonly nodes: Connections;
+  readonly sequences: SequenceRouter;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+}
+
+/** Where an inference may go. */
+export interface Way {
+  readonly route: Route;
+  /** Not empty. */
+  readonly replicas: readonly string[];
+  /** Chooses one of them. */
+  readonly choose: (addresses: readonly string[]) => string;
+  /** There if it belongs to a sequence: hears which node answered last, and whether it gave what was asked for. */
+  readonly ended?: (node: string, isAnswered: boolean) => void;
+}
+
+/** Finds where calls go, by the table of this moment. */
+export class Router {
+  readonly #parts: RouterParts;
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+  }
+
+  /** Throws SERVICE_UNAVAILABLE before the first one. */
+  get table(): RouteTable {
+    return knownTable(this.#parts.routes.table);
+  }
+
+  /** Undefined where the model is gone. */
+  modelOf({ model }: Route): ModelRoute | undefined {
+    return this.#parts.routes.table?.models.get(model);
+  }
+
+  /** The version that is meant, ready or not; throws what `calledRef` and `routeOf` throw. */
+  route(ref: ModelRef, headers: CallHeaders): Route {
+    return this.#route(calledRef(ref, headers), headers);
+  }
+
+  /** Where a call for it may go; throws what `route` throws, and MODEL_NOT_READY where that is nowhere. */
+  way(ref: ModelRef, headers: CallHeaders): Way {
+    const called = calledRef(ref, headers);
+    if (isSequenced(called)) {
+      const { routes, sequences } = this.#parts;
+      const { route, nodes, ended } = sequences.begin(routes.table, called, headers, this.#isReachable);
+      return { route, replicas: nodes, choose: ([first]) => first!, ended };
+    }
+    const route = this.#route(called, headers);
+    return { route, replicas: readyReplicas(route), choose: this.choose };
+  }
+
+  /** One of several replicas. */
+  readonly choose = (addresses: readonly string[]): string => {
+    const { nodes, random } = this.#parts;
+    return pick(addresses, (address) => nodes.load(address), random);
+  };
+
+  readonly #isReachable = (address: string) => this.#parts.nodes.load(address) < Infinity;
+
+  #route(ref: CalledRef, headers: CallHeaders): Route {
+    const { routes, random } = this.#parts;
+    return routeOf(routes.table, ref, { headers, random: random() });
+  }
+}
