@@ -97,7 +97,8 @@ export class Answers {
     const route = router.route(readModelRef(message.message, nameAndVersion), message.call.headers);
     const { replicas } = route;
     if (replicas.length === 0) return answered(message, serverInfo.modelNotReady());
-    const answer = await this.#forward(message, { route, replicas, choose: router.choose }, false);
+    const choose = (candidates: readonly string[]) => router.choose(route, candidates);
+    const answer = await this.#forward(message, { route, replicas, choose }, false);
     const end = servedEnd(answer.end, route, answer.node, message.call.over !== undefined);
     if (end.code !== status.UNAVAILABLE || answer.isBegun) return this.#finish(message, route, answer);
     return answered(message, serverInfo.modelNotReady());

@@ -1,5 +1,6 @@
 import type { Settings } from "../../lib/env.ts";
-import { readServerName, readServiceConfig, readZone, type ServiceConfig } from "../../lib/service-config.ts";
+import { readServerName, readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
+import { type BalanceSettings, readBalanceSettings } from "./balance/balance-settings.ts";
 import type { SequenceTableBounds } from "./sequence-table.ts";
 
 /** The gateway's settings; its README says what each is for. */
@@ -9,8 +10,8 @@ export interface GatewayConfig extends ServiceConfig {
   readonly trainerAddress: string;
   /** The name in ServerMetadata: some clients insist on another server's. */
   readonly serverName: string;
-  /** Where it stands, such as a zone of a cloud; empty where nobody says. */
-  readonly zone: string;
+  /** How calls are spread over replicas. */
+  readonly balance: BalanceSettings;
   /** The deadline of an inference call that has none, in milliseconds. */
   readonly defaultTimeoutMs: number;
   /** Calls that are forwarded at the same time. */
@@ -35,7 +36,7 @@ export function readGatewayConfig(settings: Settings): GatewayConfig {
     registryAddress: settings.address("AMAAS_REGISTRY_ADDRESS", "127.0.0.1:8101"),
     trainerAddress: settings.address("AMAAS_TRAINER_ADDRESS", "127.0.0.1:8201"),
     serverName: readServerName(settings),
-    zone: readZone(settings),
+    balance: readBalanceSettings(settings),
     defaultTimeoutMs: whole("DEFAULT_TIMEOUT_MS", 60_000, 1, 86_400_000),
     callsMax: whole("CALLS_MAX", 10_000, 1, 1_000_000),
     attemptsMax: whole("ATTEMPTS_MAX", 3, 1, 10),

@@ -1,7 +1,7 @@
+import type { Balancer } from "./balance/balancer.ts";
 import { type CalledRef, type CallHeaders, calledRef } from "./called-ref.ts";
 import type { Connections } from "./forward/connections.ts";
 import { isSequenced, type ModelRef } from "./model-ref.ts";
-import { pick } from "./pick.ts";
 import type { ModelRoute, RouteTable } from "./route-table.ts";
 import type { Routes } from "./routes.ts";
 import { knownTable, type Route, readyReplicas, routeOf } from "./routing.ts";
@@ -12,6 +12,7 @@ export interface RouterParts {
   readonly routes: Routes;
   readonly nodes: Connections;
   readonly sequences: SequenceRouter;
+  readonly balancer: Balancer;
   /** A number in [0, 1). */
   readonly random: () => number;
 }
@@ -59,16 +60,15 @@ export class Router {
       return { route, replicas: nodes, choose: ([first]) => first!, ended };
     }
     const route = this.#route(called, headers);
-    return { route, replicas: readyReplicas(route), choose: this.choose };
+    return { route, replicas: readyReplicas(route), choose: (candidates) => this.choose(route, candidates) };
   }
 
-  /** One of several replicas. */
-  readonly choose = (addresses: readonly string[]): string => {
-    const { nodes, random } = this.#parts;
-    return pick(addresses, (address) => nodes.load(address), random);
-  };
+  /** One of the route's replicas, or of those of them that are still to be asked. */
+  choose(route: Route, candidates: readonly string[]): string {
+    return this.#parts.balancer.pick(route, this.table.nodes, candidates);
+  }
 
-  readonly #isReachable = (address: string) => this.#parts.nodes.load(address) < Infinity;
+  readonly #isReachable = (address: string) => this.#parts.nodes.isReachable(address);
 
   #route(ref: CalledRef, headers: CallHeaders): Route {
     const { routes, random } = this.#parts;

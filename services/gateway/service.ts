@@ -13,11 +13,13 @@ import { RpcServer } from "../../lib/rpc/server.ts";
 import { runStopSteps, stopMsMaxOf } from "../../lib/stop-steps.ts";
 import { suiteVersion } from "../../lib/suite-version.ts";
 import { Answers } from "./answers.ts";
+import { Balancer } from "./balance/balancer.ts";
 import { CallLimit } from "./call-limit.ts";
 import type { GatewayConfig } from "./config.ts";
 import { Connection } from "./forward/connection.ts";
 import { Connections } from "./forward/connections.ts";
 import { Forwarder } from "./forward/forwarder.ts";
+import { outcomeOf } from "./forward/outcome.ts";
 import { Listener } from "./listener.ts";
 import { passThrough } from "./pass-through.ts";
 import { RouteFile } from "./route-file.ts";
@@ -53,9 +55,15 @@ export class GatewayService implements Service {
     this.#registry = new Connection(config.registryAddress, config);
     this.#trainer = new Connection(config.trainerAddress, config);
     this.#file = new RouteFile(join(config.dataDir, "gateway"), log);
-    const forwarder = new Forwarder(config, { nodes: this.#nodes, onAttempt: () => undefined, clock });
+    const balancer = new Balancer(config.balance, { node: (address) => this.#nodes.known(address), clock, random });
+    const forwarder = new Forwarder(config, {
+      nodes: this.#nodes,
+      onAttempt: (route, attempt) => balancer.note(route, attempt.node, outcomeOf(attempt), attempt.ms),
+      clock,
+    });
     this.#routes = new Routes(async (placed) => {
       forwarder.retain(placed.table.models);
+      balancer.retain(placed.table.models);
       await this.#closeUnused(placed.table);
       await this.#file.write(placed);
     }, clock);
@@ -63,7 +71,7 @@ export class GatewayService implements Service {
     const gateway = `${config.host}:${config.port}`;
     this.#link = new RouteLink({ client: this.#control, gateway, routes: this.#routes, clock, random, log });
     const sequences = new SequenceRouter(config.sequences, clock);
-    const router = new Router({ routes: this.#routes, nodes: this.#nodes, sequences, random });
+    const router = new Router({ routes: this.#routes, nodes: this.#nodes, sequences, balancer, random });
     const answers = new Answers(
       { serverName: config.serverName, serverVersion: suiteVersion() },
       { router, forwarder, limit, isServing: () => this.#isServing },

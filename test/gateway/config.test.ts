@@ -5,7 +5,7 @@ import { readInferenceConfig } from "../../services/inference/config.ts";
 
 describe("the zone of a gateway and its nodes", () => {
   it("is a name in the pattern of ids, and empty where nobody says it", () => {
-    for (const read of [readGatewayConfig, readInferenceConfig]) {
+    for (const read of [(settings: Settings) => readGatewayConfig(settings).balance, readInferenceConfig]) {
       const standing = (zone: string) => read(new Settings({ AMAAS_ZONE: zone })).zone;
       expect(standing("")).to.equal("");
       expect(standing("eu-central-1a")).to.equal("eu-central-1a");

@@ -6,7 +6,7 @@ import { statusOf } from "../../lib/rpc/status.ts";
 import { endOfLoss } from "../../services/gateway/call/call-end.ts";
 import { framed } from "../../services/gateway/call/messages.ts";
 import { Connections } from "../../services/gateway/forward/connections.ts";
-import { Forwarder } from "../../services/gateway/forward/forwarder.ts";
+import { Forwarder, type ForwarderParts } from "../../services/gateway/forward/forwarder.ts";
 import { Latencies } from "../../services/gateway/forward/latencies.ts";
 import { RetryBudget } from "../../services/gateway/forward/retry-budget.ts";
 import type { Hedging } from "../../services/gateway/route-table.ts";
@@ -82,7 +82,9 @@ describe("a forwarder", () => {
     nodes = await Promise.all([1, 2, 3, 4].map(() => new FakeNode().start()));
     connections = new Connections({ connectTimeoutMs: 2000 });
     attempts = [];
-    const onAttempt = (node: string) => attempts.push(node);
+    const onAttempt: ForwarderParts["onAttempt"] = (_, { node, isCut }) => {
+      if (!isCut) attempts.push(node);
+    };
     forwarder = new Forwarder(
       { attemptsMax: 3, retryShare: 0.2 },
       { nodes: connections, onAttempt, clock: new ManualClock() },

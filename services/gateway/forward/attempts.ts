@@ -12,6 +12,14 @@ export interface ReplicaAnswer extends Exchanged {
   readonly node: string;
 }
 
+/** One attempt, as it ended. */
+export interface Attempt extends ReplicaAnswer {
+  /** How long the answer took to begin, or how long there was none, in milliseconds. */
+  readonly ms: number;
+  /** Whether nobody waited for it any longer. */
+  readonly isCut: boolean;
+}
+
 /** A call that several replicas could answer. */
 export interface ReplicaCall {
   readonly call: Call;
@@ -33,8 +41,8 @@ export interface AttemptOptions {
   readonly budget: RetryBudget;
   /** After how long without an answer another replica is asked too, in milliseconds; undefined for never. */
   readonly hedgeAfterMs: number | undefined;
-  /** Hears how each attempt ended that nobody has cut short, and how long it took, in milliseconds. */
-  readonly onAttempt: (node: string, exchanged: Exchanged, ms: number) => void;
+  /** Hears how each attempt ended. */
+  readonly onAttempt: (attempt: Attempt) => void;
 }
 
 /**
@@ -92,17 +100,22 @@ async function attempt(
   race: Race,
   { nodes, onAttempt }: AttemptOptions,
 ): Promise<ReplicaAnswer> {
-  const beginMs = performance.now();
+  const sentMs = performance.now();
+  let begunMs: number | undefined;
   const exchanged = await exchange(nodes.at(node), call, {
     head: headOf(call, own),
     send: (stream) => stream.end(message),
     own: servedBy(node),
     isEager: false,
     race,
+    onBegin: () => {
+      begunMs = performance.now();
+    },
   });
+  const answer = { ...exchanged, node };
   const isCut = call.over !== undefined || (race.isWon && !exchanged.isBegun);
-  if (!isCut) onAttempt(node, exchanged, performance.now() - beginMs);
-  return { ...exchanged, node };
+  onAttempt({ ...answer, ms: (begunMs ?? performance.now()) - sentMs, isCut });
+  return answer;
 }
 
 /** A time that may be given up. */

@@ -22,6 +22,8 @@ export class Connection {
   #retryTimer: NodeJS.Timeout | undefined;
   #failedAtMs = -Infinity;
   #isClosed = false;
+  #hasConnected = false;
+  #reconnectedMs = -Infinity;
 
   constructor(address: string, config: ConnectionConfig) {
     this.address = address;
@@ -36,6 +38,11 @@ export class Connection {
   /** False from a failed attempt to connect until a successful one; attempts go on by themselves. */
   get isReachable(): boolean {
     return this.#failureCount === 0;
+  }
+
+  /** When it was connected again after a loss, by `performance.now()`; -Infinity where it never was. */
+  get reconnectedMs(): number {
+    return this.#reconnectedMs;
   }
 
   /**
@@ -78,6 +85,8 @@ export class Connection {
     // A socket alone is no server.
     session.once("remoteSettings", () => {
       isConnected = true;
+      if (this.#hasConnected) this.#reconnectedMs = performance.now();
+      this.#hasConnected = true;
       this.#failureCount = 0;
       this.#failedAtMs = -Infinity;
       clearTimeout(timer);

@@ -19,11 +19,14 @@ export class Connections {
     return connection;
   }
 
-  /** How busy an address is: its outstanding calls, Infinity while it cannot be reached. */
-  load(address: string): number {
-    const connection = this.#byAddress.get(address);
-    if (connection === undefined) return 0;
-    return connection.isReachable ? connection.outstanding : Infinity;
+  /** The connection of an address that was used before. */
+  known(address: string): Connection | undefined {
+    return this.#byAddress.get(address);
+  }
+
+  /** False while an address cannot be reached. */
+  isReachable(address: string): boolean {
+    return this.#byAddress.get(address)?.isReachable ?? true;
   }
 
   /** Forgets idle connections whose address is not among these. */

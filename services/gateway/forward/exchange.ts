@@ -25,6 +25,8 @@ export interface ExchangeOptions {
   readonly isEager: boolean;
   /** Ends the exchange from outside, as long as the caller has seen nothing of it. */
   readonly race?: Race;
+  /** The caller is about to see the first of it. */
+  readonly onBegin?: () => void;
 }
 
 /** Several exchanges for one call: the first whose message is there answers it. */
@@ -63,7 +65,7 @@ export class Race {
 export function exchange(
   connection: Connection,
   call: Call,
-  { head, send, own, isEager, race }: ExchangeOptions,
+  { head, send, own, isEager, race, onBegin }: ExchangeOptions,
 ): Promise<Exchanged> {
   return new Promise((resolve) => {
     let headers: OutgoingHttpHeaders | undefined;
@@ -81,6 +83,7 @@ export function exchange(
     const begin = () => {
       if (isBegun) return;
       isBegun = true;
+      onBegin?.();
       race?.win(settle);
       call.respond({ ...headers, ...own });
     };

@@ -3,9 +3,8 @@ import type { Clock } from "../../../lib/clock.ts";
 import type { Call } from "../call/call.ts";
 import type { Hedging } from "../route-table.ts";
 import type { Route } from "../routing.ts";
-import { forwardToReplica, type ReplicaAnswer } from "./attempts.ts";
+import { type Attempt, forwardToReplica, type ReplicaAnswer } from "./attempts.ts";
 import type { Connections } from "./connections.ts";
-import type { Exchanged } from "./exchange.ts";
 import { Latencies } from "./latencies.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { routeHeaders, servedHeaders } from "./served.ts";
@@ -21,8 +20,8 @@ export interface ForwarderConfig {
 /** What forwarding needs. */
 export interface ForwarderParts {
   readonly nodes: Connections;
-  /** Hears how each attempt ended, and how long it took, in milliseconds. */
-  readonly onAttempt: (node: string, exchanged: Exchanged, ms: number) => void;
+  /** Hears how each attempt ended. */
+  readonly onAttempt: (route: Route, attempt: Attempt) => void;
   readonly clock: Clock;
 }
 
@@ -69,9 +68,9 @@ export class Forwarder {
         attemptsMax: this.#config.attemptsMax,
         budget,
         hedgeAfterMs: hedging && hedgeDelayMs(latencies, hedging),
-        onAttempt: (node, exchanged, ms) => {
-          if (exchanged.isBegun) latencies.note(ms);
-          onAttempt(node, exchanged, ms);
+        onAttempt: (attempt) => {
+          if (attempt.isBegun) latencies.note(attempt.ms);
+          onAttempt(route, attempt);
         },
       },
     );

@@ -1,7 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { Random } from "../../lib/random.ts";
-import { pick } from "../../services/gateway/pick.ts";
 import { pickTarget } from "../../services/gateway/pick-target.ts";
 
 describe("picking a target of an alias", () => {
@@ -55,48 +54,5 @@ describe("picking a target of an alias", () => {
         expect(pickTarget(list, all, random)).to.be.within(0, list.length - 1);
       }),
     );
-  });
-});
-
-describe("picking a replica", () => {
-  const random = new Random(3);
-  const next = () => random.uniform();
-
-  it("takes the less busy of two, and never the busiest of all", () => {
-    const load = (address: string) => Number(address);
-    for (let i = 0; i < 1000; i++) expect(pick(["0", "1", "2", "3"], load, next)).not.to.equal("3");
-    for (let i = 0; i < 100; i++) expect(pick(["5", "4"], load, next)).to.equal("4");
-  });
-
-  it("spreads evenly over equally busy ones", () => {
-    const counts = new Map<string, number>();
-    for (let i = 0; i < 9000; i++) {
-      const picked = pick(["a", "b", "c"], () => 0, next);
-      counts.set(picked, (counts.get(picked) ?? 0) + 1);
-    }
-    // Six standard deviations of a binomial count.
-    for (const count of counts.values()) expect(Math.abs(count - 3000)).to.be.below(6 * Math.sqrt(9000 * (2 / 9)));
-  });
-
-  it("takes one that cannot be reached only where there is no other", () => {
-    const load = (address: string) => (address === "dead" ? Infinity : 1000);
-    for (let i = 0; i < 100; i++) expect(pick(["dead", "a", "b"], load, next)).not.to.equal("dead");
-    expect(pick(["dead"], load, next)).to.equal("dead");
-  });
-
-  it("is always one of them, whatever the random numbers", () => {
-    const almostOne = 1 - 2 ** -53;
-    for (const value of [0, 0.5, almostOne]) {
-      for (let count = 1; count < 6; count++) {
-        const addresses = Array.from({ length: count }, (_, i) => String(i));
-        expect(addresses).to.include(
-          pick(
-            addresses,
-            () => 0,
-            () => value,
-          ),
-        );
-      }
-    }
   });
 });

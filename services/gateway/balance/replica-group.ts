@@ -1,0 +1,165 @@
+import type { Clock } from "../../../lib/clock.ts";
+import type { NodeFacts } from "../route-table.ts";
+import type { BalanceSettings } from "./balance-settings.ts";
+import { ejectedMax, failsTooOften, slownessMs, slowOutlier } from "./outliers.ts";
+import { type NodeStatus, type Outcome, Replica } from "./replica.ts";
+import { ReplicaPool } from "./replica-pool.ts";
+
+/** What balancing needs of the rest of the gateway. */
+export interface BalanceParts {
+  /** What is known of the connection to a node; undefined where there is none yet. */
+  readonly node: (address: string) => NodeStatus | undefined;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+}
+
+/** What is known of nodes, by address. */
+export type NodesFacts = ReadonlyMap<string, NodeFacts>;
+
+/** The replicas of one version. */
+export class ReplicaGroup {
+  readonly #settings: BalanceSettings;
+  readonly #parts: BalanceParts;
+  #addresses: readonly string[] | undefined;
+  #nodes: NodesFacts | undefined;
+  #byAddress = new Map<string, Replica>();
+  /** Those of the gateway's own zone, and all others. */
+  #near = new ReplicaPool([]);
+  #far = new ReplicaPool([]);
+  #checkedMs = -Infinity;
+  /** Above this latency a replica is too slow. */
+  #slowMs = Infinity;
+  /** Replicas that were ejected, all in all. */
+  ejectionCount = 0;
+
+  constructor(settings: BalanceSettings, parts: BalanceParts) {
+    this.#settings = settings;
+    this.#parts = parts;
+  }
+
+  get ejected(): readonly Replica[] {
+    return [...this.#byAddress.values()].filter(({ isEjected }) => isEjected);
+  }
+
+  /** Takes over where the version is ready and what is known of the nodes, at no cost where that is as before. */
+  update(addresses: readonly string[], nodes: NodesFacts): void {
+    if (addresses === this.#addresses && nodes === this.#nodes) return;
+    const { zone, zoneCallsPerCore } = this.#settings;
+    // Where all are new, none is newer than another.
+    const sinceMs = this.#addresses === undefined ? -Infinity : this.#parts.clock.monotonicMs();
+    const placed = addresses.map((address): [string, Replica] => {
+      const facts = nodes.get(address);
+      const isNear = zone !== "" && zoneCallsPerCore > 0 && facts?.zone === zone;
+      const place = { address, weight: facts?.capacity ?? 1, isNear };
+      return [address, this.#byAddress.get(address)?.moveTo(place) ?? new Replica(place, this.#settings, sinceMs)];
+    });
+    this.#addresses = addresses;
+    this.#nodes = nodes;
+    this.#byAddress = new Map(placed);
+    const replicas = [...this.#byAddress.values()];
+    this.#near = new ReplicaPool(replicas.filter(({ place }) => place.isNear));
+    this.#far = new ReplicaPool(replicas.filter(({ place }) => !place.isNear));
+    this.#keepBound();
+  }
+
+  /**
+   * Chooses one of the replicas, or of those among them that are still to be asked: of two that are drawn by weight the one that
+   * has fewer calls under way for its weight; first of the gateway's own zone, and of the others where that one has enough to do.
+   * Where none is reachable and well, any that is reachable, and else any.
+   */
+  pick(candidates: readonly string[]): string {
+    const { clock, random } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    const isCandidate = candidates === this.#addresses ? always : (address: string) => candidates.includes(address);
+    const share = (replica: Replica) =>
+      isCandidate(replica.place.address) ? replica.share(this.#statusOf(replica), nowMs) : 0;
+    const near = this.#betterOfTwo(this.#near, share);
+    const isEnough =
+      near !== undefined &&
+      this.#callsPerCore(near) < this.#settings.zoneCallsPerCore &&
+      (share(near) === 1 || random() < share(near));
+    const far = isEnough ? undefined : this.#betterOfTwo(this.#far, share);
+    const chosen = near === undefined || far === undefined ? (near ?? far) : this.#better(near, far, share);
+    if (chosen === undefined) return this.#pickInNeed(candidates, random);
+    chosen.choose(nowMs);
+    return chosen.place.address;
+  }
+
+  /** A call on a replica has ended; `ms` is how long its answer took to begin, or how long there was none. */
+  note(address: string, outcome: Outcome, ms: number): void {
+    const replica = this.#byAddress.get(address);
+    if (replica === undefined) return;
+    const nowMs = this.#parts.clock.monotonicMs();
+    const { ejection } = this.#settings;
+    // One that does not answer at all is only ever left by its callers.
+    const meant = outcome === "cut" && ms > this.#slowMs ? "failed" : outcome;
+    replica.note(meant, ms, nowMs);
+    if (meant === "failed" && failsTooOften(replica, ejection)) this.#eject(replica, nowMs);
+    if (nowMs - this.#checkedMs < checkMs) return;
+    this.#checkedMs = nowMs;
+    const replicas = [...this.#byAddress.values()];
+    this.#slowMs = slownessMs(replicas, ejection);
+    const slow = slowOutlier(replicas, this.#slowMs);
+    if (slow !== undefined) this.#eject(slow, nowMs);
+  }
+
+  /** Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001; the weights are ours. */
+  #betterOfTwo(pool: ReplicaPool, share: (replica: Replica) => number): Replica | undefined {
+    const { random } = this.#parts;
+    const first = pool.draw((replica) => share(replica) > 0, random);
+    if (first === undefined || pool.replicas.length === 1) return first;
+    const second = pool.draw((replica) => replica !== first && share(replica) > 0, random);
+    return second === undefined ? first : this.#better(first, second, share);
+  }
+
+  /**
+   * The one that has less to do for what it can, the first where both have as much; but it only gets as many of the calls that it would
+   * get as its share says beside that of the other one.
+   */
+  #better(first: Replica, second: Replica, share: (replica: Replica) => number): Replica {
+    const [better, other] = this.#callsPerCore(second) < this.#callsPerCore(first) ? [second, first] : [first, second];
+    const accepted = share(better) / share(other);
+    return accepted >= 1 || this.#parts.random() < accepted ? better : other;
+  }
+
+  #callsPerCore(replica: Replica): number {
+    return (this.#statusOf(replica)?.outstanding ?? 0) / replica.place.weight;
+  }
+
+  #statusOf({ place }: Replica): NodeStatus | undefined {
+    return this.#parts.node(place.address);
+  }
+
+  #pickInNeed(candidates: readonly string[], random: () => number): string {
+    const reachable = candidates.filter((address) => this.#parts.node(address)?.isReachable ?? true);
+    const left = reachable.length > 0 ? reachable : candidates;
+    return left[Math.floor(random() * left.length)]!;
+  }
+
+  /** Where the bound allows it, and another one is left that can answer. */
+  #eject(replica: Replica, nowMs: number): void {
+    const replicas = [...this.#byAddress.values()];
+    if (!replica.isEjected) {
+      if (this.ejected.length >= ejectedMax(replicas.length, this.#settings.ejection)) return;
+      const isWell = (other: Replica) => !other.isEjected && (this.#statusOf(other)?.isReachable ?? true);
+      if (!replicas.some((other) => other !== replica && isWell(other))) return;
+    }
+    replica.eject(nowMs);
+    this.ejectionCount++;
+  }
+
+  /** Of fewer replicas fewer may be ejected; those whose time is over first come back first. */
+  #keepBound(): void {
+    const { ejected } = this;
+    const excess = ejected.length - ejectedMax(this.#byAddress.size, this.#settings.ejection);
+    if (excess <= 0) return;
+    const nowMs = this.#parts.clock.monotonicMs();
+    const soonest = [...ejected].sort((a, b) => a.ejectedUntilMs - b.ejectedUntilMs).slice(0, excess);
+    for (const replica of soonest) replica.readmit(nowMs);
+  }
+}
+
+const always = () => true;
+/** How often latencies are compared. */
+const checkMs = 1000;

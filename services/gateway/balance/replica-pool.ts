@@ -1,0 +1,46 @@
+import type { Replica } from "./replica.ts";
+
+/** Replicas to draw from by weight. */
+export class ReplicaPool {
+  readonly replicas: readonly Replica[];
+  /** Of the weights up to each of them. */
+  readonly #sums: Float64Array;
+
+  constructor(replicas: readonly Replica[]) {
+    this.replicas = replicas;
+    this.#sums = new Float64Array(replicas.length);
+    let sum = 0;
+    for (let index = 0; index < replicas.length; index++) {
+      sum += replicas[index]!.place.weight;
+      this.#sums[index] = sum;
+    }
+  }
+
+  /**
+   * One of those that are usable, each as often as its weight says; undefined where there is none. By rejection, so that of hundreds
+   * only those are looked at that are drawn; where too many are rejected, all are. `random` answers a number in [0, 1).
+   */
+  draw(isUsable: (replica: Replica) => boolean, random: () => number): Replica | undefined {
+    if (this.replicas.length === 0) return undefined;
+    for (let tries = 0; tries < triesMax; tries++) {
+      const drawn = this.replicas[indexIn(this.#sums, random() * this.#sums.at(-1)!)]!;
+      if (isUsable(drawn)) return drawn;
+    }
+    const usable = this.replicas.filter(isUsable);
+    return usable.length === 0 ? undefined : new ReplicaPool(usable).draw(() => true, random);
+  }
+}
+
+const triesMax = 8;
+
+/** The first whose sum is above a value below the last one. */
+function indexIn(sums: Float64Array, value: number): number {
+  let low = 0;
+  let high = sums.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sums[middle]! > value) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
