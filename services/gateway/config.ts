@@ -22,6 +22,8 @@ export interface GatewayConfig extends ServiceConfig {
   readonly retryShare: number;
   /** Bounds of the sequences whose node is remembered. */
   readonly sequences: SequenceTableBounds;
+  /** Versions on nodes that one stream may use. */
+  readonly lanesMax: number;
   /** How long a call waits for a connection to a node or service, in milliseconds. */
   readonly connectTimeoutMs: number;
 }
@@ -45,6 +47,7 @@ export function readGatewayConfig(settings: Settings): GatewayConfig {
       sequencesMax: whole("SEQUENCES_MAX", 100_000, 1, 10_000_000),
       idleMs: whole("SEQUENCE_IDLE_MS", 3_600_000, 1, 86_400_000),
     },
+    lanesMax: whole("STREAM_LANES_MAX", 64, 1, 1000),
     connectTimeoutMs: whole("CONNECT_TIMEOUT_MS", 2000, 10, 60_000),
   };
 }

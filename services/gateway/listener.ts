@@ -1,18 +1,13 @@
 import type { Log } from "../../lib/log.ts";
 import type { RpcServer } from "../../lib/rpc/server.ts";
 import type { Answers, MessageCall, Outcome } from "./answers.ts";
-import { ok } from "./call/call-end.ts";
 import { endOfStep, logCall } from "./call/call-log.ts";
 import { IncomingCall } from "./call/incoming-call.ts";
-import { firstMessage, onlyMessage, payloadOf } from "./call/messages.ts";
+import { onlyMessage, payloadOf } from "./call/messages.ts";
 import type { CallLimit } from "./call-limit.ts";
-import { headOf } from "./forward/call-head.ts";
 import type { Connections } from "./forward/connections.ts";
-import { routeHeaders, servedEnd, servedHeaders } from "./forward/served.ts";
-import { drainFault, forwardStream } from "./forward/stream.ts";
-import { readModelRef } from "./model-ref.ts";
-import { inferRequest } from "./ref-layouts.ts";
 import type { Router } from "./router.ts";
+import { InferStream, type InferStreamBounds } from "./streams/infer-stream.ts";
 
 /** What the listener needs. */
 export interface ListenerParts {
@@ -25,11 +20,9 @@ export interface ListenerParts {
 }
 
 /** What the listener allows. */
-export interface ListenerConfig {
-  /** The deadline of a call that has none, in milliseconds. */
+export interface ListenerConfig extends InferStreamBounds {
+  /** The deadline of a call with one message that has none, in milliseconds. */
   readonly defaultTimeoutMs: number;
-  /** Largest request, in bytes. */
-  readonly messageBytesMax: number;
 }
 
 /** Takes the calls of the Open Inference Protocol that come by gRPC. */
@@ -75,32 +68,14 @@ export class Listener {
     return { call, frame, message: await payloadOf(frame, call.headers["grpc-encoding"], messageBytesMax) };
   }
 
-  /** The path of a stream: its first message decides where all of it goes. */
   async #stream(call: IncomingCall): Promise<Outcome> {
     const { router, nodes, limit, server } = this.#parts;
-    const { messageBytesMax } = this.#config;
     call.begin();
-    const first = await firstMessage(call, messageBytesMax, server.draining).catch((thrown) => {
-      throw server.draining.aborted ? drainFault() : thrown;
-    });
-    if (first === undefined) {
-      call.end(ok);
-      return { end: ok };
-    }
-    const message = await payloadOf(first.frame, call.headers["grpc-encoding"], messageBytesMax);
-    const { route, replicas, choose } = router.way(readModelRef(message, inferRequest), call.headers);
-    const node = choose(replicas);
-    const { end: last, headers } = await limit.during(() =>
-      forwardStream(nodes.at(node), call, {
-        head: headOf(call, routeHeaders(route)),
-        own: servedHeaders(route, node),
-        first: [first.frame, first.rest],
-        draining: server.draining,
-      }),
+    const { end, node } = await limit.during(() =>
+      new InferStream(call, this.#config, { router, nodes, draining: server.draining }).run(),
     );
-    const end = servedEnd(last, route, node, call.over !== undefined);
-    call.end(end, headers);
-    return { end, node };
+    call.end(end);
+    return node === undefined ? { end } : { end, node };
   }
 }
 

@@ -52,6 +52,20 @@ export function readModelRef(bytes: Uint8Array, layout: RefLayout): ModelRef {
   return sequence === undefined ? ref : { ...ref, sequence };
 }
 
+/** The id of an inference request; empty where it has none, or one that is too long. */
+export function readRequestId(bytes: Uint8Array): string {
+  const reader = new FieldReader(bytes, fieldsMax);
+  let id = "";
+  while (reader.next()) {
+    if (reader.number !== requestIdField || reader.wireType !== WireType.bytes) continue;
+    const { start, end } = reader.value;
+    id = end - start > nameBytesMax ? "" : textOf(bytes, reader.value);
+  }
+  return id;
+}
+
+const requestIdField = 3;
+
 /** As much of a name as an error repeats. */
 export function shown(name: string): string {
   const characters = [...name];

@@ -4,7 +4,7 @@ import type { Connections } from "./forward/connections.ts";
 import { isSequenced, type ModelRef } from "./model-ref.ts";
 import type { ModelRoute, RouteTable } from "./route-table.ts";
 import type { Routes } from "./routes.ts";
-import { knownTable, type Route, readyReplicas, routeOf } from "./routing.ts";
+import { knownTable, type Route, readyReplicas, routeOf, stillLeads } from "./routing.ts";
 import type { SequenceRouter } from "./sequence-router.ts";
 
 /** What decides where calls go. */
@@ -66,6 +66,11 @@ export class Router {
   /** One of the route's replicas, or of those of them that are still to be asked. */
   choose(route: Route, candidates: readonly string[]): string {
     return this.#parts.balancer.pick(route, this.table.nodes, candidates);
+  }
+
+  /** Whether a request of a stream may go where an earlier one for the same has gone; throws what `calledRef` throws, and OVERRIDE_REFUSED. */
+  stillLeads(ref: ModelRef, headers: CallHeaders, route: Route, node: string): boolean {
+    return stillLeads(this.#parts.routes.table, calledRef(ref, headers), route.version, node);
   }
 
   readonly #isReachable = (address: string) => this.#parts.nodes.isReachable(address);

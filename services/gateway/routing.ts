@@ -45,6 +45,18 @@ export function routeOf(known: RouteTable | undefined, ref: CalledRef, chooser: 
   return { model: model.model, version, replicas: found.replicas, reason: found.reason };
 }
 
+/** Whether a call for it may go on to a version on a node, where an earlier one has gone. Throws OVERRIDE_REFUSED. */
+export function stillLeads(known: RouteTable | undefined, ref: CalledRef, version: number, node: string): boolean {
+  const model = known?.models.get(ref.model);
+  if (!model?.versions.get(version)?.replicas.includes(node)) return false;
+  const wanted = wantedVersion(model, ref);
+  const named = versionNumber(wanted);
+  if (named !== undefined) return named === version;
+  const alias = model.aliases.get(wanted || defaultAlias);
+  if (alias === undefined) return wanted === "" && newestOf(model) === version;
+  return alias.targets.some((target) => target.version === version);
+}
+
 /** The table; throws SERVICE_UNAVAILABLE before the first one. */
 export function knownTable(table: RouteTable | undefined): RouteTable {
   if (table !== undefined) return table;

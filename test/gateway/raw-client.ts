@@ -57,11 +57,14 @@ export class RawClient {
   }
 
   /** Messages both ways, as grpc-js gives them. */
-  duplex(path: string) {
+  duplex(path: string, metadata: Readonly<Record<string, string>> = {}) {
+    const sent = new Metadata();
+    for (const [key, value] of Object.entries(metadata)) sent.set(key, value);
     return this.#client.makeBidiStreamRequest<Buffer, Buffer>(
       path,
       (bytes) => bytes,
       (bytes) => bytes,
+      sent,
     );
   }
 

@@ -4,14 +4,6 @@ import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import { CallOver } from "./call-end.ts";
 import type { IncomingCall } from "./incoming-call.ts";
 
-/** The first message of a call, and what came with it. */
-export interface FirstMessage {
-  /** With the bytes before it. */
-  readonly frame: Buffer;
-  /** What has been read of the messages after it; the stream stands still. */
-  readonly rest: Buffer;
-}
-
 /** A message with the bytes before it. */
 export function framed(message: Uint8Array): Buffer {
   const bytes = Buffer.allocUnsafe(prefixBytes + message.byteLength);
@@ -27,38 +19,14 @@ export function framed(message: Uint8Array): Buffer {
  */
 export async function onlyMessage(call: IncomingCall, bytesMax: number): Promise<Buffer> {
   const bytes = await read(call, (length, chunks) => {
-    if (length >= prefixBytes) checkLength(lengthOf(chunks), bytesMax);
+    if (length >= prefixBytes) checkLength(chunks, bytesMax);
     return length > prefixBytes + bytesMax;
   });
-  if (bytes.length < prefixBytes) throw malformed(bytes.length === 0 ? "has no message" : "ends inside of its message");
+  if (bytes.length < prefixBytes)
+    throw malformedCall(bytes.length === 0 ? "has no message" : "ends inside of its message");
   const extra = bytes.length - prefixBytes - bytes.readUInt32BE(1);
-  if (extra !== 0) throw malformed(extra < 0 ? "ends inside of its message" : "has more than one message");
+  if (extra !== 0) throw malformedCall(extra < 0 ? "ends inside of its message" : "has more than one message");
   return bytes;
-}
-
-/**
- * The first message of a call that may have many; undefined where it has none. Rejects with REQUEST_INVALID, REQUEST_TOO_LARGE and
- * `CallOver`, and with the reason of a signal that aborts.
- */
-export async function firstMessage(
-  call: IncomingCall,
-  bytesMax: number,
-  signal: AbortSignal,
-): Promise<FirstMessage | undefined> {
-  const bytes = await read(
-    call,
-    (length, chunks) => {
-      if (length < prefixBytes) return false;
-      const needed = lengthOf(chunks);
-      checkLength(needed, bytesMax);
-      return length >= prefixBytes + needed;
-    },
-    signal,
-  );
-  if (bytes.length === 0) return undefined;
-  const end = bytes.length < prefixBytes ? Infinity : prefixBytes + bytes.readUInt32BE(1);
-  if (bytes.length < end) throw malformed("ends inside of its first message");
-  return { frame: bytes.subarray(0, end), rest: bytes.subarray(end) };
 }
 
 /** What a frame holds, without compression. Rejects with REQUEST_INVALID, also where that is larger than so many bytes. */
@@ -68,21 +36,17 @@ export function payloadOf(frame: Buffer, encoding: unknown, bytesMax: number): B
   const expand = expanders.get(String(encoding));
   if (frame[0] !== 1 || expand === undefined) {
     const known = [...expanders.keys()].join(", ");
-    throw malformed(
+    throw malformedCall(
       `has a message of flag ${frame[0]} with grpc-encoding ${JSON.stringify(encoding)}; needed: 0, or 1 with one of ${known}`,
     );
   }
   return expand(bytes, { maxOutputLength: bytesMax }).catch((failure: unknown) => {
-    throw malformed(`has a message that cannot be decompressed: ${messageOf(failure)}`);
+    throw malformedCall(`has a message that cannot be decompressed: ${messageOf(failure)}`);
   });
 }
 
-/** Reads until `isEnough` of what there is, or to the end; then holds the rest back. */
-function read(
-  call: IncomingCall,
-  isEnough: (length: number, chunks: readonly Buffer[]) => boolean,
-  signal?: AbortSignal,
-): Promise<Buffer> {
+/** Reads to the end, or until `isEnough` of what there is; then holds the rest back. */
+function read(call: IncomingCall, isEnough: (length: number, chunks: readonly Buffer[]) => boolean): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const { stream } = call;
     const chunks: Buffer[] = [];
@@ -91,17 +55,15 @@ function read(
     const release = () => {
       stream.off("data", take).off("end", end).pause();
       forget();
-      signal?.removeEventListener("abort", abort);
     };
     const end = () => {
       release();
-      resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length));
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
     };
     const fail = (failure: unknown) => {
       release();
       reject(failure);
     };
-    const abort = () => fail(signal!.reason);
     const take = (chunk: Buffer) => {
       chunks.push(chunk);
       length += chunk.length;
@@ -113,28 +75,28 @@ function read(
     };
     stream.on("data", take).on("end", end);
     forget = call.onOver((why) => fail(new CallOver(why)));
-    signal?.addEventListener("abort", abort, { once: true });
-    if (signal?.aborted) abort();
   });
 }
 
-/** That of the first message; its prefix may lie in several chunks. */
-function lengthOf(chunks: readonly Buffer[]): number {
-  const prefix = chunks[0].length >= prefixBytes ? chunks[0] : Buffer.concat(chunks);
-  return prefix.readUInt32BE(1);
+/** That of the message; its prefix may lie in several chunks. */
+function checkLength(chunks: readonly Buffer[], bytesMax: number): void {
+  lengthChecked(chunks[0]!.length >= prefixBytes ? chunks[0]! : Buffer.concat(chunks), bytesMax);
 }
 
-function checkLength(length: number, bytesMax: number): void {
-  if (length <= bytesMax) return;
+/** The length of a message, by the bytes before it. Throws REQUEST_TOO_LARGE. */
+export function lengthChecked(prefix: Buffer, bytesMax: number): number {
+  const length = prefix.readUInt32BE(1);
+  if (length <= bytesMax) return length;
   throw new ServiceError("REQUEST_TOO_LARGE", `the message has ${length} bytes; needed: at most ${bytesMax}`);
 }
 
-function malformed(what: string): ServiceError {
+/** The fault of a call whose bytes are not what they should be. */
+export function malformedCall(what: string): ServiceError {
   return new ServiceError("REQUEST_INVALID", `the call ${what}`);
 }
 
 /** Before each message: whether it is compressed, and its length. */
-const prefixBytes = 5;
+export const prefixBytes = 5;
 
 const expanders = new Map([
   ["gzip", promisify(gunzip)],

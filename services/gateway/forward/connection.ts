@@ -12,6 +12,7 @@ export class Connection {
   /** "host:port". */
   readonly address: string;
   readonly #config: ConnectionConfig;
+  readonly #windowBytes: number;
   /** That new calls go to; undefined where one has to be made first. */
   #session: ClientHttp2Session | undefined;
   readonly #open = new Set<ClientHttp2Session>();
@@ -25,9 +26,11 @@ export class Connection {
   #hasConnected = false;
   #reconnectedMs = -Infinity;
 
-  constructor(address: string, config: ConnectionConfig) {
+  /** Of each call it holds at most so many bytes that the caller has not taken yet. */
+  constructor(address: string, config: ConnectionConfig, windowBytes: number = callWindowBytes) {
     this.address = address;
     this.#config = config;
+    this.#windowBytes = windowBytes;
   }
 
   /** Calls that have begun and not ended. */
@@ -74,7 +77,7 @@ export class Connection {
     clearTimeout(this.#retryTimer);
     const { connectTimeoutMs } = this.#config;
     let isConnected = false;
-    const session = connect(`http://${this.address}`, sessionOptions);
+    const session = connect(`http://${this.address}`, sessionOptions(this.#windowBytes));
     this.#session = session;
     this.#open.add(session);
     const timer = setTimeout(
@@ -131,16 +134,18 @@ function checkAlive(session: ClientHttp2Session): void {
   if (!isSent) clearTimeout(timer);
 }
 
-/** What the other side may send ahead on one stream: it is held here until the caller takes it. */
-const streamWindowBytes = 4 * 1024 ** 2;
-/** And on all streams of one connection. */
+/** A whole answer of most models. */
+const callWindowBytes = 4 * 1024 ** 2;
+/** What may be on its way on all calls of one connection; Node counts as taken what it holds for slow readers. */
 const connectionWindowBytes = 64 * 1024 ** 2;
 
-const sessionOptions = {
-  settings: { enablePush: false, initialWindowSize: streamWindowBytes },
-  // Bounded are calls and windows; Node would refuse calls of a connection that holds more than 10 MB.
-  maxSessionMemory: Number.MAX_SAFE_INTEGER,
-} as const;
+function sessionOptions(initialWindowSize: number) {
+  return {
+    settings: { enablePush: false, initialWindowSize },
+    // Bounded are calls and windows; Node would refuse calls of a connection that holds more than 10 MB.
+    maxSessionMemory: Number.MAX_SAFE_INTEGER,
+  } as const;
+}
 
 const failFastMs = 50;
 const retryMsFirst = 100;

@@ -1,45 +1,91 @@
 import { Connection, type ConnectionConfig } from "./connection.ts";
 
-/** One connection per address, so that all calls to a node share its connection. */
+/** The connections of all nodes, by address. */
 export class Connections {
   readonly #config: ConnectionConfig;
-  readonly #byAddress = new Map<string, Connection>();
+  readonly #byAddress = new Map<string, NodeConnections>();
 
   constructor(config: ConnectionConfig) {
     this.#config = config;
   }
 
-  /** The connection of an address, made on first use. */
+  /** That of a node for calls with one message, made on first use. */
   at(address: string): Connection {
-    let connection = this.#byAddress.get(address);
-    if (connection === undefined) {
-      connection = new Connection(address, this.#config);
-      this.#byAddress.set(address, connection);
-    }
-    return connection;
+    return this.#of(address).forCalls;
   }
 
-  /** The connection of an address that was used before. */
-  known(address: string): Connection | undefined {
+  /** That of a node for streams, made on first use. */
+  forStreams(address: string): Connection {
+    return this.#of(address).forStreams;
+  }
+
+  /** How a node is that was used before. */
+  known(address: string): Omit<NodeConnections, "close"> | undefined {
     return this.#byAddress.get(address);
   }
 
-  /** False while an address cannot be reached. */
+  /** False while a node cannot be reached. */
   isReachable(address: string): boolean {
     return this.#byAddress.get(address)?.isReachable ?? true;
   }
 
   /** Forgets idle connections whose address is not among these. */
   retain(addresses: ReadonlySet<string>): void {
-    for (const [address, connection] of this.#byAddress) {
-      if (addresses.has(address) || connection.outstanding > 0) continue;
-      connection.close();
+    for (const [address, connections] of this.#byAddress) {
+      if (addresses.has(address) || connections.outstanding > 0) continue;
+      connections.close();
       this.#byAddress.delete(address);
     }
   }
 
   close(): void {
-    for (const connection of this.#byAddress.values()) connection.close();
+    for (const connections of this.#byAddress.values()) connections.close();
     this.#byAddress.clear();
   }
+
+  #of(address: string): NodeConnections {
+    let connections = this.#byAddress.get(address);
+    if (connections === undefined) {
+      connections = new NodeConnections(address, this.#config);
+      this.#byAddress.set(address, connections);
+    }
+    return connections;
+  }
 }
+
+/**
+ * The two connections of a node: one that all calls with one message share, and one that all streams share, of which less is held for
+ * those who read slowly, since they last.
+ */
+class NodeConnections {
+  readonly forCalls: Connection;
+  readonly forStreams: Connection;
+
+  constructor(address: string, config: ConnectionConfig) {
+    this.forCalls = new Connection(address, config);
+    this.forStreams = new Connection(address, config, streamWindowBytes);
+  }
+
+  /** Calls and streams that have begun and not ended. */
+  get outstanding(): number {
+    return this.forCalls.outstanding + this.forStreams.outstanding;
+  }
+
+  /** False from a failed attempt to connect until a successful one; attempts go on by themselves. */
+  get isReachable(): boolean {
+    return this.forCalls.isReachable && this.forStreams.isReachable;
+  }
+
+  /** When it was connected again after a loss, by `performance.now()`; -Infinity where it never was. */
+  get reconnectedMs(): number {
+    return Math.max(this.forCalls.reconnectedMs, this.forStreams.reconnectedMs);
+  }
+
+  close(): void {
+    this.forCalls.close();
+    this.forStreams.close();
+  }
+}
+
+/** What a stream may be ahead of a slow reader, besides what the system's sockets hold. */
+const streamWindowBytes = 256 * 1024;

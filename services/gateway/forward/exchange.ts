@@ -1,6 +1,6 @@
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
 import { messageOf } from "../../../lib/errors.ts";
-import type { Call } from "../call/call.ts";
+import type { Receiver } from "../call/call.ts";
 import { type CallEnd, endOfHeaders, endOfLoss } from "../call/call-end.ts";
 import { withoutHopByHop } from "../call/crossing.ts";
 import type { Connection } from "./connection.ts";
@@ -59,12 +59,12 @@ export class Race {
 }
 
 /**
- * Carries a call to another server, and its messages back to the caller as they come, at the speed of the slower one. The end is left
+ * Carries a call to another server, and its messages back to the receiver as they come, at the speed of the slower one. The end is left
  * to whoever asked. When nobody waits any longer it ends there too. Never rejects.
  */
 export function exchange(
   connection: Connection,
-  call: Call,
+  receiver: Receiver,
   { head, send, own, isEager, race, onBegin }: ExchangeOptions,
 ): Promise<Exchanged> {
   return new Promise((resolve) => {
@@ -85,7 +85,7 @@ export function exchange(
       isBegun = true;
       onBegin?.();
       race?.win(settle);
-      call.respond({ ...headers, ...own });
+      receiver.respond({ ...headers, ...own });
     };
     const settle = (end: CallEnd) => {
       if (isSettled) return;
@@ -108,7 +108,7 @@ export function exchange(
       // Without headers of gRPC these are no messages, but the page of a web server.
       if (isSettled || headers === undefined) return;
       begin();
-      if (!call.write(bytes, () => stream.resume())) stream.pause();
+      if (!receiver.write(bytes, () => stream.resume())) stream.pause();
     });
     stream.on("trailers", (received: IncomingHttpHeaders) => {
       last = endOfHeaders(received);
@@ -124,7 +124,7 @@ export function exchange(
     );
     let forget: () => void = () => undefined;
     const leave = race?.join(settle);
-    forget = call.onOver(settle);
+    forget = receiver.onOver(settle);
     if (!isSettled) send(stream);
   });
 }

@@ -7,8 +7,6 @@ import { type Exchanged, type ExchangeOptions, exchange } from "./exchange.ts";
 
 /** What a forwarded stream needs besides its two ends. */
 export interface StreamOptions extends Pick<ExchangeOptions, "head" | "own"> {
-  /** What was already read from the caller, to be sent first. */
-  readonly first?: readonly Buffer[];
   /** Ends the stream when aborted: for streams that would go on for ever. */
   readonly draining?: AbortSignal | undefined;
 }
@@ -17,7 +15,7 @@ export interface StreamOptions extends Pick<ExchangeOptions, "head" | "own"> {
 export async function forwardStream(
   connection: Connection,
   call: IncomingCall,
-  { head, own, first = [], draining }: StreamOptions,
+  { head, own, draining }: StreamOptions,
 ): Promise<Exchanged> {
   const drain = () => call.giveUp(endOfThrown(drainFault()));
   draining?.addEventListener("abort", drain, { once: true });
@@ -26,7 +24,7 @@ export async function forwardStream(
     return await exchange(connection, call, {
       head,
       own,
-      send: (stream) => sendAll(call, stream, first),
+      send: (stream) => sendAll(call, stream),
       isEager: true,
     });
   } finally {
@@ -35,12 +33,11 @@ export async function forwardStream(
 }
 
 /** The fault of a stream that is ended because this server stops. */
-export function drainFault(): ServiceError {
+function drainFault(): ServiceError {
   return new ServiceError("DRAINING", "the gateway is shutting down; open the stream again", { retryDelayMs: 100 });
 }
 
-function sendAll({ stream: caller }: IncomingCall, stream: ClientHttp2Stream, first: readonly Buffer[]): void {
-  for (const bytes of first) if (bytes.length > 0) stream.write(bytes);
+function sendAll({ stream: caller }: IncomingCall, stream: ClientHttp2Stream): void {
   const send = (bytes: Buffer) => {
     if (!stream.write(bytes)) caller.pause();
   };

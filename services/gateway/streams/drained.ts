@@ -1,0 +1,26 @@
+import { ServiceError } from "../../../lib/errors.ts";
+import { remoteFaultOf } from "../../../lib/rpc/status.ts";
+import { type CallEnd, statusObjectOf } from "../call/call-end.ts";
+
+/** The fault of a stream that a drain ends, which says from where on to go on in the next one, if that is known. */
+export function drained(answeredRequests?: number): ServiceError {
+  if (answeredRequests === undefined) {
+    const text = "a node of the stream is shutting down; open the stream again and send what is not answered";
+    return new ServiceError("DRAINING", text, { retryDelayMs: 100 });
+  }
+  const text =
+    `the gateway is shutting down; the first ${answeredRequests} requests of the stream are answered: ` +
+    "open it again and go on with the next one";
+  const metadata = { answeredRequests: String(answeredRequests) };
+  return new ServiceError("DRAINING", text, { metadata, retryDelayMs: 100 });
+}
+
+/** Whether a node says so. */
+export function isDrained(end: CallEnd): boolean {
+  try {
+    return remoteFaultOf(statusObjectOf(end)).reason === "DRAINING";
+  } catch {
+    // Details that are no message of ours are no such word.
+    return false;
+  }
+}

@@ -1,0 +1,200 @@
+import { ServiceError } from "../../../lib/errors.ts";
+import { type CallEnd, endOfThrown, ok } from "../call/call-end.ts";
+import type { IncomingCall } from "../call/incoming-call.ts";
+import { payloadOf } from "../call/messages.ts";
+import type { Connections } from "../forward/connections.ts";
+import { readModelRef } from "../model-ref.ts";
+import { inferRequest } from "../ref-layouts.ts";
+import type { Router } from "../router.ts";
+import { drained, isDrained } from "./drained.ts";
+import { FrameMerge } from "./frame-merge.ts";
+import { FrameReader } from "./frame-reader.ts";
+import type { Lane } from "./lane.ts";
+import { Lanes } from "./lanes.ts";
+import { refusedInStream } from "./refused-in-stream.ts";
+
+/** What the streams of inferences need. */
+export interface InferStreamParts {
+  readonly router: Router;
+  readonly nodes: Connections;
+  /** Aborted when the gateway begins to drain. */
+  readonly draining: AbortSignal;
+}
+
+/** What a stream may take. */
+export interface InferStreamBounds {
+  /** Largest message, in bytes. */
+  readonly messageBytesMax: number;
+  /** Versions on nodes that one stream may use. */
+  readonly lanesMax: number;
+}
+
+/** How a stream ended. */
+export interface StreamEnd {
+  readonly end: CallEnd;
+  /** The node whose word it is. */
+  readonly node?: string;
+}
+
+/**
+ * A ModelStreamInfer: each request goes the way of its own model and version, in a lane for each version on a node; those that name
+ * the same go the same way, in their order, as long as that leads there. A request that cannot be routed is answered with an
+ * `error_message`, as nodes answer faults, and the stream goes on. It ends as the first of its lanes does.
+ *
+ * A drain takes no more requests, waits for the answers to those that were taken, and says how many these are.
+ */
+export class InferStream {
+  readonly #call: IncomingCall;
+  readonly #bounds: InferStreamBounds;
+  readonly #parts: InferStreamParts;
+  readonly #frames: FrameReader;
+  readonly #answers: FrameMerge;
+  readonly #lanes: Lanes;
+  readonly #full = new Set<Lane>();
+  /** Whole messages that wait for one that has to be expanded first. */
+  readonly #waiting: Buffer[] = [];
+  #isExpanding = false;
+  #isRead = false;
+  #taken = 0;
+  #refused = 0;
+  #settle!: (end: StreamEnd) => void;
+
+  constructor(call: IncomingCall, bounds: InferStreamBounds, parts: InferStreamParts) {
+    this.#call = call;
+    this.#bounds = bounds;
+    this.#parts = parts;
+    this.#frames = new FrameReader(bounds.messageBytesMax);
+    this.#answers = new FrameMerge(call);
+    this.#lanes = new Lanes(call, {
+      ...parts,
+      answers: this.#answers,
+      lanesMax: bounds.lanesMax,
+      onDrained: (lane) => this.#onDrained(lane),
+      onEnd: (lane, end, isLast) => {
+        if (isLast) this.#settle({ end: this.#lastWord(end), node: lane.node });
+        this.#onDrained(lane);
+      },
+    });
+  }
+
+  /** Carries everything, besides the end of the call. Never rejects. */
+  async run(): Promise<StreamEnd> {
+    const { stream: caller } = this.#call;
+    const { draining } = this.#parts;
+    const ended = new Promise<StreamEnd>((resolve) => {
+      this.#settle = resolve;
+    });
+    const forget = this.#call.onOver((end) => this.#settle({ end }));
+    draining.addEventListener("abort", this.#readNoMore, { once: true });
+    caller.on("data", this.#read).once("end", this.#readAll);
+    if (draining.aborted) this.#readNoMore();
+    const last = await ended;
+    forget();
+    draining.removeEventListener("abort", this.#readNoMore);
+    this.#stopReading();
+    // What still runs elsewhere runs for nobody.
+    if (this.#lanes.size > 0) this.#call.giveUp(last.end);
+    return last;
+  }
+
+  readonly #read = (bytes: Buffer) => {
+    this.#orFail(() => {
+      for (const frame of this.#frames.read(bytes)) this.#waiting.push(frame);
+      this.#takeAll();
+    });
+  };
+
+  readonly #readAll = () => {
+    this.#orFail(() => {
+      this.#frames.end();
+      this.#isRead = true;
+      this.#takeAll();
+    });
+  };
+
+  readonly #readNoMore = () => {
+    this.#stopReading();
+    this.#waiting.length = 0;
+    this.#isRead = true;
+    this.#takeAll();
+  };
+
+  #takeAll(): void {
+    while (!this.#isExpanding && this.#waiting.length > 0) {
+      const frame = this.#waiting.shift()!;
+      const message = payloadOf(frame, this.#call.headers["grpc-encoding"], this.#bounds.messageBytesMax);
+      if (message instanceof Promise) void this.#expand(frame, message);
+      else this.#take(frame, message);
+    }
+    if (!this.#isRead || this.#isExpanding) return;
+    this.#lanes.sendNoMore();
+    if (this.#lanes.size === 0) this.#settle({ end: this.#lastWord(ok) });
+  }
+
+  async #expand(frame: Buffer, expanded: Promise<Buffer>): Promise<void> {
+    this.#isExpanding = true;
+    this.#call.stream.pause();
+    try {
+      const message = await expanded;
+      this.#isExpanding = false;
+      this.#take(frame, message);
+      this.#takeAll();
+      this.#readOn();
+    } catch (thrown) {
+      this.#settle({ end: endOfThrown(thrown) });
+    }
+  }
+
+  /** The path of a request. */
+  #take(frame: Buffer, message: Buffer): void {
+    this.#taken++;
+    const ref = readModelRef(message, inferRequest);
+    let lane: Lane;
+    try {
+      lane = this.#lanes.for(ref);
+    } catch (refusal) {
+      if (!(refusal instanceof ServiceError) || this.#call.headers.triton_grpc_error === "true") throw refusal;
+      this.#refuse(message, refusal);
+      return;
+    }
+    if (lane.send(frame)) return;
+    this.#full.add(lane);
+    this.#call.stream.pause();
+  }
+
+  #refuse(message: Buffer, refusal: ServiceError): void {
+    this.#refused++;
+    const source = this.#answers.source();
+    source.respond({});
+    if (!source.write(refusedInStream(message, refusal), () => this.#readOn())) this.#call.stream.pause();
+  }
+
+  /** A drain, here or at a node, says what the caller has to send again. */
+  #lastWord(end: CallEnd): CallEnd {
+    const { draining } = this.#parts;
+    if (end.code === ok.code) return draining.aborted ? endOfThrown(drained(this.#taken)) : end;
+    // Who has all requests has counted all of them.
+    const hasAll = this.#lanes.opened === 1 && this.#refused === 0;
+    return hasAll || !isDrained(end) ? end : endOfThrown(drained());
+  }
+
+  #onDrained(lane: Lane): void {
+    if (this.#full.delete(lane)) this.#readOn();
+  }
+
+  #readOn(): void {
+    if (this.#full.size === 0 && !this.#isExpanding && !this.#isRead) this.#call.stream.resume();
+  }
+
+  #stopReading(): void {
+    this.#call.stream.off("data", this.#read).off("end", this.#readAll).pause();
+  }
+
+  #orFail(step: () => void): void {
+    try {
+      step();
+    } catch (thrown) {
+      this.#settle({ end: endOfThrown(thrown) });
+    }
+  }
+}
