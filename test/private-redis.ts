@@ -49,6 +49,15 @@ export class PrivateRedis {
     await once(server, "exit");
   }
 
+  /** Lets it hang: it keeps its connections and answers nothing until `proceed`. */
+  pause(): void {
+    this.#process!.kill("SIGSTOP");
+  }
+
+  proceed(): void {
+    this.#process!.kill("SIGCONT");
+  }
+
   async stop(): Promise<void> {
     await this.kill();
     await rm(this.#folder, { recursive: true, force: true });

@@ -9,6 +9,7 @@ import type { CallLimit } from "./call-limit.ts";
 import type { ReplicaAnswer } from "./forward/attempts.ts";
 import type { Forwarder } from "./forward/forwarder.ts";
 import { servedEnd } from "./forward/served.ts";
+import type { Limits } from "./limits/limits.ts";
 import { type RefLayout, readModelRef } from "./model-ref.ts";
 import { inferRequest, nameAndVersion, routedMethods } from "./ref-layouts.ts";
 import { repositoryIndex } from "./repository-index.ts";
@@ -36,6 +37,7 @@ export interface AnswersParts {
   readonly router: Router;
   readonly forwarder: Forwarder;
   readonly limit: CallLimit;
+  readonly limits: Limits;
   /** Whether the gateway still takes calls. */
   readonly isServing: () => boolean;
 }
@@ -104,13 +106,16 @@ export class Answers {
     return answered(message, serverInfo.modelNotReady());
   }
 
-  #forward({ call, frame: message }: MessageCall, { route, replicas, choose, ended }: Way, isInference: boolean) {
-    const { router, forwarder, limit } = this.#parts;
-    const traffic = router.modelOf(route)?.traffic;
+  #forward({ call, frame, message }: MessageCall, { route, replicas, choose, ended }: Way, isInference: boolean) {
+    const { router, forwarder, limit, limits } = this.#parts;
+    const model = router.modelOf(route);
+    const traffic = model?.traffic;
     if (traffic?.defaultTimeoutMs) call.presetTimeout(traffic.defaultTimeoutMs);
     // What a sequence has done twice cannot be undone.
     const hedging = isInference && ended === undefined ? traffic?.hedging : undefined;
-    return limit.during(() => forwarder.forward({ call, message, route, replicas, choose, hedging }));
+    const forward = () => forwarder.forward({ call, message: frame, route, replicas, choose, hedging });
+    if (!isInference || model === undefined) return limit.during(forward);
+    return limit.during(() => limits.during({ headers: call.headers, message, model }, forward));
   }
 
   #finish({ call }: MessageCall, route: Route, { end: last, headers, isBegun, node }: ReplicaAnswer): Outcome {

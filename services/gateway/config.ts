@@ -24,6 +24,12 @@ export interface GatewayConfig extends ServiceConfig {
   readonly sequences: SequenceTableBounds;
   /** Versions on nodes that one stream may use. */
   readonly lanesMax: number;
+  /** Principals whose limits are counted apart. */
+  readonly principalsMax: number;
+  /** The Redis through which gateways share limits; empty where each holds them by itself. */
+  readonly redisUrl: string;
+  /** How long a request waits for that Redis, in milliseconds. */
+  readonly redisTimeoutMs: number;
   /** How long a call waits for a connection to a node or service, in milliseconds. */
   readonly connectTimeoutMs: number;
 }
@@ -48,6 +54,9 @@ export function readGatewayConfig(settings: Settings): GatewayConfig {
       idleMs: whole("SEQUENCE_IDLE_MS", 3_600_000, 1, 86_400_000),
     },
     lanesMax: whole("STREAM_LANES_MAX", 64, 1, 1000),
+    principalsMax: whole("PRINCIPALS_MAX", 100_000, 1, 10_000_000),
+    redisUrl: settings.redisUrl("AMAAS_GATEWAY_REDIS_URL", ""),
+    redisTimeoutMs: whole("REDIS_TIMEOUT_MS", 50, 1, 10_000),
     connectTimeoutMs: whole("CONNECT_TIMEOUT_MS", 2000, 10, 60_000),
   };
 }

@@ -20,6 +20,9 @@ import { Connection } from "./forward/connection.ts";
 import { Connections } from "./forward/connections.ts";
 import { Forwarder } from "./forward/forwarder.ts";
 import { outcomeOf } from "./forward/outcome.ts";
+import { Limits } from "./limits/limits.ts";
+import { RedisShareStore } from "./limits/redis-share-store.ts";
+import { SharedLimits } from "./limits/shared-limits.ts";
 import { Listener } from "./listener.ts";
 import { passThrough } from "./pass-through.ts";
 import { RouteFile } from "./route-file.ts";
@@ -41,6 +44,7 @@ export class GatewayService implements Service {
   readonly #nodes: Connections;
   readonly #registry: Connection;
   readonly #trainer: Connection;
+  readonly #shareStore: RedisShareStore | undefined;
   #started = false;
 
   constructor(config: GatewayConfig) {
@@ -56,14 +60,16 @@ export class GatewayService implements Service {
     this.#trainer = new Connection(config.trainerAddress, config);
     this.#file = new RouteFile(join(config.dataDir, "gateway"), log);
     const balancer = new Balancer(config.balance, { node: (address) => this.#nodes.known(address), clock, random });
+    this.#shareStore = config.redisUrl === "" ? undefined : new RedisShareStore({ ...config, leaseMs }, clock, log);
+    const shared = this.#shareStore && new SharedLimits(this.#shareStore, clock);
+    const limits = new Limits({ principalsMax: config.principalsMax, shared, clock });
     const forwarder = new Forwarder(config, {
       nodes: this.#nodes,
       onAttempt: (route, attempt) => balancer.note(route, attempt.node, outcomeOf(attempt), attempt.ms),
       clock,
     });
     this.#routes = new Routes(async (placed) => {
-      forwarder.retain(placed.table.models);
-      balancer.retain(placed.table.models);
+      for (const part of [forwarder, balancer, limits]) part.retain(placed.table.models);
       await this.#closeUnused(placed.table);
       await this.#file.write(placed);
     }, clock);
@@ -74,7 +80,7 @@ export class GatewayService implements Service {
     const router = new Router({ routes: this.#routes, nodes: this.#nodes, sequences, balancer, random });
     const answers = new Answers(
       { serverName: config.serverName, serverVersion: suiteVersion() },
-      { router, forwarder, limit, isServing: () => this.#isServing },
+      { router, forwarder, limit, limits, isServing: () => this.#isServing },
     );
     const parts = { server: this.#server, limit, log };
     new Listener(config, { ...parts, answers, router, nodes: this.#nodes }).serve();
@@ -107,6 +113,7 @@ export class GatewayService implements Service {
     if (placed !== undefined) this.#routes.restore(placed);
     const port = await this.#server.start();
     this.#started = true;
+    this.#shareStore?.start();
     this.#link.start();
     this.#log.info({ port, models: placed?.table.models.size }, "gateway listening");
     return { port };
@@ -125,11 +132,17 @@ export class GatewayService implements Service {
       server: () => (this.#started ? this.#server.stop() : undefined),
       "route link": () => this.#link.stop(),
       "route file": () => this.#routes.flush(),
-      clients: () => [this.#control, this.#nodes, this.#registry, this.#trainer].forEach((part) => void part.close()),
+      clients: () => {
+        for (const client of [this.#control, this.#nodes, this.#registry, this.#trainer, this.#shareStore])
+          client?.close();
+      },
     };
     await runStopSteps(Object.entries(steps), { msMax: stopMsMaxOf(this.#config), log: this.#log });
   }
 }
+
+/** How long a gateway that is gone keeps its slots of limits that are shared. */
+const leaseMs = 4000;
 
 // biome-ignore lint/correctness/useYield: it ends before the first message.
 async function* refuse(): AsyncGenerator<never> {

@@ -1,0 +1,60 @@
+import type { Clock } from "../../../lib/clock.ts";
+import type { Metrics } from "../../../lib/metrics/metrics.ts";
+import type { Account } from "./account.ts";
+import { type AskShare, Share } from "./share.ts";
+
+/** Where gateways keep what they share. */
+export interface ShareStore {
+  /** False while it does not answer: each gateway counts for itself then. */
+  readonly isReachable: boolean;
+  readonly ask: AskShare;
+  /** How often it has ceased to answer. */
+  readonly lossCount: number;
+}
+
+/** The limits that all gateways hold together: each takes its share of them as it needs it. */
+export class SharedLimits {
+  readonly #store: ShareStore;
+  readonly #clock: Clock;
+  /** Those that hold something, or have of late. */
+  readonly #active = new Set<Share>();
+  #cancelLook: (() => void) | undefined;
+
+  constructor(store: ShareStore, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  get isReachable(): boolean {
+    return this.#store.isReachable;
+  }
+
+  /** What is held of an account; it is to be taken from at once. */
+  shareOf(account: Account): Share {
+    account.share ??= new Share(account, this.#store.ask, this.#clock);
+    this.#active.add(account.share);
+    this.#cancelLook ??= this.#clock.after(lookMs, this.#look);
+    return account.share;
+  }
+
+  /** Adds its metrics. */
+  describe(metrics: Metrics): void {
+    metrics.gauge("amaas_gateway_limits_shared", "1 while limits are shared with other gateways, 0 while not.", () => [
+      { labels: {}, value: this.isReachable ? 1 : 0 },
+    ]);
+    metrics.counter(
+      "amaas_gateway_limits_store_losses_total",
+      "How often the Redis of the limits has ceased to answer.",
+      () => [{ labels: {}, value: this.#store.lossCount }],
+    );
+  }
+
+  readonly #look = () => {
+    this.#cancelLook = undefined;
+    for (const share of this.#active) if (!share.look()) this.#active.delete(share);
+    if (this.#active.size > 0) this.#cancelLook = this.#clock.after(lookMs, this.#look);
+  };
+}
+
+/** What is not used goes back after two looks. */
+const lookMs = 250;
