@@ -91,9 +91,12 @@ describe("the gateway, for one message each way,", () => {
     expect(reply.trailers.get("from-node-bin")).to.deep.equal([Buffer.from([0, 255])]);
   });
 
-  it("makes a request id where the caller sends none", async () => {
-    await infer("digits");
-    expect(nodes[1]!.calls.at(-1)!.metadata.get("x-request-id")[0]).to.match(/^[0-9a-f-]{36}$/);
+  it("makes a request id and a trace where the caller sends none, and says which id", async () => {
+    const { metadata } = await infer("digits");
+    const [id] = nodes[1]!.calls.at(-1)!.metadata.get("x-request-id");
+    expect(id).to.match(/^[0-9a-f-]{36}$/);
+    expect(metadata.get("x-request-id")).to.deep.equal([id]);
+    expect(nodes[1]!.calls.at(-1)!.metadata.get("traceparent")[0]).to.match(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
   });
 
   it("relays a node's error with its rich details", async () => {

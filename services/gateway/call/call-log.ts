@@ -4,6 +4,7 @@ import type { Log } from "../../../lib/log.ts";
 import { remoteFaultOf } from "../../../lib/rpc/status.ts";
 import type { Call } from "./call.ts";
 import { type CallEnd, CallOver, endOfThrown, statusObjectOf } from "./call-end.ts";
+import { traceIdOf } from "./trace-parent.ts";
 
 /** Writes the one line of a call that has ended: success at debug level where it is quiet, a failure with its reason at info level. */
 export function logCall(log: Log, call: Call, end: CallEnd, isQuiet: boolean, node?: string): void {
@@ -11,7 +12,7 @@ export function logCall(log: Log, call: Call, end: CallEnd, isQuiet: boolean, no
   const isFailure = end.code !== status.OK;
   if (!isFailure && isQuiet && !log.isLevelEnabled("debug")) return;
   const durationMs = Math.round((performance.now() - arrivedMs) * 1000) / 1000;
-  const fields = { requestId, method, durationMs, node };
+  const fields = { requestId, traceId: traceIdOf(call.headers), method, durationMs, node };
   if (isFailure) log.info({ ...fields, ...failureFields(end) }, "call failed");
   else if (isQuiet) log.debug(fields, "call");
   else log.info(fields, "call");

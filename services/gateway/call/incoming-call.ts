@@ -4,6 +4,7 @@ import { requestIdKey, requestIdOfText } from "../../../lib/rpc/call-context.ts"
 import type { Call } from "./call.ts";
 import { type CallEnd, endOfThrown } from "./call-end.ts";
 import { timeoutMsOf } from "./timeout.ts";
+import { withTraceParent } from "./trace-parent.ts";
 
 /** A call as gRPC over HTTP/2 carries it. */
 export class IncomingCall implements Call {
@@ -24,7 +25,7 @@ export class IncomingCall implements Call {
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
     this.stream = stream;
-    this.headers = headers;
+    this.headers = withTraceParent(headers);
     this.path = String(headers[":path"]);
     this.requestId = requestIdOfText(headers[requestIdKey]);
     // What goes wrong with it ends in its close.
@@ -87,7 +88,7 @@ export class IncomingCall implements Call {
   respond(headers: OutgoingHttpHeaders): void {
     if (this.#isClosed || this.#hasBegun) return;
     this.#hasBegun = true;
-    this.stream.respond({ ...headers, ":status": 200, "content-type": contentType }, { waitForTrailers: true });
+    this.stream.respond({ ...headers, ...this.#own }, { waitForTrailers: true });
     this.stream.once("wantTrailers", () => {
       this.stream.sendTrailers(this.#trailers ?? {});
       // A reset would overtake the trailers.
@@ -112,9 +113,13 @@ export class IncomingCall implements Call {
       this.#trailers = end.trailers;
       this.stream.end();
     } else {
-      this.stream.respond({ ...end.trailers, ":status": 200, "content-type": contentType }, { endStream: true });
+      this.stream.respond({ ...end.trailers, ...this.#own }, { endStream: true });
       this.#stopReading();
     }
+  }
+
+  get #own(): OutgoingHttpHeaders {
+    return { ":status": 200, "content-type": contentType, [requestIdKey]: this.requestId };
   }
 
   /** Of what the caller still sends nothing is wanted. */
