@@ -37,7 +37,7 @@ const pure = [
   /^lib\/(errors|random|rendezvous|resource-names|split|tensor)\.ts$/,
   /^services\/trainer\/graph\//,
   /^services\/gateway\/(message-fields|model-ref|nearest-names|pick-target|repository-index|routing|route-message|route-table|sequence|sharded-map)[^/]*\.ts$/,
-  /^services\/gateway\/balance\//,
+  /^services\/gateway\/(admission|balance)\//,
   /^services\/gateway\/limits\/(?!redis-)/,
   /^services\/registry\/compatibility\//,
   /^services\/registry\/validation\/(model-bounds|model-facts|sample|trial-inputs)\.ts$/,

@@ -2,12 +2,14 @@ import { status } from "@grpc/grpc-js";
 import { ServiceError } from "../../lib/errors.ts";
 import type { RepositoryIndexRequest__Output as RepositoryIndexRequest } from "../../lib/gen/inference/RepositoryIndexRequest.ts";
 import { decodeMessage } from "../../lib/rpc/protos.ts";
+import type { Admission } from "./admission/admission.ts";
 import type { Call } from "./call/call.ts";
 import { type CallEnd, ok } from "./call/call-end.ts";
 import { framed } from "./call/messages.ts";
 import type { CallLimit } from "./call-limit.ts";
 import type { ReplicaAnswer } from "./forward/attempts.ts";
 import type { Forwarder } from "./forward/forwarder.ts";
+import { outcomeOf } from "./forward/outcome.ts";
 import { servedEnd } from "./forward/served.ts";
 import type { Limits } from "./limits/limits.ts";
 import { type RefLayout, readModelRef } from "./model-ref.ts";
@@ -38,6 +40,7 @@ export interface AnswersParts {
   readonly forwarder: Forwarder;
   readonly limit: CallLimit;
   readonly limits: Limits;
+  readonly admission: Admission;
   /** Whether the gateway still takes calls. */
   readonly isServing: () => boolean;
 }
@@ -113,9 +116,26 @@ export class Answers {
     if (traffic?.defaultTimeoutMs) call.presetTimeout(traffic.defaultTimeoutMs);
     // What a sequence has done twice cannot be undone.
     const hedging = isInference && ended === undefined ? traffic?.hedging : undefined;
-    const forward = () => forwarder.forward({ call, message: frame, route, replicas, choose, hedging });
-    if (!isInference || model === undefined) return limit.during(forward);
-    return limit.during(() => limits.during({ headers: call.headers, message, model }, forward));
+    const forward = (onBegin?: () => void) =>
+      forwarder.forward({ call, message: frame, route, replicas, choose, hedging, onBegin });
+    if (!isInference || model === undefined) return limit.during(() => forward());
+    return limit.during(() =>
+      this.#admitted(call, route, (onBegin) =>
+        limits.during({ headers: call.headers, message, model }, () => forward(onBegin)),
+      ),
+    );
+  }
+
+  /** Forwards where the version's limit allows it, which learns from how long that takes. */
+  async #admitted(call: Call, route: Route, forward: (onBegin: () => void) => Promise<ReplicaAnswer>) {
+    const leave = this.#parts.admission.admit(route);
+    try {
+      const answer = await forward(() => leave("answered"));
+      leave(outcomeOf({ end: answer.end, isCut: call.over !== undefined }));
+      return answer;
+    } finally {
+      leave("failed");
+    }
   }
 
   #finish({ call }: MessageCall, route: Route, { end: last, headers, isBegun, node }: ReplicaAnswer): Outcome {

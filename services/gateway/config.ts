@@ -16,6 +16,10 @@ export interface GatewayConfig extends ServiceConfig {
   readonly defaultTimeoutMs: number;
   /** Calls that are forwarded at the same time. */
   readonly callsMax: number;
+  /** Bytes of request messages that are held at the same time. */
+  readonly requestBytesMax: number;
+  /** How many times the latency without load a call may take before fewer are let in; 0 for however long. */
+  readonly latencyTolerance: number;
   /** Replicas that are asked at most for one call. */
   readonly attemptsMax: number;
   /** How many calls of a model may be sent once more, as a share of all, from 0 to 1. */
@@ -38,8 +42,10 @@ export interface GatewayConfig extends ServiceConfig {
 export function readGatewayConfig(settings: Settings): GatewayConfig {
   const whole = (name: string, preset: number, min: number, max: number) =>
     settings.integer(`AMAAS_GATEWAY_${name}`, { default: preset, min, max });
+  const service = readServiceConfig(settings);
+  const { messageBytesMax } = service;
   return {
-    ...readServiceConfig(settings),
+    ...service,
     port: settings.port("AMAAS_GATEWAY_PORT", 8001),
     registryAddress: settings.address("AMAAS_REGISTRY_ADDRESS", "127.0.0.1:8101"),
     trainerAddress: settings.address("AMAAS_TRAINER_ADDRESS", "127.0.0.1:8201"),
@@ -47,6 +53,9 @@ export function readGatewayConfig(settings: Settings): GatewayConfig {
     balance: readBalanceSettings(settings),
     defaultTimeoutMs: whole("DEFAULT_TIMEOUT_MS", 60_000, 1, 86_400_000),
     callsMax: whole("CALLS_MAX", 10_000, 1, 1_000_000),
+    // The largest message must have room.
+    requestBytesMax: whole("REQUEST_BYTES_MAX", Math.max(1024 ** 3, messageBytesMax), messageBytesMax, 1024 ** 4),
+    latencyTolerance: whole("LATENCY_TOLERANCE", 4, 0, 1000),
     attemptsMax: whole("ATTEMPTS_MAX", 3, 1, 10),
     retryShare: whole("RETRY_PERCENT_MAX", 20, 0, 100) / 100,
     sequences: {

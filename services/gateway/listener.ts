@@ -1,5 +1,6 @@
 import type { Log } from "../../lib/log.ts";
 import type { RpcServer } from "../../lib/rpc/server.ts";
+import type { HeldBytes, RequestBytes } from "./admission/request-bytes.ts";
 import type { Answers, MessageCall, Outcome } from "./answers.ts";
 import { endOfStep, logCall } from "./call/call-log.ts";
 import { IncomingCall } from "./call/incoming-call.ts";
@@ -16,6 +17,7 @@ export interface ListenerParts {
   readonly router: Router;
   readonly nodes: Connections;
   readonly limit: CallLimit;
+  readonly requestBytes: RequestBytes;
   readonly log: Log;
 }
 
@@ -37,9 +39,16 @@ export class Listener {
 
   /** Adds the service to the server. Methods that nobody answers are UNIMPLEMENTED. */
   serve(): void {
-    const { answers, server } = this.#parts;
+    const { answers, server, requestBytes } = this.#parts;
     for (const [name, answer] of answers.methods) {
-      this.#serve(name, async (call) => answer(await this.#message(call)));
+      this.#serve(name, async (call) => {
+        const held = requestBytes.hold();
+        try {
+          return await answer(await this.#message(call, held));
+        } finally {
+          held.release();
+        }
+      });
     }
     this.#serve("ModelStreamInfer", (call) => this.#stream(call));
     server.describe(service);
@@ -61,11 +70,13 @@ export class Listener {
     });
   }
 
-  async #message(call: IncomingCall): Promise<MessageCall> {
+  async #message(call: IncomingCall, held: HeldBytes): Promise<MessageCall> {
     const { defaultTimeoutMs, messageBytesMax } = this.#config;
     call.begin(defaultTimeoutMs);
-    const frame = await onlyMessage(call, messageBytesMax);
-    return { call, frame, message: await payloadOf(frame, call.headers["grpc-encoding"], messageBytesMax) };
+    const frame = await onlyMessage(call, messageBytesMax, held);
+    const message = await payloadOf(frame, call.headers["grpc-encoding"], messageBytesMax);
+    if (message.buffer !== frame.buffer) held.add(message.length);
+    return { call, frame, message };
   }
 
   async #stream(call: IncomingCall): Promise<Outcome> {

@@ -12,6 +12,8 @@ import { RpcClient } from "../../lib/rpc/client.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 import { runStopSteps, stopMsMaxOf } from "../../lib/stop-steps.ts";
 import { suiteVersion } from "../../lib/suite-version.ts";
+import { Admission } from "./admission/admission.ts";
+import { RequestBytes } from "./admission/request-bytes.ts";
 import { Answers } from "./answers.ts";
 import { Balancer } from "./balance/balancer.ts";
 import { CallLimit } from "./call-limit.ts";
@@ -59,6 +61,7 @@ export class GatewayService implements Service {
     this.#registry = new Connection(config.registryAddress, config);
     this.#trainer = new Connection(config.trainerAddress, config);
     this.#file = new RouteFile(join(config.dataDir, "gateway"), log);
+    const admission = new Admission(config, clock);
     const balancer = new Balancer(config.balance, { node: (address) => this.#nodes.known(address), clock, random });
     this.#shareStore = config.redisUrl === "" ? undefined : new RedisShareStore({ ...config, leaseMs }, clock, log);
     const shared = this.#shareStore && new SharedLimits(this.#shareStore, clock);
@@ -69,7 +72,7 @@ export class GatewayService implements Service {
       clock,
     });
     this.#routes = new Routes(async (placed) => {
-      for (const part of [forwarder, balancer, limits]) part.retain(placed.table.models);
+      for (const part of [forwarder, balancer, admission, limits]) part.retain(placed.table.models);
       await this.#closeUnused(placed.table);
       await this.#file.write(placed);
     }, clock);
@@ -80,10 +83,11 @@ export class GatewayService implements Service {
     const router = new Router({ routes: this.#routes, nodes: this.#nodes, sequences, balancer, random });
     const answers = new Answers(
       { serverName: config.serverName, serverVersion: suiteVersion() },
-      { router, forwarder, limit, limits, isServing: () => this.#isServing },
+      { router, forwarder, limit, limits, admission, isServing: () => this.#isServing },
     );
     const parts = { server: this.#server, limit, log };
-    new Listener(config, { ...parts, answers, router, nodes: this.#nodes }).serve();
+    const requestBytes = new RequestBytes(config.requestBytesMax);
+    new Listener(config, { ...parts, requestBytes, answers, router, nodes: this.#nodes }).serve();
     passThrough(parts, {
       service: "amaas.registry.v1.RegistryService",
       who: "the registry",

@@ -1,6 +1,7 @@
 import { promisify } from "node:util";
 import { gunzip, inflate } from "node:zlib";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import type { HeldBytes } from "../admission/request-bytes.ts";
 import { CallOver } from "./call-end.ts";
 import type { IncomingCall } from "./incoming-call.ts";
 
@@ -14,11 +15,12 @@ export function framed(message: Uint8Array): Buffer {
 }
 
 /**
- * The message of a call that has one, with the bytes before it. Rejects with REQUEST_INVALID where there is none or more than one, with
- * REQUEST_TOO_LARGE, and with `CallOver`.
+ * The message of a call that has one, with the bytes before it, all of which `held` counts. Rejects with REQUEST_INVALID where there is
+ * none or more than one, with REQUEST_TOO_LARGE, with QUEUE_FULL where too much is held, and with `CallOver`.
  */
-export async function onlyMessage(call: IncomingCall, bytesMax: number): Promise<Buffer> {
+export async function onlyMessage(call: IncomingCall, bytesMax: number, held: HeldBytes): Promise<Buffer> {
   const bytes = await read(call, (length, chunks) => {
+    held.add(chunks.at(-1)!.length);
     if (length >= prefixBytes) checkLength(chunks, bytesMax);
     return length > prefixBytes + bytesMax;
   });

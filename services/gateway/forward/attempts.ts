@@ -31,6 +31,8 @@ export interface ReplicaCall {
   readonly servedBy: (node: string) => OutgoingHttpHeaders;
   /** Chooses one of the replicas that have not been asked yet. */
   readonly choose: (addresses: readonly string[]) => string;
+  /** The caller is about to see the first of an answer. */
+  readonly onBegin?: (() => void) | undefined;
 }
 
 /** How a call is tried. */
@@ -96,7 +98,7 @@ export async function forwardToReplica(
 
 async function attempt(
   node: string,
-  { call, message, own, servedBy }: ReplicaCall,
+  { call, message, own, servedBy, onBegin }: ReplicaCall,
   race: Race,
   { nodes, onAttempt }: AttemptOptions,
 ): Promise<ReplicaAnswer> {
@@ -110,6 +112,7 @@ async function attempt(
     race,
     onBegin: () => {
       begunMs = performance.now();
+      onBegin?.();
     },
   });
   const answer = { ...exchanged, node };

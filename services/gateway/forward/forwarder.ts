@@ -37,6 +37,8 @@ export interface RoutedCall {
   readonly choose: (addresses: readonly string[]) => string;
   /** Undefined where nobody else is asked before an answer is overdue. */
   readonly hedging?: Hedging | undefined;
+  /** The caller is about to see the first of an answer. */
+  readonly onBegin?: (() => void) | undefined;
 }
 
 interface ModelRecord {
@@ -56,13 +58,13 @@ export class Forwarder {
   }
 
   /** Carries one to a replica and its answer to the caller, besides its end. Never rejects. */
-  async forward({ call, message, route, replicas, choose, hedging }: RoutedCall): Promise<ReplicaAnswer> {
+  async forward({ call, message, route, replicas, choose, hedging, onBegin }: RoutedCall): Promise<ReplicaAnswer> {
     const { nodes, onAttempt } = this.#parts;
     const { budget, latencies } = this.#recordOf(route.model);
     const own: OutgoingHttpHeaders = routeHeaders(route);
     return forwardToReplica(
       replicas,
-      { call, message, own, servedBy: (node) => servedHeaders(route, node), choose },
+      { call, message, own, servedBy: (node) => servedHeaders(route, node), choose, onBegin },
       {
         nodes,
         attemptsMax: this.#config.attemptsMax,
