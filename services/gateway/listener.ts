@@ -7,6 +7,8 @@ import { IncomingCall } from "./call/incoming-call.ts";
 import { onlyMessage, payloadOf } from "./call/messages.ts";
 import type { CallLimit } from "./call-limit.ts";
 import type { Connections } from "./forward/connections.ts";
+import type { Limits } from "./limits/limits.ts";
+import { StreamLimits } from "./limits/stream-limits.ts";
 import type { Router } from "./router.ts";
 import { InferStream, type InferStreamBounds } from "./streams/infer-stream.ts";
 
@@ -18,6 +20,7 @@ export interface ListenerParts {
   readonly nodes: Connections;
   readonly limit: CallLimit;
   readonly requestBytes: RequestBytes;
+  readonly limits: Limits;
   readonly log: Log;
 }
 
@@ -80,11 +83,10 @@ export class Listener {
   }
 
   async #stream(call: IncomingCall): Promise<Outcome> {
-    const { router, nodes, limit, server } = this.#parts;
+    const { router, nodes, limit, limits, server } = this.#parts;
     call.begin();
-    const { end, node } = await limit.during(() =>
-      new InferStream(call, this.#config, { router, nodes, draining: server.draining }).run(),
-    );
+    const parts = { router, nodes, limits: new StreamLimits(limits), draining: server.draining };
+    const { end, node } = await limit.during(() => new InferStream(call, this.#config, parts).run());
     call.end(end);
     return node === undefined ? { end } : { end, node };
   }

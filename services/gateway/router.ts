@@ -41,8 +41,8 @@ export class Router {
     return knownTable(this.#parts.routes.table);
   }
 
-  /** Undefined where the model is gone. */
-  modelOf({ model }: Route): ModelRoute | undefined {
+  /** Undefined where there is no such model. */
+  modelOf({ model }: Pick<Route, "model">): ModelRoute | undefined {
     return this.#parts.routes.table?.models.get(model);
   }
 

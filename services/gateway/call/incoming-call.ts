@@ -124,7 +124,10 @@ export class IncomingCall implements Call {
 
   /** Of what the caller still sends nothing is wanted. */
   #stopReading(): void {
-    if (!this.stream.readableEnded) this.stream.close(constants.NGHTTP2_NO_ERROR);
+    if (this.stream.readableEnded) return;
+    this.stream.close(constants.NGHTTP2_NO_ERROR);
+    // What was never read would keep it from closing.
+    this.stream.resume();
   }
 
   get #isClosed(): boolean {

@@ -60,6 +60,10 @@ export class Limits {
     this.#principals = new AccountTable(parts.principalsMax);
   }
 
+  get clock(): Clock {
+    return this.#parts.clock;
+  }
+
   /**
    * Counts a request in while `forward` is not settled. Rejects with LIMIT_EXCEEDED, REQUEST_TOO_LARGE where it can never be allowed, and
    * REQUEST_INVALID where the principal or the message cannot be read.

@@ -1,4 +1,3 @@
-import type { Clock } from "../../../lib/clock.ts";
 import type { CountedRequest, Limits } from "./limits.ts";
 
 /**
@@ -7,18 +6,18 @@ import type { CountedRequest, Limits } from "./limits.ts";
  */
 export class StreamLimits {
   readonly #limits: Limits;
-  readonly #clock: Clock;
   /** By model, how the stream ceases to run for it. */
   readonly #running = new Map<string, () => void>();
   #isOver = false;
+  /** Of the message that waits. */
+  #wake: () => void = () => undefined;
 
-  constructor(limits: Limits, clock: Clock) {
+  constructor(limits: Limits) {
     this.#limits = limits;
-    this.#clock = clock;
   }
 
   /**
-   * Counts a message in; undefined where it need not wait. Throws or rejects as `Limits.during` does; with LIMIT_EXCEEDED where there are
+   * Counts a message in, one after the other; undefined where it need not wait. Throws or rejects as `Limits.during` does; with LIMIT_EXCEEDED where there are
    * too many at the same time, or where it has waited for long.
    */
   admit(request: CountedRequest): undefined | Promise<void> {
@@ -29,25 +28,41 @@ export class StreamLimits {
     return undefined;
   }
 
+  /** No message is to wait any longer: the one that does is refused. */
+  waitNoMore(): void {
+    this.#isOver = true;
+    this.#wake();
+  }
+
   /** The stream has ended. */
   end(): void {
-    this.#isOver = true;
+    this.waitNoMore();
     for (const release of this.#running.values()) release();
     this.#running.clear();
   }
 
   async #admitLate(request: CountedRequest, first: ReturnType<Limits["attempt"]>): Promise<void> {
     const { model } = request.model;
-    const lastMs = this.#clock.monotonicMs() + waitMsMax;
+    const lastMs = this.#limits.clock.monotonicMs() + waitMsMax;
     let attempt = await first;
     while (attempt.kind === "refused") {
       const { unit, delayMs } = attempt.excess;
-      const isHopeless = unit === "concurrent" || this.#clock.monotonicMs() + delayMs > lastMs;
+      const isHopeless = unit === "concurrent" || this.#limits.clock.monotonicMs() + delayMs > lastMs;
       if (isHopeless || this.#isOver) throw this.#limits.refused(request, attempt);
-      await new Promise<void>((resolve) => this.#clock.after(delayMs, resolve));
+      await this.#sleep(delayMs);
       attempt = await this.#limits.attempt(request, !this.#running.has(model));
     }
     this.#noteBegun(model, attempt.release);
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#limits.clock.after(ms, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   #noteBegun(model: string, release: () => void): void {

@@ -2,8 +2,10 @@ import { ServiceError } from "../../../lib/errors.ts";
 import { type CallEnd, endOfThrown, ok } from "../call/call-end.ts";
 import type { IncomingCall } from "../call/incoming-call.ts";
 import { payloadOf } from "../call/messages.ts";
+import { calledRef } from "../called-ref.ts";
 import type { Connections } from "../forward/connections.ts";
-import { readModelRef } from "../model-ref.ts";
+import type { StreamLimits } from "../limits/stream-limits.ts";
+import { type ModelRef, readModelRef } from "../model-ref.ts";
 import { inferRequest } from "../ref-layouts.ts";
 import type { Router } from "../router.ts";
 import { drained, isDrained } from "./drained.ts";
@@ -17,6 +19,8 @@ import { refusedInStream } from "./refused-in-stream.ts";
 export interface InferStreamParts {
   readonly router: Router;
   readonly nodes: Connections;
+  /** The stream's own. */
+  readonly limits: StreamLimits;
   /** Aborted when the gateway begins to drain. */
   readonly draining: AbortSignal;
 }
@@ -38,8 +42,8 @@ export interface StreamEnd {
 
 /**
  * A ModelStreamInfer: each request goes the way of its own model and version, in a lane for each version on a node; those that name
- * the same go the same way, in their order, as long as that leads there. A request that cannot be routed is answered with an
- * `error_message`, as nodes answer faults, and the stream goes on. It ends as the first of its lanes does.
+ * the same go the same way, in their order, as long as that leads there. A request that cannot be routed, or that no limit ever allows,
+ * is answered with an `error_message`, as nodes answer faults, and the stream goes on. It ends as the first of its lanes does.
  *
  * A drain takes no more requests, waits for the answers to those that were taken, and says how many these are.
  */
@@ -51,9 +55,10 @@ export class InferStream {
   readonly #answers: FrameMerge;
   readonly #lanes: Lanes;
   readonly #full = new Set<Lane>();
-  /** Whole messages that wait for one that has to be expanded first. */
+  /** Whole messages that wait for the one before them. */
   readonly #waiting: Buffer[] = [];
-  #isExpanding = false;
+  /** Whether that one has to be expanded first, or a limit does not allow it yet. */
+  #isHeld = false;
   #isRead = false;
   #taken = 0;
   #refused = 0;
@@ -92,6 +97,7 @@ export class InferStream {
     forget();
     draining.removeEventListener("abort", this.#readNoMore);
     this.#stopReading();
+    this.#parts.limits.end();
     // What still runs elsewhere runs for nobody.
     if (this.#lanes.size > 0) this.#call.giveUp(last.end);
     return last;
@@ -116,28 +122,30 @@ export class InferStream {
     this.#stopReading();
     this.#waiting.length = 0;
     this.#isRead = true;
+    this.#parts.limits.waitNoMore();
     this.#takeAll();
   };
 
   #takeAll(): void {
-    while (!this.#isExpanding && this.#waiting.length > 0) {
+    while (!this.#isHeld && this.#waiting.length > 0) {
       const frame = this.#waiting.shift()!;
       const message = payloadOf(frame, this.#call.headers["grpc-encoding"], this.#bounds.messageBytesMax);
-      if (message instanceof Promise) void this.#expand(frame, message);
+      if (message instanceof Promise) void this.#hold(message, (expanded) => this.#take(frame, expanded));
       else this.#take(frame, message);
     }
-    if (!this.#isRead || this.#isExpanding) return;
+    if (!this.#isRead || this.#isHeld) return;
     this.#lanes.sendNoMore();
     if (this.#lanes.size === 0) this.#settle({ end: this.#lastWord(ok) });
   }
 
-  async #expand(frame: Buffer, expanded: Promise<Buffer>): Promise<void> {
-    this.#isExpanding = true;
+  /** Takes nothing more until this is there, and has been dealt with. */
+  async #hold<Value>(awaited: Promise<Value>, go: (value: Value) => void): Promise<void> {
+    this.#isHeld = true;
     this.#call.stream.pause();
     try {
-      const message = await expanded;
-      this.#isExpanding = false;
-      this.#take(frame, message);
+      const value = await awaited;
+      this.#isHeld = false;
+      go(value);
       this.#takeAll();
       this.#readOn();
     } catch (thrown) {
@@ -147,22 +155,47 @@ export class InferStream {
 
   /** The path of a request. */
   #take(frame: Buffer, message: Buffer): void {
-    this.#taken++;
     const ref = readModelRef(message, inferRequest);
-    let lane: Lane;
-    try {
-      lane = this.#lanes.for(ref);
-    } catch (refusal) {
-      if (!(refusal instanceof ServiceError) || this.#call.headers.triton_grpc_error === "true") throw refusal;
-      this.#refuse(message, refusal);
-      return;
-    }
+    this.#orRefuse(message, () => {
+      const waits = this.#admit(ref, message);
+      if (waits === undefined) return this.#send(frame, ref);
+      void this.#hold(Promise.allSettled([waits]), ([outcome]) => {
+        // Who opens the next stream sends it there.
+        if (this.#parts.draining.aborted && outcome.status === "rejected") return;
+        this.#orRefuse(message, () => {
+          if (outcome.status === "rejected") throw outcome.reason;
+          this.#send(frame, ref);
+        });
+      });
+    });
+  }
+
+  #admit(ref: ModelRef, message: Buffer): undefined | Promise<void> {
+    const { router, limits } = this.#parts;
+    const { headers } = this.#call;
+    const model = router.modelOf(calledRef(ref, headers));
+    return model && limits.admit({ headers, message, model });
+  }
+
+  #send(frame: Buffer, ref: ModelRef): void {
+    const lane = this.#lanes.for(ref);
+    this.#taken++;
     if (lane.send(frame)) return;
     this.#full.add(lane);
     this.#call.stream.pause();
   }
 
+  #orRefuse(message: Buffer, step: () => void): void {
+    try {
+      step();
+    } catch (refusal) {
+      if (!(refusal instanceof ServiceError) || this.#call.headers.triton_grpc_error === "true") throw refusal;
+      this.#refuse(message, refusal);
+    }
+  }
+
   #refuse(message: Buffer, refusal: ServiceError): void {
+    this.#taken++;
     this.#refused++;
     const source = this.#answers.source();
     source.respond({});
@@ -183,7 +216,7 @@ export class InferStream {
   }
 
   #readOn(): void {
-    if (this.#full.size === 0 && !this.#isExpanding && !this.#isRead) this.#call.stream.resume();
+    if (this.#full.size === 0 && !this.#isHeld && !this.#isRead) this.#call.stream.resume();
   }
 
   #stopReading(): void {

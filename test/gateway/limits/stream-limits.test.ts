@@ -31,7 +31,7 @@ describe("the limits of a stream", () => {
   };
 
   it("let messages wait until they fit", async () => {
-    const stream = new StreamLimits(limits, clock);
+    const stream = new StreamLimits(limits);
     const model = limitedModel({ requestsPerSecond: 2 });
     const admittedMs: number[] = [];
     const send = async () => {
@@ -46,7 +46,7 @@ describe("the limits of a stream", () => {
   });
 
   it("make nobody wait where there are none, or where there is room", () => {
-    const stream = new StreamLimits(limits, clock);
+    const stream = new StreamLimits(limits);
     const model = limitedModel({ requestsPerSecond: 1000 });
     for (let count = 0; count < 1000; count++) expect(stream.admit(of(model))).to.equal(undefined);
     for (let count = 0; count < 9999; count++) expect(stream.admit(of(limitedModel()))).to.equal(undefined);
@@ -54,7 +54,7 @@ describe("the limits of a stream", () => {
 
   it("count it as one that runs, for each model until it ends", async () => {
     const model = limitedModel({ concurrentRequests: 1 });
-    const [first, second] = [new StreamLimits(limits, clock), new StreamLimits(limits, clock)];
+    const [first, second] = [new StreamLimits(limits), new StreamLimits(limits)];
     for (let count = 0; count < 3; count++) expect(first.admit(of(model))).to.equal(undefined);
     expect(await failureOf(() => second.admit(of(model)))).to.equal("LIMIT_EXCEEDED");
     expect(second.admit(of({ ...model, model: "other" }))).to.equal(undefined);
@@ -63,7 +63,7 @@ describe("the limits of a stream", () => {
   });
 
   it("refuse a message that can never fit, or that would have to wait too long, or whose stream is over", async () => {
-    const stream = new StreamLimits(limits, clock);
+    const stream = new StreamLimits(limits);
     expect(await failureOf(() => stream.admit(of(limitedModel({ bytesPerSecond: 1 }))))).to.equal("REQUEST_TOO_LARGE");
     const slow = limitedModel({ requestsPerSecond: 0.01 });
     await stream.admit(of(slow));
