@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "chai";
+import { addingModel } from "../inference/models.ts";
+import { ConstantLoad } from "./constant-load.ts";
+import { Fleet } from "./fleet.ts";
+import { publish } from "./publishing.ts";
+import { served } from "./served.ts";
+
+const model = "adding";
+/** How long a gateway may take to hear of an acknowledged move, in milliseconds. */
+const moveMsMax = 100;
+
+describe("under constant load the gateway", function () {
+  this.timeout(120_000);
+  const fleet = new Fleet();
+  let load: ConstantLoad;
+
+  before(async () => {
+    await fleet.start(["a", "b", "c"]);
+    for (const version of [1, 2]) await publish(fleet.control, model, Buffer.from(addingModel(version)));
+    await heldBy(3);
+    load = new ConstantLoad(fleet.gateway.address, model, { calls: 4, streams: 3 });
+  });
+
+  after(async () => {
+    await load?.stop();
+    await fleet.remove();
+  });
+
+  afterEach(() => {
+    expect(load.failures).to.deep.equal([]);
+    const mixed = load.answers.filter(({ version, value }) => version !== value);
+    expect(mixed, "answers of another version than they say").to.deep.equal([]);
+  });
+
+  /** Settles once both versions are ready on so many nodes. */
+  const heldBy = async (count: number) => {
+    for (;;) {
+      await Promise.all(["1", "2"].map((version) => served(fleet.inference, model, version)));
+      const { nodes } = await fleet.control.unary("ListNodes", {}, { timeoutMs: 10_000 });
+      const full = nodes.filter(({ replicas }) => replicas.filter(({ state }) => state === "STATE_READY").length >= 2);
+      if (full.length >= count) return;
+      await sleep(50);
+    }
+  };
+
+  const moveTo = async (...targets: { version: number; weight: number }[]) => {
+    const alias = { name: `models/${model}/aliases/default`, targets };
+    await fleet.control.unary("UpdateAlias", { alias }, { timeoutMs: 10_000 });
+    return performance.now();
+  };
+
+  /** Settles once so many more requests are answered, so that the load has seen what has happened. */
+  const answered = async (more: number) => {
+    const enough = load.answers.length + more;
+    while (load.answers.length < enough) await sleep(5);
+  };
+
+  it("answers with the version that an alias has been moved to, a hundred times, calls and streams", async () => {
+    const moves: { version: number; fromMs: number; toMs: number }[] = [];
+    for (let count = 0; count < 100; count++) {
+      const version = 1 + (count % 2);
+      const movedMs = await moveTo({ version, weight: 1 });
+      await sleep(moveMsMax + 30);
+      moves.push({ version, fromMs: movedMs + moveMsMax, toMs: performance.now() });
+    }
+    const kinds = new Set<string>();
+    for (const { version, fromMs, toMs } of moves) {
+      for (const answer of load.answers.filter(({ beganMs, endedMs }) => beganMs >= fromMs && endedMs <= toMs)) {
+        kinds.add(answer.kind);
+        expect(answer.version, `${answer.kind} ${answer.beganMs - fromMs} ms after`).to.equal(version);
+      }
+    }
+    expect([...kinds]).to.have.members(["call", "stream"]);
+  });
+
+  it("gives each version as many calls as its weight says", async () => {
+    const movedMs = await moveTo({ version: 1, weight: 7 }, { version: 2, weight: 3 });
+    const begun = () => load.answers.filter(({ kind, beganMs }) => kind === "call" && beganMs >= movedMs + moveMsMax);
+    while (begun().length < 600) await sleep(10);
+    const calls = begun();
+    const count = calls.filter(({ version }) => version === 1).length;
+    // Five standard deviations of the binomial distribution.
+    expect(Math.abs(count - 0.7 * calls.length)).to.be.below(5 * Math.sqrt(calls.length * 0.7 * 0.3));
+  });
+
+  it("loses no call when a node is killed, and uses it again once it is back", async () => {
+    await fleet.nodes.get("a")!.kill();
+    await answered(200);
+    await fleet.startNode("a");
+    await heldBy(3);
+  });
+
+  it("loses no call and breaks no stream but with the place to go on when a node drains, and when one joins", async () => {
+    const before = load.brokenStreams.length;
+    expect(await fleet.nodes.get("b")!.stop()).to.equal(0);
+    await answered(100);
+    for (const broken of load.brokenStreams.slice(before))
+      expect(broken).to.match(/^DRAINING: .*go on with the next one/);
+    await fleet.startNode("d");
+    await heldBy(3);
+    await answered(100);
+  });
+
+  it("loses no call while the registry is dead for half a minute, a node dies and the gateway is started again", async () => {
+    const diedMs = performance.now();
+    await fleet.registry.kill();
+    await answered(100);
+    await fleet.nodes.get("c")!.kill();
+    await answered(100);
+    const before = load.brokenStreams.length;
+    expect(await fleet.gateway.stop()).to.equal(0);
+    await fleet.startGateway();
+    await answered(100);
+    for (const broken of load.brokenStreams.slice(before)) expect(broken).to.match(/^DRAINING/);
+    await sleep(Math.max(0, diedMs + 30_000 - performance.now()));
+    await fleet.startRegistry();
+    const movedMs = await moveTo({ version: 2, weight: 1 });
+    await sleep(moveMsMax);
+    // The gateway may still be waiting for its next attempt to reach the registry.
+    for (;;) if ((await load.call()).version === 2) break;
+    expect(performance.now() - movedMs).to.be.below(15_000);
+  });
+});
