@@ -7,6 +7,7 @@ import { IncomingCall } from "./call/incoming-call.ts";
 import { onlyMessage, payloadOf } from "./call/messages.ts";
 import type { CallLimit } from "./call-limit.ts";
 import type { Connections } from "./forward/connections.ts";
+import type { Forwarder } from "./forward/forwarder.ts";
 import type { Limits } from "./limits/limits.ts";
 import { StreamLimits } from "./limits/stream-limits.ts";
 import type { Router } from "./router.ts";
@@ -18,6 +19,7 @@ export interface ListenerParts {
   readonly answers: Answers;
   readonly router: Router;
   readonly nodes: Connections;
+  readonly forwarder: Forwarder;
   readonly limit: CallLimit;
   readonly requestBytes: RequestBytes;
   readonly limits: Limits;
@@ -83,9 +85,9 @@ export class Listener {
   }
 
   async #stream(call: IncomingCall): Promise<Outcome> {
-    const { router, nodes, limit, limits, server } = this.#parts;
+    const { router, nodes, forwarder, limit, limits, server } = this.#parts;
     call.begin();
-    const parts = { router, nodes, limits: new StreamLimits(limits), draining: server.draining };
+    const parts = { router, nodes, forwarder, limits: new StreamLimits(limits), draining: server.draining };
     const { end, node } = await limit.during(() => new InferStream(call, this.#config, parts).run());
     call.end(end);
     return node === undefined ? { end } : { end, node };

@@ -87,7 +87,7 @@ export class GatewayService implements Service {
     );
     const parts = { server: this.#server, limit, log };
     const requestBytes = new RequestBytes(config.requestBytesMax);
-    new Listener(config, { ...parts, requestBytes, limits, answers, router, nodes: this.#nodes }).serve();
+    new Listener(config, { ...parts, requestBytes, limits, answers, router, forwarder, nodes: this.#nodes }).serve();
     passThrough(parts, {
       service: "amaas.registry.v1.RegistryService",
       who: "the registry",

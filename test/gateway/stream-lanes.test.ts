@@ -96,16 +96,57 @@ describe("a stream of several models", () => {
     );
   });
 
+  it("is sent to another replica where a node is lost before it has answered the first request", async () => {
+    const [first, second] = stage.nodes;
+    stage.registry.change(routeOf("both", { 1: [first!.address, second!.address] }, { default: 1 }));
+    await stage.gateway.routed("both");
+    first!.stream = (call) => call.emit("error", { code: status.UNAVAILABLE, details: "going" });
+    for (let count = 0; count < 10; count++) {
+      const call = stage.stream();
+      const request = requestOf({ modelName: "both", id: `${count}` });
+      call.write(request);
+      call.end();
+      const { messages, fault } = await collected(call);
+      expect([messages.map(String), fault]).to.deep.equal([[String(request)], undefined]);
+    }
+  });
+
+  it("goes on elsewhere where a node drains that has answered everything", async () => {
+    const [first, second] = stage.nodes;
+    stage.registry.change(routeOf("both", { 1: [first!.address, second!.address] }, { default: 1 }));
+    await stage.gateway.routed("both");
+    const drains = (requests: number) =>
+      statusOf(new ServiceError("DRAINING", "drains", { metadata: { answeredRequests: `${requests}` } }));
+    for (const node of stage.nodes) {
+      node.stream = (call) => {
+        call.on("data", (message) => {
+          call.write(message);
+          call.emit("error", drains(1));
+        });
+      };
+    }
+    const call = stage.stream();
+    for (const id of ["a", "b", "c"]) {
+      const request = requestOf({ modelName: "both", id });
+      const [received] = await Promise.all([once(call, "data"), call.write(request)]);
+      expect(request.equals(received[0])).to.equal(true);
+    }
+    call.end();
+    expect((await collected(call)).fault).to.equal(undefined);
+  });
+
   it("says of a node's drain how many requests are answered only where that node had all of them", async () => {
     const drains = statusOf(new ServiceError("DRAINING", "drains", { metadata: { answeredRequests: "1" } }));
-    for (const node of stage.nodes) node.stream = (call) => call.on("data", () => call.emit("error", drains));
+    for (const node of stage.nodes) {
+      node.stream = (call) => call.once("data", () => call.once("data", () => call.emit("error", drains)));
+    }
     const faultAfter = async (...names: string[]) => {
       const call = stage.stream();
       for (const modelName of names) call.write(requestOf({ modelName }));
       return (await collected(call)).fault!;
     };
-    expect((await faultAfter("digits")).metadata).to.deep.equal({ answeredRequests: "1" });
-    const { reason, metadata } = await faultAfter("nothing", "digits");
+    expect((await faultAfter("digits", "digits")).metadata).to.deep.equal({ answeredRequests: "1" });
+    const { reason, metadata } = await faultAfter("nothing", "digits", "digits");
     expect([reason, metadata]).to.deep.equal(["DRAINING", {}]);
   });
 });

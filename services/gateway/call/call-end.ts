@@ -27,6 +27,11 @@ export class CallOver extends Error {
 /** All went well, and nothing is to be said. */
 export const ok: CallEnd = { code: status.OK, details: "", trailers: { "grpc-status": "0" } };
 
+/** Whether it says that the other side is away, or the way to it. */
+export function isAway({ code }: CallEnd): boolean {
+  return code === status.UNAVAILABLE;
+}
+
 /** The end that a step threw; see `statusOf`. */
 export function endOfThrown(thrown: unknown): CallEnd {
   if (thrown instanceof CallOver) return thrown.end;

@@ -78,6 +78,16 @@ export class Forwarder {
     );
   }
 
+  /** One more call of a model that is carried elsewhere than here. */
+  noteCall(model: string): void {
+    this.#recordOf(model).budget.noteCall();
+  }
+
+  /** Whether such a call may be sent once more, after so many attempts; takes it from the budget of the model. */
+  takeRetry(model: string, attempts: number): boolean {
+    return attempts < this.#config.attemptsMax && this.#recordOf(model).budget.take();
+  }
+
   /** Forgets models that are not among these. */
   retain(models: { has(model: string): boolean }): void {
     for (const model of this.#models.keys()) if (!models.has(model)) this.#models.delete(model);

@@ -15,12 +15,13 @@ export function drained(answeredRequests?: number): ServiceError {
   return new ServiceError("DRAINING", text, { metadata, retryDelayMs: 100 });
 }
 
-/** Whether a node says so. */
-export function isDrained(end: CallEnd): boolean {
+/** How many requests of its stream a node has answered before it ended that in a drain; undefined where it says nothing of the kind. */
+export function answeredBeforeDrain(end: CallEnd): number | undefined {
   try {
-    return remoteFaultOf(statusObjectOf(end)).reason === "DRAINING";
+    const { reason, metadata } = remoteFaultOf(statusObjectOf(end));
+    return reason === "DRAINING" ? Number(metadata.answeredRequests) : undefined;
   } catch {
     // Details that are no message of ours are no such word.
-    return false;
+    return undefined;
   }
 }

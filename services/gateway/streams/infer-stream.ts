@@ -4,11 +4,12 @@ import type { IncomingCall } from "../call/incoming-call.ts";
 import { payloadOf } from "../call/messages.ts";
 import { calledRef } from "../called-ref.ts";
 import type { Connections } from "../forward/connections.ts";
+import type { Forwarder } from "../forward/forwarder.ts";
 import type { StreamLimits } from "../limits/stream-limits.ts";
 import { type ModelRef, readModelRef } from "../model-ref.ts";
 import { inferRequest } from "../ref-layouts.ts";
 import type { Router } from "../router.ts";
-import { drained, isDrained } from "./drained.ts";
+import { answeredBeforeDrain, drained } from "./drained.ts";
 import { FrameMerge } from "./frame-merge.ts";
 import { FrameReader } from "./frame-reader.ts";
 import type { Lane } from "./lane.ts";
@@ -21,6 +22,7 @@ export interface InferStreamParts {
   readonly nodes: Connections;
   /** The stream's own. */
   readonly limits: StreamLimits;
+  readonly forwarder: Pick<Forwarder, "noteCall" | "takeRetry">;
   /** Aborted when the gateway begins to drain. */
   readonly draining: AbortSignal;
 }
@@ -208,7 +210,7 @@ export class InferStream {
     if (end.code === ok.code) return draining.aborted ? endOfThrown(drained(this.#taken)) : end;
     // Who has all requests has counted all of them.
     const hasAll = this.#lanes.opened === 1 && this.#refused === 0;
-    return hasAll || !isDrained(end) ? end : endOfThrown(drained());
+    return hasAll || answeredBeforeDrain(end) === undefined ? end : endOfThrown(drained());
   }
 
   #onDrained(lane: Lane): void {

@@ -1,10 +1,12 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import type { Call } from "../call/call.ts";
-import { type CallEnd, ok } from "../call/call-end.ts";
+import { type CallEnd, isAway, ok } from "../call/call-end.ts";
 import type { Connections } from "../forward/connections.ts";
+import type { Forwarder } from "../forward/forwarder.ts";
 import type { ModelRef } from "../model-ref.ts";
 import type { Router, Way } from "../router.ts";
 import type { Route } from "../routing.ts";
+import { answeredBeforeDrain } from "./drained.ts";
 import type { FrameMerge } from "./frame-merge.ts";
 import { Lane } from "./lane.ts";
 
@@ -12,6 +14,7 @@ import { Lane } from "./lane.ts";
 export interface LanesParts {
   readonly router: Router;
   readonly nodes: Connections;
+  readonly forwarder: Pick<Forwarder, "noteCall" | "takeRetry">;
   /** Takes all answers. */
   readonly answers: FrameMerge;
   /** How many there may be. */
@@ -24,7 +27,8 @@ export interface LanesParts {
 
 /**
  * The lanes of one stream, one for each version on a node. Requests that name the same go the same way as long as that leads there;
- * where it leads elsewhere, what was sent is still answered.
+ * where it leads elsewhere, what was sent is still answered. A node that is lost before it has answered the first request of its lane is
+ * replaced by another replica, within the budget of retries; one that drains once all is answered, by the next request.
  */
 export class Lanes {
   readonly #call: Call;
@@ -81,9 +85,10 @@ export class Lanes {
     for (const lane of this.#open.values()) lane.sendNoMore();
   }
 
-  #of({ route, replicas, choose }: Way): Lane {
-    const { nodes, answers, lanesMax } = this.#parts;
-    const node = choose(replicas);
+  #of(way: Way, tried: readonly string[] = []): Lane {
+    const { nodes, forwarder, answers, lanesMax } = this.#parts;
+    const { route, replicas, choose } = way;
+    const node = choose(replicas.filter((address) => !tried.includes(address)));
     const key = keyOf(route, node);
     let lane = this.#open.get(key);
     if (lane !== undefined) return lane;
@@ -91,9 +96,10 @@ export class Lanes {
       const text = `the stream already goes to ${lanesMax} versions on nodes, its limit; open another one`;
       throw new ServiceError("STREAM_TOO_WIDE", text, { metadata: { lanesMax: String(lanesMax) } });
     }
-    lane = new Lane(this.#call, { route, node, answers: answers.source(), nodes });
+    lane = new Lane(this.#call, { way, node, tried: [...tried, node], answers: answers.source(), nodes });
     this.#open.set(key, lane);
     this.#opened++;
+    if (tried.length === 0) forwarder.noteCall(route.model);
     void this.#run(lane);
     return lane;
   }
@@ -101,9 +107,41 @@ export class Lanes {
   async #run(lane: Lane): Promise<void> {
     const { onDrained, onEnd } = this.#parts;
     const end = await lane.run(() => onDrained(lane));
-    const isExpected = (this.#left.delete(lane) || this.#isWhole) && end.code === ok.code;
+    const hasLeft = this.#left.delete(lane);
     this.#forget(lane);
-    onEnd(lane, end, !isExpected || (this.#isWhole && this.size === 0));
+    if (this.#replace(lane, end, hasLeft)) {
+      onDrained(lane);
+      return;
+    }
+    const hasDrained = answeredBeforeDrain(end) === lane.sent;
+    const isExpected = hasDrained || (end.code === ok.code && (hasLeft || this.#isWhole));
+    this.#rename(lane);
+    onEnd(lane, hasDrained ? ok : end, !isExpected || (this.#isWhole && this.size === 0));
+  }
+
+  /** Sends the only request of a lane that was lost to another replica; answers whether that can be done. */
+  #replace(lane: Lane, end: CallEnd, hasLeft: boolean): boolean {
+    const { untouched, way, tried } = lane;
+    if (untouched === undefined || !isAway(end) || this.#call.over !== undefined) return false;
+    if (way.replicas.every((address) => tried.includes(address)) || this.size >= this.#parts.lanesMax) return false;
+    if (!this.#parts.forwarder.takeRetry(way.route.model, tried.length)) return false;
+    const other = this.#of(way, tried);
+    this.#rename(lane, other);
+    if (this.#kept.delete(lane)) this.#kept.add(other);
+    way.ended?.(other.node, true);
+    other.send(untouched);
+    if (hasLeft) this.#leave(other);
+    if (this.#isWhole) other.sendNoMore();
+    return true;
+  }
+
+  /** What led to a lane leads to another one, or nowhere for now. */
+  #rename(lane: Lane, other?: Lane): void {
+    for (const [name, led] of this.#ways) {
+      if (led !== lane) continue;
+      if (other === undefined) this.#ways.delete(name);
+      else this.#ways.set(name, other);
+    }
   }
 
   /** Nothing leads there any longer. */
