@@ -1,6 +1,7 @@
 import { isAbsolute, relative, sep } from "node:path";
 import protobuf from "protobufjs";
 import descriptor from "protobufjs/ext/descriptor/index.js";
+import { contractRoot } from "./contract-root.ts";
 
 /**
  * Describes `.proto` files, and all that they import, as encoded `google.protobuf.FileDescriptorProto` like protoc: names as
@@ -12,12 +13,8 @@ import descriptor from "protobufjs/ext/descriptor/index.js";
  * Source: https://github.com/protocolbuffers/protobuf/blob/main/src/google/protobuf/descriptor.proto
  */
 export function fileDescriptors(files: readonly string[], folder: string): Buffer[] {
-  const root = new protobuf.Root();
-  root.resolvePath = (_, target) => (isAbsolute(target) || isBundled(target) ? target : `${folder}/${target}`);
-  root.loadSync([...files], { keepCase: true });
-  root.resolveAll();
   const described = new Map<string, FileJson>();
-  for (const object of declarationsIn(root)) {
+  for (const object of declarationsIn(contractRoot(files, folder))) {
     const file = fileOf(object, folder, described);
     const nameOf = (type: protobuf.ReflectionObject) => {
       const { name } = fileOf(type, folder, described);
@@ -28,7 +25,10 @@ export function fileDescriptors(files: readonly string[], folder: string): Buffe
     else if (object instanceof protobuf.Enum) file.enumType.push(enumJson(object));
     else file.service.push(serviceJson(object, nameOf));
   }
-  return [...described.values()].map((file) => Buffer.from(descriptor.FileDescriptorProto.encode(file).finish()));
+  return reachable(
+    files.map((file) => (isAbsolute(file) ? nameIn(folder, file) : file)),
+    described,
+  ).map((file) => Buffer.from(descriptor.FileDescriptorProto.encode(file).finish()));
 }
 
 /** A file descriptor on its way; protobufjs encodes plain objects with these names. */
@@ -45,9 +45,17 @@ interface FileJson {
 /** Answers the absolute name of a type, and makes the file that asks depend on the file of the type. */
 type NameOf = (type: protobuf.ReflectionObject) => string;
 
-/** What protobufjs carries inside instead of reading it from a folder. */
-function isBundled(path: string): boolean {
-  return path.startsWith("google/protobuf/");
+/** The files of these names and all that they depend on: what only options need, such as google.api.http, is left out as they are. */
+function reachable(names: readonly string[], files: ReadonlyMap<string, FileJson>): FileJson[] {
+  const found = new Set<FileJson>();
+  const visit = (name: string) => {
+    const file = files.get(name)!;
+    if (found.has(file)) return;
+    found.add(file);
+    file.dependency.forEach(visit);
+  };
+  names.forEach(visit);
+  return [...found];
 }
 
 function* declarationsIn(
@@ -65,7 +73,7 @@ function fileOf(object: protobuf.ReflectionObject, folder: string, files: Map<st
   let outermost = object;
   while (outermost.parent instanceof protobuf.Type) outermost = outermost.parent;
   const { filename, parent } = outermost;
-  const name = filename ? relative(folder, filename).replaceAll(sep, "/") : bundledName(outermost.name);
+  const name = filename ? nameIn(folder, filename) : bundledName(outermost.name);
   let file = files.get(name);
   if (file === undefined) {
     const packageName = parent!.fullName.slice(1);
@@ -81,6 +89,10 @@ function fileOf(object: protobuf.ReflectionObject, folder: string, files: Map<st
     files.set(name, file);
   }
   return file;
+}
+
+function nameIn(folder: string, file: string): string {
+  return relative(folder, file).replaceAll(sep, "/");
 }
 
 /** Bundled types have lost their file: all that we use are alone in one of their own name, "FieldMask" in "field_mask". */

@@ -1,7 +1,7 @@
-import { fileURLToPath } from "node:url";
 import type { ServiceDefinition } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { protoPath as healthProto } from "grpc-health-check";
+import { contractFolder } from "./contract-root.ts";
 import { fileDescriptors } from "./descriptors.ts";
 import { Encoded, serializer } from "./encoded.ts";
 import { refuseTruncatedValues } from "./whole-values.ts";
@@ -21,7 +21,6 @@ const contracts = {
 } as const;
 export type Contract = keyof typeof contracts;
 
-const folder = fileURLToPath(new URL("protos/", import.meta.resolve("#package.json")));
 const loaded = new Map<Contract, PackageDefinition>();
 
 /** The types and services of one contract, read once. */
@@ -30,7 +29,7 @@ function protoPackage(contract: Contract): PackageDefinition {
   if (definition === undefined) {
     refuseTruncatedValues();
     const { file, longs } = contracts[contract];
-    definition = loadSync(file, { includeDirs: [folder], longs, enums: String, defaults: true, oneofs: true });
+    definition = loadSync(file, { includeDirs: [contractFolder], longs, enums: String, defaults: true, oneofs: true });
     loaded.set(contract, definition);
   }
   return definition;
@@ -73,7 +72,7 @@ export function reflectedPackage(services: readonly ServiceName[]): PackageDefin
   const files = new Set<string>(services.map((service) => contracts[contractOf[service]].file));
   // So that clients can read the details of errors too.
   files.add(contracts.errorDetails.file);
-  const fileDescriptorProtos = fileDescriptors([...files], folder);
+  const fileDescriptorProtos = fileDescriptors([...files], contractFolder);
   return { reflected: { format: "Protocol Buffer 3 DescriptorProto", type: {}, fileDescriptorProtos } } as never;
 }
 
