@@ -21,6 +21,7 @@ export async function startGateway(place: Workplace, routes: readonly ModelRoute
       ...place.env,
       AMAAS_DATA_DIR: place.folder,
       AMAAS_GATEWAY_PORT: "0",
+      AMAAS_GATEWAY_HTTP: "off",
       AMAAS_REGISTRY_ADDRESS: registry,
       AMAAS_LOG_LEVEL: "warn",
     },

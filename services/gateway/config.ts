@@ -36,6 +36,19 @@ export interface GatewayConfig extends ServiceConfig {
   readonly redisTimeoutMs: number;
   /** How long a call waits for a connection to a node or service, in milliseconds. */
   readonly connectTimeoutMs: number;
+  readonly http: HttpConfig;
+}
+
+/** How HTTP/JSON is answered. */
+export interface HttpConfig {
+  readonly isOn: boolean;
+  readonly port: number;
+  /** Connections at the same time. */
+  readonly connectionsMax: number;
+  /** The origins whose pages may call; "*" is all. */
+  readonly origins: readonly string[];
+  /** Largest JSON of a request, in bytes. */
+  readonly jsonBytesMax: number;
 }
 
 /** Reads and checks every setting of the gateway. */
@@ -67,5 +80,18 @@ export function readGatewayConfig(settings: Settings): GatewayConfig {
     redisUrl: settings.redisUrl("AMAAS_GATEWAY_REDIS_URL", ""),
     redisTimeoutMs: whole("REDIS_TIMEOUT_MS", 50, 1, 10_000),
     connectTimeoutMs: whole("CONNECT_TIMEOUT_MS", 2000, 10, 60_000),
+    http: {
+      isOn: settings.choice("AMAAS_GATEWAY_HTTP", ["on", "off"], "on") === "on",
+      port: settings.port("AMAAS_GATEWAY_HTTP_PORT", 8000),
+      connectionsMax: whole("HTTP_CONNECTIONS_MAX", 10_000, 1, 1_000_000),
+      origins: settings
+        .text("AMAAS_GATEWAY_HTTP_ORIGINS", { default: "", pattern: originsPattern, needed: originsText })
+        .split(",")
+        .filter((origin) => origin !== ""),
+      jsonBytesMax: whole("JSON_BYTES_MAX", 32 * 1024 ** 2, 1024, 2 ** 28),
+    },
   };
 }
+
+const originsPattern = /^(\*|https?:\/\/[^\s,/]+(,https?:\/\/[^\s,/]+)*)$/;
+const originsText = "* or origins such as https://app.example.com, with commas between";

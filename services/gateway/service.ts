@@ -26,7 +26,9 @@ import { Limits } from "./limits/limits.ts";
 import { RedisShareStore } from "./limits/redis-share-store.ts";
 import { SharedLimits } from "./limits/shared-limits.ts";
 import { Listener } from "./listener.ts";
-import { passThrough } from "./pass-through.ts";
+import { type PassedService, passThrough } from "./pass-through.ts";
+import { restServer } from "./rest/rest.ts";
+import type { RestServer } from "./rest/rest-server.ts";
 import { RouteFile } from "./route-file.ts";
 import { RouteLink } from "./route-link.ts";
 import { addressSteps, type RouteTable } from "./route-table.ts";
@@ -47,6 +49,8 @@ export class GatewayService implements Service {
   readonly #registry: Connection;
   readonly #trainer: Connection;
   readonly #shareStore: RedisShareStore | undefined;
+  /** Undefined where it is switched off. */
+  readonly #rest: RestServer | undefined;
   #started = false;
 
   constructor(config: GatewayConfig) {
@@ -88,18 +92,23 @@ export class GatewayService implements Service {
     const parts = { server: this.#server, limit, log };
     const requestBytes = new RequestBytes(config.requestBytesMax);
     new Listener(config, { ...parts, requestBytes, limits, answers, router, forwarder, nodes: this.#nodes }).serve();
-    passThrough(parts, {
-      service: "amaas.registry.v1.RegistryService",
-      who: "the registry",
-      connection: this.#registry,
-      endless: [],
-    });
-    passThrough(parts, {
-      service: "amaas.trainer.v1.TrainerService",
-      who: "the trainer",
-      connection: this.#trainer,
-      endless: ["WatchJob"],
-    });
+    const passed: readonly PassedService[] = [
+      {
+        service: "amaas.registry.v1.RegistryService",
+        who: "the registry",
+        connection: this.#registry,
+        endless: ["WatchCatalogue"],
+      },
+      {
+        service: "amaas.trainer.v1.TrainerService",
+        who: "the trainer",
+        connection: this.#trainer,
+        endless: ["WatchJob"],
+      },
+    ];
+    for (const each of passed) passThrough(parts, each);
+    const { draining } = this.#server;
+    this.#rest = config.http.isOn ? restServer(config, { answers, passed, limit, draining, log }) : undefined;
     this.#server.implement<ControlServiceHandlers>("amaas.registry.v1.ControlService", {
       ConnectNode: refuse,
       WatchRoutes: refuse,
@@ -112,15 +121,16 @@ export class GatewayService implements Service {
   }
 
   /** Listens with the last table on disk, whether or not the registry answers. */
-  async start(): Promise<{ readonly port: number }> {
+  async start(): Promise<{ readonly port: number; readonly httpPort?: number }> {
     const placed = await this.#file.read();
     if (placed !== undefined) this.#routes.restore(placed);
     const port = await this.#server.start();
     this.#started = true;
     this.#shareStore?.start();
+    const httpPort = await this.#rest?.start();
     this.#link.start();
-    this.#log.info({ port, models: placed?.table.models.size }, "gateway listening");
-    return { port };
+    this.#log.info({ port, httpPort, models: placed?.table.models.size }, "gateway listening");
+    return httpPort === undefined ? { port } : { port, httpPort };
   }
 
   /** Closes the connections to nodes that no route names any longer. */
@@ -133,7 +143,7 @@ export class GatewayService implements Service {
   /** The table moves on while accepted calls finish; connections close last. */
   async stop(): Promise<void> {
     const steps = {
-      server: () => (this.#started ? this.#server.stop() : undefined),
+      servers: () => Promise.all([this.#started ? this.#server.stop() : undefined, this.#rest?.stop()]),
       "route link": () => this.#link.stop(),
       "route file": () => this.#routes.flush(),
       clients: () => {

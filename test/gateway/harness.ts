@@ -18,20 +18,29 @@ export const inferPath = "/inference.GRPCInferenceService/ModelInfer";
 export class Harness {
   readonly client: RawClient;
   readonly address: string;
+  /** Where it answers HTTP, if it does. */
+  readonly httpUrl: string;
   readonly #service: GatewayService;
 
-  private constructor(service: GatewayService, port: number) {
+  private constructor(service: GatewayService, port: number, httpPort: number | undefined) {
     this.#service = service;
+    this.httpUrl = `http://127.0.0.1:${httpPort}`;
     this.address = `127.0.0.1:${port}`;
     this.client = new RawClient(this.address);
   }
 
   /** Settings as the environment gives them; a port, and silence, are chosen here. */
   static async start(settings: Readonly<Record<string, string>>): Promise<Harness> {
-    const env = { AMAAS_GATEWAY_PORT: "0", AMAAS_LOG_LEVEL: "silent", AMAAS_TRAINER_ADDRESS: nowhere, ...settings };
+    const env = {
+      AMAAS_GATEWAY_PORT: "0",
+      AMAAS_GATEWAY_HTTP_PORT: "0",
+      AMAAS_LOG_LEVEL: "silent",
+      AMAAS_TRAINER_ADDRESS: nowhere,
+      ...settings,
+    };
     const service = new GatewayService(readGatewayConfig(new Settings(env)));
-    const { port } = await service.start();
-    return new Harness(service, port);
+    const { port, httpPort } = await service.start();
+    return new Harness(service, port, httpPort);
   }
 
   async stop(): Promise<void> {

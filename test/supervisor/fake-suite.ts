@@ -54,6 +54,7 @@ export class FakeSuite {
       AMAAS_TRAINER_PORT: "0",
       AMAAS_INFERENCE_PORT: "0",
       AMAAS_GATEWAY_PORT: "0",
+      AMAAS_GATEWAY_HTTP_PORT: "0",
       ...env,
     });
   }

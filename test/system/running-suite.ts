@@ -52,6 +52,7 @@ export class RunningSuite {
       AMAAS_INFERENCE_PORT: "0",
       AMAAS_INFERENCE_METRICS_PORT: "0",
       AMAAS_GATEWAY_PORT: "0",
+      AMAAS_GATEWAY_HTTP_PORT: "0",
     };
     this.#process = spawn(process.execPath, [program], {
       env: { PATH, AMAAS_REDIS_SERVER, AMAAS_DATA_DIR: this.#folder, ...ports, ...env },

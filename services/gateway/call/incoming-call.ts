@@ -1,9 +1,8 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import { ServiceError } from "../../../lib/errors.ts";
 import { requestIdKey, requestIdOfText } from "../../../lib/rpc/call-context.ts";
 import type { Call } from "./call.ts";
-import { type CallEnd, endOfThrown } from "./call-end.ts";
-import { timeoutMsOf } from "./timeout.ts";
+import type { CallEnd } from "./call-end.ts";
+import { cancelledEnd, Patience } from "./patience.ts";
 import { withTraceParent } from "./trace-parent.ts";
 
 /** A call as gRPC over HTTP/2 carries it. */
@@ -11,16 +10,11 @@ export class IncomingCall implements Call {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly requestId: string;
-  readonly arrivedMs = performance.now();
   readonly stream: ServerHttp2Stream;
-  #deadlineMs = Infinity;
-  #isAsked = false;
-  #timer: NodeJS.Timeout | undefined;
-  #over: CallEnd | undefined;
+  readonly #patience = new Patience();
   #hasBegun = false;
   #isEnded = false;
   #trailers: OutgoingHttpHeaders | undefined;
-  readonly #overListeners = new Set<(why: CallEnd) => void>();
   #whenDrained: (() => void) | undefined;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
@@ -30,19 +24,20 @@ export class IncomingCall implements Call {
     this.requestId = requestIdOfText(headers[requestIdKey]);
     // What goes wrong with it ends in its close.
     stream.on("error", () => undefined);
-    stream.on("close", () => {
-      clearTimeout(this.#timer);
-      if (!this.#isEnded) this.#finish(endOfThrown(cancelled()));
-    });
+    stream.on("close", () => this.#patience.giveUp(cancelledEnd()));
     stream.on("drain", () => this.#whenDrained?.());
   }
 
+  get arrivedMs(): number {
+    return this.#patience.arrivedMs;
+  }
+
   get deadlineMs(): number {
-    return this.#deadlineMs;
+    return this.#patience.deadlineMs;
   }
 
   get over(): CallEnd | undefined {
-    return this.#over;
+    return this.#patience.over;
   }
 
   /**
@@ -50,39 +45,20 @@ export class IncomingCall implements Call {
    * DEADLINE_EXCEEDED where it is too late already.
    */
   begin(presetMs = Infinity): void {
-    const askedMs = timeoutMsOf(this.headers["grpc-timeout"]);
-    if (askedMs <= 0) {
-      throw new ServiceError("DEADLINE_EXCEEDED", "the deadline had already passed when the call arrived");
-    }
-    this.#isAsked = askedMs < Infinity;
-    if (this.#isAsked) this.#hold(askedMs, "the deadline has passed");
-    else if (presetMs < Infinity) this.presetTimeout(presetMs);
+    this.#patience.begin(this.headers["grpc-timeout"], presetMs);
   }
 
   presetTimeout(ms: number): void {
-    if (this.#isAsked || this.#isEnded) return;
-    const text = `the call has no deadline, and was not answered within the default of ${ms} ms`;
-    this.#hold(ms + this.arrivedMs - performance.now(), text);
-  }
-
-  #hold(ms: number, text: string): void {
-    clearTimeout(this.#timer);
-    this.#deadlineMs = Date.now() + ms;
-    this.#timer = setTimeout(
-      () => this.#finish(endOfThrown(new ServiceError("DEADLINE_EXCEEDED", text))),
-      Math.min(Math.ceil(ms), timerMsMax),
-    );
+    this.#patience.preset(ms);
   }
 
   onOver(listener: (why: CallEnd) => void): () => void {
-    if (this.#over !== undefined) listener(this.#over);
-    else this.#overListeners.add(listener);
-    return () => this.#overListeners.delete(listener);
+    return this.#patience.onOver(listener);
   }
 
   /** Ends what is under way for the call, since it is to end like that. */
   giveUp(end: CallEnd): void {
-    this.#finish(end);
+    this.#patience.giveUp(end);
   }
 
   respond(headers: OutgoingHttpHeaders): void {
@@ -103,8 +79,7 @@ export class IncomingCall implements Call {
   }
 
   end(end: CallEnd, headers?: OutgoingHttpHeaders): void {
-    clearTimeout(this.#timer);
-    this.#overListeners.clear();
+    this.#patience.end();
     if (this.#isEnded) return;
     this.#isEnded = true;
     if (this.stream.destroyed || this.stream.closed) return;
@@ -133,18 +108,6 @@ export class IncomingCall implements Call {
   get #isClosed(): boolean {
     return this.#isEnded || this.stream.destroyed || this.stream.closed;
   }
-
-  #finish(why: CallEnd): void {
-    if (this.#over !== undefined || this.#isEnded) return;
-    this.#over = why;
-    for (const listener of [...this.#overListeners]) listener(why);
-  }
 }
 
 const contentType = "application/grpc+proto";
-/** What `setTimeout` takes. */
-const timerMsMax = 2 ** 31 - 1;
-
-function cancelled(): ServiceError {
-  return new ServiceError("CANCELLED", "the caller cancelled the call");
-}

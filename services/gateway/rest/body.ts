@@ -1,0 +1,82 @@
+import type { IncomingMessage } from "node:http";
+import { promisify } from "node:util";
+import { gunzip, inflate } from "node:zlib";
+import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import { CallOver } from "../call/call-end.ts";
+import { cancelledEnd } from "../call/patience.ts";
+
+/** What bodies may hold. */
+export interface BodyBounds {
+  /** Of one, in bytes, also when it is expanded. */
+  readonly bytesMax: number;
+  /** How long none of a body may come, in milliseconds. */
+  readonly idleMs: number;
+  /** How long one may take to come, in milliseconds. */
+  readonly msMax: number;
+}
+
+/**
+ * Reads the body of a request, expanded. Rejects with REQUEST_TOO_LARGE, with REQUEST_INVALID where it cannot be expanded, with
+ * REQUEST_TIMEOUT where it comes too slowly, and with `CallOver` where its caller goes away.
+ */
+export async function readBody(request: IncomingMessage, bounds: BodyBounds): Promise<Buffer> {
+  const encoding = request.headers["content-encoding"] ?? "identity";
+  const expand = expanders.get(encoding);
+  if (expand === undefined) {
+    const known = [...expanders.keys()].join(", ");
+    throw new ServiceError(
+      "REQUEST_INVALID",
+      `content-encoding is ${JSON.stringify(encoding)}; needed: one of ${known}`,
+    );
+  }
+  const bytes = await received(request, bounds);
+  try {
+    return bytes.length === 0 ? bytes : await expand(bytes, { maxOutputLength: bounds.bytesMax });
+  } catch (failure) {
+    if ((failure as { readonly code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(bounds.bytesMax);
+    throw new ServiceError("REQUEST_INVALID", `the body cannot be decompressed: ${messageOf(failure)}`);
+  }
+}
+
+function received(request: IncomingMessage, { bytesMax, idleMs, msMax }: BodyBounds): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const announced = Number(request.headers["content-length"] ?? 0);
+    if (announced > bytesMax) throw tooLarge(bytesMax);
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const settle = (finish: () => void) => {
+      clearTimeout(idle);
+      clearTimeout(whole);
+      request.off("data", take).off("end", end).off("close", close).pause();
+      finish();
+    };
+    const slow = () => settle(() => reject(tooSlow(length)));
+    const idle = setTimeout(slow, idleMs);
+    const whole = setTimeout(slow, msMax);
+    const take = (chunk: Buffer) => {
+      idle.refresh();
+      length += chunk.length;
+      chunks.push(chunk);
+      if (length > bytesMax) settle(() => reject(tooLarge(bytesMax)));
+    };
+    const end = () => settle(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
+    const close = () => settle(() => reject(new CallOver(cancelledEnd())));
+    request.on("data", take).on("end", end).on("close", close);
+  });
+}
+
+function tooLarge(bytesMax: number): ServiceError {
+  return new ServiceError("REQUEST_TOO_LARGE", `the body has more than ${bytesMax} bytes; needed: at most so many`);
+}
+
+function tooSlow(length: number): ServiceError {
+  return new ServiceError("REQUEST_TIMEOUT", `the body did not come in time; seen: ${length} bytes of it`);
+}
+
+type Expand = (bytes: Buffer, options: { readonly maxOutputLength: number }) => Promise<Buffer>;
+
+const expanders: ReadonlyMap<string, Expand> = new Map<string, Expand>([
+  ["identity", async (bytes) => bytes],
+  ["gzip", promisify(gunzip)],
+  ["deflate", promisify(inflate)],
+]);

@@ -1,0 +1,29 @@
+import type { IncomingHttpHeaders } from "node:http2";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { withTraceParent } from "../call/trace-parent.ts";
+import { callHeadersOf } from "./http-headers.ts";
+
+/** Who has sent a request by HTTP. */
+export interface Caller {
+  /** As gRPC would have them. */
+  readonly headers: IncomingHttpHeaders;
+  readonly requestId: string;
+  /** Calls back when the caller goes away before the answer is out; the answer takes the listener back. */
+  readonly onGone: (listener: () => void) => () => void;
+}
+
+/** The caller of a request; throws REQUEST_INVALID for headers that no call can carry. */
+export function callerOf(request: FastifyRequest, { raw }: FastifyReply): Caller {
+  return {
+    headers: withTraceParent(callHeadersOf(request.headers)),
+    requestId: request.id,
+    onGone: (listener) => {
+      const leave = () => {
+        if (!raw.writableFinished) listener();
+      };
+      if (raw.closed) leave();
+      else raw.once("close", leave);
+      return () => raw.off("close", leave);
+    },
+  };
+}

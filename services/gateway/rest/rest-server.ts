@@ -1,0 +1,122 @@
+import type { Server } from "node:http";
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import type { Log } from "../../../lib/log.ts";
+import { requestIdKey, requestIdOfText } from "../../../lib/rpc/call-context.ts";
+import { CallOver, endOfThrown } from "../call/call-end.ts";
+import { unknownPath } from "./bound-request.ts";
+import { checkOrigin } from "./origins.ts";
+import { sendFault } from "./reply.ts";
+
+/** How the server listens. */
+export interface RestServerConfig {
+  /** Host name or IP address to listen on. */
+  readonly host: string;
+  readonly http: {
+    /** TCP port; 0 lets the system choose. */
+    readonly port: number;
+    /** Connections at the same time; more are closed at once. */
+    readonly connectionsMax: number;
+    /** The origins whose pages may call. */
+    readonly origins: readonly string[];
+  };
+  /** How long accepted requests may go on after `stop`, in milliseconds. */
+  readonly drainTimeoutMs: number;
+}
+
+/** Answers a request; what it throws is answered as a fault. */
+export type RestHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+
+/** A path, or a pattern of them, with the methods that are handled there. */
+export interface RestRoute {
+  readonly methods: readonly string[];
+  /** As Fastify has it. */
+  readonly url: string;
+  readonly handle: RestHandler;
+}
+
+/** HTTP/1.1 on a port of its own. */
+export class RestServer {
+  readonly #config: RestServerConfig;
+  readonly #log: Log;
+  readonly #app: FastifyInstance<Server>;
+
+  constructor(config: RestServerConfig, log: Log, routes: readonly RestRoute[]) {
+    this.#config = config;
+    this.#log = log;
+    this.#app = fastify<Server>({
+      http: { headersTimeout: headersMsMax, requestTimeout: 0, connectionsCheckingInterval: checkMs, maxHeaderSize },
+      keepAliveTimeout: keepAliveMs,
+      genReqId: (request) => requestIdOfText(request.headers[requestIdKey]),
+      // Accepted requests are answered, on connections that close afterwards.
+      return503OnClosing: false,
+      exposeHeadRoutes: false,
+      routerOptions: { maxParamLength: 1024 },
+      frameworkErrors: (_, request, reply) => void this.#fail(request, reply, unknownPath(request)),
+      clientErrorHandler: (_, socket) => {
+        if (socket.writable) socket.end(malformedReply);
+      },
+    });
+    this.#app.server.maxConnections = config.http.connectionsMax;
+    this.#setUp(routes);
+  }
+
+  #setUp(routes: readonly RestRoute[]): void {
+    const app = this.#app;
+    // Bodies are read by whoever answers, who knows their bounds.
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser("*", (_request, _payload, done) => done(null));
+    app.addHook("onRequest", async (request, reply) => {
+      reply.header(requestIdKey, request.id);
+      return checkOrigin(this.#config.http.origins, request, reply) ? reply.send() : undefined;
+    });
+    app.setErrorHandler((failure, request, reply) => this.#fail(request, reply, failure));
+    app.setNotFoundHandler((request, reply) => this.#fail(request, reply, unknownPath(request)));
+    for (const { methods, url, handle } of routes) {
+      app.route({
+        method: [...methods],
+        url,
+        handler: async (request, reply) => {
+          await handle(request, reply);
+          return reply;
+        },
+      });
+    }
+  }
+
+  async #fail(request: FastifyRequest, reply: FastifyReply, failure: unknown): Promise<void> {
+    const isForeseen =
+      failure instanceof CallOver || (failure instanceof ServiceError && failure.reason !== "INTERNAL");
+    if (!isForeseen) {
+      this.#log.error(
+        { requestId: request.id, method: `${request.method} ${request.routeOptions.url}`, error: failure },
+        "request broke",
+      );
+    }
+    await sendFault(request, reply, endOfThrown(failure));
+  }
+
+  /** Listens; answers the port. */
+  async start(): Promise<number> {
+    const { host, http } = this.#config;
+    await this.#app.listen({ host: host.replace(/^\[|\]$/g, ""), port: http.port }).catch((cause: unknown) => {
+      throw new Error(`cannot listen on ${host}:${http.port} for HTTP: ${messageOf(cause)}`, { cause });
+    });
+    const address = this.#app.server.address();
+    return typeof address === "object" && address !== null ? address.port : http.port;
+  }
+
+  /** Finishes accepted requests within the drain time, then closes by force what is left. */
+  async stop(): Promise<void> {
+    const timer = setTimeout(() => this.#app.server.closeAllConnections(), this.#config.drainTimeoutMs);
+    await this.#app.close();
+    clearTimeout(timer);
+  }
+}
+
+/** A caller that sends its headers more slowly than that is not served. */
+const headersMsMax = 10_000;
+const checkMs = 1000;
+const keepAliveMs = 60_000;
+const maxHeaderSize = 16 * 1024;
+const malformedReply = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";

@@ -1,0 +1,42 @@
+import { suiteVersion } from "../../../lib/suite-version.ts";
+import type { RequestBounds } from "./bound-request.ts";
+import { restRoot } from "./contracts.ts";
+import { BindingTable, bindingsOf } from "./http-bindings.ts";
+import { openApi } from "./openapi.ts";
+import { sendReply } from "./reply.ts";
+import { RestCalls, type RestCallsConfig, type RestCallsParts } from "./rest-calls.ts";
+import { RestServer, type RestServerConfig } from "./rest-server.ts";
+import { answerTranscoded } from "./transcoded-routes.ts";
+
+/** What HTTP/JSON is told. */
+export interface RestConfig extends RestServerConfig, RestCallsConfig {
+  readonly http: RestServerConfig["http"] & { readonly jsonBytesMax: number };
+}
+
+/** The server of HTTP/JSON, with all that it answers. */
+export function restServer(config: RestConfig, parts: RestCallsParts): RestServer {
+  const calls = new RestCalls(config, parts);
+  const bounds: RequestBounds = {
+    body: { bytesMax: config.messageBytesMax, idleMs: bodyIdleMs, msMax: bodyMsMax },
+    jsonBytesMax: config.http.jsonBytesMax,
+  };
+  const bindings = parts.passed.flatMap(({ service }) => bindingsOf(restRoot().lookupService(service)));
+  const table = new BindingTable(bindings);
+  const document = JSON.stringify(openApi(bindings, suiteVersion()));
+  return new RestServer(config, parts.log, [
+    {
+      methods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+      url: "/v1/*",
+      handle: (request, reply) => answerTranscoded({ calls, table, bounds }, request, reply),
+    },
+    {
+      methods: ["GET"],
+      url: "/openapi.json",
+      handle: (request, reply) => sendReply(request, reply, { contentType: "application/json", body: document }),
+    },
+  ]);
+}
+
+/** A body that comes more slowly than that is not waited for. */
+const bodyIdleMs = 10_000;
+const bodyMsMax = 300_000;
