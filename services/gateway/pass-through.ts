@@ -1,9 +1,10 @@
 import type { OutgoingHttpHeaders } from "node:http2";
+import { ServiceError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import { type ServiceName, serviceDefinition } from "../../lib/rpc/protos.ts";
 import type { RpcServer } from "../../lib/rpc/server.ts";
 import type { Call } from "./call/call.ts";
-import type { CallEnd } from "./call/call-end.ts";
+import { type CallEnd, endOfThrown } from "./call/call-end.ts";
 import { endOfStep, logCall } from "./call/call-log.ts";
 import { IncomingCall } from "./call/incoming-call.ts";
 import type { CallLimit } from "./call-limit.ts";
@@ -33,36 +34,50 @@ export interface PassThroughParts {
 /** Makes a server forward every method of a service, whatever its form, as bytes in both directions. */
 export function passThrough(parts: PassThroughParts, passed: PassedService): void {
   const { server } = parts;
-  for (const [name, { path }] of Object.entries(serviceDefinition(passed.service))) {
-    const draining = passed.endless.includes(name) ? server.draining : undefined;
-    server.handle(path, (stream, headers) => passCall(parts, passed, new IncomingCall(stream, headers), draining));
+  for (const { path } of Object.values(serviceDefinition(passed.service))) {
+    server.handle(path, (stream, headers) => passCall(parts, passed, new IncomingCall(stream, headers)));
   }
   server.describe(passed.service);
 }
 
-/** Carries a call to the service that answers it, in some way, and ends it; the answer is its end. */
+/** A call that can be ended from this side. */
+export interface PassedCall extends Call {
+  giveUp(end: CallEnd): void;
+}
+
+/**
+ * Carries a call to the service that answers it, in some way, and ends it; the answer is its end. Where its stream would go on for ever
+ * it ends when the gateway drains.
+ */
 export async function passOn(
-  limit: CallLimit,
-  { who, connection }: PassedService,
-  call: Call,
+  { limit, draining }: { readonly limit: CallLimit; readonly draining: AbortSignal },
+  { who, connection, endless }: PassedService,
+  call: PassedCall,
   carry: (connection: Connection, head: OutgoingHttpHeaders) => Promise<Exchanged>,
 ): Promise<CallEnd> {
-  const { end: last, headers } = await limit.during(() => carry(connection, headOf(call)));
-  const end = call.over === undefined ? explained(last, `${who} at ${connection.address}`) : last;
-  call.end(end, headers);
-  return end;
+  const isEndless = endless.includes(call.path.slice(call.path.lastIndexOf("/") + 1));
+  const drain = () => call.giveUp(endOfThrown(drainFault()));
+  if (isEndless) draining.addEventListener("abort", drain, { once: true });
+  if (isEndless && draining.aborted) drain();
+  try {
+    const { end: last, headers } = await limit.during(() => carry(connection, headOf(call)));
+    const end = call.over === undefined ? explained(last, `${who} at ${connection.address}`) : last;
+    call.end(end, headers);
+    return end;
+  } finally {
+    draining.removeEventListener("abort", drain);
+  }
 }
 
 async function passCall(
-  { limit, log }: PassThroughParts,
+  { server, limit, log }: PassThroughParts,
   passed: PassedService,
   call: IncomingCall,
-  draining: AbortSignal | undefined,
 ): Promise<void> {
   try {
     call.begin();
-    const end = await passOn(limit, passed, call, (connection, head) =>
-      forwardStream(connection, call, { head, own: {}, draining }),
+    const end = await passOn({ limit, draining: server.draining }, passed, call, (connection, head) =>
+      forwardStream(connection, call, { head, own: {} }),
     );
     logCall(log, call, end, false);
   } catch (thrown) {
@@ -70,4 +85,9 @@ async function passCall(
     call.end(end);
     logCall(log, call, end, false);
   }
+}
+
+/** The fault of a stream that is ended because this server stops. */
+function drainFault(): ServiceError {
+  return new ServiceError("DRAINING", "the gateway is shutting down; open the stream again", { retryDelayMs: 100 });
 }

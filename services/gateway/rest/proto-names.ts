@@ -38,7 +38,7 @@ export function isTextType(name: string): name is TextType {
 }
 
 /** The kinds of the scalars of a contract. */
-export const scalarKinds = {
+const scalarKinds = {
   double: "float",
   float: "float",
   int32: "int",

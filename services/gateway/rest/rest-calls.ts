@@ -1,15 +1,13 @@
 import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
-import { status } from "@grpc/grpc-js";
 import { assert, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { Answers } from "../answers.ts";
-import { type CallEnd, CallOver, endOfThrown } from "../call/call-end.ts";
+import { type CallEnd, CallOver, ok } from "../call/call-end.ts";
 import { endOfStep, logCall } from "../call/call-log.ts";
 import { framed } from "../call/messages.ts";
 import { cancelledEnd } from "../call/patience.ts";
 import type { CallLimit } from "../call-limit.ts";
 import { exchange } from "../forward/exchange.ts";
-import { drainFault } from "../forward/stream.ts";
 import { type PassedService, passOn } from "../pass-through.ts";
 import type { Caller } from "./caller.ts";
 import { RestCall } from "./rest-call.ts";
@@ -80,21 +78,12 @@ export class RestCalls {
     path: string,
     { send, onMessage, onBegin }: StreamOptions,
   ): Promise<OutgoingHttpHeaders> {
-    const { draining } = this.#parts;
     const call = this.#call(caller, path, onMessage);
     onBegin?.(call);
-    const drain = () => call.giveUp(endOfThrown(drainFault()));
-    const isEndless = this.#serviceOf(path).endless.includes(path.slice(path.lastIndexOf("/") + 1));
-    if (isEndless) draining.addEventListener("abort", drain, { once: true });
-    if (isEndless && draining.aborted) drain();
-    try {
-      return await this.#run(caller, call, false, async () => {
-        call.begin();
-        return { end: await this.#passOn(call, send) };
-      });
-    } finally {
-      draining.removeEventListener("abort", drain);
-    }
+    return this.#run(caller, call, false, async () => {
+      call.begin();
+      return { end: await this.#passOn(call, send) };
+    });
   }
 
   async #single(
@@ -134,12 +123,12 @@ export class RestCalls {
       forget();
     }
     logCall(log, call, end, isQuiet, node);
-    if (end.code !== status.OK) throw new CallOver(end);
+    if (end.code !== ok.code) throw new CallOver(end);
     return call.answerHeaders;
   }
 
   #passOn(call: RestCall, send: (stream: ClientHttp2Stream) => void): Promise<CallEnd> {
-    return passOn(this.#parts.limit, this.#serviceOf(call.path), call, (connection, head) =>
+    return passOn(this.#parts, this.#serviceOf(call.path), call, (connection, head) =>
       exchange(connection, call, { head, own: {}, send, isEager: true }),
     );
   }
