@@ -108,7 +108,9 @@ export class GatewayService implements Service {
     ];
     for (const each of passed) passThrough(parts, each);
     const { draining } = this.#server;
-    this.#rest = config.http.isOn ? restServer(config, { answers, passed, limit, draining, log }) : undefined;
+    this.#rest = config.http.isOn
+      ? restServer(config, { answers, passed, limit, draining, requestBytes, log })
+      : undefined;
     this.#server.implement<ControlServiceHandlers>("amaas.registry.v1.ControlService", {
       ConnectNode: refuse,
       WatchRoutes: refuse,

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { gunzip, inflate } from "node:zlib";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import type { HeldBytes } from "../admission/request-bytes.ts";
 import { CallOver } from "../call/call-end.ts";
 import { cancelledEnd } from "../call/patience.ts";
 
@@ -17,28 +18,30 @@ export interface BodyBounds {
 
 /**
  * Reads the body of a request, expanded. Rejects with REQUEST_TOO_LARGE, with REQUEST_INVALID where it cannot be expanded, with
- * REQUEST_TIMEOUT where it comes too slowly, and with `CallOver` where its caller goes away.
+ * REQUEST_TIMEOUT where it comes too slowly, with QUEUE_FULL where too many bytes are held already, and with `CallOver` where its
+ * caller goes away.
  */
-export async function readBody(request: IncomingMessage, bounds: BodyBounds): Promise<Buffer> {
+export async function readBody(request: IncomingMessage, bounds: BodyBounds, held: HeldBytes): Promise<Buffer> {
   const encoding = request.headers["content-encoding"] ?? "identity";
   const expand = expanders.get(encoding);
-  if (expand === undefined) {
-    const known = [...expanders.keys()].join(", ");
+  if (expand === undefined && encoding !== "identity") {
+    const known = ["identity", ...expanders.keys()].join(", ");
     throw new ServiceError(
       "REQUEST_INVALID",
       `content-encoding is ${JSON.stringify(encoding)}; needed: one of ${known}`,
     );
   }
-  const bytes = await received(request, bounds);
-  try {
-    return bytes.length === 0 ? bytes : await expand(bytes, { maxOutputLength: bounds.bytesMax });
-  } catch (failure) {
+  const bytes = await received(request, bounds, held);
+  if (expand === undefined || bytes.length === 0) return bytes;
+  const expanded = await expand(bytes, { maxOutputLength: bounds.bytesMax }).catch((failure: unknown) => {
     if ((failure as { readonly code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(bounds.bytesMax);
     throw new ServiceError("REQUEST_INVALID", `the body cannot be decompressed: ${messageOf(failure)}`);
-  }
+  });
+  held.add(expanded.length);
+  return expanded;
 }
 
-function received(request: IncomingMessage, { bytesMax, idleMs, msMax }: BodyBounds): Promise<Buffer> {
+function received(request: IncomingMessage, { bytesMax, idleMs, msMax }: BodyBounds, held: HeldBytes): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const announced = Number(request.headers["content-length"] ?? 0);
     if (announced > bytesMax) throw tooLarge(bytesMax);
@@ -57,7 +60,12 @@ function received(request: IncomingMessage, { bytesMax, idleMs, msMax }: BodyBou
       idle.refresh();
       length += chunk.length;
       chunks.push(chunk);
-      if (length > bytesMax) settle(() => reject(tooLarge(bytesMax)));
+      try {
+        if (length > bytesMax) throw tooLarge(bytesMax);
+        held.add(chunk.length);
+      } catch (refusal) {
+        settle(() => reject(refusal));
+      }
     };
     const end = () => settle(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
     const close = () => settle(() => reject(new CallOver(cancelledEnd())));
@@ -73,10 +81,7 @@ function tooSlow(length: number): ServiceError {
   return new ServiceError("REQUEST_TIMEOUT", `the body did not come in time; seen: ${length} bytes of it`);
 }
 
-type Expand = (bytes: Buffer, options: { readonly maxOutputLength: number }) => Promise<Buffer>;
-
-const expanders: ReadonlyMap<string, Expand> = new Map<string, Expand>([
-  ["identity", async (bytes) => bytes],
+const expanders = new Map([
   ["gzip", promisify(gunzip)],
   ["deflate", promisify(inflate)],
-]);
+] as const) as ReadonlyMap<string, (bytes: Buffer, options: { readonly maxOutputLength: number }) => Promise<Buffer>>;

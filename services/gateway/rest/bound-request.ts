@@ -1,16 +1,14 @@
-import type { FastifyReply, FastifyRequest } from "fastify";
 import type protobuf from "protobufjs";
 import { ServiceError } from "../../../lib/errors.ts";
 import { type BodyBounds, readBody } from "./body.ts";
 import type { BindingTable, BoundPath } from "./http-bindings.ts";
 import { jsonOfBytes } from "./json-body.ts";
 import { parsePath } from "./path-template.ts";
+import { type RestRequest, unknownPath } from "./rest-request.ts";
 import { requestOf } from "./transcode.ts";
 
 /** A request that a binding says, and the way back. */
-export interface BoundRequest extends BoundPath {
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
+export interface BoundRequest extends BoundPath, RestRequest {
   readonly query: readonly (readonly [string, string])[];
 }
 
@@ -22,13 +20,14 @@ export interface RequestBounds {
 }
 
 /** Finds the binding of a request; throws PATH_UNKNOWN, and METHOD_NOT_ALLOWED where its path has others. */
-export function boundRequest(table: BindingTable, request: FastifyRequest, reply: FastifyReply): BoundRequest {
+export function boundRequest(table: BindingTable, each: RestRequest): BoundRequest {
+  const { request, reply } = each;
   const [path = "", ...rest] = request.url.split("?");
   const parsed = parsePath(path);
   const all = parsed === undefined ? [] : table.match(parsed);
   const bound = all.find(({ binding }) => binding.httpMethod === request.method);
   if (bound !== undefined) {
-    return { ...bound, request, reply, query: [...new URLSearchParams(rest.join("?"))] };
+    return { ...bound, ...each, query: [...new URLSearchParams(rest.join("?"))] };
   }
   if (all.length === 0) throw unknownPath(request);
   const allowed = all.map(({ binding }) => binding.httpMethod).join(", ");
@@ -36,16 +35,10 @@ export function boundRequest(table: BindingTable, request: FastifyRequest, reply
   throw new ServiceError("METHOD_NOT_ALLOWED", `${path} has no ${request.method}; needed: one of ${allowed}`);
 }
 
-/** The fault of a request whose path nobody answers. */
-export function unknownPath({ method, url }: FastifyRequest): ServiceError {
-  const path = JSON.stringify(url.slice(0, 200));
-  return new ServiceError("PATH_UNKNOWN", `there is no ${method} ${path}; /openapi.json lists what there is`);
-}
-
 /** The message that a request says as a whole. */
 export async function messageOfRequest(each: BoundRequest, bounds: RequestBounds): Promise<Buffer> {
-  const { binding, request, query } = each;
-  const bytes = await readBody(request.raw, bounds.body);
+  const { binding, request, query, held } = each;
+  const bytes = await readBody(request.raw, bounds.body, held);
   const json = jsonOfBytes(bytes, bounds.jsonBytesMax, { isNonFiniteAllowed: false });
   return encodedMessage(binding.rpc.resolvedRequestType!, requestOf(each, query, json));
 }

@@ -3,10 +3,11 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import { requestIdKey, requestIdOfText } from "../../../lib/rpc/call-context.ts";
+import type { RequestBytes } from "../admission/request-bytes.ts";
 import { CallOver, endOfThrown } from "../call/call-end.ts";
-import { unknownPath } from "./bound-request.ts";
 import { checkOrigin } from "./origins.ts";
 import { sendFault } from "./reply.ts";
+import { type RestRequest, unknownPath } from "./rest-request.ts";
 
 /** How the server listens. */
 export interface RestServerConfig {
@@ -24,15 +25,19 @@ export interface RestServerConfig {
   readonly drainTimeoutMs: number;
 }
 
-/** Answers a request; what it throws is answered as a fault. */
-export type RestHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
-
 /** A path, or a pattern of them, with the methods that are handled there. */
 export interface RestRoute {
   readonly methods: readonly string[];
   /** As Fastify has it. */
   readonly url: string;
-  readonly handle: RestHandler;
+  /** Answers; what it throws is answered as a fault. */
+  readonly handle: (request: RestRequest) => Promise<void>;
+}
+
+/** What the server needs of the gateway. */
+export interface RestServerParts {
+  readonly requestBytes: RequestBytes;
+  readonly log: Log;
 }
 
 /** HTTP/1.1 on a port of its own. */
@@ -41,7 +46,7 @@ export class RestServer {
   readonly #log: Log;
   readonly #app: FastifyInstance<Server>;
 
-  constructor(config: RestServerConfig, log: Log, routes: readonly RestRoute[]) {
+  constructor(config: RestServerConfig, { log, requestBytes }: RestServerParts, routes: readonly RestRoute[]) {
     this.#config = config;
     this.#log = log;
     this.#app = fastify<Server>({
@@ -58,10 +63,10 @@ export class RestServer {
       },
     });
     this.#app.server.maxConnections = config.http.connectionsMax;
-    this.#setUp(routes);
+    this.#setUp(routes, requestBytes);
   }
 
-  #setUp(routes: readonly RestRoute[]): void {
+  #setUp(routes: readonly RestRoute[], requestBytes: RequestBytes): void {
     const app = this.#app;
     // Bodies are read by whoever answers, who knows their bounds.
     app.removeAllContentTypeParsers();
@@ -77,7 +82,12 @@ export class RestServer {
         method: [...methods],
         url,
         handler: async (request, reply) => {
-          await handle(request, reply);
+          const held = requestBytes.hold();
+          try {
+            await handle({ request, reply, held });
+          } finally {
+            held.release();
+          }
           return reply;
         },
       });

@@ -5,7 +5,7 @@ import { BindingTable, bindingsOf } from "./http-bindings.ts";
 import { openApi } from "./openapi.ts";
 import { sendReply } from "./reply.ts";
 import { RestCalls, type RestCallsConfig, type RestCallsParts } from "./rest-calls.ts";
-import { RestServer, type RestServerConfig } from "./rest-server.ts";
+import { RestServer, type RestServerConfig, type RestServerParts } from "./rest-server.ts";
 import { answerTranscoded } from "./transcoded-routes.ts";
 
 /** What HTTP/JSON is told. */
@@ -14,7 +14,7 @@ export interface RestConfig extends RestServerConfig, RestCallsConfig {
 }
 
 /** The server of HTTP/JSON, with all that it answers. */
-export function restServer(config: RestConfig, parts: RestCallsParts): RestServer {
+export function restServer(config: RestConfig, parts: RestCallsParts & RestServerParts): RestServer {
   const calls = new RestCalls(config, parts);
   const bounds: RequestBounds = {
     body: { bytesMax: config.messageBytesMax, idleMs: bodyIdleMs, msMax: bodyMsMax },
@@ -23,16 +23,16 @@ export function restServer(config: RestConfig, parts: RestCallsParts): RestServe
   const bindings = parts.passed.flatMap(({ service }) => bindingsOf(restRoot().lookupService(service)));
   const table = new BindingTable(bindings);
   const document = JSON.stringify(openApi(bindings, suiteVersion()));
-  return new RestServer(config, parts.log, [
+  return new RestServer(config, parts, [
     {
       methods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
       url: "/v1/*",
-      handle: (request, reply) => answerTranscoded({ calls, table, bounds }, request, reply),
+      handle: (request) => answerTranscoded({ calls, table, bounds }, request),
     },
     {
       methods: ["GET"],
       url: "/openapi.json",
-      handle: (request, reply) => sendReply(request, reply, { contentType: "application/json", body: document }),
+      handle: ({ request, reply }) => sendReply(request, reply, { contentType: "application/json", body: document }),
     },
   ]);
 }

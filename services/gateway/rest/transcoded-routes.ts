@@ -1,4 +1,3 @@
-import type { FastifyReply, FastifyRequest } from "fastify";
 import { type BoundRequest, boundRequest, messageOfRequest, type RequestBounds } from "./bound-request.ts";
 import { callerOf } from "./caller.ts";
 import type { BindingTable } from "./http-bindings.ts";
@@ -6,6 +5,7 @@ import { answerHeadersOf } from "./http-headers.ts";
 import { jsonOfMessage, protoStyle } from "./proto-json-write.ts";
 import { jsonReply, sendReply, type WholeReply } from "./reply.ts";
 import type { RestCalls } from "./rest-calls.ts";
+import type { RestRequest } from "./rest-request.ts";
 import { sendBytes } from "./sent-bytes.ts";
 import { resumed, sendEvents } from "./sent-events.ts";
 import { type CallForm, formOf } from "./transcode.ts";
@@ -19,12 +19,8 @@ export interface TranscodedParts {
 }
 
 /** Answers a request for one of the paths that the annotations of the contracts give. */
-export async function answerTranscoded(
-  parts: TranscodedParts,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<void> {
-  const bound = boundRequest(parts.table, request, reply);
+export async function answerTranscoded(parts: TranscodedParts, request: RestRequest): Promise<void> {
+  const bound = boundRequest(parts.table, request);
   await answers[formOf(bound.binding)](parts, bound);
 }
 
