@@ -22,6 +22,7 @@ export async function startGateway(place: Workplace, routes: readonly ModelRoute
       AMAAS_DATA_DIR: place.folder,
       AMAAS_GATEWAY_PORT: "0",
       AMAAS_GATEWAY_HTTP: "off",
+      AMAAS_GATEWAY_METRICS_PORT: "0",
       AMAAS_REGISTRY_ADDRESS: registry,
       AMAAS_LOG_LEVEL: "warn",
     },

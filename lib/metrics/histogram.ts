@@ -7,6 +7,11 @@ export interface Distribution {
   readonly sum: number;
 }
 
+/** Bounds of durations, in milliseconds: from 50 µs to 10 s, two or three per decade. */
+export const durationBoundsMs: readonly number[] = [
+  0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000,
+];
+
 /** Counts values by ranges: cheap enough for the path of every request. */
 export class Histogram implements Distribution {
   readonly bounds: readonly number[];

@@ -19,6 +19,11 @@ export function statusOf(thrown: unknown): StatusObject {
   return { code, details: shortened(fault.message, messageCharactersMax), metadata };
 }
 
+/** The name of a gRPC status; the number where it has none. */
+export function statusName(code: number): string {
+  return status[code] ?? String(code);
+}
+
 /** What a failed call to another service says. */
 export interface RemoteFault {
   /** The gRPC status. */

@@ -4,9 +4,10 @@ import type { RepositoryIndexRequest__Output as RepositoryIndexRequest } from ".
 import { decodeMessage } from "../../lib/rpc/protos.ts";
 import type { Admission } from "./admission/admission.ts";
 import type { Call } from "./call/call.ts";
-import { type CallEnd, ok } from "./call/call-end.ts";
+import { type CallEnd, codeOfThrown, ok } from "./call/call-end.ts";
 import { framed } from "./call/messages.ts";
 import type { CallLimit } from "./call-limit.ts";
+import type { ModelFigures } from "./figures/version-figures.ts";
 import type { ReplicaAnswer } from "./forward/attempts.ts";
 import type { Forwarder } from "./forward/forwarder.ts";
 import { outcomeOf } from "./forward/outcome.ts";
@@ -41,6 +42,7 @@ export interface AnswersParts {
   readonly limit: CallLimit;
   readonly limits: Limits;
   readonly admission: Admission;
+  readonly figures: ModelFigures;
   /** Whether the gateway still takes calls. */
   readonly isServing: () => boolean;
 }
@@ -89,11 +91,21 @@ export class Answers {
 
   /** The path of a request. */
   async #answer(message: MessageCall, layout: RefLayout): Promise<Outcome> {
-    const { router } = this.#parts;
+    const { router, figures } = this.#parts;
     const way = router.way(readModelRef(message.message, layout), message.call.headers);
-    const answer = await this.#forward(message, way, layout === inferRequest);
-    way.ended?.(answer.node, answer.end.code === status.OK);
-    return this.#finish(message, way.route, answer);
+    const isInference = layout === inferRequest;
+    try {
+      const answer = await this.#forward(message, way, isInference);
+      way.ended?.(answer.node, answer.end.code === status.OK);
+      const outcome = this.#finish(message, way.route, answer);
+      const { code } = outcome.end;
+      const isAnswered = isInference && code === status.OK;
+      figures.ended(way.route, code, isAnswered ? performance.now() - message.call.arrivedMs : undefined);
+      return outcome;
+    } catch (thrown) {
+      figures.ended(way.route, codeOfThrown(thrown), undefined);
+      throw thrown;
+    }
   }
 
   /** A version that exists and is nowhere ready, or only on nodes that are lost, is an answer, not an error. */

@@ -9,6 +9,11 @@ export class CallLimit {
     this.#callsMax = callsMax;
   }
 
+  /** Those that are forwarded now. */
+  get calls(): number {
+    return this.#calls;
+  }
+
   /** Counts one call in while `forward` is not settled; rejects with QUEUE_FULL at the bound. */
   async during<Result>(forward: () => Promise<Result>): Promise<Result> {
     if (this.#calls >= this.#callsMax) {
@@ -16,7 +21,7 @@ export class CallLimit {
         "QUEUE_FULL",
         `the gateway already forwards ${this.#calls} calls, its limit; retry later`,
         {
-          metadata: { callsMax: String(this.#callsMax) },
+          metadata: { limit: "calls", callsMax: String(this.#callsMax) },
           retryDelayMs: 200,
         },
       );

@@ -6,6 +6,8 @@ import type { SequenceTableBounds } from "./sequence-table.ts";
 /** The gateway's settings; its README says what each is for. */
 export interface GatewayConfig extends ServiceConfig {
   readonly port: number;
+  /** Where metrics are served, by HTTP. */
+  readonly metricsPort: number;
   readonly registryAddress: string;
   readonly trainerAddress: string;
   /** The name in ServerMetadata: some clients insist on another server's. */
@@ -60,6 +62,7 @@ export function readGatewayConfig(settings: Settings): GatewayConfig {
   return {
     ...service,
     port: settings.port("AMAAS_GATEWAY_PORT", 8001),
+    metricsPort: settings.port("AMAAS_GATEWAY_METRICS_PORT", 8002),
     registryAddress: settings.address("AMAAS_REGISTRY_ADDRESS", "127.0.0.1:8101"),
     trainerAddress: settings.address("AMAAS_TRAINER_ADDRESS", "127.0.0.1:8201"),
     serverName: readServerName(settings),

@@ -6,6 +6,7 @@ import { endOfStep, logCall } from "./call/call-log.ts";
 import { IncomingCall } from "./call/incoming-call.ts";
 import { onlyMessage, payloadOf } from "./call/messages.ts";
 import type { CallLimit } from "./call-limit.ts";
+import type { CallFigures } from "./figures/call-figures.ts";
 import type { Connections } from "./forward/connections.ts";
 import type { Forwarder } from "./forward/forwarder.ts";
 import type { Limits } from "./limits/limits.ts";
@@ -23,6 +24,7 @@ export interface ListenerParts {
   readonly limit: CallLimit;
   readonly requestBytes: RequestBytes;
   readonly limits: Limits;
+  readonly calls: CallFigures;
   readonly log: Log;
 }
 
@@ -61,15 +63,18 @@ export class Listener {
 
   /** The life of every call. */
   #serve(name: string, answer: (call: IncomingCall) => Promise<Outcome>): void {
-    const { server, log } = this.#parts;
+    const { server, calls, log } = this.#parts;
     server.handle(`/${service}/${name}`, async (stream, headers) => {
       const call = new IncomingCall(stream, headers);
       try {
         const { end, node } = await answer(call);
+        calls.ended(call.path, end.code);
         logCall(log, call, end, true, node);
       } catch (thrown) {
         const end = endOfStep(log, call, thrown);
         call.end(end);
+        calls.refused(thrown);
+        calls.ended(call.path, end.code);
         logCall(log, call, end, true);
       }
     });

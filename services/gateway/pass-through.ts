@@ -8,6 +8,7 @@ import { type CallEnd, endOfThrown } from "./call/call-end.ts";
 import { endOfStep, logCall } from "./call/call-log.ts";
 import { IncomingCall } from "./call/incoming-call.ts";
 import type { CallLimit } from "./call-limit.ts";
+import type { CallFigures } from "./figures/call-figures.ts";
 import { headOf } from "./forward/call-head.ts";
 import type { Connection } from "./forward/connection.ts";
 import type { Exchanged } from "./forward/exchange.ts";
@@ -28,6 +29,7 @@ export interface PassedService {
 export interface PassThroughParts {
   readonly server: RpcServer;
   readonly limit: CallLimit;
+  readonly calls: CallFigures;
   readonly log: Log;
 }
 
@@ -70,7 +72,7 @@ export async function passOn(
 }
 
 async function passCall(
-  { server, limit, log }: PassThroughParts,
+  { server, limit, calls, log }: PassThroughParts,
   passed: PassedService,
   call: IncomingCall,
 ): Promise<void> {
@@ -79,10 +81,13 @@ async function passCall(
     const end = await passOn({ limit, draining: server.draining }, passed, call, (connection, head) =>
       forwardStream(connection, call, { head, own: {} }),
     );
+    calls.ended(call.path, end.code);
     logCall(log, call, end, false);
   } catch (thrown) {
     const end = endOfStep(log, call, thrown);
     call.end(end);
+    calls.refused(thrown);
+    calls.ended(call.path, end.code);
     logCall(log, call, end, false);
   }
 }

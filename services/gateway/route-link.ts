@@ -27,10 +27,16 @@ export class RouteLink {
   #running: Promise<void> = Promise.resolve();
   /** Whether the registry has said what cannot be, so that the next stream has to begin with a snapshot. */
   #isConfused = false;
+  #isConnected = false;
   #wake = () => {};
 
   constructor(parts: RouteLinkParts) {
     this.#parts = parts;
+  }
+
+  /** Whether the stream is open and has begun. */
+  get isConnected(): boolean {
+    return this.#isConnected;
   }
 
   start(): void {
@@ -58,6 +64,7 @@ export class RouteLink {
         if (failures === 0) log.warn(fields, "registry lost; routing goes on with the last table");
         else log.debug(fields, "registry still lost");
       }
+      this.#isConnected = false;
       await this.#pause(failures);
     }
   }
@@ -84,6 +91,7 @@ export class RouteLink {
       routes.apply(step, position);
       if (isFirst) {
         this.#isConfused = false;
+        this.#isConnected = true;
         onFirst();
         log.info({ ...position, step: step.kind }, "registry connected");
       }

@@ -6,6 +6,7 @@ export class Routes {
   readonly #settle: (placed: PlacedTable) => Promise<void>;
   readonly #clock: Clock;
   #placed: PlacedTable | undefined;
+  #changedMs = 0;
   #cancelTimer: (() => void) | undefined;
   #settling: Promise<void> = Promise.resolve();
 
@@ -25,17 +26,27 @@ export class Routes {
     return this.#placed?.position;
   }
 
+  /** How long the table is as it is, or was told to be still so, in milliseconds; undefined as the table is. */
+  get ageMs(): number | undefined {
+    return this.#placed && this.#clock.monotonicMs() - this.#changedMs;
+  }
+
   /** Begins with a table from an earlier life. */
   restore(placed: PlacedTable): void {
-    this.#placed = placed;
+    this.#place(placed);
   }
 
   /** Moves on by one step, which has the position; the next request sees it. */
   apply(step: RouteStep, position: RoutePosition): void {
     const table = applied(this.#placed?.table, step);
     if (table === undefined) return;
-    this.#placed = { table, position };
+    this.#place({ table, position });
     this.#cancelTimer ??= this.#clock.after(settleDelayMs, () => this.#settleNow());
+  }
+
+  #place(placed: PlacedTable): void {
+    this.#placed = placed;
+    this.#changedMs = this.#clock.monotonicMs();
   }
 
   /** Settles what is not settled yet. */

@@ -7,6 +7,7 @@ import type {
   ControlServiceHandlers,
 } from "../../lib/gen/amaas/registry/v1/ControlService.ts";
 import { createLog, type Log } from "../../lib/log.ts";
+import { MetricsServer } from "../../lib/metrics/metrics-server.ts";
 import type { Service } from "../../lib/process.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
@@ -18,6 +19,9 @@ import { Answers } from "./answers.ts";
 import { Balancer } from "./balance/balancer.ts";
 import { CallLimit } from "./call-limit.ts";
 import type { GatewayConfig } from "./config.ts";
+import { CallFigures } from "./figures/call-figures.ts";
+import { describeGateway } from "./figures/describe-gateway.ts";
+import { ModelFigures } from "./figures/version-figures.ts";
 import { Connection } from "./forward/connection.ts";
 import { Connections } from "./forward/connections.ts";
 import { Forwarder } from "./forward/forwarder.ts";
@@ -48,6 +52,7 @@ export class GatewayService implements Service {
   readonly #nodes: Connections;
   readonly #registry: Connection;
   readonly #trainer: Connection;
+  readonly #metrics: MetricsServer;
   readonly #shareStore: RedisShareStore | undefined;
   /** Undefined where it is switched off. */
   readonly #rest: RestServer | undefined;
@@ -65,6 +70,8 @@ export class GatewayService implements Service {
     this.#registry = new Connection(config.registryAddress, config);
     this.#trainer = new Connection(config.trainerAddress, config);
     this.#file = new RouteFile(join(config.dataDir, "gateway"), log);
+    const calls = new CallFigures();
+    const models = new ModelFigures();
     const admission = new Admission(config, clock);
     const balancer = new Balancer(config.balance, { node: (address) => this.#nodes.known(address), clock, random });
     this.#shareStore = config.redisUrl === "" ? undefined : new RedisShareStore({ ...config, leaseMs }, clock, log);
@@ -72,11 +79,15 @@ export class GatewayService implements Service {
     const limits = new Limits({ principalsMax: config.principalsMax, shared, clock });
     const forwarder = new Forwarder(config, {
       nodes: this.#nodes,
-      onAttempt: (route, attempt) => balancer.note(route, attempt.node, outcomeOf(attempt), attempt.ms),
+      onAttempt: (route, attempt) => {
+        const outcome = outcomeOf(attempt);
+        balancer.note(route, attempt.node, outcome, attempt.ms);
+        models.attempted(route, attempt.kind, outcome);
+      },
       clock,
     });
     this.#routes = new Routes(async (placed) => {
-      for (const part of [forwarder, balancer, admission, limits]) part.retain(placed.table.models);
+      for (const part of [forwarder, balancer, admission, limits, models]) part.retain(placed.table.models);
       await this.#closeUnused(placed.table);
       await this.#file.write(placed);
     }, clock);
@@ -87,9 +98,9 @@ export class GatewayService implements Service {
     const router = new Router({ routes: this.#routes, nodes: this.#nodes, sequences, balancer, random });
     const answers = new Answers(
       { serverName: config.serverName, serverVersion: suiteVersion() },
-      { router, forwarder, limit, limits, admission, isServing: () => this.#isServing },
+      { router, forwarder, limit, limits, admission, figures: models, isServing: () => this.#isServing },
     );
-    const parts = { server: this.#server, limit, log };
+    const parts = { server: this.#server, limit, calls, log };
     const requestBytes = new RequestBytes(config.requestBytesMax);
     new Listener(config, { ...parts, requestBytes, limits, answers, router, forwarder, nodes: this.#nodes }).serve();
     const passed: readonly PassedService[] = [
@@ -109,8 +120,13 @@ export class GatewayService implements Service {
     for (const each of passed) passThrough(parts, each);
     const { draining } = this.#server;
     this.#rest = config.http.isOn
-      ? restServer(config, { answers, passed, limit, draining, requestBytes, log })
+      ? restServer(config, { answers, passed, limit, draining, requestBytes, calls, log })
       : undefined;
+    const [nodes, routes, link] = [this.#nodes, this.#routes, this.#link];
+    const figures = { calls, models, limit, requestBytes, admission, balancer, nodes, routes, link };
+    this.#metrics = new MetricsServer({ host: config.host, port: config.metricsPort }, log, (metrics) =>
+      describeGateway(metrics, figures),
+    );
     this.#server.implement<ControlServiceHandlers>("amaas.registry.v1.ControlService", {
       ConnectNode: refuse,
       WatchRoutes: refuse,
@@ -126,13 +142,22 @@ export class GatewayService implements Service {
   async start(): Promise<{ readonly port: number; readonly httpPort?: number }> {
     const placed = await this.#file.read();
     if (placed !== undefined) this.#routes.restore(placed);
+    await this.#metrics.start();
     const port = await this.#server.start();
     this.#started = true;
     this.#shareStore?.start();
     const httpPort = await this.#rest?.start();
     this.#link.start();
-    this.#log.info({ port, httpPort, models: placed?.table.models.size }, "gateway listening");
+    this.#log.info(
+      { port, httpPort, metricsPort: this.metricsPort, models: placed?.table.models.size },
+      "gateway listening",
+    );
     return httpPort === undefined ? { port } : { port, httpPort };
+  }
+
+  /** Where metrics are served once it has started. */
+  get metricsPort(): number {
+    return this.#metrics.port;
   }
 
   /** Closes the connections to nodes that no route names any longer. */
@@ -152,6 +177,7 @@ export class GatewayService implements Service {
         for (const client of [this.#control, this.#nodes, this.#registry, this.#trainer, this.#shareStore])
           client?.close();
       },
+      metrics: () => this.#metrics.stop(),
     };
     await runStopSteps(Object.entries(steps), { msMax: stopMsMaxOf(this.#config), log: this.#log });
   }

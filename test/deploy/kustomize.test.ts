@@ -7,6 +7,7 @@ import { Service } from "kubernetes-models/v1";
 import { parse, parseAllDocuments } from "yaml";
 import { Settings } from "../../lib/env.ts";
 import { mallocSettings } from "../../lib/malloc-settings.ts";
+import { readGatewayConfig } from "../../services/gateway/config.ts";
 import { readInferenceConfig } from "../../services/inference/config.ts";
 import { portSettings, serviceNames } from "../../supervisor/config.ts";
 import { type Manifest, manifestsOf, podOf, type Tree, yamlOf } from "./manifests.ts";
@@ -62,19 +63,22 @@ describe("the Kubernetes manifests", () => {
     }
   });
 
-  it("let Prometheus find the metrics of each node, by annotation or by service, on their port", () => {
-    const { spec } = workloadOf("inference");
-    const { metricsPort } = readInferenceConfig(new Settings({}));
-    expect(containerOf(workloadOf("inference")).ports[1]).to.deep.equal({
-      name: "metrics",
-      containerPort: metricsPort,
-    });
-    expect(serviceOf("inference").spec.ports[1]).to.include({ port: metricsPort, targetPort: "metrics" });
-    expect(spec.template.metadata.annotations).to.deep.equal({
-      "prometheus.io/scrape": "true",
-      "prometheus.io/port": String(metricsPort),
-      "prometheus.io/path": "/metrics",
-    });
+  it("let Prometheus find the metrics of nodes and gateways, by annotation or by service, on their port", () => {
+    for (const [name, read] of [
+      ["inference", readInferenceConfig],
+      ["gateway", readGatewayConfig],
+    ] as const) {
+      const { spec } = workloadOf(name);
+      const { metricsPort } = read(new Settings({}));
+      const port = { name: "metrics", containerPort: metricsPort };
+      expect(containerOf(workloadOf(name)).ports[1], name).to.deep.equal(port);
+      expect(serviceOf(name).spec.ports[1], name).to.include({ port: metricsPort, targetPort: "metrics" });
+      expect(spec.template.metadata.annotations, name).to.deep.equal({
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": String(metricsPort),
+        "prometheus.io/path": "/metrics",
+      });
+    }
   });
 
   it("select the pods that they mean", () => {

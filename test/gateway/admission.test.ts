@@ -24,7 +24,12 @@ describe("admission", () => {
       refusal = thrown;
     }
     expect(refusal).to.be.instanceOf(ServiceError).and.include({ status: "RESOURCE_EXHAUSTED", retryDelayMs: 50 });
-    expect((refusal as ServiceError).metadata).to.deep.equal({ model: "slow", version: "1", concurrencyMax: "20" });
+    expect((refusal as ServiceError).metadata).to.deep.equal({
+      limit: "concurrency",
+      model: "slow",
+      version: "1",
+      concurrencyMax: "20",
+    });
     for (let time = 0; time < 2; time++) leaves[0]!("answered");
     admission.admit(routeTo("slow"));
     expect(() => admission.admit(routeTo("slow"))).to.throw("20 calls under way");

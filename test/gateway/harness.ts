@@ -34,6 +34,7 @@ export class Harness {
     const env = {
       AMAAS_GATEWAY_PORT: "0",
       AMAAS_GATEWAY_HTTP_PORT: "0",
+      AMAAS_GATEWAY_METRICS_PORT: "0",
       AMAAS_LOG_LEVEL: "silent",
       AMAAS_TRAINER_ADDRESS: nowhere,
       ...settings,
@@ -41,6 +42,11 @@ export class Harness {
     const service = new GatewayService(readGatewayConfig(new Settings(env)));
     const { port, httpPort } = await service.start();
     return new Harness(service, port, httpPort);
+  }
+
+  /** Where metrics are served. */
+  get metricsPort(): number {
+    return this.#service.metricsPort;
   }
 
   async stop(): Promise<void> {

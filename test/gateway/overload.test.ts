@@ -70,7 +70,7 @@ describe("a gateway with too much to do", () => {
     const fault = await faultOf(infer(1000));
     expect(fault.code).to.equal(status.RESOURCE_EXHAUSTED);
     expect(fault.message).to.match(/already holds \d+ bytes of requests.*limit of 8192/);
-    expect(fault.metadata).to.deep.equal({ requestBytesMax: "8192" });
+    expect(fault.metadata).to.deep.equal({ limit: "request_bytes", requestBytesMax: "8192" });
     for (const answer of waiting) answer();
     await Promise.all(held);
     node.handle = (call, reply) => reply(null, call.request);

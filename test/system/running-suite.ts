@@ -51,6 +51,7 @@ export class RunningSuite {
       AMAAS_TRAINER_PORT: "0",
       AMAAS_INFERENCE_PORT: "0",
       AMAAS_INFERENCE_METRICS_PORT: "0",
+      AMAAS_GATEWAY_METRICS_PORT: "0",
       AMAAS_GATEWAY_PORT: "0",
       AMAAS_GATEWAY_HTTP_PORT: "0",
     };

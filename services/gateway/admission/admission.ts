@@ -85,7 +85,7 @@ function refusal({ model, version }: Route, { limit, underWay, latencyMs }: Grad
     `version ${version} of model '${model}' has ${underWay} calls under way through this gateway; more would wait too long for each ` +
       "other; retry later",
     {
-      metadata: { model, version: String(version), concurrencyMax: String(limit) },
+      metadata: { limit: "concurrency", model, version: String(version), concurrencyMax: String(limit) },
       retryDelayMs: Math.min(Math.max(50, Math.ceil(latencyMs)), 5000),
     },
   );

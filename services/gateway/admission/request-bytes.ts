@@ -34,7 +34,7 @@ export class RequestBytes {
     return new ServiceError(
       "QUEUE_FULL",
       `the gateway already holds ${this.#bytes} bytes of requests, and this one would exceed its limit of ${this.#bytesMax}; retry later`,
-      { metadata: { requestBytesMax: String(this.#bytesMax) }, retryDelayMs: 200 },
+      { metadata: { limit: "request_bytes", requestBytesMax: String(this.#bytesMax) }, retryDelayMs: 200 },
     );
   }
 }

@@ -17,6 +17,7 @@ export class Balancer {
   readonly #parts: BalanceParts;
   /** By model, then by version. */
   readonly #groups = new Map<string, Map<number, ReplicaGroup>>();
+  #ejectionCount = 0;
 
   constructor(settings: BalanceSettings, parts: BalanceParts) {
     this.#settings = settings;
@@ -32,7 +33,7 @@ export class Balancer {
 
   /** A call on a replica has ended; `ms` is how long its answer took to begin, or how long there was none. */
   note({ model, version }: Route, address: string, outcome: Outcome, ms: number): void {
-    this.#groups.get(model)?.get(version)?.note(address, outcome, ms);
+    if (this.#groups.get(model)?.get(version)?.note(address, outcome, ms)) this.#ejectionCount++;
   }
 
   /** Forgets what is not in the table any longer. */
@@ -42,6 +43,11 @@ export class Balancer {
       for (const version of groups.keys()) if (!versions?.has(version)) groups.delete(version);
       if (groups.size === 0) this.#groups.delete(model);
     }
+  }
+
+  /** How often a replica was ejected, since the start. */
+  get ejectionCount(): number {
+    return this.#ejectionCount;
   }
 
   *ejected(): Generator<EjectedReplica> {

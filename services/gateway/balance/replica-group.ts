@@ -30,8 +30,6 @@ export class ReplicaGroup {
   #checkedMs = -Infinity;
   /** Above this latency a replica is too slow. */
   #slowMs = Infinity;
-  /** Replicas that were ejected, all in all. */
-  ejectionCount = 0;
 
   constructor(settings: BalanceSettings, parts: BalanceParts) {
     this.#settings = settings;
@@ -86,22 +84,25 @@ export class ReplicaGroup {
     return chosen.place.address;
   }
 
-  /** A call on a replica has ended; `ms` is how long its answer took to begin, or how long there was none. */
-  note(address: string, outcome: Outcome, ms: number): void {
+  /**
+   * A call on a replica has ended; `ms` is how long its answer took to begin, or how long there was none. Answers whether a replica
+   * was ejected for it.
+   */
+  note(address: string, outcome: Outcome, ms: number): boolean {
     const replica = this.#byAddress.get(address);
-    if (replica === undefined) return;
+    if (replica === undefined) return false;
     const nowMs = this.#parts.clock.monotonicMs();
     const { ejection } = this.#settings;
     // One that does not answer at all is only ever left by its callers.
     const meant = outcome === "cut" && ms > this.#slowMs ? "failed" : outcome;
     replica.note(meant, ms, nowMs);
-    if (meant === "failed" && failsTooOften(replica, ejection)) this.#eject(replica, nowMs);
-    if (nowMs - this.#checkedMs < checkMs) return;
+    if (meant === "failed" && failsTooOften(replica, ejection)) return this.#eject(replica, nowMs);
+    if (nowMs - this.#checkedMs < checkMs) return false;
     this.#checkedMs = nowMs;
     const replicas = [...this.#byAddress.values()];
     this.#slowMs = slownessMs(replicas, ejection);
     const slow = slowOutlier(replicas, this.#slowMs);
-    if (slow !== undefined) this.#eject(slow, nowMs);
+    return slow !== undefined && this.#eject(slow, nowMs);
   }
 
   /** Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001; the weights are ours. */
@@ -138,15 +139,15 @@ export class ReplicaGroup {
   }
 
   /** Where the bound allows it, and another one is left that can answer. */
-  #eject(replica: Replica, nowMs: number): void {
+  #eject(replica: Replica, nowMs: number): boolean {
     const replicas = [...this.#byAddress.values()];
     if (!replica.isEjected) {
-      if (this.ejected.length >= ejectedMax(replicas.length, this.#settings.ejection)) return;
+      if (this.ejected.length >= ejectedMax(replicas.length, this.#settings.ejection)) return false;
       const isWell = (other: Replica) => !other.isEjected && (this.#statusOf(other)?.isReachable ?? true);
-      if (!replicas.some((other) => other !== replica && isWell(other))) return;
+      if (!replicas.some((other) => other !== replica && isWell(other))) return false;
     }
     replica.eject(nowMs);
-    this.ejectionCount++;
+    return true;
   }
 
   /** Of fewer replicas fewer may be ejected; those whose time is over first come back first. */

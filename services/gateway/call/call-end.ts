@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
+import { ServiceError } from "../../../lib/errors.ts";
 import { statusOf } from "../../../lib/rpc/status.ts";
 import { withoutHopByHop } from "./crossing.ts";
 
@@ -37,6 +38,12 @@ export function endOfThrown(thrown: unknown): CallEnd {
   if (thrown instanceof CallOver) return thrown.end;
   const { code, details, metadata } = statusOf(thrown);
   return { code, details, trailers: { ...metadata.toHttp2Headers(), ...wordsOf(code, details) } };
+}
+
+/** The status of that end. */
+export function codeOfThrown(thrown: unknown): number {
+  if (thrown instanceof CallOver) return thrown.end.code;
+  return thrown instanceof ServiceError ? status[thrown.status] : status.INTERNAL;
 }
 
 /** The end of a call that was lost on the way, in the words of the connection. */

@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import { status } from "@grpc/grpc-js";
 import type { Call } from "../call/call.ts";
+import type { AttemptKind } from "../figures/version-figures.ts";
 import { headOf } from "./call-head.ts";
 import type { Connections } from "./connections.ts";
 import { type Exchanged, exchange, Race } from "./exchange.ts";
@@ -14,6 +15,7 @@ export interface ReplicaAnswer extends Exchanged {
 
 /** One attempt, as it ended. */
 export interface Attempt extends ReplicaAnswer {
+  readonly kind: AttemptKind;
   /** How long the answer took to begin, or how long there was none, in milliseconds. */
   readonly ms: number;
   /** Whether nobody waited for it any longer. */
@@ -63,16 +65,18 @@ export async function forwardToReplica(
   const running = new Set<Promise<ReplicaAnswer>>();
   let candidates = replicas;
   let attempts = 0;
-  const begin = () => {
+  const begin = (kind: AttemptKind) => {
     const node = request.choose(candidates);
     candidates = candidates.filter((address) => address !== node);
     attempts++;
-    const answer: Promise<ReplicaAnswer> = attempt(node, request, race, options).finally(() => running.delete(answer));
+    const answer: Promise<ReplicaAnswer> = attempt({ node, kind }, request, race, options).finally(() =>
+      running.delete(answer),
+    );
     running.add(answer);
   };
   const mayBegin = () => attempts < attemptsMax && candidates.length > 0 && call.over === undefined && budget.take();
   budget.noteCall();
-  begin();
+  begin("first");
   const timer = new Timer();
   let hedge = hedgeAfterMs === undefined || candidates.length === 0 ? undefined : timer.after(hedgeAfterMs);
   try {
@@ -82,13 +86,13 @@ export async function forwardToReplica(
       const answer = await (waits.length === 1 ? waits[0]! : Promise.race(waits));
       if (answer === undefined) {
         hedge = undefined;
-        if (!race.isWon && mayBegin()) begin();
+        if (!race.isWon && mayBegin()) begin("hedge");
       } else if (answer.isBegun || call.over !== undefined || !isLost(answer)) {
         race.end();
         return answer;
       } else if (running.size === 0) {
         if (!mayBegin()) return answer;
-        begin();
+        begin("retry");
       }
     }
   } finally {
@@ -97,7 +101,7 @@ export async function forwardToReplica(
 }
 
 async function attempt(
-  node: string,
+  { node, kind }: Pick<Attempt, "node" | "kind">,
   { call, message, own, servedBy, onBegin }: ReplicaCall,
   race: Race,
   { nodes, onAttempt }: AttemptOptions,
@@ -117,7 +121,7 @@ async function attempt(
   });
   const answer = { ...exchanged, node };
   const isCut = call.over !== undefined || (race.isWon && !exchanged.isBegun);
-  onAttempt({ ...answer, ms: (begunMs ?? performance.now()) - sentMs, isCut });
+  onAttempt({ ...answer, kind, ms: (begunMs ?? performance.now()) - sentMs, isCut });
   return answer;
 }
 

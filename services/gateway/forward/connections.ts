@@ -24,6 +24,11 @@ export class Connections {
     return this.#byAddress.get(address);
   }
 
+  /** Those that were used before, by address. */
+  all(): Iterable<readonly [string, Omit<NodeConnections, "close">]> {
+    return this.#byAddress;
+  }
+
   /** False while a node cannot be reached. */
   isReachable(address: string): boolean {
     return this.#byAddress.get(address)?.isReachable ?? true;

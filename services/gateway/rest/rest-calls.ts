@@ -7,6 +7,7 @@ import { endOfStep, logCall } from "../call/call-log.ts";
 import { framed } from "../call/messages.ts";
 import { cancelledEnd } from "../call/patience.ts";
 import type { CallLimit } from "../call-limit.ts";
+import type { CallFigures } from "../figures/call-figures.ts";
 import { exchange } from "../forward/exchange.ts";
 import { type PassedService, passOn } from "../pass-through.ts";
 import type { Caller } from "./caller.ts";
@@ -18,6 +19,7 @@ export interface RestCallsParts {
   readonly passed: readonly PassedService[];
   readonly limit: CallLimit;
   readonly draining: AbortSignal;
+  readonly calls: CallFigures;
   readonly log: Log;
 }
 
@@ -110,7 +112,7 @@ export class RestCalls {
     isQuiet: boolean,
     answer: () => Promise<{ readonly end: CallEnd; readonly node?: string }>,
   ): Promise<OutgoingHttpHeaders> {
-    const { log } = this.#parts;
+    const { calls, log } = this.#parts;
     const forget = caller.onGone(() => call.giveUp(cancelledEnd()));
     let end: CallEnd;
     let node: string | undefined;
@@ -119,9 +121,11 @@ export class RestCalls {
     } catch (thrown) {
       end = endOfStep(log, call, thrown);
       call.end(end);
+      calls.refused(thrown);
     } finally {
       forget();
     }
+    calls.ended(call.path, end.code);
     logCall(log, call, end, isQuiet, node);
     if (end.code !== ok.code) throw new CallOver(end);
     return call.answerHeaders;

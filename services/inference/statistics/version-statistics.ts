@@ -1,5 +1,5 @@
 import type { Clock } from "../../../lib/clock.ts";
-import { Histogram } from "../../../lib/metrics/histogram.ts";
+import { durationBoundsMs, Histogram } from "../../../lib/metrics/histogram.ts";
 import { type FailureKind, failureKinds, type PoolObserver } from "../batching/pool-observer.ts";
 import type { RunPhases } from "../worker/thread-protocol.ts";
 
@@ -174,8 +174,5 @@ interface BatchSizeSums {
 
 /** Sizes of batches that have statistics of their own, so that requests of ever other sizes cost no memory. */
 const batchSizesMax = 256;
-
-/** From 50 µs to 10 s, two or three per decade. */
-const durationBoundsMs = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 
 const rowBounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
