@@ -13,6 +13,10 @@ export interface ServiceConfig {
   readonly messageBytesMax: number;
   /** How long accepted calls may go on after a stop, in milliseconds. */
   readonly drainTimeoutMs: number;
+  /** Connections at the same time; more are closed at once. */
+  readonly connectionsMax: number;
+  /** How long a new connection may take until it speaks HTTP/2, in milliseconds. */
+  readonly handshakeTimeoutMs: number;
 }
 
 /** The name that ServerMetadata tells, the same at a gateway and at a node: some clients insist on another server's. */
@@ -41,5 +45,7 @@ export function readServiceConfig(settings: Settings): ServiceConfig {
       max: 2 ** 31 - 1,
     }),
     drainTimeoutMs: settings.integer("AMAAS_DRAIN_TIMEOUT_MS", { default: 10_000, min: 0, max: 3_600_000 }),
+    connectionsMax: settings.integer("AMAAS_CONNECTIONS_MAX", { default: 20_000, min: 1, max: 1_000_000 }),
+    handshakeTimeoutMs: settings.integer("AMAAS_HANDSHAKE_TIMEOUT_MS", { default: 10_000, min: 10, max: 600_000 }),
   };
 }

@@ -24,6 +24,10 @@ export interface Http2Options {
    * millisecond away uploads 64 MB/s at best.
    */
   readonly receiveWindowBytes: number;
+  /** Connections at the same time; undefined for no bound. */
+  readonly connectionsMax: number | undefined;
+  /** How long a connection may take until it speaks HTTP/2, in milliseconds. */
+  readonly handshakeTimeoutMs: number;
   /** Sees every connection before its first call. */
   readonly onSession: (session: ServerHttp2Session) => void;
   /** Sees, and may change, the headers of every call before grpc-js does. */
@@ -38,7 +42,7 @@ export type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHea
 /** Sets up the HTTP/2 below a server, and gives its connections. Must be called before the server listens. */
 export function setUpHttp2(
   server: Server,
-  { receiveWindowBytes, onSession, onHeaders, handlers }: Http2Options,
+  { receiveWindowBytes, connectionsMax, handshakeTimeoutMs, onSession, onHeaders, handlers }: Http2Options,
 ): Http2Connections {
   const internals = server as unknown as Internals;
   assert(typeof internals.createHttp2Server === "function", "a server of grpc-js makes its HTTP/2 servers itself");
@@ -49,8 +53,9 @@ export function setUpHttp2(
   const connections = new Http2Connections();
   internals.createHttp2Server = (credentials) =>
     connections
-      .of(handledApart(create(credentials), handlers))
+      .of(handledApart(bounded(create(credentials), connectionsMax), handlers))
       .on("session", (session: ServerHttp2Session) => {
+        closeUnlessSpoken(session, handshakeTimeoutMs);
         session.setLocalWindowSize(receiveWindowBytes);
         onSession(session);
       })
@@ -59,6 +64,18 @@ export function setUpHttp2(
         onHeaders(headers);
       });
   return connections;
+}
+
+function bounded(server: Http2Server, connectionsMax: number | undefined): Http2Server {
+  if (connectionsMax !== undefined) server.maxConnections = connectionsMax;
+  return server;
+}
+
+/** Whoever connects and says nothing would stay for ever. */
+function closeUnlessSpoken(session: ServerHttp2Session, timeoutMs: number): void {
+  const timer = setTimeout(() => session.destroy(), timeoutMs).unref();
+  const forget = () => clearTimeout(timer);
+  session.once("remoteSettings", forget).once("close", forget);
 }
 
 /** Keeps the calls that others handle from whoever listens to the server, which will be grpc-js. */

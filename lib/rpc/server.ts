@@ -27,6 +27,10 @@ export interface ServerConfig {
   readonly messageBytesMax: number;
   /** How long accepted calls may go on after `stop`, in milliseconds. */
   readonly drainTimeoutMs: number;
+  /** Connections at the same time; more are closed at once. Without it there is no bound. */
+  readonly connectionsMax?: number;
+  /** How long a new connection may take until it speaks HTTP/2, in milliseconds; default: ten seconds. */
+  readonly handshakeTimeoutMs?: number;
 }
 
 /** The services of `implement`, health and reflection on one port. */
@@ -56,6 +60,8 @@ export class RpcServer {
     });
     this.#connections = setUpHttp2(this.#server, {
       receiveWindowBytes,
+      connectionsMax: config.connectionsMax,
+      handshakeTimeoutMs: config.handshakeTimeoutMs ?? 10_000,
       onSession: lightenStreams,
       onHeaders: markUnreadablePrincipal,
       handlers: this.#handlers,

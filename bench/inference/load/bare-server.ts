@@ -11,7 +11,14 @@ export function listenEmpty(replyBase64: string): Promise<number> {
   // The windows of a node, so that as many requests may be on their way.
   const onNothing = () => undefined;
   const receiveWindowBytes = 4 * 1024 ** 2;
-  setUpHttp2(server, { receiveWindowBytes, onSession: onNothing, onHeaders: onNothing, handlers: new Map() });
+  setUpHttp2(server, {
+    receiveWindowBytes,
+    onSession: onNothing,
+    onHeaders: onNothing,
+    handlers: new Map(),
+    connectionsMax: undefined,
+    handshakeTimeoutMs: 10_000,
+  });
   server.register(inferPath, handle as never, unchanged, unchanged, "unary");
   return new Promise((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (failure, port) =>
