@@ -34,11 +34,12 @@ const singleDoors = {
 /** Code that only computes: no I/O, no timers, no gRPC; time arrives as a `Clock`. */
 const pure = [
   /^lib\/onnx\//,
-  /^lib\/(errors|random|rendezvous|resource-names|split|tensor)\.ts$/,
+  /^lib\/(errors|random|rendezvous|resource-names|split|tensor|tensor-numbers)\.ts$/,
   /^services\/trainer\/graph\//,
   /^services\/gateway\/(message-fields|model-ref|nearest-names|pick-target|repository-index|routing|route-message|route-table|sequence|sharded-map)[^/]*\.ts$/,
   /^services\/gateway\/(admission|balance)\//,
   /^services\/gateway\/limits\/(?!redis-)/,
+  /^services\/gateway\/mirrors\/(compare-outputs|copy-queue|mirror-figures)\.ts$/,
   /^services\/registry\/compatibility\//,
   /^services\/registry\/validation\/(model-bounds|model-facts|sample|trial-inputs)\.ts$/,
   /^services\/registry\/control\/(fit|fleet-capabilities|fleet-index|free-memory|hearing-time|model-plan|node-assignments|node-state)\.ts$/,

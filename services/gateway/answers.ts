@@ -13,6 +13,7 @@ import type { Forwarder } from "./forward/forwarder.ts";
 import { outcomeOf } from "./forward/outcome.ts";
 import { servedEnd } from "./forward/served.ts";
 import type { Limits } from "./limits/limits.ts";
+import type { Mirrors } from "./mirrors/mirrors.ts";
 import { type RefLayout, readModelRef } from "./model-ref.ts";
 import { inferRequest, nameAndVersion, routedMethods } from "./ref-layouts.ts";
 import { repositoryIndex } from "./repository-index.ts";
@@ -41,6 +42,7 @@ export interface AnswersParts {
   readonly forwarder: Forwarder;
   readonly limit: CallLimit;
   readonly limits: Limits;
+  readonly mirrors: Mirrors;
   readonly admission: Admission;
   readonly figures: ModelFigures;
   /** Whether the gateway still takes calls. */
@@ -122,18 +124,23 @@ export class Answers {
   }
 
   #forward({ call, frame, message }: MessageCall, { route, replicas, choose, ended }: Way, isInference: boolean) {
-    const { router, forwarder, limit, limits } = this.#parts;
+    const { router, forwarder, limit, limits, mirrors } = this.#parts;
     const model = router.modelOf(route);
     const traffic = model?.traffic;
     if (traffic?.defaultTimeoutMs) call.presetTimeout(traffic.defaultTimeoutMs);
     // What a sequence has done twice cannot be undone.
     const hedging = isInference && ended === undefined ? traffic?.hedging : undefined;
-    const forward = (onBegin?: () => void) =>
-      forwarder.forward({ call, message: frame, route, replicas, choose, hedging, onBegin });
-    if (!isInference || model === undefined) return limit.during(() => forward());
+    const forward = (asked: Call, onBegin?: () => void) =>
+      forwarder.forward({ call: asked, message: frame, route, replicas, choose, hedging, onBegin });
+    if (!isInference || model === undefined) return limit.during(() => forward(call));
+    // So are sequences not copied.
+    const copied = (onBegin: () => void) =>
+      ended === undefined
+        ? mirrors.during({ call, frame, model, route }, (watched) => forward(watched, onBegin))
+        : forward(call, onBegin);
     return limit.during(() =>
       this.#admitted(call, route, (onBegin) =>
-        limits.during({ headers: call.headers, message, model }, () => forward(onBegin)),
+        limits.during({ headers: call.headers, message, model }, () => copied(onBegin)),
       ),
     );
   }

@@ -1,6 +1,7 @@
 import type { Settings } from "../../lib/env.ts";
 import { readServerName, readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
 import { type BalanceSettings, readBalanceSettings } from "./balance/balance-settings.ts";
+import type { MirrorsConfig } from "./mirrors/mirrors.ts";
 import type { SequenceTableBounds } from "./sequence-table.ts";
 
 /** The gateway's settings; its README says what each is for. */
@@ -30,6 +31,8 @@ export interface GatewayConfig extends ServiceConfig {
   readonly sequences: SequenceTableBounds;
   /** Versions on nodes that one stream may use. */
   readonly lanesMax: number;
+  /** How requests are copied to mirrors. */
+  readonly mirrors: MirrorsConfig;
   /** Principals whose limits are counted apart. */
   readonly principalsMax: number;
   /** The Redis through which gateways share limits; empty where each holds them by itself. */
@@ -79,6 +82,13 @@ export function readGatewayConfig(settings: Settings): GatewayConfig {
       idleMs: whole("SEQUENCE_IDLE_MS", 3_600_000, 1, 86_400_000),
     },
     lanesMax: whole("STREAM_LANES_MAX", 64, 1, 1000),
+    mirrors: {
+      copiesMax: whole("MIRROR_COPIES_MAX", 1000, 0, 1_000_000),
+      bytesMax: whole("MIRROR_BYTES_MAX", 64 * 1024 ** 2, 0, 2 ** 40),
+      callsMax: whole("MIRROR_CALLS_MAX", 100, 1, 10_000),
+      timeoutMs: whole("MIRROR_TIMEOUT_MS", 10_000, 1, 600_000),
+      compareMsPerSecond: whole("MIRROR_COMPARE_PERCENT_MAX", 5, 0, 100) * 10,
+    },
     principalsMax: whole("PRINCIPALS_MAX", 100_000, 1, 10_000_000),
     redisUrl: settings.redisUrl("AMAAS_GATEWAY_REDIS_URL", ""),
     redisTimeoutMs: whole("REDIS_TIMEOUT_MS", 50, 1, 10_000),

@@ -5,7 +5,7 @@ import type { CalledRef, CallHeaders } from "./called-ref.ts";
 import { shown } from "./model-ref.ts";
 import { nearestNames } from "./nearest-names.ts";
 import { pickTarget } from "./pick-target.ts";
-import type { ModelRoute, RouteTable } from "./route-table.ts";
+import type { AliasMirror, ModelRoute, RouteTable } from "./route-table.ts";
 import { stickyTarget } from "./sticky-target.ts";
 
 /** What a request is for, with the version as a number. */
@@ -16,6 +16,8 @@ export interface Route {
   readonly replicas: readonly string[];
   /** Why there are none; may be empty. */
   readonly reason: string;
+  /** Those of the alias that the request follows, where there are any. */
+  readonly mirrors?: readonly AliasMirror[];
 }
 
 /** What decides which of an alias's targets a call goes to. */
@@ -42,7 +44,9 @@ export function routeOf(known: RouteTable | undefined, ref: CalledRef, chooser: 
     versionNumber(wanted) ?? (wanted === "" ? presetOf(model, chooser) : targetOf(model, wanted, chooser));
   const found = version === undefined ? undefined : model.versions.get(version);
   if (version === undefined || found === undefined) throw unknownVersion(model, wanted);
-  return { model: model.model, version, replicas: found.replicas, reason: found.reason };
+  const mirrors = versionNumber(wanted) === undefined ? model.aliases.get(wanted || defaultAlias)?.mirrors : undefined;
+  const route = { model: model.model, version, replicas: found.replicas, reason: found.reason };
+  return mirrors === undefined || mirrors.length === 0 ? route : { ...route, mirrors };
 }
 
 /** Whether a call for it may go on to a version on a node, where an earlier one has gone. Throws OVERRIDE_REFUSED. */

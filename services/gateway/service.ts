@@ -30,6 +30,8 @@ import { Limits } from "./limits/limits.ts";
 import { RedisShareStore } from "./limits/redis-share-store.ts";
 import { SharedLimits } from "./limits/shared-limits.ts";
 import { Listener } from "./listener.ts";
+import { MirrorFigures } from "./mirrors/mirror-figures.ts";
+import { Mirrors } from "./mirrors/mirrors.ts";
 import { type PassedService, passThrough } from "./pass-through.ts";
 import { restServer } from "./rest/rest.ts";
 import type { RestServer } from "./rest/rest-server.ts";
@@ -53,6 +55,9 @@ export class GatewayService implements Service {
   readonly #registry: Connection;
   readonly #trainer: Connection;
   readonly #metrics: MetricsServer;
+  /** Of mirrors alone. */
+  readonly #mirrorNodes: Connections;
+  readonly #mirrors: Mirrors;
   readonly #shareStore: RedisShareStore | undefined;
   /** Undefined where it is switched off. */
   readonly #rest: RestServer | undefined;
@@ -77,6 +82,9 @@ export class GatewayService implements Service {
     this.#shareStore = config.redisUrl === "" ? undefined : new RedisShareStore({ ...config, leaseMs }, clock, log);
     const shared = this.#shareStore && new SharedLimits(this.#shareStore, clock);
     const limits = new Limits({ principalsMax: config.principalsMax, shared, clock });
+    this.#mirrorNodes = new Connections(config);
+    const copies = new MirrorFigures();
+    this.#mirrors = new Mirrors(config.mirrors, { nodes: this.#mirrorNodes, figures: copies, clock, random });
     const forwarder = new Forwarder(config, {
       nodes: this.#nodes,
       onAttempt: (route, attempt) => {
@@ -87,7 +95,7 @@ export class GatewayService implements Service {
       clock,
     });
     this.#routes = new Routes(async (placed) => {
-      for (const part of [forwarder, balancer, admission, limits, models]) part.retain(placed.table.models);
+      for (const part of [forwarder, balancer, admission, limits, models, copies]) part.retain(placed.table.models);
       await this.#closeUnused(placed.table);
       await this.#file.write(placed);
     }, clock);
@@ -98,7 +106,16 @@ export class GatewayService implements Service {
     const router = new Router({ routes: this.#routes, nodes: this.#nodes, sequences, balancer, random });
     const answers = new Answers(
       { serverName: config.serverName, serverVersion: suiteVersion() },
-      { router, forwarder, limit, limits, admission, figures: models, isServing: () => this.#isServing },
+      {
+        router,
+        forwarder,
+        limit,
+        limits,
+        admission,
+        mirrors: this.#mirrors,
+        figures: models,
+        isServing: () => this.#isServing,
+      },
     );
     const parts = { server: this.#server, limit, calls, log };
     const requestBytes = new RequestBytes(config.requestBytesMax);
@@ -124,9 +141,11 @@ export class GatewayService implements Service {
       : undefined;
     const [nodes, routes, link] = [this.#nodes, this.#routes, this.#link];
     const figures = { calls, models, limit, requestBytes, admission, balancer, nodes, routes, link };
-    this.#metrics = new MetricsServer({ host: config.host, port: config.metricsPort }, log, (metrics) =>
-      describeGateway(metrics, figures),
-    );
+    this.#metrics = new MetricsServer({ host: config.host, port: config.metricsPort }, log, (metrics) => {
+      describeGateway(metrics, figures);
+      limits.describe(metrics);
+      this.#mirrors.describe(metrics);
+    });
     this.#server.implement<ControlServiceHandlers>("amaas.registry.v1.ControlService", {
       ConnectNode: refuse,
       WatchRoutes: refuse,
@@ -165,12 +184,14 @@ export class GatewayService implements Service {
     const addresses = new Set<string>();
     for (const _ of addressSteps(table, addresses)) await setImmediate();
     this.#nodes.retain(addresses);
+    this.#mirrorNodes.retain(addresses);
   }
 
   /** The table moves on while accepted calls finish; connections close last. */
   async stop(): Promise<void> {
     const steps = {
       servers: () => Promise.all([this.#started ? this.#server.stop() : undefined, this.#rest?.stop()]),
+      mirrors: () => this.#mirrors.stop(),
       "route link": () => this.#link.stop(),
       "route file": () => this.#routes.flush(),
       clients: () => {

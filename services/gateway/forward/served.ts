@@ -7,7 +7,7 @@ import { nodeKey } from "../call/crossing.ts";
 import type { Route } from "../routing.ts";
 
 /** What tells the node which model and which version, as a number, is meant, whatever the caller wrote. */
-export function routeHeaders({ model, version }: Route): OutgoingHttpHeaders {
+export function routeHeaders({ model, version }: Pick<Route, "model" | "version">): OutgoingHttpHeaders {
   return { [modelKey]: model, [versionKey]: String(version) };
 }
 

@@ -1,5 +1,5 @@
-import { assert } from "../../../lib/errors.ts";
-import type { DataType } from "../../../lib/tensor.ts";
+import { assert } from "./errors.ts";
+import type { DataType } from "./tensor.ts";
 
 type ReadAt = (view: DataView, offset: number) => number | bigint;
 
@@ -40,7 +40,8 @@ function halfOf(bits: number): number {
 
 /** The upper half of a binary32. */
 function brainHalfOf(bits: number): number {
-  const view = new DataView(new ArrayBuffer(4));
-  view.setUint16(0, bits);
-  return view.getFloat32(0);
+  scratch.setUint16(0, bits);
+  return scratch.getFloat32(0);
 }
+
+const scratch = new DataView(new ArrayBuffer(4));
