@@ -1,9 +1,9 @@
-import { encodeMessage } from "../../lib/rpc/protos.ts";
 import { BenchProcess } from "../harness/bench-process.ts";
 import { beside, inRounds, type Measured } from "../harness/figures.ts";
 import { cpuSeconds } from "../harness/process-figures.ts";
 import type { Workplace } from "../harness/scenario.ts";
 import { startNginx } from "./nginx.ts";
+import { requestOf } from "./request.ts";
 import { routeOf, startGateway } from "./running-gateway.ts";
 
 const rounds = 5;
@@ -54,13 +54,4 @@ export async function forwarding(place: Workplace): Promise<Measured[]> {
     }
   }
   return rows;
-}
-
-function requestOf(tensorBytes: number): string {
-  const request = {
-    modelName: "m",
-    inputs: [{ name: "x", datatype: "UINT8", shape: ["1", String(tensorBytes)] }],
-    rawInputContents: [Buffer.alloc(tensorBytes, 7)],
-  };
-  return encodeMessage("inference", "inference.ModelInferRequest", request).toString("base64");
 }

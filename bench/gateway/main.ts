@@ -1,5 +1,7 @@
 import type { Scenarios } from "../harness/scenario.ts";
 import { forwarding } from "./forwarding.ts";
+import { latency } from "./latency.ts";
+import { memory } from "./memory.ts";
 
 /** What the gateway promises in numbers. */
-export const scenarios: Scenarios = { forwarding };
+export const scenarios: Scenarios = { forwarding, latency, memory };

@@ -45,6 +45,8 @@ export class Fleet {
     this.gateway = await spawnService("gateway", join(this.#folder, "gateway"), {
       ...this.#env,
       AMAAS_GATEWAY_PORT: String(this.gateway?.port ?? 0),
+      AMAAS_GATEWAY_HTTP: "off",
+      AMAAS_GATEWAY_METRICS_PORT: "0",
     });
   }
 
