@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { createLog } from "../../lib/log.ts";
@@ -37,6 +37,18 @@ describe("what a node remembers of its deaths", () => {
       expect(await opened()).to.equal("process");
     });
   }
+
+  it("counts a death once, also where the node ended before its mark was removed", async () => {
+    expect(await openedAfterDeath()).to.equal("thread");
+    const [{ atMs }] = JSON.parse(await readFile(join(folder.path, "deaths.json"), "utf8"));
+    const mark = join(folder.path, "running/mark");
+    await writeFile(mark, `1${sha256}`);
+    await utimes(mark, atMs / 1000, atMs / 1000);
+    const again = (await stat(mark)).mtimeMs;
+    await writeFile(join(folder.path, "deaths.json"), JSON.stringify([{ sha256, atMs: again }]));
+    expect(await opened()).to.equal("thread");
+    expect(await openedAfterDeath()).to.equal("process");
+  });
 
   it("counts also where it has nowhere to look for marks", async () => {
     const death = { sha256, atMs: 0 };

@@ -1,7 +1,7 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
-import { RunMark, removeRunMark, takeRunMarks } from "../../services/inference/isolation/run-mark.ts";
+import { RunMark, readRunMarks, removeRunMark, removeRunMarks } from "../../services/inference/isolation/run-mark.ts";
 import { emptyFolder } from "./running-node.ts";
 
 describe("a mark of what a thread runs", () => {
@@ -15,12 +15,15 @@ describe("a mark of what a thread runs", () => {
   it("is found by whoever comes after, only where it was left within a run", async () => {
     const marks = ["a", "b", "c"].map((name) => new RunMark(join(folder.path, name), sha256));
     for (const mark of marks) mark.end();
-    expect([...(await takeRunMarks(folder.path))]).to.deep.equal([]);
+    const found = async () => (await readRunMarks(folder.path)).map((death) => death.sha256);
+    expect(await found()).to.deep.equal([]);
     await mkdir(join(folder.path, "0"));
     const running = new RunMark(join(folder.path, "d"), sha256);
     running.end();
     running.begin();
-    expect([...(await takeRunMarks(folder.path))]).to.deep.equal([sha256]);
+    expect(await found()).to.deep.equal([sha256]);
+    expect(await readRunMarks(folder.path)).to.deep.equal(await readRunMarks(folder.path));
+    await removeRunMarks(folder.path);
     expect(await readdir(folder.path)).to.deep.equal(["0"]);
     for (const mark of [...marks, running]) mark.close();
   });

@@ -4,7 +4,7 @@ import { assert } from "../../../lib/errors.ts";
 export interface Death {
   /** Of the ONNX file, in lower-case hexadecimal digits. */
   readonly sha256: string;
-  /** When the next start found it, in milliseconds since 1970. */
+  /** When the run had begun, in milliseconds since 1970. */
   readonly atMs: number;
 }
 
@@ -13,6 +13,12 @@ export function deathsIn(json: string): readonly Death[] {
   const deaths: unknown = JSON.parse(json);
   assert(Array.isArray(deaths) && deaths.every(isDeath), "this is no list of deaths");
   return deaths;
+}
+
+/** With others, each of which counts once, however often it is found. */
+export function withDeaths(deaths: readonly Death[], others: readonly Death[]): readonly Death[] {
+  const isNew = (other: Death) => !deaths.some(({ sha256, atMs }) => sha256 === other.sha256 && atMs === other.atMs);
+  return [...deaths, ...others.filter(isNew)];
 }
 
 /** The deaths that still count: not too old, and the latest of too many. */

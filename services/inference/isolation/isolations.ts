@@ -2,9 +2,9 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Log } from "../../../lib/log.ts";
-import { type Death, deathsIn, recentDeaths, suspectsOf } from "./deaths.ts";
+import { type Death, deathsIn, recentDeaths, suspectsOf, withDeaths } from "./deaths.ts";
 import type { Isolation } from "./isolation.ts";
-import { takeRunMarks } from "./run-mark.ts";
+import { readRunMarks, removeRunMarks } from "./run-mark.ts";
 
 /** What is needed to decide. */
 export interface IsolationsOptions {
@@ -40,14 +40,16 @@ export class Isolations {
    */
   async open(): Promise<void> {
     const known = await this.#readDeaths();
-    const found = await this.#takeMarks();
-    const nowMs = this.#clock.now();
-    const deaths = recentDeaths([...known, ...found.map(deathAt(nowMs))], nowMs);
+    const found = await this.#readMarks();
+    const deaths = recentDeaths(withDeaths(known, found), this.#clock.now());
     this.#distrusted = new Set([...this.#distrusted, ...suspectsOf(deaths)]);
-    if (found.length === 0) return;
-    const inProcesses = found.filter((sha256) => this.#distrusted.has(sha256));
-    this.#log.warn({ models: found, inProcesses }, "the node had ended without stopping while it ran these models");
-    await this.#writeDeaths(deaths);
+    if (found.length > 0) {
+      const models = found.map(({ sha256 }) => sha256);
+      const inProcesses = models.filter((sha256) => this.#distrusted.has(sha256));
+      this.#log.warn({ models, inProcesses }, "the node had ended without stopping while it ran these models");
+      await this.#writeDeaths(deaths);
+    }
+    await this.#removeMarks();
   }
 
   /** What the sessions of a model run in; `wanted` is what is set. */
@@ -76,27 +78,32 @@ export class Isolations {
     }
   }
 
-  async #takeMarks(): Promise<readonly string[]> {
+  async #readMarks(): Promise<readonly Death[]> {
     try {
       await mkdir(this.marksFolder, { recursive: true });
-      return [...(await takeRunMarks(this.marksFolder))];
+      return await readRunMarks(this.marksFolder);
     } catch (failure) {
       this.#log.error({ error: failure }, "what ran when the node ended cannot be known");
       return [];
     }
   }
 
+  /** Only now, so that a death is not forgotten where the node ends before it is written. */
+  async #removeMarks(): Promise<void> {
+    try {
+      await removeRunMarks(this.marksFolder);
+    } catch (failure) {
+      this.#log.error({ error: failure }, "the marks of what ran when the node ended cannot be removed");
+    }
+  }
+
   async #writeDeaths(deaths: readonly Death[]): Promise<void> {
     const next = `${this.#deathsPath}.next`;
     try {
-      await writeFile(next, JSON.stringify(deaths));
+      await writeFile(next, JSON.stringify(deaths), { flush: true });
       await rename(next, this.#deathsPath);
     } catch (failure) {
       this.#log.error({ error: failure }, "the deaths of the node could not be kept on disk");
     }
   }
-}
-
-function deathAt(atMs: number): (sha256: string) => Death {
-  return (sha256) => ({ sha256, atMs });
 }

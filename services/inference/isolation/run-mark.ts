@@ -1,6 +1,7 @@
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { Death } from "./deaths.ts";
 
 /**
  * A file that says whether a thread is in the runtime's own code, and with which model: a fault there ends the whole process, and
@@ -45,22 +46,27 @@ export function removeRunMark(path: string): void {
 }
 
 /**
- * Removes the marks of a process that is gone, and gives the SHA-256 of each model that its threads were running. What cannot be
- * removed does not count: it would at every start.
+ * The models that a process that is gone was running, and when each had last begun to, by the marks that it has left; the same for as
+ * long as these are there.
  */
-export async function takeRunMarks(folder: string): Promise<ReadonlySet<string>> {
-  const found = new Set<string>();
+export async function readRunMarks(folder: string): Promise<readonly Death[]> {
+  const found = new Map<string, number>();
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
     try {
       const [, sha256] = markPattern.exec(await readFile(path, "latin1")) ?? [];
-      await rm(path);
-      if (sha256 !== undefined) found.add(sha256);
+      if (sha256 === undefined) continue;
+      found.set(sha256, Math.max(found.get(sha256) ?? 0, (await stat(path)).mtimeMs));
     } catch {
       // Others may tell more.
     }
   }
-  return found;
+  return [...found].map(([sha256, atMs]) => ({ sha256, atMs }));
+}
+
+/** Removes these marks, as far as they can be. */
+export async function removeRunMarks(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) removeRunMark(join(folder, name));
 }
 
 const within = "1";
