@@ -1,4 +1,5 @@
 import { assert } from "./errors.ts";
+import { brainHalfOf, halfOf } from "./half-floats.ts";
 import type { DataType } from "./tensor.ts";
 
 type ReadAt = (view: DataView, offset: number) => number | bigint;
@@ -28,20 +29,3 @@ export function numberReader(dataType: DataType, bytes: Uint8Array): (index: num
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return (index) => reader.read(view, index * reader.bytes);
 }
-
-/** IEEE 754 binary16: 1 bit sign, 5 bits exponent, 10 bits fraction. */
-function halfOf(bits: number): number {
-  const sign = bits >> 15 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : Number.NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-/** The upper half of a binary32. */
-function brainHalfOf(bits: number): number {
-  scratch.setUint16(0, bits);
-  return scratch.getFloat32(0);
-}
-
-const scratch = new DataView(new ArrayBuffer(4));

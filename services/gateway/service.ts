@@ -137,7 +137,7 @@ export class GatewayService implements Service {
     for (const each of passed) passThrough(parts, each);
     const { draining } = this.#server;
     this.#rest = config.http.isOn
-      ? restServer(config, { answers, passed, limit, draining, requestBytes, calls, log })
+      ? restServer(config, { answers, router, passed, limit, draining, requestBytes, calls, log })
       : undefined;
     const [nodes, routes, link] = [this.#nodes, this.#routes, this.#link];
     const figures = { calls, models, limit, requestBytes, admission, balancer, nodes, routes, link };

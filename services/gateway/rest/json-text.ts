@@ -28,10 +28,18 @@ export function isObject(value: JsonValue | undefined): value is JsonObject {
 /** What a value is, for messages about one that is something else. */
 export function shownJson(value: JsonValue | undefined): string {
   if (value === undefined) return "missing";
-  if (Array.isArray(value)) return "an array";
+  if (Array.isArray(value)) return isShort(value) ? jsonText(value) : `an array of ${value.length}`;
   if (isObject(value)) return "an object";
   const text = typeof value === "string" ? JSON.stringify(value) : String(value);
   return text.length > shownCharactersMax ? `${text.slice(0, shownCharactersMax)}…` : text;
+}
+
+/** Whether an array is fit for a message. */
+function isShort(array: readonly JsonValue[]): boolean {
+  return (
+    array.length <= shownElementsMax &&
+    array.every((element) => typeof element !== "object" && typeof element !== "string")
+  );
 }
 
 /** Says a value as JSON, bigints with all their digits. Numbers that are not finite are said as Triton does. */
@@ -49,6 +57,7 @@ export function jsonText(value: JsonValue): string {
 const levelsMax = 64;
 const containersMax = 1_000_000;
 const shownCharactersMax = 60;
+const shownElementsMax = 8;
 
 class Parser {
   readonly #text: string;

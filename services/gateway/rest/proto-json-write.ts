@@ -13,6 +13,9 @@ export interface JsonStyle {
 /** As the specification has it. Source: https://protobuf.dev/programming-guides/json */
 export const protoStyle: JsonStyle = { nameOf: jsonName, isLongText: true };
 
+/** As clients of Triton have it: names of the contract, all numbers as numbers. */
+export const tritonStyle: JsonStyle = { nameOf: ({ name }) => name, isLongText: false };
+
 /**
  * Says a message that `type.decode` gave. Fields that are not set are said with their defaults, so that every answer has the same
  * ones, but for those that can be left out by their kind: messages, members of a oneof, and what is declared optional.

@@ -95,14 +95,11 @@ export class RestServer {
   }
 
   async #fail(request: FastifyRequest, reply: FastifyReply, failure: unknown): Promise<void> {
-    const isForeseen =
-      failure instanceof CallOver || (failure instanceof ServiceError && failure.reason !== "INTERNAL");
-    if (!isForeseen) {
-      this.#log.error(
-        { requestId: request.id, method: `${request.method} ${request.routeOptions.url}`, error: failure },
-        "request broke",
-      );
-    }
+    const about = { requestId: request.id, method: `${request.method} ${request.routeOptions.url ?? ""}` };
+    const isForeseen = failure instanceof ServiceError && failure.reason !== "INTERNAL";
+    if (isForeseen) this.#log.info({ ...about, reason: failure.reason, detail: failure.message }, "request refused");
+    // A call has its own line in the log.
+    else if (!(failure instanceof CallOver)) this.#log.error({ ...about, error: failure }, "request broke");
     await sendFault(request, reply, endOfThrown(failure));
   }
 

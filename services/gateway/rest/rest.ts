@@ -1,8 +1,11 @@
 import { suiteVersion } from "../../../lib/suite-version.ts";
+import type { Router } from "../router.ts";
 import type { RequestBounds } from "./bound-request.ts";
 import { restRoot } from "./contracts.ts";
 import { BindingTable, bindingsOf } from "./http-bindings.ts";
+import { inferenceRoutes } from "./inference-routes.ts";
 import { openApi } from "./openapi.ts";
+import { Predict } from "./predict.ts";
 import { sendReply } from "./reply.ts";
 import { RestCalls, type RestCallsConfig, type RestCallsParts } from "./rest-calls.ts";
 import { RestServer, type RestServerConfig, type RestServerParts } from "./rest-server.ts";
@@ -13,8 +16,13 @@ export interface RestConfig extends RestServerConfig, RestCallsConfig {
   readonly http: RestServerConfig["http"] & { readonly jsonBytesMax: number };
 }
 
+/** What HTTP/JSON needs of the gateway. */
+export interface RestParts extends RestCallsParts, RestServerParts {
+  readonly router: Router;
+}
+
 /** The server of HTTP/JSON, with all that it answers. */
-export function restServer(config: RestConfig, parts: RestCallsParts & RestServerParts): RestServer {
+export function restServer(config: RestConfig, parts: RestParts): RestServer {
   const calls = new RestCalls(config, parts);
   const bounds: RequestBounds = {
     body: { bytesMax: config.messageBytesMax, idleMs: bodyIdleMs, msMax: bodyMsMax },
@@ -22,8 +30,11 @@ export function restServer(config: RestConfig, parts: RestCallsParts & RestServe
   };
   const bindings = parts.passed.flatMap(({ service }) => bindingsOf(restRoot().lookupService(service)));
   const table = new BindingTable(bindings);
+  const predict = new Predict({ calls, router: parts.router, bounds });
   const document = JSON.stringify(openApi(bindings, suiteVersion()));
   return new RestServer(config, parts, [
+    ...inferenceRoutes({ calls, bounds }),
+    { methods: ["POST"], url: "/predict", handle: (request) => predict.answer(request) },
     {
       methods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
       url: "/v1/*",
