@@ -23,6 +23,8 @@ export interface GatewayConfig extends ServiceConfig {
   readonly requestBytesMax: number;
   /** How many times the latency without load a call may take before fewer are let in; 0 for however long. */
   readonly latencyTolerance: number;
+  /** How much longer than without load an inference may take in any case, in milliseconds. */
+  readonly latencySlackMs: number;
   /** Replicas that are asked at most for one call. */
   readonly attemptsMax: number;
   /** How many calls of a model may be sent once more, as a share of all, from 0 to 1. */
@@ -75,6 +77,7 @@ export function readGatewayConfig(settings: Settings): GatewayConfig {
     // The largest message must have room.
     requestBytesMax: whole("REQUEST_BYTES_MAX", Math.max(1024 ** 3, messageBytesMax), messageBytesMax, 1024 ** 4),
     latencyTolerance: whole("LATENCY_TOLERANCE", 4, 0, 1000),
+    latencySlackMs: whole("LATENCY_SLACK_MS", 400, 0, 600_000),
     attemptsMax: whole("ATTEMPTS_MAX", 3, 1, 10),
     retryShare: whole("RETRY_PERCENT_MAX", 20, 0, 100) / 100,
     sequences: {

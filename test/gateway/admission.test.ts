@@ -10,7 +10,7 @@ const routeTo = (model: string, replicas = ["a"]) => ({ model, version: 1, repli
 
 describe("admission", () => {
   const full = (callsMax = 20) => {
-    const admission = new Admission({ latencyTolerance: 4, callsMax }, new ManualClock());
+    const admission = new Admission({ latencyTolerance: 4, latencySlackMs: 20, callsMax }, new ManualClock());
     const leaves = Array.from({ length: callsMax }, () => admission.admit(routeTo("slow")));
     return { admission, leaves };
   };

@@ -14,7 +14,7 @@ function stage(
 ) {
   const clock = new Simulation();
   const random = new Random(7);
-  const limit = new GradientLimit({ latencyTolerance: 4, callsMax: 10_000, ...settings }, clock);
+  const limit = new GradientLimit({ latencyTolerance: 4, latencySlackMs: 20, callsMax: 10_000, ...settings }, clock);
   const answer = serve(clock, random);
   const latencies: number[] = [];
   let refused = 0;

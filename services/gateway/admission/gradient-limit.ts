@@ -6,6 +6,8 @@ import { LatencyWindow } from "./latency-window.ts";
 export interface GradientSettings {
   /** How many times the latency without load a call may take; 0 for no limit but the highest. */
   readonly latencyTolerance: number;
+  /** How much longer than without load a call may take in any case, in milliseconds. */
+  readonly latencySlackMs: number;
   /** The highest limit, which is the first one too. */
   readonly callsMax: number;
 }
@@ -110,9 +112,9 @@ export class GradientLimit {
   }
 
   #nextLimit(medianMs: number): number {
-    const { latencyTolerance, callsMax } = this.#settings;
+    const { latencyTolerance, latencySlackMs, callsMax } = this.#settings;
     if (latencyTolerance === 0) return callsMax;
-    const allowedMs = Math.max(latencyTolerance * this.#idleMs!, this.#idleMs! + waitMsMin);
+    const allowedMs = Math.max(latencyTolerance * this.#idleMs!, this.#idleMs! + latencySlackMs);
     const gradient = Math.max(0.5, Math.min(allowedMs / medianMs, this.#isCongested ? 0.75 : 1));
     const wasSlow = this.#isSlow;
     this.#isSlow = gradient < 1;
@@ -151,8 +153,6 @@ export class GradientLimit {
   }
 }
 
-/** How long calls may wait however quick they are, in milliseconds. */
-const waitMsMin = 20;
 /** Where latency is the tolerance times that without load, so much less has none of it to wait for. */
 const probeDivisor = 8;
 /** Windows in a row with refusals after which one is due: a burst alone is none. */
