@@ -7,8 +7,14 @@ import { redisServerOnPath } from "../supervisor/redis.ts";
 
 /** A Redis of a test's own, on a socket in a folder of its own. */
 export class PrivateRedis {
+  readonly #arguments: readonly string[];
   #process: ChildProcess | undefined;
   #folder = "";
+
+  /** The arguments come behind its own. */
+  constructor(...more: readonly string[]) {
+    this.#arguments = more;
+  }
 
   get url(): string {
     return `unix://${this.#folder}/redis.sock`;
@@ -32,6 +38,7 @@ export class PrivateRedis {
       "",
       "--dir",
       this.#folder,
+      ...this.#arguments,
     ];
     const server = process.env.AMAAS_REDIS_SERVER || redisServerOnPath(process.env.PATH ?? "");
     if (!server) throw new Error("the tests need redis-server or valkey-server on the PATH");

@@ -1,24 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { Redis, type RedisOptions } from "ioredis";
 import type { Clock } from "../../../lib/clock.ts";
 import { messageOf } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import { burstOf, type Cost, rateOf, units } from "./cost.ts";
+import { openRedis, type RedisConnection, type RedisConnectionConfig } from "./redis-connection.ts";
 import type { ShareGrant, ShareRequest } from "./share.ts";
-import { shareScript } from "./share-script.ts";
 import type { ShareStore } from "./shared-limits.ts";
 
-/** Where the Redis is, and how it is used. */
-export interface RedisShareConfig {
-  readonly redisUrl: string;
-  /** How long a request waits for it at most, in milliseconds. */
-  readonly redisTimeoutMs: number;
+/** Where the Redis is, and how it is used: a request waits for it as long as a command, at most. */
+export interface RedisShareConfig extends RedisConnectionConfig {
   /** How long a gateway that is gone keeps its slots, in milliseconds; one that is there renews them every second. */
   readonly leaseMs: number;
-}
-
-interface ScriptedRedis extends Redis {
-  moveShare(key: string, ...values: readonly (string | number)[]): Promise<readonly string[]>;
 }
 
 /**
@@ -32,7 +24,7 @@ export class RedisShareStore implements ShareStore {
   /** Its leases are those of this life. */
   readonly #gateway = randomUUID();
   /** That answers, or did until a moment ago. */
-  #redis: ScriptedRedis | undefined;
+  #redis: RedisConnection | undefined;
   #isReachable = false;
   #lossCount = 0;
   #isClosed = false;
@@ -75,7 +67,7 @@ export class RedisShareStore implements ShareStore {
     this.#redis?.disconnect();
   }
 
-  #valuesOf({ limits, wanted, running, slots }: ShareRequest): (string | number)[] {
+  #valuesOf({ limits, wanted, running, slots }: Omit<ShareRequest, "account">): (string | number)[] {
     const rates = limitedUnits(limits).flatMap((unit) => {
       const rate = limits[rateOf[unit]];
       return [unit, rate, burstOf(rate), wanted[unit]];
@@ -83,7 +75,7 @@ export class RedisShareStore implements ShareStore {
     return [this.#gateway, this.#config.leaseMs, limits.concurrentRequests, running, slots, ...rates];
   }
 
-  #lose(redis: Redis, failure: unknown): void {
+  #lose(redis: RedisConnection | undefined, failure: unknown): void {
     if (!this.#isReachable || redis !== this.#redis) return;
     this.#isReachable = false;
     this.#lossCount++;
@@ -94,20 +86,19 @@ export class RedisShareStore implements ShareStore {
   /** Whether it answers, on a new connection: what was asked on the old one is not waited for any longer. */
   async #look(): Promise<void> {
     this.#redis?.disconnect();
-    const redis = createRedis(this.#config);
-    this.#redis = redis;
-    redis.on("error", (failure) => this.#lose(redis, failure));
-    redis.on("end", () => this.#lose(redis, new Error("the connection was lost")));
+    let redis: RedisConnection | undefined;
     try {
-      await redis.connect();
-      await redis.ping();
+      redis = await openRedis(this.#config, (failure) => this.#lose(redis, failure));
+      // It may answer, and take nothing: a replica, or one without memory.
+      await redis.moveShare(`${keyPrefix}{}`, ...this.#valuesOf(nothing));
     } catch (failure) {
-      redis.disconnect();
+      redis?.disconnect();
       this.#log.debug({ error: messageOf(failure) }, "redis still does not answer");
       if (!this.#isClosed) this.#lookLater();
       return;
     }
     if (this.#isClosed) return redis.disconnect();
+    this.#redis = redis;
     this.#isReachable = true;
     this.#log.info({}, "limits are shared through redis");
   }
@@ -115,22 +106,6 @@ export class RedisShareStore implements ShareStore {
   #lookLater(): void {
     this.#cancelLook = this.#clock.after(lookMs, () => void this.#look());
   }
-}
-
-/** A connection that is not open yet, and never opens by itself. */
-function createRedis({ redisUrl, redisTimeoutMs }: RedisShareConfig): ScriptedRedis {
-  const options: RedisOptions = {
-    lazyConnect: true,
-    connectTimeout: connectTimeoutMs,
-    commandTimeout: redisTimeoutMs,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-  };
-  const path = redisUrl.startsWith("unix://") ? redisUrl.slice("unix://".length) : undefined;
-  const redis = path === undefined ? new Redis(redisUrl, options) : new Redis({ ...options, path });
-  redis.defineCommand("moveShare", { numberOfKeys: 1, lua: shareScript });
-  return redis as ScriptedRedis;
 }
 
 function grantOf({ limits }: ShareRequest, [slots, ...given]: readonly string[]): ShareGrant {
@@ -143,6 +118,11 @@ function limitedUnits(limits: ShareRequest["limits"]) {
   return units.filter((unit) => limits[rateOf[unit]] > 0);
 }
 
+const nothing: Omit<ShareRequest, "account"> = {
+  limits: { requestsPerSecond: 0, concurrentRequests: 0, rowsPerSecond: 0, bytesPerSecond: 0 },
+  wanted: { requests: 0, rows: 0, bytes: 0 },
+  running: 0,
+  slots: 0,
+};
 const keyPrefix = "amaas-limits:";
-const connectTimeoutMs = 1000;
 const lookMs = 500;

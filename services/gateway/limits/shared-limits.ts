@@ -18,7 +18,9 @@ export class SharedLimits {
   readonly #clock: Clock;
   /** Those that hold something, or have of late. */
   readonly #active = new Set<Share>();
-  #cancelLook: (() => void) | undefined;
+  /** Those of them that are still to be looked at in this round. */
+  #round: Iterator<Share> | undefined;
+  #isLooking = false;
 
   constructor(store: ShareStore, clock: Clock) {
     this.#store = store;
@@ -33,7 +35,7 @@ export class SharedLimits {
   shareOf(account: Account): Share {
     account.share ??= new Share(account, this.#store.ask, this.#clock);
     this.#active.add(account.share);
-    this.#cancelLook ??= this.#clock.after(lookMs, this.#look);
+    if (!this.#isLooking) this.#lookAfter(roundMs);
     return account.share;
   }
 
@@ -49,12 +51,29 @@ export class SharedLimits {
     );
   }
 
+  #lookAfter(ms: number): void {
+    this.#isLooking = true;
+    this.#clock.after(ms, this.#look);
+  }
+
+  /** A few at a time: very many would keep requests waiting. */
   readonly #look = () => {
-    this.#cancelLook = undefined;
-    for (const share of this.#active) if (!share.look()) this.#active.delete(share);
-    if (this.#active.size > 0) this.#cancelLook = this.#clock.after(lookMs, this.#look);
+    this.#isLooking = false;
+    this.#round ??= this.#active.values();
+    for (let looks = 0; looks < looksMax; looks++) {
+      const { value: share, done } = this.#round.next();
+      if (done) {
+        this.#round = undefined;
+        if (this.#active.size > 0) this.#lookAfter(roundMs);
+        return;
+      }
+      if (!share.look()) this.#active.delete(share);
+    }
+    this.#lookAfter(pauseMs);
   };
 }
 
-/** What is not used goes back after two looks. */
-const lookMs = 250;
+/** What is not used goes back after two rounds. */
+const roundMs = 250;
+const looksMax = 200;
+const pauseMs = 5;

@@ -7,6 +7,7 @@ import { RedisShareStore } from "../../../services/gateway/limits/redis-share-st
 import { SharedLimits } from "../../../services/gateway/limits/shared-limits.ts";
 import type { ModelRoute } from "../../../services/gateway/route-table.ts";
 import { PrivateRedis } from "../../private-redis.ts";
+import { RedisCluster } from "../../redis-cluster.ts";
 import { eventually } from "../harness.ts";
 import { limitedModel } from "./limited-model.ts";
 
@@ -29,10 +30,10 @@ describe("limits that gateways share", () => {
   });
 
   /** So many more of them, which see each other's calls. */
-  const start = async (count: number, timeoutMs = 2000): Promise<readonly Gateway[]> => {
+  const start = async (count: number, timeoutMs = 2000, url = redis.url): Promise<readonly Gateway[]> => {
     const begun = Array.from({ length: count }, () => {
       const store = new RedisShareStore(
-        { redisUrl: redis.url, redisTimeoutMs: timeoutMs, leaseMs },
+        { redisUrl: url, redisTimeoutMs: timeoutMs, leaseMs },
         systemClock,
         createLog("test", "silent"),
       );
@@ -191,5 +192,23 @@ describe("limits that gateways share", () => {
       redis.proceed();
     }
     await eventually(() => expect(gateway.store.isReachable).to.equal(true));
+  });
+
+  it("are kept in a Redis Cluster as well, each model where its key belongs", async () => {
+    const cluster = new RedisCluster();
+    await cluster.start();
+    try {
+      const pair = await start(2, 2000, cluster.url);
+      const models = ["one", "two", "three", "four", "five", "six"].map((model) => {
+        return { ...limitedModel({ concurrentRequests: 5 }, { requestsPerSecond: 2 }), model };
+      });
+      for (const model of models) {
+        const { given, seconds } = await flood(pair, model, 50);
+        expect(sumOf(given)).to.be.within(2, 2 * seconds + 2);
+      }
+      expect(pair.map(({ store }) => store.lossCount)).to.deep.equal([0, 0]);
+    } finally {
+      await cluster.stop();
+    }
   });
 });
