@@ -6,6 +6,14 @@ import type { Handlers } from "./handlers.ts";
 /** What is told of a service. */
 export type ServingStatus = "SERVING" | "NOT_SERVING";
 
+/** Knows the health of names that are no services, such as models, or of services that are not always well. */
+export interface HealthSource {
+  /** What its names look like, for those who ask for others. */
+  readonly forms: readonly string[];
+  /** Undefined for a name that it does not know. */
+  statusOf(name: string): ServingStatus | undefined;
+}
+
 interface Asked {
   readonly service: string;
 }
@@ -20,40 +28,65 @@ interface HealthCalls {
 }
 
 /**
- * The health of a server and of its services, by name; the server itself is "". Watchers hear of every change until a
- * drain, which ends them.
+ * The health of a server and of its services, by name, the server itself being "", and of what a source knows; lists have services
+ * only. Watchers hear of every change until a drain, which ends them.
  *
  * Source: https://github.com/grpc/grpc/blob/master/doc/health-checking.md
  */
 export class Health {
   readonly #statuses = new Map<string, ServingStatus>([["", "NOT_SERVING"]]);
   readonly #watchers = new Set<() => void>();
+  #source: HealthSource | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** Asks the source first, from now on. */
+  extend(source: HealthSource): void {
+    this.#source = source;
+  }
+
+  /** What the source says may have changed: watchers look again soon, however often that is. */
+  noteChange(): void {
+    if (this.#watchers.size > 0) this.#timer ??= setTimeout(this.#wakeAll, wakeDelayMs).unref();
+  }
 
   set(services: Iterable<string>, status: ServingStatus): void {
     for (const service of services) this.#statuses.set(service, status);
-    for (const wake of [...this.#watchers]) wake();
+    this.#wakeAll();
   }
 
   handlers(): Handlers<HealthCalls> {
     return {
       Check: ({ service }) => {
-        const status = this.#statuses.get(service);
+        const status = this.#statusOf(service);
         if (status !== undefined) return { status };
-        const known = [...this.#statuses.keys()].filter((name) => name !== "").join(", ");
+        const services = [...this.#statuses.keys()].filter((name) => name !== "");
+        const known = [...services, ...(this.#source?.forms ?? [])].join(", ");
         const seen = JSON.stringify(service.slice(0, 100));
         throw new ServiceError("SERVICE_UNKNOWN", `there is no service ${seen}; needed: nothing, or one of ${known}`);
       },
       Watch: ({ service }, call) => this.#watch(service, call),
       List: () => ({
-        statuses: Object.fromEntries([...this.#statuses].map(([service, status]) => [service, { status }])),
+        statuses: Object.fromEntries(
+          [...this.#statuses.keys()].map((service) => [service, { status: this.#statusOf(service)! }]),
+        ),
       }),
     };
+  }
+
+  readonly #wakeAll = () => {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const wake of [...this.#watchers]) wake();
+  };
+
+  #statusOf(name: string): ServingStatus | undefined {
+    return this.#source?.statusOf(name) ?? this.#statuses.get(name);
   }
 
   async *#watch(service: string, { signal, draining }: CallContext): AsyncGenerator<Told> {
     let told: Told["status"] | undefined;
     while (!signal.aborted) {
-      const status = this.#statuses.get(service) ?? "SERVICE_UNKNOWN";
+      const status = this.#statusOf(service) ?? "SERVICE_UNKNOWN";
       if (status !== told) {
         told = status;
         yield { status };
@@ -75,3 +108,6 @@ export class Health {
     });
   }
 }
+
+/** Many changes at a time are one for watchers. */
+const wakeDelayMs = 20;

@@ -10,7 +10,7 @@ import { ServiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { answers, servedDefinition } from "./answers.ts";
 import type { AnyHandler, Handlers } from "./handlers.ts";
-import { Health, type ServingStatus } from "./health.ts";
+import { Health, type HealthSource, type ServingStatus } from "./health.ts";
 import { type Http2Connections, type StreamHandler, setUpHttp2 } from "./http2-server.ts";
 import { type ServiceName, serviceDefinition } from "./protos.ts";
 import { reflectionOf } from "./reflection.ts";
@@ -114,6 +114,16 @@ export class RpcServer {
   /** Tells health checks of the whole server and of every service. */
   setHealth(status: ServingStatus): void {
     this.#health.set(["", ...this.#services], status);
+  }
+
+  /** Makes health checks ask a source first. */
+  extendHealth(source: HealthSource): void {
+    this.#health.extend(source);
+  }
+
+  /** What that source says may have changed. */
+  noteHealthChange(): void {
+    this.#health.noteChange();
   }
 
   /** NOT_SERVING, ends endless streams, finishes accepted calls within the drain time, then closes, by force what is left. */

@@ -25,6 +25,8 @@ export interface GatewayConfig extends ServiceConfig {
   readonly latencyTolerance: number;
   /** How much longer than without load an inference may take in any case, in milliseconds. */
   readonly latencySlackMs: number;
+  /** How long of the drain calls are still taken, while health says that no more should come, in milliseconds. */
+  readonly drainDelayMs: number;
   /** Replicas that are asked at most for one call. */
   readonly attemptsMax: number;
   /** How many calls of a model may be sent once more, as a share of all, from 0 to 1. */
@@ -63,7 +65,7 @@ export function readGatewayConfig(settings: Settings): GatewayConfig {
   const whole = (name: string, preset: number, min: number, max: number) =>
     settings.integer(`AMAAS_GATEWAY_${name}`, { default: preset, min, max });
   const service = readServiceConfig(settings);
-  const { messageBytesMax } = service;
+  const { messageBytesMax, drainTimeoutMs } = service;
   return {
     ...service,
     port: settings.port("AMAAS_GATEWAY_PORT", 8001),
@@ -78,6 +80,7 @@ export function readGatewayConfig(settings: Settings): GatewayConfig {
     requestBytesMax: whole("REQUEST_BYTES_MAX", Math.max(1024 ** 3, messageBytesMax), messageBytesMax, 1024 ** 4),
     latencyTolerance: whole("LATENCY_TOLERANCE", 4, 0, 1000),
     latencySlackMs: whole("LATENCY_SLACK_MS", 400, 0, 600_000),
+    drainDelayMs: whole("DRAIN_DELAY_MS", 0, 0, drainTimeoutMs),
     attemptsMax: whole("ATTEMPTS_MAX", 3, 1, 10),
     retryShare: whole("RETRY_PERCENT_MAX", 20, 0, 100) / 100,
     sequences: {

@@ -1,18 +1,25 @@
 import type { Clock } from "../../lib/clock.ts";
 import { applied, type PlacedTable, type RoutePosition, type RouteStep, type RouteTable } from "./route-table.ts";
 
+/** Who hears of changes. */
+export interface RoutesParts {
+  /** Is called with the table some time after it changed, one call after the other, however often it changes. */
+  readonly settle: (placed: PlacedTable) => Promise<void>;
+  /** Is called after each change. */
+  readonly changed: () => void;
+}
+
 /** The route table of this moment. Requests read it; the link to the registry moves it on. */
 export class Routes {
-  readonly #settle: (placed: PlacedTable) => Promise<void>;
+  readonly #parts: RoutesParts;
   readonly #clock: Clock;
   #placed: PlacedTable | undefined;
   #changedMs = 0;
   #cancelTimer: (() => void) | undefined;
   #settling: Promise<void> = Promise.resolve();
 
-  /** `settle` is called with the table some time after it changed, one call after the other, however often it changes. */
-  constructor(settle: (placed: PlacedTable) => Promise<void>, clock: Clock) {
-    this.#settle = settle;
+  constructor(parts: RoutesParts, clock: Clock) {
+    this.#parts = parts;
     this.#clock = clock;
   }
 
@@ -41,6 +48,7 @@ export class Routes {
     const table = applied(this.#placed?.table, step);
     if (table === undefined) return;
     this.#place({ table, position });
+    this.#parts.changed();
     this.#cancelTimer ??= this.#clock.after(settleDelayMs, () => this.#settleNow());
   }
 
@@ -60,7 +68,9 @@ export class Routes {
 
   #settleNow(): void {
     this.#cancelTimer = undefined;
-    this.#settling = this.#settling.then(() => (this.#placed === undefined ? undefined : this.#settle(this.#placed)));
+    this.#settling = this.#settling.then(() =>
+      this.#placed === undefined ? undefined : this.#parts.settle(this.#placed),
+    );
   }
 }
 

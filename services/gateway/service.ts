@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { systemClock } from "../../lib/clock.ts";
 import { ServiceError } from "../../lib/errors.ts";
 import type {
@@ -10,6 +10,7 @@ import { createLog, type Log } from "../../lib/log.ts";
 import { MetricsServer } from "../../lib/metrics/metrics-server.ts";
 import type { Service } from "../../lib/process.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
+import type { ServingStatus } from "../../lib/rpc/health.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 import { runStopSteps, stopMsMaxOf } from "../../lib/stop-steps.ts";
 import { suiteVersion } from "../../lib/suite-version.ts";
@@ -32,12 +33,13 @@ import { SharedLimits } from "./limits/shared-limits.ts";
 import { Listener } from "./listener.ts";
 import { MirrorFigures } from "./mirrors/mirror-figures.ts";
 import { Mirrors } from "./mirrors/mirrors.ts";
+import { healthForms, modelHealth } from "./model-health.ts";
 import { type PassedService, passThrough } from "./pass-through.ts";
 import { restServer } from "./rest/rest.ts";
 import type { RestServer } from "./rest/rest-server.ts";
 import { RouteFile } from "./route-file.ts";
 import { RouteLink } from "./route-link.ts";
-import { addressSteps, type RouteTable } from "./route-table.ts";
+import { addressSteps, type PlacedTable, type RouteTable } from "./route-table.ts";
 import { Router } from "./router.ts";
 import { Routes } from "./routes.ts";
 import { SequenceRouter } from "./sequence-router.ts";
@@ -62,15 +64,18 @@ export class GatewayService implements Service {
   /** Undefined where it is switched off. */
   readonly #rest: RestServer | undefined;
   #started = false;
+  #isLeaving = false;
 
   constructor(config: GatewayConfig) {
+    const { drainDelayMs, drainTimeoutMs } = config;
+    const served = { ...config, drainTimeoutMs: drainTimeoutMs - drainDelayMs };
     const log = createLog("gateway", config.logLevel);
     const random = Math.random;
     const clock = systemClock;
     const limit = new CallLimit(config.callsMax);
     this.#config = config;
     this.#log = log;
-    this.#server = new RpcServer(config, log);
+    this.#server = new RpcServer(served, log);
     this.#nodes = new Connections(config);
     this.#registry = new Connection(config.registryAddress, config);
     this.#trainer = new Connection(config.trainerAddress, config);
@@ -94,11 +99,13 @@ export class GatewayService implements Service {
       },
       clock,
     });
-    this.#routes = new Routes(async (placed) => {
+    const settle = async (placed: PlacedTable) => {
       for (const part of [forwarder, balancer, admission, limits, models, copies]) part.retain(placed.table.models);
       await this.#closeUnused(placed.table);
       await this.#file.write(placed);
-    }, clock);
+    };
+    this.#routes = new Routes({ settle, changed: () => this.#server.noteHealthChange() }, clock);
+    this.#server.extendHealth({ forms: healthForms, statusOf: (name) => this.#healthOf(name) });
     this.#control = new RpcClient("amaas.registry.v1.ControlService", config.registryAddress);
     const gateway = `${config.host}:${config.port}`;
     this.#link = new RouteLink({ client: this.#control, gateway, routes: this.#routes, clock, random, log });
@@ -137,7 +144,7 @@ export class GatewayService implements Service {
     for (const each of passed) passThrough(parts, each);
     const { draining } = this.#server;
     this.#rest = config.http.isOn
-      ? restServer(config, { answers, router, passed, limit, draining, requestBytes, calls, log })
+      ? restServer(served, { answers, router, passed, limit, draining, requestBytes, calls, log })
       : undefined;
     const [nodes, routes, link] = [this.#nodes, this.#routes, this.#link];
     const figures = { calls, models, limit, requestBytes, admission, balancer, nodes, routes, link };
@@ -154,7 +161,14 @@ export class GatewayService implements Service {
 
   /** Whether calls can be routed, and are still taken. */
   get #isServing(): boolean {
-    return this.#routes.table !== undefined && !this.#server.draining.aborted;
+    return this.#routes.table !== undefined && !this.#isLeaving;
+  }
+
+  #healthOf(name: string): ServingStatus | undefined {
+    if (name === "live") return "SERVING";
+    if (name === "" || name === inferenceService) return this.#isServing ? "SERVING" : "NOT_SERVING";
+    const health = modelHealth(this.#routes.table, name);
+    return health === "SERVING" && this.#isLeaving ? "NOT_SERVING" : health;
   }
 
   /** Listens with the last table on disk, whether or not the registry answers. */
@@ -190,6 +204,7 @@ export class GatewayService implements Service {
   /** The table moves on while accepted calls finish; connections close last. */
   async stop(): Promise<void> {
     const steps = {
+      notice: () => (this.#started ? this.#giveNotice() : undefined),
       servers: () => Promise.all([this.#started ? this.#server.stop() : undefined, this.#rest?.stop()]),
       mirrors: () => this.#mirrors.stop(),
       "route link": () => this.#link.stop(),
@@ -202,7 +217,16 @@ export class GatewayService implements Service {
     };
     await runStopSteps(Object.entries(steps), { msMax: stopMsMaxOf(this.#config), log: this.#log });
   }
+
+  /** Calls are still taken until everybody has heard that no more should come. */
+  async #giveNotice(): Promise<void> {
+    this.#isLeaving = true;
+    this.#server.setHealth("NOT_SERVING");
+    await setTimeout(this.#config.drainDelayMs);
+  }
 }
+
+const inferenceService = "inference.GRPCInferenceService";
 
 /** How long a gateway that is gone keeps its slots of limits that are shared. */
 const leaseMs = 4000;

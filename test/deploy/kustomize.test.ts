@@ -58,7 +58,8 @@ describe("the Kubernetes manifests", () => {
       expect(container.ports[0], name).to.deep.equal({ name: "grpc", containerPort: preset });
       expect(serviceOf(name).spec.ports[0], name).to.include({ port: preset, targetPort: "grpc" });
       for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"]) {
-        expect(container[probe].grpc.port, `${name} ${probe}`).to.equal(preset);
+        const service = name === "gateway" && probe !== "readinessProbe" ? { service: "live" } : {};
+        expect(container[probe].grpc, `${name} ${probe}`).to.deep.equal({ port: preset, ...service });
       }
     }
   });

@@ -21,6 +21,7 @@ export class Harness {
   /** Where it answers HTTP, if it does. */
   readonly httpUrl: string;
   readonly #service: GatewayService;
+  #stopped: Promise<void> | undefined;
 
   private constructor(service: GatewayService, port: number, httpPort: number | undefined) {
     this.#service = service;
@@ -51,7 +52,13 @@ export class Harness {
 
   async stop(): Promise<void> {
     this.client.close();
-    await this.#service.stop();
+    await this.stopService();
+  }
+
+  /** Stops the gateway while its client goes on; once, however often it is called. */
+  stopService(): Promise<void> {
+    this.#stopped ??= this.#service.stop();
+    return this.#stopped;
   }
 
   /** Calls one method of the inference service with a message by its fields. */
