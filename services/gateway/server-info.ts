@@ -2,7 +2,14 @@ import { encodeMessage } from "../../lib/rpc/protos.ts";
 import type { IndexEntry } from "./repository-index.ts";
 
 /** The extensions of the protocol that work through the gateway, whichever node answers. */
-const extensions = ["classification", "sequence", "schedule_policy", "model_configuration", "parameters"];
+const extensions = [
+  "classification",
+  "sequence",
+  "schedule_policy",
+  "model_configuration",
+  "binary_tensor_data",
+  "parameters",
+];
 
 const noSharedMemory = "shared memory is not served: send tensors as raw_input_contents";
 

@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { modelName } from "../../lib/resource-names.ts";
@@ -16,12 +18,14 @@ const python = join(environment, "bin", "python");
 
 await prepare();
 const suite = new RunningSuite();
+const httpPort = await freePort();
 try {
   await suite.start({
     AMAAS_INFERENCE_MODEL_CONTROL: "explicit",
     AMAAS_INFERENCE_LOAD_MODELS: "*",
     // Some of Triton's own programs insist on it.
     AMAAS_SERVER_NAME: "triton",
+    AMAAS_GATEWAY_HTTP_PORT: String(httpPort),
   });
   for (const [name, bytes] of Object.entries(models)) {
     await suite.registry.unary("CreateModel", { modelId: name });
@@ -40,6 +44,8 @@ try {
     ["triton.py", gateway, "tritonclient through the gateway"],
     ["triton.py", node, "tritonclient at a node"],
     ["control.py", node, "tritonclient, model control and settings at a node"],
+    ["triton_http.py", `127.0.0.1:${httpPort}`, "tritonclient through the gateway by HTTP"],
+    ["kserve_rest.py", `127.0.0.1:${httpPort}`, "kserve through the gateway by HTTP"],
     ["kserve_client.py", gateway, "kserve through the gateway"],
     ["kserve_client.py", node, "kserve at a node"],
   ] as const) {
@@ -74,4 +80,13 @@ function run(program: string, args: readonly string[]): Promise<number> {
     child.once("error", reject);
     child.once("exit", (code) => resolve(code ?? 1));
   });
+}
+
+/** A port that nobody listens on, as the system gives one. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), "close");
+  return port;
 }
