@@ -1,7 +1,8 @@
 import { assert } from "../errors.ts";
 import { elementsOf, type NumericDataType } from "./element-type.ts";
 import type { Attributes, Elements, Graph, Node, Shape, Value } from "./graph.ts";
-import { type Operator, operators, type ValueType } from "./operators.ts";
+import type { ValueType } from "./operators/inference.ts";
+import { type Operator, operators } from "./operators/operators.ts";
 import { product } from "./shapes.ts";
 
 /** What a Loop body hands on: `carried` to the next iteration, `scanned` to be stacked along a new first axis. */
@@ -58,9 +59,20 @@ export class GraphBuilder {
     return this.constant(dataType as NumericDataType, [], [number]);
   }
 
-  /** Appends a node with one output, whose type follows from the operator table. */
-  node(operator: Operator, inputs: readonly Value[], attributes: Attributes = {}): Value {
-    return this.#append(operator, inputs, attributes, [operators[operator](inputs, attributes)])[0];
+  /** Appends a node and gives its first output; types follow from the operator table. An optional input may be undefined. */
+  node(operator: Operator, inputs: readonly (Value | undefined)[], attributes: Attributes = {}): Value {
+    return this.many(operator, inputs, attributes, 1)[0];
+  }
+
+  /** Appends a node and gives its outputs, the first so many of all that the operator has. */
+  many(
+    operator: Operator,
+    inputs: readonly (Value | undefined)[],
+    attributes: Attributes = {},
+    count?: number,
+  ): readonly Value[] {
+    const given = inputs as readonly Value[];
+    return this.#append(operator, given, attributes, operators[operator](given, attributes).slice(0, count));
   }
 
   /**

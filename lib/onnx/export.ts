@@ -40,7 +40,7 @@ function nodeProto({ name, operator, inputs, outputs, attributes }: Node): NodeP
   return {
     name,
     opType: operator,
-    input: inputs.map((value) => value.name),
+    input: inputs.map((value: Value | undefined) => value?.name ?? ""),
     output: outputs.map((value) => value.name),
     attribute: Object.entries(attributes).map(([key, attribute]) => attributeProto(key, attribute)),
   };

@@ -32,7 +32,10 @@ export interface Value {
   readonly producer?: Node;
 }
 
-/** One application of an operator of the standard ONNX set. `outputs` is in the operator's order. */
+/**
+ * One application of an operator of the standard ONNX set. `inputs` and `outputs` are in the operator's order; the place of an optional
+ * input that is left out, but not the last one, holds undefined.
+ */
 export interface Node {
   readonly name: string;
   readonly operator: string;

@@ -3,125 +3,13 @@ import fc from "fast-check";
 import { ServiceError } from "../../lib/errors.ts";
 import { GraphBuilder } from "../../lib/onnx/builder.ts";
 import { modelOf } from "../../lib/onnx/export.ts";
-import type { Value } from "../../lib/onnx/graph.ts";
 import { writeModel } from "../../lib/onnx/model.ts";
 import { Random } from "../../lib/random.ts";
 import { openSession, type RuntimeTensors } from "../../services/trainer/engine/runtime.ts";
-import { gradientRules } from "../../services/trainer/graph/gradient-rules.ts";
 import { gradients } from "../../services/trainer/graph/gradients.ts";
-
-type Shape = readonly number[];
-
-/** A function of tensors with the given shapes, whose elements are drawn from [low, high) in steps away from its kinks. */
-interface Case {
-  readonly shapes: fc.Arbitrary<readonly Shape[]>;
-  readonly range?: readonly [low: number, high: number];
-  /** Set where the function needs sizes that are known when the graph is built. */
-  readonly sized?: true;
-  readonly apply: (graph: GraphBuilder, inputs: readonly Value[]) => Value;
-}
-
-const size = fc.integer({ min: 1, max: 4 });
-const anyShape = fc.array(size, { minLength: 0, maxLength: 3 });
-const one = anyShape.map((shape) => [shape]);
-const stacked = fc.array(size, { minLength: 1, maxLength: 3 }).map((shape) => [shape]);
-
-/** Two shapes that broadcast: of one, leading axes are dropped and others shrunk to 1; then perhaps the two change places. */
-const two = fc
-  .tuple(anyShape, fc.nat(3), fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }), fc.boolean())
-  .map(([shape, dropped, shrunk, swapped]) => {
-    const other = shape.slice(dropped).map((length, axis) => (shrunk[axis] ? 1 : length));
-    return swapped ? [other, shape] : [shape, other];
-  });
-const matrices = fc.tuple(size, size, size);
-
-const axesOf = (x: Value) => (x.shape.length > 1 ? [0, -1] : [0]);
-const positive = [0.5, 2] as const;
-
-/** One or more cases for each operator that has a rule. */
-const cases: Record<string, readonly Case[]> = {
-  Add: [{ shapes: two, apply: (graph, [a, b]) => graph.add(a, b) }],
-  Sub: [{ shapes: two, apply: (graph, [a, b]) => graph.sub(a, b) }],
-  Mul: [
-    { shapes: two, apply: (graph, [a, b]) => graph.mul(a, b) },
-    { shapes: one, apply: (graph, [x]) => graph.mul(x, x) },
-  ],
-  Div: [{ shapes: two, range: positive, apply: (graph, [a, b]) => graph.div(a, b) }],
-  Pow: [
-    { shapes: one, range: positive, apply: (graph, [x]) => graph.pow(x, graph.scalar(3, "FP64")) },
-    { shapes: two, range: positive, apply: (graph, [a, b]) => graph.pow(a, b) },
-  ],
-  Neg: [{ shapes: one, apply: (graph, [x]) => graph.neg(x) }],
-  Exp: [{ shapes: one, apply: (graph, [x]) => graph.exp(x) }],
-  Log: [{ shapes: one, range: positive, apply: (graph, [x]) => graph.log(x) }],
-  Sqrt: [{ shapes: one, range: positive, apply: (graph, [x]) => graph.sqrt(x) }],
-  Relu: [{ shapes: one, apply: (graph, [x]) => graph.relu(x) }],
-  Tanh: [{ shapes: one, apply: (graph, [x]) => graph.tanh(x) }],
-  Sigmoid: [{ shapes: one, apply: (graph, [x]) => graph.sigmoid(x) }],
-  Softmax: [
-    { shapes: stacked, apply: (graph, [x]) => graph.softmax(x) },
-    { shapes: stacked, apply: (graph, [x]) => graph.softmax(x, 0) },
-  ],
-  LogSoftmax: [
-    { shapes: stacked, apply: (graph, [x]) => graph.logSoftmax(x) },
-    { shapes: stacked, apply: (graph, [x]) => graph.logSoftmax(x, 0) },
-  ],
-  Identity: [{ shapes: one, apply: (graph, [x]) => graph.identity(x) }],
-  Where: [
-    {
-      shapes: two,
-      apply: (graph, [a, b]) => graph.where(graph.greater(a, graph.scalar(0, "FP64")), a, b),
-    },
-  ],
-  Cast: [{ shapes: one, apply: (graph, [x]) => graph.node("Cast", [x], { to: { kind: "type", value: "FP64" } }) }],
-  MatMul: [
-    {
-      shapes: fc.tuple(two, matrices).map(([[a, b], [n, k, m]]) => [
-        [...a, n, k],
-        [...b, k, m],
-      ]),
-      apply: (graph, [a, b]) => graph.matMul(a, b),
-    },
-  ],
-  Gemm: [false, true].flatMap((transposeA) =>
-    [false, true].map((transposeB) => ({
-      shapes: fc
-        .tuple(matrices, fc.constantFrom("scalar", "row", "column", "matrix"))
-        .map(([[n, k, m], bias]) => [
-          transposeA ? [k, n] : [n, k],
-          transposeB ? [m, k] : [k, m],
-          { scalar: [], row: [m], column: [n, 1], matrix: [n, m] }[bias],
-        ]),
-      apply: (graph: GraphBuilder, [a, b, c]: readonly Value[]) => graph.gemm(a, b, c, { transposeA, transposeB }),
-    })),
-  ),
-  ReduceSum: [
-    { shapes: one, apply: (graph, [x]) => graph.reduceSum(x) },
-    { shapes: stacked, apply: (graph, [x]) => graph.reduceSum(x, axesOf(x)) },
-    { shapes: stacked, apply: (graph, [x]) => graph.reduceSum(x, axesOf(x), true) },
-  ],
-  ReduceMean: [
-    { shapes: one, apply: (graph, [x]) => graph.reduceMean(x) },
-    { shapes: stacked, apply: (graph, [x]) => graph.reduceMean(x, axesOf(x)) },
-    { shapes: stacked, apply: (graph, [x]) => graph.reduceMean(x, axesOf(x), true) },
-  ],
-  Reshape: [
-    { shapes: stacked, sized: true, apply: (graph, [x]) => graph.reshape(x, graph.sizes([-1, Number(x.shape[0])])) },
-  ],
-  Expand: [
-    { shapes: one, sized: true, apply: (graph, [x]) => graph.expand(x, graph.sizes([2, ...x.shape.map(Number)])) },
-  ],
-  Unsqueeze: [{ shapes: one, apply: (graph, [x]) => graph.unsqueeze(x, [0]) }],
-  Transpose: [
-    {
-      shapes: stacked,
-      apply: (graph, [x]) => {
-        const axes = x.shape.map((_, axis) => axis);
-        return graph.transpose(x, [...axes.slice(1), 0]);
-      },
-    },
-  ],
-};
+import { gradientRules } from "../../services/trainer/graph/rules/gradient-rules.ts";
+import type { Case, Shape } from "./gradient-cases/case.ts";
+import { cases } from "./gradient-cases/cases.ts";
 
 describe("gradients", () => {
   it("are checked for every operator that has a rule", () => {

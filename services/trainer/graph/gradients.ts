@@ -1,7 +1,8 @@
 import { assert, ServiceError } from "../../../lib/errors.ts";
 import type { GraphBuilder } from "../../../lib/onnx/builder.ts";
 import type { Node, Shape, Value } from "../../../lib/onnx/graph.ts";
-import { type GradientRule, gradientRules } from "./gradient-rules.ts";
+import { gradientRules } from "./rules/gradient-rules.ts";
+import type { GradientRule } from "./rules/rule.ts";
 
 /**
  * Appends the gradients of `loss`, a scalar, with respect to `parameters` and gives them in that order, each of its
@@ -16,11 +17,11 @@ export function gradients(graph: GraphBuilder, loss: Value, parameters: readonly
   const moving = dependents(nodes, parameters);
   const found = new Map<Value, Value>([[loss, graph.scalar(1, loss.dataType)]]);
   for (const node of nodes.reverse()) {
-    const [output] = node.outputs;
-    const dy = found.get(output);
-    if (dy === undefined || !moving.has(output)) continue;
-    const { inputs, attributes } = node;
-    const partials = ruleOf(node)({ graph, inputs, attributes, output, dy });
+    const { inputs, outputs, attributes } = node;
+    const dys = outputs.map((output) => (moving.has(output) ? found.get(output) : undefined));
+    if (dys.every((dy) => dy === undefined)) continue;
+    const [output, dy] = [outputs[0], dys[0] as Value];
+    const partials = ruleOf(node)({ graph, inputs, attributes, output, dy, outputs, dys });
     for (const [index, input] of inputs.entries()) {
       const partial = partials[index];
       if (partial === undefined || !moving.has(input)) continue;

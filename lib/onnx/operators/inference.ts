@@ -1,0 +1,51 @@
+import { assert } from "../../errors.ts";
+import type { DataType } from "../../tensor.ts";
+import type { Attributes, Shape, Value } from "../graph.ts";
+
+/** What is known of a node's output before the graph runs. */
+export interface ValueType {
+  readonly dataType: DataType;
+  readonly shape: Shape;
+  /** For an INT64 vector that holds sizes: its elements, as far as they are known or have a name. */
+  readonly sizes?: Shape;
+}
+
+/**
+ * The types of a node's outputs, all that the operator has, from the node's inputs and attributes; fails on inputs that the operator
+ * cannot take. An optional input that is left out is undefined.
+ */
+export type Inference = (inputs: readonly Value[], attributes: Attributes) => readonly ValueType[];
+
+/** The type of an operator with one output. */
+export function one(infer: (inputs: readonly Value[], attributes: Attributes) => ValueType): Inference {
+  return (inputs, attributes) => [infer(inputs, attributes)];
+}
+
+/** The elements of a value that holds sizes or axes, as far as they are known. */
+export function sizesOf(value: Value): Shape {
+  if (value.sizes !== undefined) return value.sizes;
+  assert(value.elements !== undefined, `the sizes in ${value.name} are known when the graph is built`);
+  return Array.from(value.elements, Number);
+}
+
+export function intOf(attributes: Attributes, name: string, byDefault: number): number {
+  const attribute = attributes[name];
+  return attribute?.kind === "int" ? attribute.value : byDefault;
+}
+
+export function intsOf(attributes: Attributes, name: string): readonly number[] | undefined {
+  const attribute = attributes[name];
+  return attribute?.kind === "ints" ? attribute.value : undefined;
+}
+
+export function typeOf(attributes: Attributes, name: string): DataType {
+  const attribute = attributes[name];
+  assert(attribute?.kind === "type", `the attribute ${name} is a data type`);
+  return attribute.value;
+}
+
+/** An axis counted from the front; one below 0 counts from the end of so many. */
+export function frontAxis(axis: number, rank: number): number {
+  assert(axis >= -rank && axis < rank, `the axis ${axis} is one of ${rank}`);
+  return axis < 0 ? axis + rank : axis;
+}

@@ -1,0 +1,18 @@
+import { arrangementOperators } from "./arrangement.ts";
+import { elementwiseOperators } from "./elementwise.ts";
+import type { Inference } from "./inference.ts";
+import { matrixOperators } from "./matrices.ts";
+import { reductionOperators } from "./reductions.ts";
+
+/**
+ * The operators that a builder can append (ONNX opset 18) and the types of what each gives. Operators whose outputs depend on
+ * subgraphs (Loop) are typed where they are built.
+ */
+export const operators = {
+  ...elementwiseOperators,
+  ...matrixOperators,
+  ...reductionOperators,
+  ...arrangementOperators,
+} as const satisfies Record<string, Inference>;
+
+export type Operator = keyof typeof operators;

@@ -1,0 +1,14 @@
+import type { Operator } from "../../../../lib/onnx/operators/operators.ts";
+import { arrangementRules } from "./arrangement.ts";
+import { elementwiseRules } from "./elementwise.ts";
+import { matrixRules } from "./matrices.ts";
+import { reductionRules } from "./reductions.ts";
+import type { GradientRule } from "./rule.ts";
+
+/** Every operator of a builder: how its gradient is made, or `undefined` where there is none. */
+export const gradientRules = {
+  ...elementwiseRules,
+  ...matrixRules,
+  ...reductionRules,
+  ...arrangementRules,
+} as const satisfies Record<Operator, GradientRule | undefined>;

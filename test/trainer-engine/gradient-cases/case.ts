@@ -1,0 +1,34 @@
+import fc from "fast-check";
+import type { GraphBuilder } from "../../../lib/onnx/builder.ts";
+import type { Value } from "../../../lib/onnx/graph.ts";
+
+export type Shape = readonly number[];
+
+/** One or more cases for each operator that has a rule. */
+export type Cases = Readonly<Record<string, readonly Case[]>>;
+
+/** A function of tensors with the given shapes, whose elements are drawn from [low, high) in steps away from its kinks. */
+export interface Case {
+  readonly shapes: fc.Arbitrary<readonly Shape[]>;
+  readonly range?: readonly [low: number, high: number];
+  /** Set where the function needs sizes that are known when the graph is built. */
+  readonly sized?: true;
+  readonly apply: (graph: GraphBuilder, inputs: readonly Value[]) => Value;
+}
+
+const size = fc.integer({ min: 1, max: 4 });
+const anyShape = fc.array(size, { minLength: 0, maxLength: 3 });
+export const one = anyShape.map((shape) => [shape]);
+export const stacked = fc.array(size, { minLength: 1, maxLength: 3 }).map((shape) => [shape]);
+
+/** Two shapes that broadcast: of one, leading axes are dropped and others shrunk to 1; then perhaps the two change places. */
+export const two = fc
+  .tuple(anyShape, fc.nat(3), fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }), fc.boolean())
+  .map(([shape, dropped, shrunk, swapped]) => {
+    const other = shape.slice(dropped).map((length, axis) => (shrunk[axis] ? 1 : length));
+    return swapped ? [other, shape] : [shape, other];
+  });
+export const matrices = fc.tuple(size, size, size);
+
+export const axesOf = (x: Value) => (x.shape.length > 1 ? [0, -1] : [0]);
+export const positive = [0.5, 2] as const;
