@@ -54,6 +54,8 @@ export class Share {
   /** Requests that have run at the same time since the last look. */
   #peak = 0;
   readonly #waiting: Waiting[] = [];
+  /** Requests that wait, or were asked for and have not heard yet. */
+  #pending = 0;
   /** Of those that the account counts as running, how many wait for a slot. */
   #undecided = 0;
   #isAsking = false;
@@ -78,15 +80,17 @@ export class Share {
     this.#isUsed = true;
     const nowMs = this.#clock.monotonicMs();
     const lack = this.#lackOf(cost, begins, nowMs);
-    if (lack === undefined) {
+    // What is there, and what was asked for, is for those who have waited.
+    if (lack === undefined && this.#pending === 0) {
       this.#pay(cost);
       if (!this.#isAsking && this.#isLow(cost)) void this.#refill(cost);
       return undefined;
     }
-    if (nowMs - this.#emptyAtMs[lack.unit] < pauseMs) {
+    if (lack !== undefined && nowMs - this.#emptyAtMs[lack.unit] < pauseMs) {
       this.#account.giveBack(cost, begins);
       return lack;
     }
+    this.#pending++;
     if (begins) this.#undecided++;
     return new Promise((decide) => {
       this.#waiting.push({ cost, begins, decide });
@@ -136,6 +140,7 @@ export class Share {
   }
 
   #decide({ cost, begins, decide }: Waiting, isAnswered: boolean, nowMs: number): void {
+    this.#pending--;
     if (begins) this.#undecided--;
     const lack = isAnswered ? this.#lackOf(cost, begins, nowMs) : undefined;
     if (lack !== undefined) this.#account.giveBack(cost, begins);
