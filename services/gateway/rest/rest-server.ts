@@ -45,6 +45,7 @@ export class RestServer {
   readonly #config: RestServerConfig;
   readonly #log: Log;
   readonly #app: FastifyInstance<Server>;
+  #isDraining = false;
 
   constructor(config: RestServerConfig, { log, requestBytes }: RestServerParts, routes: readonly RestRoute[]) {
     this.#config = config;
@@ -74,6 +75,9 @@ export class RestServer {
     app.addHook("onRequest", async (request, reply) => {
       reply.header(requestIdKey, request.id);
       return checkOrigin(this.#config.http.origins, request, reply) ? reply.send() : undefined;
+    });
+    app.addHook("onSend", async (_request, reply) => {
+      if (this.#isDraining) reply.header("connection", "close");
     });
     app.setErrorHandler((failure, request, reply) => this.#fail(request, reply, failure));
     app.setNotFoundHandler((request, reply) => this.#fail(request, reply, unknownPath(request)));
@@ -115,15 +119,21 @@ export class RestServer {
 
   /** Finishes accepted requests within the drain time, then closes by force what is left. */
   async stop(): Promise<void> {
-    const timer = setTimeout(() => this.#app.server.closeAllConnections(), this.#config.drainTimeoutMs);
+    this.#isDraining = true;
+    const { server } = this.#app;
+    const timer = setTimeout(() => server.closeAllConnections(), this.#config.drainTimeoutMs);
+    // Those whose answer had begun before are idle when it is over.
+    const sweep = setInterval(() => server.closeIdleConnections(), sweepMs);
     await this.#app.close();
     clearTimeout(timer);
+    clearInterval(sweep);
   }
 }
 
 /** A caller that sends its headers more slowly than that is not served. */
 const headersMsMax = 10_000;
 const checkMs = 1000;
+const sweepMs = 100;
 const keepAliveMs = 60_000;
 const maxHeaderSize = 16 * 1024;
 const malformedReply = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
