@@ -19,7 +19,10 @@ export class SequenceTable {
   readonly #bounds: SequenceTableBounds;
   readonly #clock: Clock;
   /** In the order of their last requests. */
-  readonly #places = new Map<string, { readonly place: SequencePlace; readonly untilMs: number }>();
+  readonly #places = new Map<string, Remembered>();
+  /** Goes on from the oldest: a new walk would first step over the traces of all that were moved to the end. */
+  readonly #walk = this.#places.entries();
+  #oldest: readonly [key: string, remembered: Remembered] | undefined;
 
   constructor(bounds: SequenceTableBounds, clock: Clock) {
     this.#bounds = bounds;
@@ -41,7 +44,8 @@ export class SequenceTable {
     const nowMs = this.#clock.now();
     this.#places.delete(key);
     this.#places.set(key, { place, untilMs: nowMs + this.#bounds.idleMs });
-    for (const [oldest, { untilMs }] of this.#places) {
+    for (;;) {
+      const [oldest, { untilMs }] = this.#oldestPlace();
       if (untilMs > nowMs && this.#places.size <= this.#bounds.sequencesMax) return;
       this.#places.delete(oldest);
     }
@@ -50,4 +54,17 @@ export class SequenceTable {
   delete(key: string): void {
     this.#places.delete(key);
   }
+
+  /** There is at least one. */
+  #oldestPlace(): readonly [key: string, remembered: Remembered] {
+    while (this.#oldest === undefined || this.#places.get(this.#oldest[0]) !== this.#oldest[1]) {
+      this.#oldest = this.#walk.next().value!;
+    }
+    return this.#oldest;
+  }
+}
+
+interface Remembered {
+  readonly place: SequencePlace;
+  readonly untilMs: number;
 }

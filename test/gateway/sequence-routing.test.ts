@@ -127,4 +127,33 @@ describe("a gateway that routes sequences", () => {
     expect(answered(router, both, refOf("a", { ends: true }))).to.match(/^1@/);
     expect(answered(router, tableOf({ 1: nodesOf(2), 2: nodesOf(2) }, { 2: 1 }), refOf("a"))).to.match(/^2@/);
   });
+
+  it("forgets in the order of the last requests, whatever came and went before", () => {
+    const key = fc.constantFrom(..."abcdefgh");
+    const step = fc.record({
+      kind: fc.constantFrom("set", "set", "set", "delete"),
+      key,
+      ms: fc.integer({ min: 0, max: 40 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const clock = new ManualClock();
+        const table = new SequenceTable({ sequencesMax: 4, idleMs: 100 }, clock);
+        let known: { readonly key: string; readonly untilMs: number }[] = [];
+        for (const { kind, key, ms } of steps) {
+          clock.advance(ms);
+          known = known.filter((one) => one.key !== key);
+          if (kind === "delete") table.delete(key);
+          else {
+            table.set(key, { version: 1, node: key });
+            known = [...known, { key, untilMs: clock.now() + 100 }]
+              .slice(-4)
+              .filter(({ untilMs }) => untilMs > clock.now());
+          }
+          const alive = known.filter(({ untilMs }) => untilMs > clock.now()).map((one) => one.key);
+          expect([..."abcdefgh"].filter((one) => table.get(one) !== undefined)).to.have.members(alive);
+        }
+      }),
+    );
+  });
 });
