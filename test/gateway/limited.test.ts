@@ -42,6 +42,22 @@ describe("a gateway that limits", () => {
     for (let count = 0; count < 5; count++) await gateway.infer("ModelMetadata", { name: "digits" });
   });
 
+  it("refuses calls by HTTP as well, with the time to retry in seconds", async () => {
+    const post = () =>
+      fetch(`${gateway.httpUrl}/v2/models/digits/infer`, {
+        method: "POST",
+        headers: { "content-type": "application/json", "amaas-principal": "ann" },
+        body: JSON.stringify({ inputs: [{ name: "x", datatype: "FP32", shape: [1, 1], data: [1] }] }),
+      });
+    await infer("ann");
+    const refused = await post();
+    expect(refused.status).to.equal(429);
+    expect(Number(refused.headers.get("retry-after"))).to.be.within(90, 100);
+    expect(JSON.stringify(await refused.json()))
+      .to.contain("LIMIT_EXCEEDED")
+      .and.contain("per_principal.requests");
+  });
+
   it("holds to limits that change from the next request on", async () => {
     await infer("ann");
     expect((await faultOf(infer("ann"))).reason).to.equal("LIMIT_EXCEEDED");

@@ -5,6 +5,10 @@ import { FakeNode, type NodeHandler } from "../fake-node.ts";
 import { FakeRegistry } from "../fake-registry.ts";
 import { emptyFolder, eventually, faultOf, Harness, nowhere, routeOf } from "../harness.ts";
 
+interface Answer {
+  readonly outputs: readonly { readonly data: readonly number[] }[];
+}
+
 describe("a gateway with mirrors", () => {
   let folder: Awaited<ReturnType<typeof emptyFolder>>;
   let first: FakeNode;
@@ -84,6 +88,19 @@ describe("a gateway with mirrors", () => {
       custom: "a",
     });
     expect(first.calls.at(-1)!.metadata.get("amaas-mirror")).to.deep.equal([]);
+  });
+
+  it("copies requests that came by HTTP", async () => {
+    const answer = await fetch(`${gateway.httpUrl}/v2/models/digits/infer`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-request-id": "mine" },
+      body: JSON.stringify({ inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: [1, 2] }] }),
+    });
+    expect([answer.status, ((await answer.json()) as Answer).outputs[0]!.data]).to.deep.equal([200, [1, 2]]);
+    await eventually(async () => expect(await ends()).to.deep.equal({ compared: 1 }));
+    const { request, metadata } = copies()[0]!;
+    expect(request).to.deep.equal(first.calls.at(-1)!.request);
+    expect(metadata.get("x-request-id")).to.deep.equal(["mine"]);
   });
 
   it("copies no request that names a version, no sequence, no copy, and nothing but inferences", async () => {
