@@ -72,6 +72,6 @@ describe("the compose file", () => {
 
   it("opens the gateway alone to the outside", () => {
     const open = services.filter(([, { ports }]) => ports !== undefined).map(([name, { ports }]) => [name, ports]);
-    expect(open).to.deep.equal([["gateway", ["8001:8001"]]]);
+    expect(open).to.deep.equal([["gateway", ["8000:8000", "8001:8001"]]]);
   });
 });

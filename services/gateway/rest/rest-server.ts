@@ -111,7 +111,7 @@ export class RestServer {
   async start(): Promise<number> {
     const { host, http } = this.#config;
     await this.#app.listen({ host: host.replace(/^\[|\]$/g, ""), port: http.port }).catch((cause: unknown) => {
-      throw new Error(`cannot listen on ${host}:${http.port} for HTTP: ${messageOf(cause)}`, { cause });
+      throw new Error(`cannot listen on ${host}:${http.port}, AMAAS_GATEWAY_HTTP_PORT: ${messageOf(cause)}`, { cause });
     });
     const address = this.#app.server.address();
     return typeof address === "object" && address !== null ? address.port : http.port;
