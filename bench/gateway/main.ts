@@ -2,6 +2,7 @@ import type { Scenarios } from "../harness/scenario.ts";
 import { forwarding } from "./forwarding.ts";
 import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
+import { table } from "./table.ts";
 
 /** What the gateway promises in numbers. */
-export const scenarios: Scenarios = { forwarding, latency, memory };
+export const scenarios: Scenarios = { forwarding, latency, memory, table };

@@ -3,12 +3,12 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { beside, inRounds, type Measured } from "../harness/figures.ts";
 import type { Workplace } from "../harness/scenario.ts";
+import { stallRows, withStalls } from "../harness/stalls.ts";
 import type { BareLoop } from "./load/bare-session.ts";
 import { heavyModel, heavyTensors } from "./models.ts";
 import { bareSession, unaryLoad } from "./processes.ts";
 import { heavyRequests, inferPath } from "./requests.ts";
 import { startNode } from "./running-node.ts";
-import { stallRows, withStalls } from "./stalls.ts";
 
 const rounds = 5;
 const durationMs = 3000;

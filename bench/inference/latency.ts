@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beside, inRounds, type Measured } from "../harness/figures.ts";
 import type { Workplace } from "../harness/scenario.ts";
+import { stallRows, withStalls } from "../harness/stalls.ts";
 import { ofEmpty, startEmpty } from "./empty-server.ts";
 import { heavyLoop } from "./heavy.ts";
 import type { BareLoop } from "./load/bare-session.ts";
@@ -9,7 +10,6 @@ import { heavyModel, smallInstances, smallModel } from "./models.ts";
 import { bareSession, unaryLoad } from "./processes.ts";
 import { heavyRequests, inferPath, smallRequests } from "./requests.ts";
 import { type RunningNode, startNode } from "./running-node.ts";
-import { stallRows, withStalls } from "./stalls.ts";
 
 const rounds = 5;
 const durationMs = 3000;

@@ -11,8 +11,8 @@ import type { GRPCInferenceServiceDefinition } from "../../lib/gen/inference/GRP
 import { mallocSettings } from "../../lib/malloc-settings.ts";
 import { artifactName, versionName } from "../../lib/resource-names.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
+import { freePort } from "../harness/free-port.ts";
 import type { Workplace } from "../harness/scenario.ts";
-import { freePort } from "./free-port.ts";
 
 /** A model that a node holds. */
 export interface HeldModel {

@@ -7,8 +7,8 @@ import { setTimeout as passed } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { GRPCInferenceServiceDefinition } from "../../lib/gen/inference/GRPCInferenceService.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
+import { freePort } from "../harness/free-port.ts";
 import type { Workplace } from "../harness/scenario.ts";
-import { freePort } from "./free-port.ts";
 
 const root = new URL("./", import.meta.resolve("#package.json"));
 const pathOf = (path: string) => fileURLToPath(new URL(path, root));

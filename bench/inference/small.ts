@@ -1,12 +1,12 @@
 import { beside, inRounds, type Measured } from "../harness/figures.ts";
 import { cpuSeconds } from "../harness/process-figures.ts";
 import type { Workplace } from "../harness/scenario.ts";
+import { stallRows, withStalls } from "../harness/stalls.ts";
 import { ofEmpty, startEmpty } from "./empty-server.ts";
 import { smallInstances, smallModel } from "./models.ts";
 import { unaryLoad } from "./processes.ts";
 import { inferPath, smallRequests } from "./requests.ts";
 import { startNode } from "./running-node.ts";
-import { stallRows, withStalls } from "./stalls.ts";
 
 const rounds = 7;
 const load = { path: inferPath, connections: 4, inFlightPerConnection: 16, durationMs: 2000 };

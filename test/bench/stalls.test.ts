@@ -3,8 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import { rowOf } from "../../bench/harness/figures.ts";
-import type { RunningNode } from "../../bench/inference/running-node.ts";
-import { stallRows, withStalls } from "../../bench/inference/stalls.ts";
+import { stallRows, withStalls } from "../../bench/harness/stalls.ts";
 
 describe("the stalls of a node under a load", () => {
   /** What a node says whose event loop was that often not later than 5 ms, than 20 ms, and at all. */
@@ -22,7 +21,7 @@ amaas_event_loop_delay_max_seconds ${maxSeconds}
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     try {
-      const node = { metricsPort: (server.address() as AddressInfo).port } as RunningNode;
+      const node = { metricsPort: (server.address() as AddressInfo).port };
       return await withStalls(node, async () => ({ calls: 7 }));
     } finally {
       server.close();

@@ -17,6 +17,14 @@ export interface BalanceParts {
 /** What is known of nodes, by address. */
 export type NodesFacts = ReadonlyMap<string, NodeFacts>;
 
+/** A replica at the moment of a choice. */
+interface Seen {
+  readonly replica: Replica;
+  /** Above 0. */
+  readonly share: number;
+  readonly callsPerCore: number;
+}
+
 /** The replicas of one version. */
 export class ReplicaGroup {
   readonly #settings: BalanceSettings;
@@ -70,15 +78,14 @@ export class ReplicaGroup {
     const { clock, random } = this.#parts;
     const nowMs = clock.monotonicMs();
     const isCandidate = candidates === this.#addresses ? always : (address: string) => candidates.includes(address);
-    const share = (replica: Replica) =>
-      isCandidate(replica.place.address) ? replica.share(this.#statusOf(replica), nowMs) : 0;
-    const near = this.#betterOfTwo(this.#near, share);
+    const see = (replica: Replica) => (isCandidate(replica.place.address) ? this.#seen(replica, nowMs) : undefined);
+    const near = this.#betterOfTwo(this.#near, see);
     const isEnough =
       near !== undefined &&
-      this.#callsPerCore(near) < this.#settings.zoneCallsPerCore &&
-      (share(near) === 1 || random() < share(near));
-    const far = isEnough ? undefined : this.#betterOfTwo(this.#far, share);
-    const chosen = near === undefined || far === undefined ? (near ?? far) : this.#better(near, far, share);
+      near.callsPerCore < this.#settings.zoneCallsPerCore &&
+      (near.share === 1 || random() < near.share);
+    const far = isEnough ? undefined : this.#betterOfTwo(this.#far, see);
+    const chosen = (near === undefined || far === undefined ? (near ?? far) : this.#better(near, far))?.replica;
     if (chosen === undefined) return this.#pickInNeed(candidates, random);
     chosen.choose(nowMs);
     return chosen.place.address;
@@ -106,36 +113,40 @@ export class ReplicaGroup {
   }
 
   /** Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001; the weights are ours. */
-  #betterOfTwo(pool: ReplicaPool, share: (replica: Replica) => number): Replica | undefined {
+  #betterOfTwo(pool: ReplicaPool, see: (replica: Replica) => Seen | undefined): Seen | undefined {
     const { random } = this.#parts;
-    const first = pool.draw((replica) => share(replica) > 0, random);
+    const first = pool.draw(see, random);
     if (first === undefined || pool.replicas.length === 1) return first;
-    const second = pool.draw((replica) => replica !== first && share(replica) > 0, random);
-    return second === undefined ? first : this.#better(first, second, share);
+    const second = pool.draw((replica) => (replica === first.replica ? undefined : see(replica)), random);
+    return second === undefined ? first : this.#better(first, second);
   }
 
   /**
    * The one that has less to do for what it can, the first where both have as much; but it only gets as many of the calls that it would
    * get as its share says beside that of the other one.
    */
-  #better(first: Replica, second: Replica, share: (replica: Replica) => number): Replica {
-    const [better, other] = this.#callsPerCore(second) < this.#callsPerCore(first) ? [second, first] : [first, second];
-    const accepted = share(better) / share(other);
+  #better(first: Seen, second: Seen): Seen {
+    const [better, other] = second.callsPerCore < first.callsPerCore ? [second, first] : [first, second];
+    const accepted = better.share / other.share;
     return accepted >= 1 || this.#parts.random() < accepted ? better : other;
   }
 
-  #callsPerCore(replica: Replica): number {
-    return (this.#statusOf(replica)?.outstanding ?? 0) / replica.place.weight;
-  }
-
-  #statusOf({ place }: Replica): NodeStatus | undefined {
-    return this.#parts.node(place.address);
+  /** Undefined where it gets no calls. */
+  #seen(replica: Replica, nowMs: number): Seen | undefined {
+    const { address, weight } = replica.place;
+    const status = this.#parts.node(address);
+    const share = replica.share(status, nowMs);
+    return share === 0 ? undefined : { replica, share, callsPerCore: (status?.outstanding ?? 0) / weight };
   }
 
   #pickInNeed(candidates: readonly string[], random: () => number): string {
-    const reachable = candidates.filter((address) => this.#parts.node(address)?.isReachable ?? true);
+    const reachable = candidates.filter((address) => this.#isReachable(address));
     const left = reachable.length > 0 ? reachable : candidates;
     return left[Math.floor(random() * left.length)]!;
+  }
+
+  #isReachable(address: string): boolean {
+    return this.#parts.node(address)?.isReachable ?? true;
   }
 
   /** Where the bound allows it, and another one is left that can answer. */
@@ -143,7 +154,7 @@ export class ReplicaGroup {
     const replicas = [...this.#byAddress.values()];
     if (!replica.isEjected) {
       if (this.ejected.length >= ejectedMax(replicas.length, this.#settings.ejection)) return false;
-      const isWell = (other: Replica) => !other.isEjected && (this.#statusOf(other)?.isReachable ?? true);
+      const isWell = (other: Replica) => !other.isEjected && this.#isReachable(other.place.address);
       if (!replicas.some((other) => other !== replica && isWell(other))) return false;
     }
     replica.eject(nowMs);

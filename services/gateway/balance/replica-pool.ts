@@ -17,17 +17,18 @@ export class ReplicaPool {
   }
 
   /**
-   * One of those that are usable, each as often as its weight says; undefined where there is none. By rejection, so that of hundreds
-   * only those are looked at that are drawn; where too many are rejected, all are. `random` answers a number in [0, 1).
+   * What is seen of one of those that are usable, each as often as its weight says; undefined where there is none. By rejection, so that
+   * of hundreds only those are looked at that are drawn; where too many are rejected, all are. `random` answers a number in [0, 1).
    */
-  draw(isUsable: (replica: Replica) => boolean, random: () => number): Replica | undefined {
+  draw<Seen>(see: (replica: Replica) => Seen | undefined, random: () => number): Seen | undefined {
     if (this.replicas.length === 0) return undefined;
     for (let tries = 0; tries < triesMax; tries++) {
       const drawn = this.replicas[indexIn(this.#sums, random() * this.#sums.at(-1)!)]!;
-      if (isUsable(drawn)) return drawn;
+      const seen = see(drawn);
+      if (seen !== undefined) return seen;
     }
-    const usable = this.replicas.filter(isUsable);
-    return usable.length === 0 ? undefined : new ReplicaPool(usable).draw(() => true, random);
+    const usable = this.replicas.filter((replica) => see(replica) !== undefined);
+    return usable.length === 0 ? undefined : new ReplicaPool(usable).draw(see, random);
   }
 }
 

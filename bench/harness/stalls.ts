@@ -1,7 +1,11 @@
-import type { Measured } from "../harness/figures.ts";
-import type { RunningNode } from "./running-node.ts";
+import type { Measured } from "./figures.ts";
 
-/** How the event loop of a node stood still during a load. */
+/** A process that serves metrics. */
+export interface Metered {
+  readonly metricsPort: number;
+}
+
+/** How the event loop of a process stood still during a load. */
 export interface Stalls {
   /** Those of more than 10 ms. */
   readonly stallCount: number;
@@ -9,14 +13,14 @@ export interface Stalls {
   readonly longestMs: number;
 }
 
-/** Puts load on a node, and tells how its event loop stood still meanwhile: the difference of its metrics. */
+/** Puts load on a process, and tells how its event loop stood still meanwhile: the difference of its metrics. */
 export async function withStalls<Result extends object>(
-  node: RunningNode,
+  process: Metered,
   load: () => Promise<Result>,
 ): Promise<Result & Stalls> {
-  const before = await readDelays(node);
+  const before = await readDelays(process);
   const result = await load();
-  const after = await readDelays(node);
+  const after = await readDelays(process);
   // What is counted up to the end of a range is counted in all later ones too.
   const total = after.upTo.get(Infinity)! - before.upTo.get(Infinity)!;
   const longest = [...after.upTo].find(([bound, count]) => count - before.upTo.get(bound)! === total)![0];
@@ -54,7 +58,7 @@ const ifMissed =
   "the load, the event loop and the sessions share the cores: a thread that is ready waits for those that have one, and a " +
   "collection of garbage that is not given a core meanwhile is as long";
 
-/** What a node says of its event loop since its start. */
+/** What a process says of its event loop since its start. */
 interface Delays {
   /** How often it was not later than so many seconds, ascending. */
   readonly upTo: ReadonlyMap<number, number>;
@@ -62,7 +66,7 @@ interface Delays {
   readonly maxSeconds: number;
 }
 
-async function readDelays({ metricsPort }: RunningNode): Promise<Delays> {
+async function readDelays({ metricsPort }: Metered): Promise<Delays> {
   const response = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
   const text = await response.text();
   const numberOf = (name: string) => Number(new RegExp(`^${name} (.*)$`, "m").exec(text)![1]);
