@@ -28,6 +28,9 @@ export class RedisShareStore implements ShareStore {
   #isReachable = false;
   #lossCount = 0;
   #isClosed = false;
+  #foundAtMs = -Infinity;
+  /** How long until the next look. */
+  #delayMs = delayMsMin;
   #cancelLook: (() => void) | undefined;
 
   constructor(config: RedisShareConfig, clock: Clock, log: Log) {
@@ -79,6 +82,9 @@ export class RedisShareStore implements ShareStore {
     if (!this.#isReachable || redis !== this.#redis) return;
     this.#isReachable = false;
     this.#lossCount++;
+    // One that comes and goes would otherwise have requests wait for it again and again.
+    const isSteady = this.#clock.monotonicMs() - this.#foundAtMs > delayMsMax;
+    this.#delayMs = isSteady ? delayMsMin : Math.min(2 * this.#delayMs, delayMsMax);
     this.#log.warn({ error: messageOf(failure) }, "redis does not answer: each gateway holds the limits by itself");
     this.#lookLater();
   }
@@ -100,11 +106,12 @@ export class RedisShareStore implements ShareStore {
     if (this.#isClosed) return redis.disconnect();
     this.#redis = redis;
     this.#isReachable = true;
+    this.#foundAtMs = this.#clock.monotonicMs();
     this.#log.info({}, "limits are shared through redis");
   }
 
   #lookLater(): void {
-    this.#cancelLook = this.#clock.after(lookMs, () => void this.#look());
+    this.#cancelLook = this.#clock.after(this.#delayMs, () => void this.#look());
   }
 }
 
@@ -125,4 +132,5 @@ const nothing: Omit<ShareRequest, "account"> = {
   slots: 0,
 };
 const keyPrefix = "amaas-limits:";
-const lookMs = 500;
+const delayMsMin = 250;
+const delayMsMax = 10_000;
