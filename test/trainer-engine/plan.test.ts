@@ -63,7 +63,10 @@ describe("a training plan", () => {
     "too many parameters": [{ layers: [linear(2 ** 16, 2 ** 16)] }, "layers is a network of 4295032832 parameters"],
     "an unknown loss": [{ loss: { kind: "hinge" } }, "loss.kind is hinge; needed: one of mse, cross_entropy"],
     "one class": [{ layers: [linear(4, 1)] }, "the last layer's output_size is 1; needed: at least 2 classes"],
-    "an unknown optimizer": [{ optimizer: { kind: "lion" } }, "optimizer.kind is lion; needed: one of sgd, adam"],
+    "an unknown optimizer": [
+      { optimizer: { kind: "lion" } },
+      "optimizer.kind is lion; needed: one of sgd, adam, adamw, rmsprop, adagrad",
+    ],
     "a negative learning rate": [
       adam({ learningRate: -1 }),
       "optimizer.learning_rate is -1; needed: a finite number above 0",

@@ -6,7 +6,7 @@ import { openSession, type RuntimeTensor, type RuntimeTensors } from "../../serv
 import { initialWeights } from "../../services/trainer/graph/initialise.ts";
 import { type Layer, networkOf } from "../../services/trainer/graph/layers.ts";
 import { type Loss, targetForm } from "../../services/trainer/graph/losses.ts";
-import { type Optimizer, stepScalars } from "../../services/trainer/graph/optimizers.ts";
+import { type Optimizer, stepScalars } from "../../services/trainer/graph/optimizers/optimizer.ts";
 import { evaluationGraph, trainingGraph } from "../../services/trainer/graph/training-graph.ts";
 
 const rowCount = 5;
@@ -130,6 +130,7 @@ function lineFitted(optimizer: Optimizer, steps: number): { loss: number; weight
         moment.mean = (optimizer.momentum ?? 0) * moment.mean + slope;
         return value - optimizer.learningRate * moment.mean;
       }
+      if (optimizer.kind !== "adam") throw new Error(`${optimizer.kind} is not worked out here`);
       const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, learningRate } = optimizer;
       moment.mean = beta1 * moment.mean + (1 - beta1) * slope;
       moment.square = beta2 * moment.square + (1 - beta2) * slope ** 2;

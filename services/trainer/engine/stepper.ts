@@ -1,6 +1,6 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import type { TargetForm } from "../graph/losses.ts";
-import { stepScalars } from "../graph/optimizers.ts";
+import { stepScalars } from "../graph/optimizers/optimizer.ts";
 import type { TrainingGraph } from "../graph/training-graph.ts";
 import { RowGatherer } from "./batches.ts";
 import type { RuntimeTensor, RuntimeTensors, Session } from "./runtime.ts";

@@ -2,7 +2,7 @@ import { ServiceError } from "../../../lib/errors.ts";
 import { validationRowCount } from "../../../lib/split.ts";
 import { type Layer, type Network, networkOf } from "../graph/layers.ts";
 import { checkLoss, checkTargets, type Loss } from "../graph/losses.ts";
-import { checkOptimizer, type Optimizer } from "../graph/optimizers.ts";
+import { checkOptimizer, type Optimizer } from "../graph/optimizers/optimizer.ts";
 import { specError } from "../graph/spec-error.ts";
 
 /** All that decides a training run besides its data. The same plan and data give the same weights, bit for bit. */

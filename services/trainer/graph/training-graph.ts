@@ -3,7 +3,7 @@ import type { Graph, Value } from "../../../lib/onnx/graph.ts";
 import { gradients } from "./gradients.ts";
 import { type Network, type NetworkOutput, networkOutput } from "./layers.ts";
 import { type Loss, type LossValues, lossValues, targetForm } from "./losses.ts";
-import { type Optimizer, stateNames, stepScalars, updateOf } from "./optimizers.ts";
+import { type Optimizer, stateNames, stepScalars, updateOf } from "./optimizers/optimizer.ts";
 
 /** A tensor that is handed from call to call: a graph input `name` and, after the call, an output `next.<name>`. */
 export interface StateTensor {
@@ -48,7 +48,7 @@ export function trainingGraph(network: Network, loss: Loss, optimizer: Optimizer
     const stepped = Object.fromEntries(scalarNames.map((name, index) => [name, at(scalars[index])]));
     const kept = grouped(before.slice(parameters.length), parameters.length);
     const updates = parameters.map((parameter, index) =>
-      updateOf(body, optimizer, parameter, slopes[index], kept[index], stepped),
+      updateOf({ graph: body, optimizer, parameter, gradient: slopes[index], state: kept[index], scalars: stepped }),
     );
     return {
       carried: [...updates.map((update) => update.parameter), ...updates.flatMap((update) => update.state)],
