@@ -82,6 +82,7 @@ function lineageOf(job: Job, { plan, datasetSha256 }: CheckedSpec) {
     loss: plan.loss.kind,
     "optimizer.kind": kind,
     ...Object.fromEntries(Object.entries(optimizer).map(([field, value]) => [`optimizer.${snakeCase(field)}`, value])),
+    schedule: plan.schedule && JSON.stringify(plan.schedule),
     epochs: plan.epochCount,
     batch_size: plan.batchRows,
     validation_share: plan.validationShare,

@@ -108,6 +108,27 @@ describe("a training run", () => {
     }
   });
 
+  for (const optimizer of [
+    { kind: "sgd", learningRate: 0.1, momentum: 0.9, nesterov: true, weightDecay: 1e-4 },
+    { kind: "adamw", learningRate: 0.01 },
+    { kind: "rmsprop", learningRate: 0.01, centered: true, momentum: 0.5 },
+    { kind: "adagrad", learningRate: 0.1 },
+  ] as const) {
+    it(`learns by ${optimizer.kind}`, async () => {
+      const { metrics } = await runTraining({ ...plan, optimizer, epochCount: 30 }, data);
+      expect(metrics.trainingAccuracy).to.be.above(0.95);
+    });
+  }
+
+  it("moves by the rate that the schedule gives each step, over all calls of the runtime", async () => {
+    const still = { ...plan, schedule: { kind: "step", everySteps: 5, factor: 1e-30 } } as const;
+    const [one, five] = [await runTraining({ ...still, epochCount: 1 }, data), await runTraining(still, data)];
+    // The five steps of the first epoch are all that move anything.
+    expect(Buffer.compare(one.model, five.model)).to.equal(0);
+    const constant = await runTraining({ ...plan, epochCount: 1 }, data);
+    expect(Buffer.compare(one.model, constant.model)).to.equal(0);
+  });
+
   it("stops at the first loss that is not finite, and says where", async () => {
     const wild: TrainingPlan = { ...plan, optimizer: { kind: "sgd", learningRate: 1e30 } };
     const failure = await rejection(runTraining(wild, data));

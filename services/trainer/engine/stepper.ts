@@ -1,6 +1,7 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import type { TargetForm } from "../graph/losses.ts";
 import { stepScalars } from "../graph/optimizers/optimizer.ts";
+import { rateShare } from "../graph/schedule.ts";
 import type { TrainingGraph } from "../graph/training-graph.ts";
 import { RowGatherer } from "./batches.ts";
 import type { RuntimeTensor, RuntimeTensors, Session } from "./runtime.ts";
@@ -26,11 +27,12 @@ export class Stepper {
   readonly #plan: TrainingPlan;
   readonly #gatherer: RowGatherer;
   readonly #callStepsMax: number;
+  readonly #stepCount: number;
   #state: RuntimeTensors;
   #stepsDone = 0;
   #callSteps = 1;
 
-  /** `weights` are the initial elements of each parameter; they are only read. */
+  /** `weights` are the initial elements of each parameter; they are only read. `stepCount` is that of the whole run. */
   constructor(
     session: Session,
     graph: TrainingGraph,
@@ -38,7 +40,9 @@ export class Stepper {
     data: TrainingData,
     form: TargetForm,
     weights: ReadonlyMap<string, Float32Array>,
+    stepCount: number,
   ) {
+    this.#stepCount = stepCount;
     this.#session = session;
     this.#graph = graph;
     this.#plan = plan;
@@ -86,8 +90,12 @@ export class Stepper {
   }
 
   #scalars(steps: number): RuntimeTensors {
-    const { optimizer } = this.#plan;
-    const byStep = Array.from({ length: steps }, (_, index) => stepScalars(optimizer, this.#stepsDone + index + 1));
+    const { optimizer, schedule } = this.#plan;
+    const byStep = Array.from({ length: steps }, (_, index) => {
+      const step = this.#stepsDone + index + 1;
+      const share = schedule === undefined ? 1 : rateShare(schedule, step, this.#stepCount);
+      return stepScalars(optimizer, step, optimizer.learningRate * share);
+    });
     return Object.fromEntries(
       this.#graph.scalarNames.map((name) => {
         const elements = Float32Array.from(byStep, (scalars) => scalars[name]);

@@ -3,6 +3,7 @@ import { validationRowCount } from "../../../lib/split.ts";
 import { type Layer, type Network, networkOf } from "../graph/layers.ts";
 import { checkLoss, checkTargets, type Loss } from "../graph/losses.ts";
 import { checkOptimizer, type Optimizer } from "../graph/optimizers/optimizer.ts";
+import { checkSchedule, type Schedule } from "../graph/schedule.ts";
 import { specError } from "../graph/spec-error.ts";
 
 /** All that decides a training run besides its data. The same plan and data give the same weights, bit for bit. */
@@ -10,6 +11,8 @@ export interface TrainingPlan {
   readonly layers: readonly Layer[];
   readonly loss: Loss;
   readonly optimizer: Optimizer;
+  /** Of the learning rate; constant where it is left out. */
+  readonly schedule?: Schedule | undefined;
   /** Passes over the training rows, in [1, {@link epochCountMax}]. */
   readonly epochCount: number;
   /** Rows per step, at most the rows to train on. The last batch of an epoch holds what is left, as in PyTorch. */
@@ -41,6 +44,7 @@ export function checkPlan(plan: TrainingPlan): Network {
   const network = networkOf(plan.layers);
   checkLoss(plan.loss, network);
   checkOptimizer(plan.optimizer);
+  if (plan.schedule !== undefined) checkSchedule(plan.schedule);
   checkWhole("epochs", plan.epochCount, 1, epochCountMax);
   checkWhole("batch_size", plan.batchRows, 1, batchRowsMax);
   checkWhole("seed", plan.seed, 0, Number.MAX_SAFE_INTEGER);

@@ -54,7 +54,7 @@ export class Training {
     const evaluating = await open(evaluationGraph(this.#network, loss));
     try {
       const weights = initialWeights(this.#network, this.#plan.seed);
-      const stepper = new Stepper(stepping, this.#graph, this.#plan, this.#data, this.#form, weights);
+      const stepper = new Stepper(stepping, this.#graph, this.#plan, this.#data, this.#form, weights, this.#stepCount);
       const evaluation = new Evaluation(
         evaluating,
         this.#data,

@@ -2,6 +2,7 @@ import { ServiceError } from "../../../lib/errors.ts";
 import type { Layer__Output } from "../../../lib/gen/amaas/trainer/v1/Layer.ts";
 import type { Loss__Output } from "../../../lib/gen/amaas/trainer/v1/Loss.ts";
 import type { Optimizer__Output } from "../../../lib/gen/amaas/trainer/v1/Optimizer.ts";
+import type { Schedule__Output } from "../../../lib/gen/amaas/trainer/v1/Schedule.ts";
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { parseAliasId, parseArtifactName, parseModelName } from "../../../lib/resource-names.ts";
 import { checkPlan, type TrainingPlan } from "../engine/training-plan.ts";
@@ -28,6 +29,7 @@ export function checkSpec(spec: TrainSpec__Output | null | undefined, threadCoun
     layers: spec.layers.map(layerOf),
     loss: lossOf(spec.loss),
     optimizer: optimizerOf(spec.optimizer),
+    schedule: scheduleOf(spec.schedule),
     epochCount: spec.epochs,
     batchRows: spec.batchSize,
     seed: spec.seed,
@@ -78,10 +80,40 @@ function lossOf(loss: Loss__Output): TrainingPlan["loss"] {
 }
 
 function optimizerOf(optimizer: Optimizer__Output | null): TrainingPlan["optimizer"] {
-  if (optimizer?.sgd) return { kind: "sgd", ...optimizer.sgd };
-  if (!optimizer?.adam) throw missing("optimizer", "one of sgd, adam");
-  const { learningRate, beta1, beta2, epsilon } = optimizer.adam;
-  return { kind: "adam", learningRate, beta1, beta2, epsilon };
+  switch (optimizer?.kind) {
+    case "sgd":
+      return { kind: "sgd", ...optimizer.sgd! };
+    case "adam":
+    case "adamw": {
+      const { learningRate, beta1, beta2, epsilon, weightDecay } = optimizer[optimizer.kind]!;
+      return { kind: optimizer.kind, learningRate, beta1, beta2, epsilon, weightDecay };
+    }
+    case "rmsprop": {
+      const { learningRate, decay, epsilon, momentum, centered, weightDecay } = optimizer.rmsprop!;
+      return { kind: "rmsprop", learningRate, decay, epsilon, momentum, centered, weightDecay };
+    }
+    case "adagrad": {
+      const { learningRate, rateDecay, epsilon, weightDecay } = optimizer.adagrad!;
+      return { kind: "adagrad", learningRate, rateDecay, epsilon, weightDecay };
+    }
+    case undefined:
+      throw missing("optimizer", "one of sgd, adam, adamw, rmsprop, adagrad");
+  }
+}
+
+function scheduleOf(schedule: Schedule__Output | null): TrainingPlan["schedule"] {
+  switch (schedule?.kind) {
+    case "constant":
+      return { kind: "constant", ...schedule.constant! };
+    case "step":
+      return { kind: "step", ...schedule.step! };
+    case "cosine":
+      return { kind: "cosine", ...schedule.cosine! };
+    case "oneCycle":
+      return { kind: "one_cycle", upShare: schedule.oneCycle!.upShare };
+    case undefined:
+      return undefined;
+  }
 }
 
 function missing(field: string, needed: string): ServiceError {
