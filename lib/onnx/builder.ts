@@ -1,4 +1,5 @@
 import { assert } from "../errors.ts";
+import { int, ints } from "./attributes.ts";
 import { elementsOf, type NumericDataType } from "./element-type.ts";
 import type { Attributes, Elements, Graph, Node, Shape, Value } from "./graph.ts";
 import type { ValueType } from "./operators/inference.ts";
@@ -140,8 +141,7 @@ export class GraphBuilder {
   matMul = (a: Value, b: Value) => this.node("MatMul", [a, b]);
   softmax = (x: Value, axis = -1) => this.node("Softmax", [x], { axis: int(axis) });
   logSoftmax = (x: Value, axis = -1) => this.node("LogSoftmax", [x], { axis: int(axis) });
-  transpose = (x: Value, perm: readonly number[]) =>
-    this.node("Transpose", [x], { perm: { kind: "ints", value: perm } });
+  transpose = (x: Value, perm: readonly number[]) => this.node("Transpose", [x], { perm: ints(perm) });
   gather = (x: Value, indices: Value, axis = 0) => this.node("Gather", [x, indices], { axis: int(axis) });
   reshape = (x: Value, to: Value) => this.node("Reshape", [x, to]);
   expand = (x: Value, to: Value) => this.node("Expand", [x, to]);
@@ -211,8 +211,4 @@ export class GraphBuilder {
 function pushed(list: Value[], value: Value): Value {
   list.push(value);
   return value;
-}
-
-function int(value: number): { kind: "int"; value: number } {
-  return { kind: "int", value };
 }

@@ -5,7 +5,7 @@ import { GraphBuilder } from "../../lib/onnx/builder.ts";
 import { modelOf } from "../../lib/onnx/export.ts";
 import { writeModel } from "../../lib/onnx/model.ts";
 import { Random } from "../../lib/random.ts";
-import { openSession, type RuntimeTensors } from "../../services/trainer/engine/runtime.ts";
+import { openSession, type RuntimeTensor, type RuntimeTensors } from "../../services/trainer/engine/runtime.ts";
 import { gradients } from "../../services/trainer/graph/gradients.ts";
 import { gradientRules } from "../../services/trainer/graph/rules/gradient-rules.ts";
 import type { Case, Shape } from "./gradient-cases/case.ts";
@@ -66,33 +66,38 @@ describe("the reverse walk", () => {
 });
 
 /**
- * Compares the gradient of Σ weights·f(inputs) with central differences, in double precision. Axes of the size `named`
- * have only a name while the graph is built.
+ * Compares the gradient of Σ weights·f(inputs) with central differences, in double precision where the runtime can. Axes of the
+ * size `named` have only a name while the graph is built.
  */
 async function agrees(
-  { range = [-1.5, 1.5], sized, apply }: Case,
+  { range = [-1.5, 1.5], sized, distinct = false, dataType = "FP64", apply }: Case,
   shapes: readonly Shape[],
   named: number | undefined,
   seed: number,
 ): Promise<void> {
   const graph = new GraphBuilder("checked");
+  const mayBeNamed = (axis: number) => sized === undefined || (sized === "rows" && axis === 0);
   const inputs = shapes.map((shape, index) => {
-    const declared = shape.map((length) => (length === named && !sized ? "n" : length));
-    return graph.input(`x${index}`, "FP64", declared);
+    const declared = shape.map((length, axis) => (length === named && mayBeNamed(axis) ? "n" : length));
+    return graph.input(`x${index}`, dataType, declared);
   });
   const output = apply(graph, inputs);
-  const weights = graph.input("weights", "FP64", output.shape);
+  const weights = graph.input("weights", dataType, output.shape);
   const loss = graph.reduceSum(graph.mul(output, weights));
   const slopes = gradients(graph, loss, inputs);
   graph.output("loss", loss);
   for (const [index, slope] of slopes.entries()) graph.output(`slope${index}`, slope);
 
   const random = new Random(seed);
-  const drawn = (shape: Shape, [low, high]: readonly [number, number]) => ({
-    dataType: "FP64" as const,
-    shape,
-    elements: Float64Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => awayFromZero(random, low, high)),
-  });
+  const drawn = (shape: Shape, [low, high]: readonly [number, number]): RuntimeTensor => {
+    const length = shape.reduce((a, b) => a * b, 1);
+    const order = random.permutation(length);
+    const number = (_: unknown, index: number) =>
+      distinct ? low + ((high - low) * (order[index] + 0.5)) / length : awayFromZero(random, low, high);
+    return dataType === "FP64"
+      ? { dataType, shape, elements: Float64Array.from({ length }, number) }
+      : { dataType, shape, elements: Float32Array.from({ length }, number) };
+  };
   const feeds: RuntimeTensors = {
     ...Object.fromEntries(shapes.map((shape, index) => [`x${index}`, drawn(shape, range)])),
     weights: drawn(
@@ -101,19 +106,23 @@ async function agrees(
     ),
   };
   const session = await openSession(writeModel(modelOf(graph.graph())), 1);
+  const [step, tolerance] = dataType === "FP64" ? [1e-5, 1e-6] : [1 / 64, 1e-3];
   try {
     const { loss: _loss, ...found } = await session.run(feeds);
     for (const [index, shape] of shapes.entries()) {
       expect(found[`slope${index}`].shape, "the gradient has its input's shape").to.deep.equal(shape);
       const { elements } = feeds[`x${index}`];
       for (let place = 0; place < elements.length; place++) {
-        const expected = await difference(elements as Float64Array, place, async () => {
-          return (await session.run(feeds)).loss.elements[0];
-        });
+        const expected = await difference(
+          elements,
+          place,
+          step,
+          async () => (await session.run(feeds)).loss.elements[0],
+        );
         const given = found[`slope${index}`].elements[place];
         expect(given, `input ${index}, element ${place}`).to.be.closeTo(
           expected,
-          1e-6 * Math.max(1, Math.abs(expected)),
+          tolerance * Math.max(1, Math.abs(expected)),
         );
       }
     }
@@ -122,8 +131,13 @@ async function agrees(
   }
 }
 
-async function difference(elements: Float64Array, place: number, loss: () => Promise<number>): Promise<number> {
-  const [kept, step] = [elements[place], 1e-5];
+async function difference(
+  elements: RuntimeTensor["elements"],
+  place: number,
+  step: number,
+  loss: () => Promise<number>,
+): Promise<number> {
+  const kept = elements[place];
   elements[place] = kept + step;
   const above = await loss();
   elements[place] = kept - step;
