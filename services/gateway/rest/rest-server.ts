@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import type { Socket } from "node:net";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
@@ -45,6 +46,7 @@ export class RestServer {
   readonly #config: RestServerConfig;
   readonly #log: Log;
   readonly #app: FastifyInstance<Server>;
+  readonly #sockets = new Set<Socket>();
   #isDraining = false;
 
   constructor(config: RestServerConfig, { log, requestBytes }: RestServerParts, routes: readonly RestRoute[]) {
@@ -63,7 +65,12 @@ export class RestServer {
         if (socket.writable) socket.end(malformedReply);
       },
     });
-    this.#app.server.maxConnections = config.http.connectionsMax;
+    const { server } = this.#app;
+    server.maxConnections = config.http.connectionsMax;
+    server.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
     this.#setUp(routes, requestBytes);
   }
 
@@ -122,8 +129,11 @@ export class RestServer {
     this.#isDraining = true;
     const { server } = this.#app;
     const timer = setTimeout(() => server.closeAllConnections(), this.#config.drainTimeoutMs);
-    // Those whose answer had begun before are idle when it is over.
-    const sweep = setInterval(() => server.closeIdleConnections(), sweepMs);
+    // Those whose answer had begun before are idle when it is over; those that have said nothing yet are not idle for Node.
+    const sweep = setInterval(() => {
+      server.closeIdleConnections();
+      for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
+    }, sweepMs);
     await this.#app.close();
     clearTimeout(timer);
     clearInterval(sweep);

@@ -163,10 +163,16 @@ describe("the HTTP server of a gateway", () => {
     });
     const accepted = draining.post("/v2/models/digits/infer", inferBody);
     await isThere;
+    const { hostname, port } = new URL(draining.gateway.httpUrl);
+    const silent = connect(Number(port), hostname).on("error", () => undefined);
+    await once(silent, "connect");
+    const beginMs = performance.now();
     const stopped = draining.stop();
     draining.node.handle = handle;
     answer();
     expect((await accepted).status).to.equal(200);
     await stopped;
+    // Who has connected and said nothing does not hold it up.
+    expect(performance.now() - beginMs).to.be.below(5000);
   });
 });
