@@ -62,8 +62,36 @@ export function answeredInference(message: Buffer): RawInference {
   };
 }
 
-/** An answer as the Open Inference Protocol says it: JSON, and behind that the outputs that are to be binary data. */
-export function inferenceReply(answer: RawInference, isBinary: (output: string) => boolean): WholeReply {
+/**
+ * Throws TENSOR_INVALID where outputs have more to say than fits into so many bytes of JSON, of which a number takes eight: it would
+ * hold up all other calls.
+ */
+export function checkSayable(outputs: readonly RawOutput[], bytesMax: number): void {
+  const bytes = outputs.reduce(
+    (sum, { datatype, shape, raw }) => sum + (datatype === "BYTES" ? raw.byteLength : elementCount(shape) * 8),
+    0,
+  );
+  if (bytes <= bytesMax) return;
+  const names = outputs.map(({ name }) => name).join(", ");
+  throw new ServiceError(
+    "TENSOR_INVALID",
+    `outputs ${names} are about ${bytes} bytes of JSON; needed: at most ${bytesMax}, or to ask for them as binary data`,
+  );
+}
+
+/**
+ * An answer as the Open Inference Protocol says it: JSON, and behind that the outputs that are to be binary data. Throws what
+ * `checkSayable` and `jsonOfRaw` throw.
+ */
+export function inferenceReply(
+  answer: RawInference,
+  isBinary: (output: string) => boolean,
+  jsonBytesMax: number,
+): WholeReply {
+  checkSayable(
+    answer.outputs.filter(({ name }) => !isBinary(name)),
+    jsonBytesMax,
+  );
   const binary: Uint8Array[] = [];
   const outputs = answer.outputs.map((output) => {
     const { name, datatype, shape, raw } = output;

@@ -90,7 +90,7 @@ async function answerInference({ calls, bounds }: InferenceParts, each: RestRequ
   const { model = "", version = "" } = modelOf(each);
   const { message, isBinary } = inferenceOf(model, version, json, body.subarray(length));
   const answer = await calls.infer(callerOf(request, reply), "ModelInfer", message);
-  const whole = inferenceReply(answeredInference(answer.message), isBinary);
+  const whole = inferenceReply(answeredInference(answer.message), isBinary, bounds.jsonBytesMax);
   await sendReply(request, reply, { ...whole, headers: { ...answerHeadersOf(answer.headers), ...whole.headers } });
 }
 

@@ -11,7 +11,7 @@ import { type Caller, callerOf } from "./caller.ts";
 import { restType } from "./contracts.ts";
 import { answerHeadersOf } from "./http-headers.ts";
 import { encodedInference } from "./infer-request.ts";
-import { answeredInference } from "./infer-response.ts";
+import { answeredInference, checkSayable } from "./infer-response.ts";
 import { jsonOfBytes } from "./json-body.ts";
 import { inputsOf, jsonOfPrediction, type Prediction, predictionOf } from "./predict-request.ts";
 import { jsonReply, sendReply } from "./reply.ts";
@@ -40,7 +40,9 @@ export class Predict {
     const body = await readBody(request.raw, bounds.body, held);
     const prediction = predictionOf(jsonOfBytes(body, bounds.jsonBytesMax, { isNonFiniteAllowed: true }));
     const answer = await this.#infer(callerOf(request, reply), prediction);
-    const json = jsonOfPrediction(prediction, answeredInference(answer.message));
+    const inference = answeredInference(answer.message);
+    checkSayable(inference.outputs, bounds.jsonBytesMax);
+    const json = jsonOfPrediction(prediction, inference);
     await sendReply(request, reply, jsonReply(json, answerHeadersOf(answer.headers)));
   }
 

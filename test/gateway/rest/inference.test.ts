@@ -13,7 +13,7 @@ describe("inference by HTTP", () => {
     return { status: response.status, text: await response.text() };
   };
 
-  before(() => fixture.start({ AMAAS_SERVER_NAME: "triton" }));
+  before(() => fixture.start({ AMAAS_SERVER_NAME: "triton", AMAAS_GATEWAY_JSON_BYTES_MAX: "65536" }));
   beforeEach(() => fixture.forget());
   after(() => fixture.stop());
 
@@ -214,6 +214,24 @@ describe("inference by HTTP", () => {
     for (const length of ["0", "-1", "1e3", "999999"]) {
       expect((await post(path, head, { "inference-header-content-length": length })).status).to.equal(400);
     }
+  });
+
+  it("says no more in JSON than it reads, and the rest as binary data", async () => {
+    const head = (more: object) =>
+      Buffer.from(
+        JSON.stringify({ inputs: [input({ shape: [8193], parameters: { binary_data_size: 4 * 8193 } })], ...more }),
+      );
+    const send = (json: Buffer) =>
+      post(path, Buffer.concat([json, Buffer.alloc(4 * 8193)]), {
+        "inference-header-content-length": String(json.length),
+      });
+    const refused = await send(head({}));
+    expect(refused.status).to.equal(400);
+    expect(await refused.json()).to.have.property(
+      "error",
+      "outputs y are about 65544 bytes of JSON; needed: at most 65536, or to ask for them as binary data",
+    );
+    expect((await send(head({ parameters: { binary_data_output: true } }))).status).to.equal(200);
   });
 
   it("refuses to say halves in JSON, as Triton does", async () => {
