@@ -39,6 +39,10 @@ export class InferenceFixture {
         { 1: [this.node.address], 2: [this.node.address], 3: "it is loading" },
         { default: 2, both: { 1: 1, 2: 1 } },
       ),
+      {
+        ...routeOf("limited", { 1: [this.node.address] }, { default: 1 }),
+        traffic: { perPrincipal: { requestsPerSecond: 0.001 } },
+      },
     ]).start();
     this.gateway = await Harness.start({
       AMAAS_DATA_DIR: folder.path,

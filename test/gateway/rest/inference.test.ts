@@ -48,8 +48,11 @@ describe("inference by HTTP", () => {
   it("lists and controls the repository", async () => {
     const all = await (await post("/v2/repository/index", "")).json();
     expect(all).to.deep.include({ name: "digits", version: "3", state: "UNAVAILABLE", reason: "it is loading" });
-    const ready = (await (await post("/v2/repository/index", { ready: true })).json()) as { version: string }[];
-    expect(ready.map(({ version }) => version)).to.deep.equal(["1", "2"]);
+    const ready = (await (await post("/v2/repository/index", { ready: true })).json()) as {
+      name: string;
+      version: string;
+    }[];
+    expect(ready.map(({ name, version }) => `${name}/${version}`)).to.deep.equal(["digits/1", "digits/2", "limited/1"]);
     expect((await post("/v2/repository/models/digits/load", { parameters: { config: "{}" } })).status).to.equal(200);
     expect((await post("/v2/repository/models/digits/unload", "")).status).to.equal(200);
     expect(fixture.methods).to.deep.equal(["RepositoryModelLoad", "RepositoryModelUnload"]);
@@ -254,6 +257,21 @@ describe("inference by HTTP", () => {
     const loading = await post("/v2/models/digits/versions/3/infer", { inputs: [input({ data: [1, 2] })] });
     expect(loading.status).to.equal(503);
     expect(loading.headers.get("retry-after")).to.equal("1");
+  });
+
+  it("holds principals to the limits of a model, and to the same ones in predictions", async () => {
+    const ask = (
+      principal: string,
+      to = "/v2/models/limited/infer",
+      body: object = { inputs: [input({ data: [1, 2] })] },
+    ) => post(to, body, { "amaas-principal": principal });
+    expect((await ask("me")).status).to.equal(200);
+    const refused = await ask("me");
+    expect(refused.status).to.equal(429);
+    expect(Number(refused.headers.get("retry-after"))).to.be.above(0);
+    expect(await refused.json()).to.have.property("code", 8);
+    expect((await ask("me", "/predict", { model: "limited", input: [1] })).status).to.equal(429);
+    expect((await ask("you", "/predict", { model: "limited", input: [1] })).status).to.equal(200);
   });
 
   it("refuses what the gateway refuses by gRPC too", async () => {
