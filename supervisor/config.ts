@@ -13,6 +13,20 @@ export const portSettings = {
   gateway: { variable: "AMAAS_GATEWAY_PORT", preset: 8001 },
 } as const satisfies Record<ServiceName, { variable: string; preset: number }>;
 
+/** What services listen on besides, by HTTP. */
+const sidePorts = [
+  { variable: "AMAAS_GATEWAY_HTTP_PORT", preset: 8000, what: "the gateway's HTTP/JSON" },
+  { variable: "AMAAS_GATEWAY_METRICS_PORT", preset: 8002, what: "the gateway's metrics" },
+  { variable: "AMAAS_INFERENCE_METRICS_PORT", preset: 8302, what: "the node's metrics" },
+] as const;
+
+/** A port, the variable that sets it, and who listens there. */
+export interface NamedPort {
+  readonly variable: string;
+  readonly port: number;
+  readonly what: string;
+}
+
 export interface SuiteConfig {
   /** Where all state lives; absolute. */
   readonly dataFolder: string;
@@ -20,6 +34,8 @@ export interface SuiteConfig {
   readonly host: string;
   /** 0: any free port. */
   readonly ports: Readonly<Record<ServiceName, number>>;
+  /** What else is listened on; 0: any free port. */
+  readonly sidePorts: readonly NamedPort[];
   /** A Redis that somebody else runs, or "" for a private one. */
   readonly redisUrl: string;
   /** The Redis program for a private one, or "" to look on the PATH. */
@@ -36,6 +52,7 @@ export interface SuiteConfig {
 export function suiteConfig(env: Environment): SuiteConfig {
   const settings = new Settings(env);
   const port = (name: ServiceName) => settings.port(portSettings[name].variable, portSettings[name].preset);
+  const hasHttp = settings.choice("AMAAS_GATEWAY_HTTP", ["on", "off"], "on") === "on";
   return {
     dataFolder: settings.folder("AMAAS_DATA_DIR", ".amaas"),
     host: settings.host("AMAAS_HOST", "127.0.0.1"),
@@ -45,6 +62,9 @@ export function suiteConfig(env: Environment): SuiteConfig {
       inference: port("inference"),
       gateway: port("gateway"),
     },
+    sidePorts: sidePorts
+      .filter(({ variable }) => hasHttp || variable !== "AMAAS_GATEWAY_HTTP_PORT")
+      .map(({ variable, preset, what }) => ({ variable, what, port: settings.port(variable, preset) })),
     redisUrl: settings.redisUrl("AMAAS_REDIS_URL", ""),
     redisServer: settings.text("AMAAS_REDIS_SERVER", {
       default: "",

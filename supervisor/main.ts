@@ -6,6 +6,7 @@ import { Board } from "./board.ts";
 import { ChildFailed } from "./child.ts";
 import { type SuiteConfig, suiteConfig } from "./config.ts";
 import { DataDirectoryTaken } from "./lock.ts";
+import { reachableHost } from "./ports.ts";
 import { type Addresses, Suite } from "./suite.ts";
 
 const board = new Board(process.stdout);
@@ -52,10 +53,12 @@ async function main(): Promise<number> {
   }
 }
 
-function welcome({ gateway }: Addresses, { dataFolder }: SuiteConfig): string {
+function welcome({ gateway }: Addresses, { dataFolder, host, sidePorts }: SuiteConfig): string {
   const short = relative("", dataFolder);
   const folder = short.startsWith("..") ? dataFolder : short || ".";
-  return `amaas is ready: gRPC at ${gateway}; state and logs in ${folder}; Ctrl-C stops it`;
+  const http = sidePorts.find(({ variable, port }) => variable === "AMAAS_GATEWAY_HTTP_PORT" && port !== 0);
+  const ways = http === undefined ? gateway : `${gateway}, HTTP at ${reachableHost(host)}:${http.port}`;
+  return `amaas is ready: gRPC at ${ways}; state and logs in ${folder}; Ctrl-C stops it`;
 }
 
 /** Says what is wrong, without a stack where the user can act on it; answers with the exit code. */

@@ -1,29 +1,31 @@
 import { createServer } from "node:net";
 import { SettingError } from "../lib/env.ts";
-import { portSettings, type ServiceName, type SuiteConfig, serviceNames } from "./config.ts";
+import { type NamedPort, portSettings, type SuiteConfig, serviceNames } from "./config.ts";
 
 /** Throws a `SettingError` that names the first port on which another program listens already. */
 export async function checkPortsAreFree(config: SuiteConfig): Promise<void> {
-  for (const name of serviceNames) {
-    if (config.ports[name] !== 0) await checkPortIsFree(name, config);
-  }
+  const named = serviceNames.map((name) => ({
+    variable: portSettings[name].variable,
+    port: config.ports[name],
+    what: `the ${name}`,
+  }));
+  for (const port of [...named, ...config.sidePorts]) if (port.port !== 0) await checkPortIsFree(port, config.host);
 }
 
-function checkPortIsFree(name: ServiceName, { host, ports }: SuiteConfig): Promise<void> {
+function checkPortIsFree(named: NamedPort, host: string): Promise<void> {
   return new Promise((settle, fail) => {
     const server = createServer();
-    server.once("error", (failure: NodeJS.ErrnoException) => fail(portError(name, ports[name], host, failure)));
-    server.listen(ports[name], bare(host), () => server.close(() => settle()));
+    server.once("error", (failure: NodeJS.ErrnoException) => fail(portError(named, host, failure)));
+    server.listen(named.port, bare(host), () => server.close(() => settle()));
   });
 }
 
-function portError(name: ServiceName, port: number, host: string, failure: NodeJS.ErrnoException): Error {
-  const { variable } = portSettings[name];
+function portError({ variable, port, what }: NamedPort, host: string, failure: NodeJS.ErrnoException): Error {
   if (failure.code === "EADDRINUSE") {
     return new SettingError(
       variable,
       String(port),
-      `a free port for the ${name} (another program listens on ${host}:${port})`,
+      `a free port for ${what} (another program listens on ${host}:${port})`,
     );
   }
   if (failure.code === "EACCES") return new SettingError(variable, String(port), "a port that this user may listen on");

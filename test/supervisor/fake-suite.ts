@@ -55,6 +55,8 @@ export class FakeSuite {
       AMAAS_INFERENCE_PORT: "0",
       AMAAS_GATEWAY_PORT: "0",
       AMAAS_GATEWAY_HTTP_PORT: "0",
+      AMAAS_GATEWAY_METRICS_PORT: "0",
+      AMAAS_INFERENCE_METRICS_PORT: "0",
       ...env,
     });
   }

@@ -131,11 +131,13 @@ describe("the suite", () => {
     const port = await new Promise<number>((settle) => {
       other.listen(0, "127.0.0.1", () => settle((other.address() as { port: number }).port));
     });
-    const failure = await newSuite({ AMAAS_GATEWAY_PORT: String(port) })
-      .start()
-      .catch((caught) => caught);
+    for (const variable of ["AMAAS_GATEWAY_PORT", "AMAAS_GATEWAY_HTTP_PORT", "AMAAS_INFERENCE_METRICS_PORT"]) {
+      const failure = await newSuite({ [variable]: String(port) })
+        .start()
+        .catch((caught) => caught);
+      expect(failure.message).to.match(new RegExp(`^${variable}: seen "${port}", needed a free port`));
+    }
     other.close();
-    expect(failure.message).to.match(new RegExp(`^AMAAS_GATEWAY_PORT: seen "${port}", needed a free port`));
     expect(fake.events()).to.deep.equal([]);
   });
 
