@@ -1,5 +1,5 @@
 import { assert } from "../errors.ts";
-import { int, ints } from "./attributes.ts";
+import { int, ints, string } from "./attributes.ts";
 import { elementsOf, type NumericDataType } from "./element-type.ts";
 import type { Attributes, Elements, Graph, Node, Shape, Value } from "./graph.ts";
 import type { ValueType } from "./operators/inference.ts";
@@ -146,6 +146,8 @@ export class GraphBuilder {
   reshape = (x: Value, to: Value) => this.node("Reshape", [x, to]);
   expand = (x: Value, to: Value) => this.node("Expand", [x, to]);
   size = (x: Value) => this.node("Size", [x]);
+  concat = (parts: readonly Value[], axis: number) => this.node("Concat", parts, { axis: int(axis) });
+  split = (x: Value, sizes: Value, axis: number) => this.many("Split", [x, sizes], { axis: int(axis) });
   unsqueeze = (x: Value, axes: readonly number[]) => this.node("Unsqueeze", [x, this.sizes(axes)]);
 
   /** An INT64 vector. */
@@ -153,7 +155,35 @@ export class GraphBuilder {
 
   /** The sizes of `x` as an INT64 vector: a constant where the shape is known, worked out at run time where it is not. */
   shapeOf(x: Value): Value {
-    return Number.isNaN(product(x.shape)) ? this.node("Shape", [x]) : this.sizes(x.shape.map(Number));
+    return this.sizesOf(x, 0);
+  }
+
+  /** The sizes of the axes from `start` to before `end`, which may be negative, as an INT64 vector. */
+  sizesOf(x: Value, start: number, end = x.shape.length): Value {
+    const shape = x.shape.slice(start, end);
+    if (!Number.isNaN(product(shape))) return this.sizes(shape.map(Number));
+    return this.node("Shape", [x], { start: int(start), end: int(end) });
+  }
+
+  /** The elements of `x` in a shape that has as many; other than for `reshape`, a size of 0 is one. */
+  shaped(x: Value, sizes: Value): Value {
+    return this.node("Reshape", [x, sizes], { allowzero: int(1) });
+  }
+
+  /** As many zeros as `x` has elements, in its shape. */
+  zeros(x: Value): Value {
+    return this.expand(this.scalar(0, x.dataType), this.shapeOf(x));
+  }
+
+  /** The elements of `x` from `start` to before `end` along an axis. */
+  slice(x: Value, axis: number, start: number, end: number): Value {
+    return this.node("Slice", [x, this.sizes([start]), this.sizes([end]), this.sizes([axis])]);
+  }
+
+  /** `x` with each update added at its index along `axis`; several at one index add up. */
+  scatterAdd(x: Value, indices: Value, updates: Value, axis: number): Value {
+    const attributes: Attributes = { axis: int(axis), reduction: string("add") };
+    return this.node("ScatterElements", [x, indices, updates], attributes);
   }
 
   cast(x: Value, to: Value["dataType"]): Value {

@@ -28,6 +28,10 @@ export function dataTypeOf(elementType: number): DataType | undefined {
   return dataTypes.get(elementType);
 }
 
+export function isFloat(dataType: DataType): boolean {
+  return /^(FP|BF)/.test(dataType);
+}
+
 /** The array that holds elements of a data type; 16-bit floats as their bits. BYTES has none. */
 const arrays = {
   FP32: Float32Array,

@@ -2,10 +2,19 @@ import type { DataType } from "../tensor.ts";
 import { elementTypes } from "./element-type.ts";
 import type { Attribute, Graph, Node, Value } from "./graph.ts";
 import type { AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto } from "./model.ts";
+import { subgraphsOf } from "./uses.ts";
 
-/** The operator set of the graphs that a builder makes, and the file format that it belongs to. */
+/** The operator set of the graphs that a builder makes, unless an operator of theirs needs a newer one. */
 const opsetVersion = 18;
-const irVersion = 8;
+const newerOperators: Readonly<Record<string, number>> = { Gelu: 20 };
+
+/** The file format that an operator set came with: from which set on, and its number. */
+const irVersions = [
+  [18, 8],
+  [20, 9],
+  [21, 10],
+  [23, 11],
+] as const;
 
 /** What a file says about itself. */
 export interface ModelNotes {
@@ -16,14 +25,21 @@ export interface ModelNotes {
 
 /** A built graph as an ONNX file, ready for `writeModel`. Tensors alias the elements of the graph's initializers. */
 export function modelOf(graph: Graph, notes: ModelNotes = {}): ModelProto {
+  const version = neededOpset(graph);
   return {
-    irVersion,
-    opsetImport: [{ domain: "", version: opsetVersion }],
+    irVersion: irVersions.findLast(([from]) => from <= version)?.[1],
+    opsetImport: [{ domain: "", version }],
     producerName: "amaas",
     ...(notes.docString !== undefined && { docString: notes.docString }),
     graph: graphProto(graph),
     metadataProps: Object.entries(notes.metadata ?? {}).map(([key, value]) => ({ key, value })),
   };
+}
+
+/** The oldest operator set that has all operators of a graph, so that runtimes that are not new can load it. */
+function neededOpset({ nodes }: Graph): number {
+  const needed = nodes.flatMap((node) => [newerOperators[node.operator] ?? 0, ...subgraphsOf(node).map(neededOpset)]);
+  return Math.max(opsetVersion, ...needed);
 }
 
 function graphProto({ name, inputs, outputs, initializers, nodes }: Graph): GraphProto {

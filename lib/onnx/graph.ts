@@ -27,7 +27,7 @@ export interface Value {
   readonly dataType: DataType;
   readonly shape: Shape;
   readonly elements?: Elements;
-  /** For an INT64 vector that holds sizes: its elements, as far as they are known or have a name. */
+  /** For an INT64 scalar or vector that holds sizes: its elements, as far as they are known or have a name. */
   readonly sizes?: Shape;
   readonly producer?: Node;
 }

@@ -1,4 +1,5 @@
 import { assert } from "../errors.ts";
+import { productOf, quotientOf } from "./dimensions.ts";
 import type { Dimension, Shape } from "./graph.ts";
 
 /**
@@ -23,15 +24,27 @@ export function reducedShape(shape: Shape, axes: readonly number[] | undefined, 
   return shape.filter((_, axis) => !reduced.has(axis));
 }
 
-/** The shape that Reshape gives: in `to`, 0 keeps the dimension of `from` and one -1 takes what is left. */
-export function resolvedShape(from: Shape, to: Shape): Shape {
-  const kept = to.map((size, axis) => (size === 0 ? from[axis] : size));
+/**
+ * The shape that Reshape gives: in `to`, one -1 takes what is left, and 0 keeps the dimension of `from` unless a size of 0 is meant. Where named dimensions leave it
+ * open whether the numbers of elements agree, it is only seen at run time.
+ */
+export function resolvedShape(from: Shape, to: Shape, keepsZeros = true): Shape {
+  const kept = to.map((size, axis) => (size === 0 && keepsZeros ? from[axis] : size));
   const left = [...from];
-  const others = kept.filter((size) => size !== -1 && !removed(left, size));
-  const rest = product(left) / product(others);
-  assert(!Number.isNaN(rest) && Number.isInteger(rest), `[${from}] can be reshaped to [${to}]`);
-  assert(kept.includes(-1) || rest === 1, `[${from}] has as many elements as [${to}]`);
+  const others = kept.filter((size) => size !== -1 && (size === 0 || !removed(left, size)));
+  const [count, by] = [productOf(left), productOf(others)];
+  if (typeof count === "number" && typeof by === "number") {
+    assert(count === by || Number.isInteger(count / by), `[${from}] can be reshaped to [${to}]`);
+    assert(kept.includes(-1) || count === by, `[${from}] has as many elements as [${to}]`);
+  }
+  const rest = quotientOf(count, by);
   return kept.map((size) => (size === -1 ? rest : size));
+}
+
+/** Whether two shapes may be the same, as far as their sizes are known. */
+export function mayBeEqual(a: Shape, b: Shape): boolean {
+  const isOpen = (size: Dimension) => typeof size === "string";
+  return a.length === b.length && a.every((size, axis) => size === b[axis] || isOpen(size) || isOpen(b[axis]));
 }
 
 /** The number of elements of a shape, NaN where a dimension is only named. */

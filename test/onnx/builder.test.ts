@@ -30,6 +30,22 @@ describe("a graph builder", () => {
     expect(new Set(names).size).to.equal(names.length - 2);
   });
 
+  it("makes a file of the oldest operator set that has all its operators, subgraphs included", () => {
+    const versions = (operator: "Exp" | "Gelu") => {
+      const graph = new GraphBuilder("outer");
+      graph.loop(graph.scalar(3, "INT64"), 3, [graph.input("x", "FP32", [2])], (inner, _iteration, [carried]) => ({
+        carried: [inner.node(operator, [carried])],
+        scanned: [],
+      }));
+      const { irVersion, opsetImport } = modelOf(graph.graph());
+      return [opsetImport?.[0].version, irVersion];
+    };
+    expect([versions("Exp"), versions("Gelu")]).to.deep.equal([
+      [18, 8],
+      [20, 9],
+    ]);
+  });
+
   it("stores equal constants once", () => {
     const graph = new GraphBuilder("constants");
     expect(graph.scalar(1, "FP32")).to.equal(graph.scalar(1, "FP32"));

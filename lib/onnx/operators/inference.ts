@@ -6,7 +6,7 @@ import type { Attributes, Shape, Value } from "../graph.ts";
 export interface ValueType {
   readonly dataType: DataType;
   readonly shape: Shape;
-  /** For an INT64 vector that holds sizes: its elements, as far as they are known or have a name. */
+  /** For an INT64 scalar or vector that holds sizes: its elements, as far as they are known or have a name. */
   readonly sizes?: Shape;
 }
 
@@ -21,11 +21,24 @@ export function one(infer: (inputs: readonly Value[], attributes: Attributes) =>
   return (inputs, attributes) => [infer(inputs, attributes)];
 }
 
-/** The elements of a value that holds sizes or axes, as far as they are known. */
+/** The elements of a scalar or vector that holds sizes; those that are known only at run time are named after it. */
 export function sizesOf(value: Value): Shape {
   if (value.sizes !== undefined) return value.sizes;
-  assert(value.elements !== undefined, `the sizes in ${value.name} are known when the graph is built`);
-  return Array.from(value.elements, Number);
+  if (value.elements !== undefined) return Array.from(value.elements, Number);
+  const [count = 1] = value.shape;
+  assert(
+    value.shape.length <= 1 && typeof count === "number",
+    `${value.name} of [${value.shape}] is a vector of known length`,
+  );
+  return Array.from({ length: count }, (_, index) => `${value.name}[${index}]`);
+}
+
+/** The elements of a scalar or vector that must be known when the graph is built: axes, counts. */
+export function numbersOf(value: Value): readonly number[] {
+  return sizesOf(value).map((size) => {
+    assert(typeof size === "number", `the numbers in ${value.name} are known when the graph is built`);
+    return size;
+  });
 }
 
 export function intOf(attributes: Attributes, name: string, byDefault: number): number {
@@ -36,6 +49,16 @@ export function intOf(attributes: Attributes, name: string, byDefault: number): 
 export function intsOf(attributes: Attributes, name: string): readonly number[] | undefined {
   const attribute = attributes[name];
   return attribute?.kind === "ints" ? attribute.value : undefined;
+}
+
+export function floatOf(attributes: Attributes, name: string, byDefault: number): number {
+  const attribute = attributes[name];
+  return attribute?.kind === "float" ? attribute.value : byDefault;
+}
+
+export function stringOf(attributes: Attributes, name: string, byDefault: string): string {
+  const attribute = attributes[name];
+  return attribute?.kind === "string" ? attribute.value : byDefault;
 }
 
 export function typeOf(attributes: Attributes, name: string): DataType {

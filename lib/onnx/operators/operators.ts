@@ -1,5 +1,7 @@
+import { activationOperators } from "./activations.ts";
 import { arrangementOperators } from "./arrangement.ts";
 import { elementwiseOperators } from "./elementwise.ts";
+import { indexingOperators } from "./indexing.ts";
 import type { Inference } from "./inference.ts";
 import { matrixOperators } from "./matrices.ts";
 import { reductionOperators } from "./reductions.ts";
@@ -10,9 +12,11 @@ import { reductionOperators } from "./reductions.ts";
  */
 export const operators = {
   ...elementwiseOperators,
+  ...activationOperators,
   ...matrixOperators,
   ...reductionOperators,
   ...arrangementOperators,
+  ...indexingOperators,
 } as const satisfies Record<string, Inference>;
 
 export type Operator = keyof typeof operators;

@@ -1,20 +1,46 @@
+import { assert } from "../../errors.ts";
+import type { Attributes, Value } from "../graph.ts";
 import { reducedShape } from "../shapes.ts";
-import { type Inference, intOf, one, sizesOf } from "./inference.ts";
+import { frontAxis, type Inference, intOf, numbersOf, one } from "./inference.ts";
 
 const reduction: Inference = one(([x, axes], attributes) => ({
   dataType: x.dataType,
-  shape: reducedShape(x.shape, axes && sizesOf(axes).map(Number), intOf(attributes, "keepdims", 1) === 1),
+  shape: reducedShape(x.shape, reducedAxes([x, axes], attributes), intOf(attributes, "keepdims", 1) === 1),
 }));
-const sameType: Inference = one(([{ dataType, shape }]) => ({ dataType, shape }));
+const along: Inference = one(([{ dataType, shape }], attributes) => {
+  frontAxis(intOf(attributes, "axis", -1), shape.length);
+  return { dataType, shape };
+});
+const place: Inference = one(([{ shape }], attributes) => {
+  const axis = frontAxis(intOf(attributes, "axis", 0), shape.length);
+  return { dataType: "INT64", shape: reducedShape(shape, [axis], intOf(attributes, "keepdims", 1) === 1) };
+});
 
 /** Operators that look at all elements along some axes. */
 export const reductionOperators = {
   ReduceSum: reduction,
   ReduceMean: reduction,
-  ArgMax: one(([{ shape }], attributes) => ({
-    dataType: "INT64",
-    shape: reducedShape(shape, [intOf(attributes, "axis", 0)], intOf(attributes, "keepdims", 1) === 1),
-  })),
-  Softmax: sameType,
-  LogSoftmax: sameType,
+  ReduceMax: reduction,
+  ReduceMin: reduction,
+  ReduceProd: reduction,
+  ReduceL1: reduction,
+  ReduceL2: reduction,
+  ReduceSumSquare: reduction,
+  ReduceLogSum: reduction,
+  ReduceLogSumExp: reduction,
+  ArgMax: place,
+  ArgMin: place,
+  Softmax: along,
+  LogSoftmax: along,
+  CumSum: one(([{ dataType, shape }, axis]) => {
+    assert(axis.shape.length === 0, `the axis of CumSum is a scalar, not of shape [${axis.shape}]`);
+    return { dataType, shape };
+  }),
 } as const satisfies Record<string, Inference>;
+
+/** The axes that a reduction drops or makes 1, counted from the front and in order: all where none is given, unless it is told otherwise. */
+export function reducedAxes([x, axes]: readonly Value[], attributes: Attributes): readonly number[] {
+  const given = axes === undefined ? [] : numbersOf(axes).map((axis) => frontAxis(axis, x.shape.length));
+  if (given.length > 0 || intOf(attributes, "noop_with_empty_axes", 0) === 1) return given.sort((a, b) => a - b);
+  return x.shape.map((_, axis) => axis);
+}

@@ -1,6 +1,8 @@
 import { assert, ServiceError } from "../../../lib/errors.ts";
 import type { GraphBuilder } from "../../../lib/onnx/builder.ts";
+import { isFloat } from "../../../lib/onnx/element-type.ts";
 import type { Node, Shape, Value } from "../../../lib/onnx/graph.ts";
+import { subgraphsOf, usedBy } from "../../../lib/onnx/uses.ts";
 import { gradientRules } from "./rules/gradient-rules.ts";
 import type { GradientRule } from "./rules/rule.ts";
 
@@ -8,11 +10,14 @@ import type { GradientRule } from "./rules/rule.ts";
  * Appends the gradients of `loss`, a scalar, with respect to `parameters` and gives them in that order, each of its
  * parameter's shape. This is reverse accumulation (Linnainmaa 1970): one walk from the last node to the first.
  *
- * Throws SPEC_INVALID where an operator between a parameter and the loss has no gradient, and where the loss does not
- * depend on a parameter at all.
+ * Throws SPEC_INVALID for a parameter that is no float or that the loss does not depend on, and for a node between a parameter
+ * and the loss that has no gradient: its operator, an attribute of it, or control flow.
  */
 export function gradients(graph: GraphBuilder, loss: Value, parameters: readonly Value[]): Value[] {
   assert(loss.shape.length === 0, `the loss is a scalar, not of shape [${loss.shape}]`);
+  for (const { name, dataType } of parameters) {
+    if (!isFloat(dataType)) throw invalid(`the parameter ${name} is ${dataType}; needed: a floating-point type`);
+  }
   const nodes = [...graph.nodes];
   const moving = dependents(nodes, parameters);
   const found = new Map<Value, Value>([[loss, graph.scalar(1, loss.dataType)]]);
@@ -21,7 +26,9 @@ export function gradients(graph: GraphBuilder, loss: Value, parameters: readonly
     const dys = outputs.map((output) => (moving.has(output) ? found.get(output) : undefined));
     if (dys.every((dy) => dy === undefined)) continue;
     const [output, dy] = [outputs[0], dys[0] as Value];
-    const partials = ruleOf(node)({ graph, inputs, attributes, output, dy, outputs, dys });
+    const refusal = (attribute: string, seen: string | number, needed: string) =>
+      invalid(`${titleOf(node)} has ${attribute} ${seen}; its gradient needs ${needed}`);
+    const partials = ruleOf(node)({ graph, inputs, attributes, output, dy, outputs, dys, refusal });
     for (const [index, input] of inputs.entries()) {
       const partial = partials[index];
       if (partial === undefined || !moving.has(input)) continue;
@@ -37,28 +44,36 @@ export function gradients(graph: GraphBuilder, loss: Value, parameters: readonly
   });
 }
 
-/** The values that change when a parameter changes: only these need gradients. */
+/** The values that change smoothly when a parameter changes, so no integers and no truth values: only these need gradients. */
 function dependents(nodes: readonly Node[], parameters: readonly Value[]): ReadonlySet<Value> {
   const moving = new Set(parameters);
-  for (const { inputs, outputs } of nodes) {
-    if (inputs.some((input) => moving.has(input))) for (const output of outputs) moving.add(output);
+  for (const node of nodes) {
+    if (!usedBy(node).some((value) => moving.has(value))) continue;
+    for (const output of node.outputs) if (isFloat(output.dataType)) moving.add(output);
   }
   return moving;
 }
 
-function ruleOf({ name, operator }: Node): GradientRule {
+function ruleOf(node: Node): GradientRule {
   const rules: Readonly<Record<string, GradientRule | undefined>> = gradientRules;
-  const rule = Object.hasOwn(rules, operator) ? rules[operator] : undefined;
+  const rule = Object.hasOwn(rules, node.operator) ? rules[node.operator] : undefined;
   if (rule !== undefined) return rule;
+  if (subgraphsOf(node).length > 0) {
+    throw invalid(`${titleOf(node)} is control flow, through which there is no gradient from the loss to a parameter`);
+  }
   const supported = Object.keys(rules).filter((known) => rules[known] !== undefined);
-  throw invalid(`the node ${name} (${operator}) has no gradient; supported: ${supported.sort().join(", ")}`);
+  throw invalid(`${titleOf(node)} has no gradient; supported: ${supported.sort().join(", ")}`);
+}
+
+function titleOf({ name, operator }: Node): string {
+  return `the node ${name} (${operator})`;
 }
 
 /** Undoes broadcasting: sums over the axes along which an input of `shape` was repeated. */
 function summedTo(graph: GraphBuilder, gradient: Value, shape: Shape): Value {
   const added = gradient.shape.length - shape.length;
   const aligned = added > 0 ? graph.reduceSum(gradient, [...Array(added).keys()]) : gradient;
-  const repeated = shape.flatMap((size, axis) => (size === aligned.shape[axis] ? [] : [axis]));
+  const repeated = shape.flatMap((size, axis) => (size === 1 && aligned.shape[axis] !== 1 ? [axis] : []));
   return repeated.length > 0 ? graph.reduceSum(aligned, repeated, true) : aligned;
 }
 

@@ -18,12 +18,22 @@ export interface Case {
   /** FP32 where the runtime has no kernel in double precision: the steps are then larger and the tolerance is 1e-3. */
   readonly dataType?: "FP32" | "FP64";
   readonly apply: (graph: GraphBuilder, inputs: readonly Value[]) => Value;
+  /**
+   * The same function out of other operators, where the runtime has no kernel in double precision: then the rule runs in single
+   * precision, and the differences are those of this.
+   */
+  readonly composed?: (graph: GraphBuilder, inputs: readonly Value[]) => Value;
 }
 
 const size = fc.integer({ min: 1, max: 4 });
-const anyShape = fc.array(size, { minLength: 0, maxLength: 3 });
+export const anyShape = fc.array(size, { minLength: 0, maxLength: 3 });
 export const one = anyShape.map((shape) => [shape]);
 export const stacked = fc.array(size, { minLength: 1, maxLength: 3 }).map((shape) => [shape]);
+
+/** Of one axis or more, each of which may have no elements. */
+export const stackedOrEmpty = fc
+  .array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 3 })
+  .map((shape) => [shape]);
 
 /** Two shapes that broadcast: of one, leading axes are dropped and others shrunk to 1; then perhaps the two change places. */
 export const two = fc
@@ -36,3 +46,6 @@ export const matrices = fc.tuple(size, size, size);
 
 export const axesOf = (x: Value) => (x.shape.length > 1 ? [0, -1] : [0]);
 export const positive = [0.5, 2] as const;
+
+/** A number in the data type of the inputs, as it is in double precision. */
+export const scalar = (graph: GraphBuilder, number: number) => graph.scalar(number, "FP64");

@@ -1,15 +1,65 @@
+import type { Value } from "../../../../lib/onnx/graph.ts";
 import type { arrangementOperators } from "../../../../lib/onnx/operators/arrangement.ts";
-import type { Rules } from "./rule.ts";
+import { intOf, intsOf } from "../../../../lib/onnx/operators/inference.ts";
+import { type Derivation, once, type Rules } from "./rule.ts";
 
-/** Rules of operators that only place elements elsewhere, or tell the sizes. */
+/** Rules of operators that give all elements in another arrangement, or tell the sizes. */
 export const arrangementRules = {
-  Reshape: ({ graph, inputs: [x], dy }) => [() => graph.reshape(dy, graph.shapeOf(x)), undefined],
-  Expand: ({ dy }) => [() => dy, undefined],
-  Unsqueeze: ({ graph, inputs: [x], dy }) => [() => graph.reshape(dy, graph.shapeOf(x)), undefined],
-  Transpose: ({ graph, attributes: { perm }, dy }) => [
-    () => graph.transpose(dy, perm.kind === "ints" ? perm.value.map((_, axis) => perm.value.indexOf(axis)) : []),
+  Reshape: reshapedBack,
+  Flatten: reshapedBack,
+  Expand: ({ dy }) => [() => dy],
+  Unsqueeze: reshapedBack,
+  Squeeze: reshapedBack,
+  Transpose: ({ graph, inputs: [x], attributes, dy }) => {
+    const axes = [...x.shape.keys()];
+    const perm = intsOf(attributes, "perm") ?? axes.toReversed();
+    return [
+      () =>
+        graph.transpose(
+          dy,
+          axes.map((axis) => perm.indexOf(axis)),
+        ),
+    ];
+  },
+  /** Each axis of a tiling is two: which copy, and where in it. */
+  Tile: ({ graph, inputs: [x, repeats], dy }) => [
+    () => {
+      const axes = x.shape.map((_, axis) => axis);
+      const pairs = axes.flatMap((axis) => [graph.slice(repeats, 0, axis, axis + 1), graph.sizesOf(x, axis, axis + 1)]);
+      if (axes.length === 0) return dy;
+      return graph.reduceSum(
+        graph.shaped(dy, graph.concat(pairs, 0)),
+        axes.map((axis) => 2 * axis),
+      );
+    },
   ],
-  Gather: undefined,
+  Concat: ({ graph, inputs, attributes, dy }) => {
+    const axis = intOf(attributes, "axis", 0);
+    const front = axis < 0 ? axis + dy.shape.length : axis;
+    const parts = once(() =>
+      graph.split(
+        dy,
+        graph.concat(
+          inputs.map((x) => graph.sizesOf(x, front, front + 1)),
+          0,
+        ),
+        front,
+      ),
+    );
+    return inputs.map((_, index) => () => parts()[index]);
+  },
+  Split: ({ graph, attributes, outputs, dys }) => [
+    () =>
+      graph.concat(
+        outputs.map((output, index) => dys[index] ?? graph.zeros(output)),
+        intOf(attributes, "axis", 0),
+      ),
+  ],
   Shape: undefined,
   Size: undefined,
+  Range: undefined,
 } as const satisfies Rules<typeof arrangementOperators>;
+
+function reshapedBack({ graph, inputs: [x], dy }: Derivation): (() => Value)[] {
+  return [() => graph.shaped(dy, graph.shapeOf(x))];
+}

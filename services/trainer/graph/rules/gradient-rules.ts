@@ -1,6 +1,8 @@
 import type { Operator } from "../../../../lib/onnx/operators/operators.ts";
+import { activationRules } from "./activations.ts";
 import { arrangementRules } from "./arrangement.ts";
 import { elementwiseRules } from "./elementwise.ts";
+import { indexingRules } from "./indexing.ts";
 import { matrixRules } from "./matrices.ts";
 import { reductionRules } from "./reductions.ts";
 import type { GradientRule } from "./rule.ts";
@@ -8,7 +10,9 @@ import type { GradientRule } from "./rule.ts";
 /** Every operator of a builder: how its gradient is made, or `undefined` where there is none. */
 export const gradientRules = {
   ...elementwiseRules,
+  ...activationRules,
   ...matrixRules,
   ...reductionRules,
   ...arrangementRules,
+  ...indexingRules,
 } as const satisfies Record<Operator, GradientRule | undefined>;

@@ -1,12 +1,63 @@
+import { int } from "../../../../lib/onnx/attributes.ts";
 import type { Attributes, Value } from "../../../../lib/onnx/graph.ts";
-import type { reductionOperators } from "../../../../lib/onnx/operators/reductions.ts";
-import type { Derivation, Rules } from "./rule.ts";
+import { intOf } from "../../../../lib/onnx/operators/inference.ts";
+import { reducedAxes, type reductionOperators } from "../../../../lib/onnx/operators/reductions.ts";
+import { type Derivation, like, type Rules } from "./rule.ts";
 
 /** Rules of operators that look at all elements along some axes. */
 export const reductionRules = {
-  ReduceSum: (derivation) => [() => repeated(derivation, derivation.dy), undefined],
-  ReduceMean: (derivation) => [() => repeated(derivation, shareOf(derivation)), undefined],
+  ReduceSum: (derivation) => [() => repeated(derivation, derivation.dy)],
+  ReduceMean: (derivation) => [() => repeated(derivation, shareOf(derivation))],
+  ReduceMax: sharedByEquals,
+  ReduceMin: sharedByEquals,
+  /** For each element the product of the others, which is 0 where another one is 0. */
+  ReduceProd: (derivation) => [
+    () => {
+      const { graph, inputs, attributes, dy } = derivation;
+      const [x] = inputs;
+      const isZero = graph.equal(x, like(graph, 0, x));
+      const zeroCount = graph.cast(isZero, x.dataType);
+      const nonZero = graph.where(isZero, like(graph, 1, x), x);
+      const over = (operator: "ReduceProd" | "ReduceSum", value: Value) =>
+        kept(derivation, graph.node(operator, [value, ...inputs.slice(1)], attributes));
+      const isOnlyZero = graph.equal(over("ReduceSum", zeroCount), zeroCount);
+      const others = graph.where(isOnlyZero, graph.div(over("ReduceProd", nonZero), nonZero), like(graph, 0, x));
+      return graph.mul(kept(derivation, dy), others);
+    },
+  ],
+  ReduceL1: (derivation) => [
+    () => derivation.graph.mul(kept(derivation, derivation.dy), derivation.graph.node("Sign", [derivation.inputs[0]])),
+  ],
+  /** x / ‖x‖; 0 where the norm is 0, as in `torch.linalg.vector_norm`. */
+  ReduceL2: (derivation) => [
+    () => {
+      const { graph, inputs, output, dy } = derivation;
+      const ratio = graph.where(graph.equal(output, like(graph, 0, dy)), like(graph, 0, dy), graph.div(dy, output));
+      return graph.mul(inputs[0], kept(derivation, ratio));
+    },
+  ],
+  ReduceSumSquare: (derivation) => [
+    () => {
+      const { graph, inputs, dy } = derivation;
+      return graph.mul(inputs[0], kept(derivation, graph.mul(dy, like(graph, 2, dy))));
+    },
+  ],
+  /** y = log Σx, so y′ = e⁻ʸ. */
+  ReduceLogSum: (derivation) => [
+    () => {
+      const { graph, output, dy } = derivation;
+      return repeated(derivation, graph.mul(dy, graph.exp(graph.neg(output))));
+    },
+  ],
+  /** y = log Σeˣ, so y′ = eˣ⁻ʸ. */
+  ReduceLogSumExp: (derivation) => [
+    () => {
+      const { graph, inputs, output, dy } = derivation;
+      return graph.mul(kept(derivation, dy), graph.exp(graph.sub(inputs[0], kept(derivation, output))));
+    },
+  ],
   ArgMax: undefined,
+  ArgMin: undefined,
   Softmax: ({ graph, output, attributes, dy }) => [
     () => {
       const weighted = graph.mul(dy, output);
@@ -16,14 +67,36 @@ export const reductionRules = {
   LogSoftmax: ({ graph, output, attributes, dy }) => [
     () => graph.sub(dy, graph.mul(graph.exp(output), graph.reduceSum(dy, [axisOf(attributes)], true))),
   ],
+  /** Each element is part of the sums after it: they are summed from the other end. */
+  CumSum: ({ graph, inputs: [, axis], attributes, dy }) => {
+    const reverse = int(1 - intOf(attributes, "reverse", 0));
+    return [() => graph.node("CumSum", [dy, axis], { ...attributes, reverse })];
+  },
 } as const satisfies Rules<typeof reductionOperators>;
 
+/** What a reduction gave, or its gradient, with the reduced axes as 1; a scalar broadcasts as it is. */
+function kept({ graph, inputs, attributes }: Derivation, value: Value): Value {
+  const axes = reducedAxes(inputs, attributes);
+  const isKept = intOf(attributes, "keepdims", 1) === 1 || axes.length === 0 || value.shape.length === 0;
+  return isKept ? value : graph.unsqueeze(value, axes);
+}
+
 /** Repeats what a reduction's gradient is along the axes that were reduced. */
-function repeated({ graph, inputs: [x, axes], attributes }: Derivation, gradient: Value): Value {
-  const dropped = attributes.keepdims?.value === 0 && axes !== undefined;
-  const reducedAxes = Array.from(axes?.elements ?? [], Number);
-  const kept = reducedAxes.map((axis) => (axis < 0 ? axis + x.shape.length : axis)).sort((a, b) => a - b);
-  return graph.expand(dropped ? graph.unsqueeze(gradient, kept) : gradient, graph.shapeOf(x));
+function repeated(derivation: Derivation, gradient: Value): Value {
+  const { graph, inputs } = derivation;
+  return graph.expand(kept(derivation, gradient), graph.shapeOf(inputs[0]));
+}
+
+/** The gradient of a largest or smallest element; equals share it, as in `torch.amax` and `torch.amin`. */
+function sharedByEquals(derivation: Derivation): (() => Value)[] {
+  return [
+    () => {
+      const { graph, inputs, attributes, output, dy } = derivation;
+      const isOutput = graph.cast(graph.equal(inputs[0], kept(derivation, output)), dy.dataType);
+      const equalCount = graph.node("ReduceSum", [isOutput, ...inputs.slice(1)], attributes);
+      return graph.mul(isOutput, kept(derivation, graph.div(dy, equalCount)));
+    },
+  ];
 }
 
 /** The gradient of a mean, shared out over the elements that it was taken over. */

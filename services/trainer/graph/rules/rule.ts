@@ -1,3 +1,4 @@
+import type { ServiceError } from "../../../../lib/errors.ts";
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import type { Attributes, Value } from "../../../../lib/onnx/graph.ts";
 
@@ -14,6 +15,8 @@ export interface Derivation {
   readonly outputs: readonly Value[];
   /** In the outputs' order; undefined where the loss does not depend on one. */
   readonly dys: readonly (Value | undefined)[];
+  /** The error for an attribute of the node whose gradient is not supported. */
+  readonly refusal: (attribute: string, seen: string | number, needed: string) => ServiceError;
 }
 
 /**
@@ -25,3 +28,17 @@ export type GradientRule = (derivation: Derivation) => readonly ((() => Value) |
 
 /** Of every operator of a table how its gradient is made, or `undefined` where there is none. */
 export type Rules<Operators> = Readonly<Record<keyof Operators, GradientRule | undefined>>;
+
+/** A scalar of a value's data type. */
+export function like(graph: GraphBuilder, number: number, { dataType }: Value): Value {
+  return graph.scalar(number, dataType);
+}
+
+/** What is made at the first call, for gradients that share it. */
+export function once<Made>(make: () => Made): () => Made {
+  let made: { readonly value: Made } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}

@@ -1,0 +1,64 @@
+import { int } from "../../../../lib/onnx/attributes.ts";
+import type { Value } from "../../../../lib/onnx/graph.ts";
+import type { indexingOperators } from "../../../../lib/onnx/operators/indexing.ts";
+import { intOf, stringOf } from "../../../../lib/onnx/operators/inference.ts";
+import type { Operator } from "../../../../lib/onnx/operators/operators.ts";
+import type { Derivation, Rules } from "./rule.ts";
+
+/** Rules of operators that take some elements of a tensor, or put some into it. */
+export const indexingRules = {
+  Slice: putBack("Slice"),
+  /** As ScatterElements: its sums of equal indices are made in order, so that they are the same run after run. */
+  Gather: ({ graph, inputs: [x, indices], attributes, dy }) => [
+    () => {
+      const axis = intOf(attributes, "axis", 0);
+      const front = axis < 0 ? axis + x.shape.length : axis;
+      const [before, after] = [graph.sizesOf(x, 0, front), graph.sizesOf(x, front + 1)];
+      const rows = graph.reshape(dy, graph.concat([before, graph.sizes([-1]), after], 0));
+      const line = x.shape.map((_, place) => (place === front ? -1 : 1));
+      const places = graph.expand(graph.reshape(indices, graph.sizes(line)), graph.shapeOf(rows));
+      return graph.scatterAdd(graph.zeros(x), places, rows, front);
+    },
+  ],
+  GatherElements: ({ graph, inputs: [x, indices], attributes, dy }) => [
+    () => graph.scatterAdd(graph.zeros(x), indices, dy, intOf(attributes, "axis", 0)),
+  ],
+  GatherND: putBack("GatherND"),
+  ScatterElements: ({ graph, inputs: [, indices, updates], attributes, dy, refusal }) => {
+    const reduction = stringOf(attributes, "reduction", "none");
+    if (reduction !== "none" && reduction !== "add") throw refusal("reduction", reduction, "none or add");
+    const axis = { axis: int(intOf(attributes, "axis", 0)) };
+    return [
+      () => (reduction === "add" ? dy : graph.node("ScatterElements", [dy, indices, graph.zeros(updates)], axis)),
+      undefined,
+      () => graph.node("GatherElements", [dy, indices], axis),
+    ];
+  },
+  ScatterND: ({ graph, inputs: [, indices, updates], attributes, dy, refusal }) => {
+    const reduction = stringOf(attributes, "reduction", "none");
+    if (reduction !== "none" && reduction !== "add") throw refusal("reduction", reduction, "none or add");
+    return [
+      () => (reduction === "add" ? dy : graph.node("ScatterND", [dy, indices, graph.zeros(updates)])),
+      undefined,
+      () => graph.node("GatherND", [dy, indices]),
+    ];
+  },
+  Trilu: ({ graph, inputs: [, diagonal], attributes, dy }) => [() => graph.node("Trilu", [dy, diagonal], attributes)],
+} as const satisfies Rules<typeof indexingOperators>;
+
+/** Lets an operator that takes elements take their places instead, and adds the gradient there. */
+function putBack(operator: Operator): (derivation: Derivation) => (() => Value)[] {
+  return ({ graph, inputs: [x, ...which], attributes, dy }) => [
+    () => {
+      const count = graph.size(x);
+      const all = graph.node("Range", [graph.scalar(0, "INT64"), count, graph.scalar(1, "INT64")]);
+      const taken = graph.node(operator, [graph.shaped(all, graph.shapeOf(x)), ...which], attributes);
+      const line = graph.sizes([-1]);
+      const flat = graph.expand(graph.scalar(0, dy.dataType), graph.reshape(count, line));
+      return graph.shaped(
+        graph.scatterAdd(flat, graph.reshape(taken, line), graph.reshape(dy, line), 0),
+        graph.shapeOf(x),
+      );
+    },
+  ];
+}
