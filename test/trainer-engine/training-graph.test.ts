@@ -79,7 +79,7 @@ interface Trained {
 /** Steps over the same rows, in calls of the given numbers of steps. */
 async function trained(layers: Layer[], loss: Loss, optimizer: Optimizer, calls: number[]): Promise<Trained> {
   const network = networkOf(layers);
-  const { graph, state: tensors, scalarNames } = trainingGraph(network, loss, optimizer);
+  const { graph, state: tensors, scalarNames } = trainingGraph(network, loss, { optimizer });
   const session = await openSession(writeModel(modelOf(graph)), 1);
   const weights = initialWeights(network, 1);
   const zeros = (shape: readonly number[]) => new Float32Array(shape.reduce((a, b) => a * b, 1));

@@ -1,8 +1,9 @@
 import { ServiceError } from "../../../lib/errors.ts";
+import { networkOf } from "../graph/layers.ts";
 import type { TargetForm } from "../graph/losses.ts";
-import { stepScalars } from "../graph/optimizers/optimizer.ts";
+import { type Move, moveScalars, movesOf } from "../graph/moves.ts";
 import { rateShare } from "../graph/schedule.ts";
-import type { TrainingGraph } from "../graph/training-graph.ts";
+import type { StateTensor, TrainingGraph } from "../graph/training-graph.ts";
 import { RowGatherer } from "./batches.ts";
 import type { RuntimeTensor, RuntimeTensors, Session } from "./runtime.ts";
 import type { TrainingData, TrainingPlan } from "./training-plan.ts";
@@ -28,6 +29,8 @@ export class Stepper {
   readonly #gatherer: RowGatherer;
   readonly #callStepsMax: number;
   readonly #stepCount: number;
+  readonly #moves: readonly Move[];
+  readonly #frozen: RuntimeTensors;
   #state: RuntimeTensors;
   #stepsDone = 0;
   #callSteps = 1;
@@ -46,16 +49,17 @@ export class Stepper {
     this.#session = session;
     this.#graph = graph;
     this.#plan = plan;
+    this.#moves = movesOf(plan, networkOf(plan.layers).parameters);
     const batchBytes = plan.batchRows * data.featureCount * Float32Array.BYTES_PER_ELEMENT;
     const epochSteps = Math.ceil(data.rowCount / plan.batchRows);
     this.#callStepsMax = Math.max(1, Math.min(epochSteps, Math.floor(callBytesMax / batchBytes)));
     this.#gatherer = new RowGatherer(data, form, this.#callStepsMax * plan.batchRows);
-    this.#state = Object.fromEntries(
-      graph.state.map(({ name, shape }) => {
-        const length = shape.reduce((product, size) => product * size, 1);
-        return [name, { dataType: "FP32", shape, elements: weights.get(name) ?? new Float32Array(length) }];
-      }),
-    );
+    const first = ({ name, shape, startsAs = "" }: StateTensor) => {
+      const elements = weights.get(startsAs) ?? new Float32Array(shape.reduce((product, size) => product * size, 1));
+      return [name, { dataType: "FP32", shape, elements }] as const;
+    };
+    this.#state = Object.fromEntries(graph.state.map(first));
+    this.#frozen = Object.fromEntries(graph.frozen.map(first));
   }
 
   /** Steps taken since the start. */
@@ -74,7 +78,7 @@ export class Stepper {
     const rowsPerStep = wholeBatches === 0 ? rows.length : batchRows;
     const batches = this.#gatherer.gather(rows.subarray(0, steps * rowsPerStep), [steps, rowsPerStep]);
     const startedMs = performance.now();
-    const outputs = await this.#session.run({ ...batches, ...this.#scalars(steps), ...this.#state });
+    const outputs = await this.#session.run({ ...batches, ...this.#scalars(steps), ...this.#frozen, ...this.#state });
     this.#callSteps = this.#nextCallSteps((performance.now() - startedMs) / steps);
     this.#state = Object.fromEntries(this.#graph.state.map(({ name }) => [name, outputs[`next.${name}`]]));
     const losses = outputs.loss.elements;
@@ -84,17 +88,18 @@ export class Stepper {
     return { rowCount: steps * rowsPerStep, lossSum: total(outputs.loss) * rowsPerStep, correctCount };
   }
 
-  /** The parameters as they are now, under the graph's names. */
+  /** The parameters as they are now, or their averages. */
   parameters(): RuntimeTensors {
-    return Object.fromEntries(this.#graph.parameterNames.map((name) => [name, this.#state[name]]));
+    const held = { ...this.#frozen, ...this.#state };
+    return Object.fromEntries([...this.#graph.results].map(([name, result]) => [name, held[result]]));
   }
 
   #scalars(steps: number): RuntimeTensors {
-    const { optimizer, schedule } = this.#plan;
+    const { schedule } = this.#plan;
     const byStep = Array.from({ length: steps }, (_, index) => {
       const step = this.#stepsDone + index + 1;
       const share = schedule === undefined ? 1 : rateShare(schedule, step, this.#stepCount);
-      return stepScalars(optimizer, step, optimizer.learningRate * share);
+      return moveScalars(this.#moves, step, share);
     });
     return Object.fromEntries(
       this.#graph.scalarNames.map((name) => {

@@ -2,15 +2,14 @@ import { ServiceError } from "../../../lib/errors.ts";
 import { validationRowCount } from "../../../lib/split.ts";
 import { type Layer, type Network, networkOf } from "../graph/layers.ts";
 import { checkLoss, checkTargets, type Loss } from "../graph/losses.ts";
-import { checkOptimizer, type Optimizer } from "../graph/optimizers/optimizer.ts";
+import { checkMoves, type Moves } from "../graph/moves.ts";
 import { checkSchedule, type Schedule } from "../graph/schedule.ts";
 import { specError } from "../graph/spec-error.ts";
 
 /** All that decides a training run besides its data. The same plan and data give the same weights, bit for bit. */
-export interface TrainingPlan {
+export interface TrainingPlan extends Moves {
   readonly layers: readonly Layer[];
   readonly loss: Loss;
-  readonly optimizer: Optimizer;
   /** Of the learning rate; constant where it is left out. */
   readonly schedule?: Schedule | undefined;
   /** Passes over the training rows, in [1, {@link epochCountMax}]. */
@@ -43,7 +42,7 @@ export const threadCountMax = 256;
 export function checkPlan(plan: TrainingPlan): Network {
   const network = networkOf(plan.layers);
   checkLoss(plan.loss, network);
-  checkOptimizer(plan.optimizer);
+  checkMoves(plan, network.parameters);
   if (plan.schedule !== undefined) checkSchedule(plan.schedule);
   checkWhole("epochs", plan.epochCount, 1, epochCountMax);
   checkWhole("batch_size", plan.batchRows, 1, batchRowsMax);

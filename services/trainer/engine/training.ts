@@ -43,7 +43,7 @@ export class Training {
     this.#network = networkOf(plan.layers);
     this.#rows = splitRows(data.rowCount, plan.validationShare, plan.seed);
     this.#form = targetForm(plan.loss, this.#network);
-    this.#graph = trainingGraph(this.#network, plan.loss, plan.optimizer);
+    this.#graph = trainingGraph(this.#network, plan.loss, plan);
   }
 
   /** Runs every epoch, unless it is stopped. Throws TRAINING_DIVERGED at the first loss or weight that is not finite. */

@@ -1,14 +1,18 @@
 import { GraphBuilder } from "../../../lib/onnx/builder.ts";
 import type { Graph, Value } from "../../../lib/onnx/graph.ts";
 import { gradients } from "./gradients.ts";
-import { type Network, type NetworkOutput, networkOutput } from "./layers.ts";
+import { type Network, networkOutput } from "./layers.ts";
 import { type Loss, type LossValues, lossValues, targetForm } from "./losses.ts";
-import { type Optimizer, stateNames, stepScalars, updateOf } from "./optimizers/optimizer.ts";
+import { clipped, type Move, type Moves, moveScalars, movesOf, scalarName } from "./moves.ts";
+import { stateNames, stepScalars, updateOf } from "./optimizers/optimizer.ts";
+import { averaged } from "./optimizers/optimizer-kind.ts";
 
 /** A tensor that is handed from call to call: a graph input `name` and, after the call, an output `next.<name>`. */
 export interface StateTensor {
   readonly name: string;
   readonly shape: readonly number[];
+  /** The parameter whose first weights it begins with; zeros where it is left out. */
+  readonly startsAs?: string;
 }
 
 /**
@@ -16,7 +20,7 @@ export interface StateTensor {
  * updates the parameters.
  *
  * - in: `features` FP32 [steps, rows, inputs]; `targets` [steps, rows, ...]; a FP32 [steps] for each name in
- *   `scalarNames` (see `stepScalars`); each tensor of `state`, FP32.
+ *   `scalarNames` (see `moveScalars`); each tensor of `state` and of `frozen`, FP32.
  * - out: `loss` FP32 [steps], the batch's mean before its update; with class targets `correct_count` FP32 [steps], how
  *   many rows were right; each tensor of `state` as `next.<name>`.
  *
@@ -24,41 +28,61 @@ export interface StateTensor {
  */
 export interface TrainingGraph {
   readonly graph: Graph;
-  /** Parameters first. */
+  /** Parameters that move first. */
   readonly state: readonly StateTensor[];
-  readonly parameterNames: readonly string[];
+  /** Parameters that do not. */
+  readonly frozen: readonly StateTensor[];
   readonly scalarNames: readonly string[];
+  /** Of each parameter the tensor that is measured and comes out. */
+  readonly results: ReadonlyMap<string, string>;
 }
 
-export function trainingGraph(network: Network, loss: Loss, optimizer: Optimizer): TrainingGraph {
+export function trainingGraph(network: Network, loss: Loss, moves: Moves): TrainingGraph {
   const outer = new GraphBuilder("training");
   const { dataType, rowShape } = targetForm(loss, network);
   const features = outer.input("features", "FP32", ["steps", "rows", network.inputSize]);
   const targets = outer.input("targets", dataType, ["steps", "rows", ...rowShape]);
-  const scalarNames = Object.keys(stepScalars(optimizer, 1));
+  const moving = movesOf(moves, network.parameters);
+  const scalarNames = Object.keys(moveScalars(moving, 1, 1));
   const scalars = scalarNames.map((name) => outer.input(name, "FP32", ["steps"]));
-  const state = stateTensors(network, optimizer);
+  const state = stateTensors(moving, moves);
+  const frozen = network.parameters
+    .filter((parameter) => !moving.some((move) => move.parameter === parameter))
+    .map(({ name, shape }) => ({ name, shape, startsAs: name }));
+  const still = new Map(frozen.map(({ name, shape }) => [name, outer.input(name, "FP32", shape)]));
   const initial = state.map(({ name, shape }) => outer.input(name, "FP32", shape));
   const stepCount = outer.gather(outer.shapeOf(features), outer.scalar(0, "INT64"));
   const { carried, scanned } = outer.loop(stepCount, "steps", initial, (body, iteration, before) => {
     const at = (values: Value) => body.gather(values, iteration);
-    const parameters = before.slice(0, network.parameters.length);
-    const measured = lossValues(body, loss, applied(body, network, at(features), parameters), at(targets));
-    const slopes = gradients(body, measured.mean, parameters);
-    const stepped = Object.fromEntries(scalarNames.map((name, index) => [name, at(scalars[index])]));
-    const kept = grouped(before.slice(parameters.length), parameters.length);
-    const updates = parameters.map((parameter, index) =>
-      updateOf({ graph: body, optimizer, parameter, gradient: slopes[index], state: kept[index], scalars: stepped }),
+    const held = new Map(state.map(({ name }, index) => [name, before[index]]));
+    const measured = lossValues(
+      body,
+      loss,
+      networkOutput(body, network, at(features), new Map([...still, ...held])),
+      at(targets),
     );
-    return {
-      carried: [...updates.map((update) => update.parameter), ...updates.flatMap((update) => update.state)],
-      scanned: reported(measured),
-    };
+    const parameters = moving.map(({ parameter }) => held.get(parameter.name)!);
+    const slopes = clipped(body, gradients(body, measured.mean, parameters), moves.clip ?? {});
+    const numbers = new Map(scalarNames.map((name, index) => [name, at(scalars[index])]));
+    const next = new Map(moving.flatMap((move, index) => moved(body, move, slopes[index], held, numbers)));
+    if (moves.averageDecay !== undefined) averageAll(body, moving, moves.averageDecay, held, next);
+    return { carried: state.map(({ name }) => next.get(name)!), scanned: reported(measured) };
   });
   outer.output("loss", scanned[0]);
   if (scanned[1] !== undefined) outer.output("correct_count", scanned[1]);
   for (const [index, { name }] of state.entries()) outer.output(`next.${name}`, carried[index]);
-  return { graph: outer.graph(), state, parameterNames: network.parameters.map(({ name }) => name), scalarNames };
+  return { graph: outer.graph(), state, frozen, scalarNames, results: resultsOf(network, moving, moves) };
+}
+
+function resultsOf({ parameters }: Network, moving: readonly Move[], { averageDecay }: Moves) {
+  const isAveraged = (name: string) =>
+    averageDecay !== undefined && moving.some(({ parameter }) => parameter.name === name);
+  return new Map(parameters.map(({ name }) => [name, isAveraged(name) ? averageName(name) : name]));
+}
+
+/** The moving average of a parameter among the tensors of the state. */
+function averageName(parameter: string): string {
+  return `${parameter}.average`;
 }
 
 /**
@@ -70,28 +94,50 @@ export function evaluationGraph(network: Network, loss: Loss): Graph {
   const { dataType, rowShape } = targetForm(loss, network);
   const features = graph.input("features", "FP32", ["rows", network.inputSize]);
   const targets = graph.input("targets", dataType, ["rows", ...rowShape]);
-  const parameters = network.parameters.map(({ name, shape }) => graph.input(name, "FP32", shape));
-  const measured = reported(lossValues(graph, loss, applied(graph, network, features, parameters), targets));
+  const parameters = new Map(network.parameters.map(({ name, shape }) => [name, graph.input(name, "FP32", shape)]));
+  const measured = reported(lossValues(graph, loss, networkOutput(graph, network, features, parameters), targets));
   for (const [index, value] of measured.entries()) graph.output(["loss", "correct_count"][index], value);
   return graph.graph();
 }
 
-/** Parameters first, then the optimizer's tensors, parameter by parameter. */
-function stateTensors(network: Network, optimizer: Optimizer): StateTensor[] {
-  const kept = network.parameters.flatMap(({ name, shape }) =>
+/** Parameters that move first, then the optimizer's tensors, parameter by parameter, then the averages. */
+function stateTensors(moving: readonly Move[], { averageDecay }: Moves): StateTensor[] {
+  const parameters = moving.map(({ parameter: { name, shape } }) => ({ name, shape, startsAs: name }));
+  const own = moving.flatMap(({ parameter: { name, shape }, optimizer }) =>
     stateNames(optimizer).map((state) => ({ name: `${name}.${state}`, shape })),
   );
-  return [...network.parameters.map(({ name, shape }) => ({ name, shape })), ...kept];
+  const averages = parameters.map((parameter) => ({ ...parameter, name: averageName(parameter.name) }));
+  return [...parameters, ...own, ...(averageDecay === undefined ? [] : averages)];
 }
 
-function applied(graph: GraphBuilder, network: Network, features: Value, values: readonly Value[]): NetworkOutput {
-  const parameters = new Map(network.parameters.map(({ name }, index) => [name, values[index]]));
-  return networkOutput(graph, network, features, parameters);
+/** A parameter and its optimizer's tensors after a step, by name. */
+function moved(
+  graph: GraphBuilder,
+  { parameter: { name }, optimizer, group }: Move,
+  gradient: Value,
+  held: ReadonlyMap<string, Value>,
+  numbers: ReadonlyMap<string, Value>,
+): readonly (readonly [string, Value])[] {
+  const own = stateNames(optimizer).map((state) => `${name}.${state}`);
+  const scalars = Object.fromEntries(
+    Object.keys(stepScalars(optimizer, 1)).map((scalar) => [scalar, numbers.get(scalarName(scalar, group))!]),
+  );
+  const state = own.map((each) => held.get(each)!);
+  const update = updateOf({ graph, optimizer, parameter: held.get(name)!, gradient, state, scalars });
+  return [[name, update.parameter], ...own.map((each, index) => [each, update.state[index]] as const)];
 }
 
-function grouped(values: readonly Value[], groupCount: number): readonly Value[][] {
-  const size = values.length / groupCount;
-  return Array.from({ length: groupCount }, (_, group) => values.slice(group * size, (group + 1) * size));
+function averageAll(
+  graph: GraphBuilder,
+  moving: readonly Move[],
+  decay: number,
+  held: ReadonlyMap<string, Value>,
+  next: Map<string, Value>,
+): void {
+  for (const { parameter } of moving) {
+    const name = averageName(parameter.name);
+    next.set(name, averaged(graph, held.get(name)!, next.get(parameter.name)!, decay));
+  }
 }
 
 function reported({ mean, correctCount }: LossValues): Value[] {
