@@ -50,6 +50,29 @@ describe("the trainer", function () {
     expect(version.lineage!.hyperParameters).to.include({ "optimizer.learning_rate": "0.01", loss: "cross_entropy" });
   });
 
+  it("trains as all of the specification says, and keeps that with the version", async () => {
+    const asked = {
+      optimizer: { adamw: { learningRate: 0.05, weightDecay: 0.1 } },
+      schedule: { cosine: { warmUpSteps: 2 } },
+      clip: { norm: 1 },
+      averageDecay: 0.5,
+      groups: [{ parameters: "*.bias", weightDecay: 0 }],
+      frozen: ["layers.0.bias"],
+    };
+    const job = await running.ended(await running.submit({ ...spec, ...asked }));
+    expect(job.state).to.equal("STATE_SUCCEEDED");
+    const { lineage } = await running.registry.unary("GetVersion", { name: job.version });
+    expect(lineage!.hyperParameters).to.include({
+      "optimizer.kind": "adamw",
+      "optimizer.weight_decay": "0.1",
+      schedule: '{"kind":"cosine","warmUpSteps":2,"finalShare":0}',
+      clip: '{"norm":1}',
+      average_decay: "0.5",
+      frozen: "layers.0.bias",
+    });
+    expect(lineage!.hyperParameters.groups).to.contain("*.bias");
+  });
+
   it("streams states and progress, numbered without gaps, and replays them from any number", async () => {
     const name = await running.submit(spec);
     const events = await running.events(name);
@@ -179,6 +202,9 @@ describe("the trainer", function () {
         "SPEC_INVALID",
         ["schedule.every_steps", "0"],
       ],
+      ["with a bound of nothing", { clip: { norm: 0 } }, "SPEC_INVALID", ["clip.norm", "0"]],
+      ["with a frozen parameter that is none", { frozen: ["layers.9.*"] }, "SPEC_INVALID", ["frozen[0]", "layers.9.*"]],
+      ["with too many groups", { groups: Array(65).fill({ parameters: "*" }) }, "SPEC_INVALID", ["groups", "65"]],
       ["without layers", { layers: [] }, "SPEC_INVALID", ["layers"]],
       ["with a layer of no kind", { layers: [{}] }, "SPEC_INVALID", ["layers[0]", "linear, relu"]],
       ["without a loss", { loss: "LOSS_UNSPECIFIED" }, "SPEC_INVALID", ["loss"]],

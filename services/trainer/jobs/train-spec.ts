@@ -30,6 +30,14 @@ export function checkSpec(spec: TrainSpec__Output | null | undefined, threadCoun
     loss: lossOf(spec.loss),
     optimizer: optimizerOf(spec.optimizer),
     schedule: scheduleOf(spec.schedule),
+    clip: spec.clip ? { norm: spec.clip.norm, value: spec.clip.value } : undefined,
+    averageDecay: spec.averageDecay,
+    groups: atMost("groups", spec.groups).map(({ parameters, rateFactor, weightDecay }) => ({
+      parameters,
+      rateFactor,
+      weightDecay,
+    })),
+    frozen: atMost("frozen", spec.frozen),
     epochCount: spec.epochs,
     batchRows: spec.batchSize,
     seed: spec.seed,
@@ -115,6 +123,14 @@ function scheduleOf(schedule: Schedule__Output | null): TrainingPlan["schedule"]
       return undefined;
   }
 }
+
+function atMost<Entry>(field: string, entries: readonly Entry[] | undefined): readonly Entry[] {
+  const { length } = entries ?? [];
+  if (length > entriesMax) throw invalid(field, `a list of ${length}`, `at most ${entriesMax}`);
+  return entries ?? [];
+}
+
+const entriesMax = 64;
 
 function missing(field: string, needed: string): ServiceError {
   return new ServiceError("SPEC_INVALID", `${field} is not set; needed: ${needed}`, { metadata: { field } });
