@@ -6,7 +6,7 @@ import { subgraphsOf } from "./uses.ts";
 
 /** The operator set of the graphs that a builder makes, unless an operator of theirs needs a newer one. */
 const opsetVersion = 18;
-const newerOperators: Readonly<Record<string, number>> = { Gelu: 20 };
+const newerOperators: Readonly<Record<string, number>> = { Gelu: 20, GroupNormalization: 21, RMSNormalization: 23 };
 
 /** The file format that an operator set came with: from which set on, and its number. */
 const irVersions = [

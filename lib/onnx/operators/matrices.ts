@@ -1,7 +1,8 @@
 import { assert } from "../../errors.ts";
+import { einsumEquation } from "../einsum-equation.ts";
 import type { Dimension, Shape } from "../graph.ts";
 import { broadcastShape } from "../shapes.ts";
-import { type Inference, intOf, one } from "./inference.ts";
+import { type Inference, intOf, one, stringOf } from "./inference.ts";
 
 /** Products of matrices. */
 export const matrixOperators = {
@@ -10,6 +11,11 @@ export const matrixOperators = {
     const turned = (shape: Shape, flag: string) => (intOf(attributes, flag, 0) === 1 ? shape.toReversed() : shape);
     assert(a.shape.length === 2 && b.shape.length === 2, "Gemm multiplies matrices");
     return { dataType: a.dataType, shape: productShape(turned(a.shape, "transA"), turned(b.shape, "transB")) };
+  }),
+  Einsum: one((operands, attributes) => {
+    const shapes = operands.map(({ shape }) => shape);
+    const { result, sizes } = einsumEquation(stringOf(attributes, "equation", ""), shapes);
+    return { dataType: operands[0].dataType, shape: [...result].map((letter) => sizes.get(letter) as Dimension) };
   }),
 } as const satisfies Record<string, Inference>;
 

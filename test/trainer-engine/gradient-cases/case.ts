@@ -11,12 +11,14 @@ export type Cases = Readonly<Record<string, readonly Case[]>>;
 export interface Case {
   readonly shapes: fc.Arbitrary<readonly Shape[]>;
   readonly range?: readonly [low: number, high: number];
-  /** Set where the function needs sizes that are known when the graph is built; "rows": all but the first of each shape. */
-  readonly sized?: true | "rows";
+  /** Set where the function needs sizes that are known when the graph is built; "rows": all but the first of each shape; "batch": all but the first input's first. */
+  readonly sized?: true | "rows" | "batch";
   /** Set where elements that are nearly equal are a kink: they are then spread evenly over the range, in random order. */
   readonly distinct?: boolean;
   /** FP32 where the runtime has no kernel in double precision: the steps are then larger and the tolerance is 1e-3. */
   readonly dataType?: "FP32" | "FP64";
+  /** Where the runtime itself is less exact in double precision than 1e-6. */
+  readonly tolerance?: number;
   readonly apply: (graph: GraphBuilder, inputs: readonly Value[]) => Value;
   /**
    * The same function out of other operators, where the runtime has no kernel in double precision: then the rule runs in single

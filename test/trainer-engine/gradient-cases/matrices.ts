@@ -1,7 +1,8 @@
 import fc from "fast-check";
+import { string } from "../../../lib/onnx/attributes.ts";
 import type { GraphBuilder } from "../../../lib/onnx/builder.ts";
 import type { Value } from "../../../lib/onnx/graph.ts";
-import { type Cases, matrices, two } from "./case.ts";
+import { type Case, type Cases, matrices, type Shape, two } from "./case.ts";
 
 export const matrixCases: Cases = {
   MatMul: [
@@ -25,4 +26,44 @@ export const matrixCases: Cases = {
       apply: (graph: GraphBuilder, [a, b, c]: readonly Value[]) => graph.gemm(a, b, c, { transposeA, transposeB }),
     })),
   ),
+  Einsum: [
+    product("ij,jk->ik", ([n, k, m]) => [
+      [n, k],
+      [k, m],
+    ]),
+    product("bij, bjk", ([n, k, m]) => [
+      [2, n, k],
+      [2, k, m],
+    ]),
+    product("...ij,...jk->...ik", ([n, k, m]) => [
+      [1, n, k],
+      [2, k, m],
+    ]),
+    product("i...,ji->...j", ([n, k, m]) => [
+      [n, k, 2],
+      [m, n],
+    ]),
+    product("i,j->ij", ([n, k]) => [[n], [k]]),
+    product("ia,ib->i", ([n, k, m]) => [
+      [n, k],
+      [n, m],
+    ]),
+    product("ij,ij->", ([n, k]) => [
+      [n, k],
+      [n, k],
+    ]),
+    product("bnqd,bnkd->bnqk", ([n, k, m]) => [
+      [2, 2, n, k],
+      [2, 2, m, k],
+    ]),
+    product("ij->j", ([n, k]) => [[n, k]]),
+    product("ijk->kj", ([n, k, m]) => [[n, k, m]]),
+  ],
 };
+
+function product(equation: string, shapesOf: (sizes: readonly [number, number, number]) => readonly Shape[]): Case {
+  return {
+    shapes: matrices.map(shapesOf),
+    apply: (graph, operands) => graph.node("Einsum", operands, { equation: string(equation) }),
+  };
+}

@@ -1,9 +1,8 @@
 import { int } from "../../../../lib/onnx/attributes.ts";
-import type { Value } from "../../../../lib/onnx/graph.ts";
 import type { indexingOperators } from "../../../../lib/onnx/operators/indexing.ts";
 import { intOf, stringOf } from "../../../../lib/onnx/operators/inference.ts";
-import type { Operator } from "../../../../lib/onnx/operators/operators.ts";
-import type { Derivation, Rules } from "./rule.ts";
+import { putBack } from "./places.ts";
+import type { Rules } from "./rule.ts";
 
 /** Rules of operators that take some elements of a tensor, or put some into it. */
 export const indexingRules = {
@@ -45,20 +44,3 @@ export const indexingRules = {
   },
   Trilu: ({ graph, inputs: [, diagonal], attributes, dy }) => [() => graph.node("Trilu", [dy, diagonal], attributes)],
 } as const satisfies Rules<typeof indexingOperators>;
-
-/** Lets an operator that takes elements take their places instead, and adds the gradient there. */
-function putBack(operator: Operator): (derivation: Derivation) => (() => Value)[] {
-  return ({ graph, inputs: [x, ...which], attributes, dy }) => [
-    () => {
-      const count = graph.size(x);
-      const all = graph.node("Range", [graph.scalar(0, "INT64"), count, graph.scalar(1, "INT64")]);
-      const taken = graph.node(operator, [graph.shaped(all, graph.shapeOf(x)), ...which], attributes);
-      const line = graph.sizes([-1]);
-      const flat = graph.expand(graph.scalar(0, dy.dataType), graph.reshape(count, line));
-      return graph.shaped(
-        graph.scatterAdd(flat, graph.reshape(taken, line), graph.reshape(dy, line), 0),
-        graph.shapeOf(x),
-      );
-    },
-  ];
-}

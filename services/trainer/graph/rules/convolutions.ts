@@ -1,0 +1,127 @@
+import { int, ints } from "../../../../lib/onnx/attributes.ts";
+import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
+import type { Attributes, Value } from "../../../../lib/onnx/graph.ts";
+import type { convolutionOperators } from "../../../../lib/onnx/operators/convolutions.ts";
+import { intOf } from "../../../../lib/onnx/operators/inference.ts";
+import { span, transposedWindowsOf, type Window, windowsOf } from "../../../../lib/onnx/operators/windows.ts";
+import type { Derivation, Rules } from "./rule.ts";
+
+/**
+ * Rules of convolutions. As a matrix, ConvTranspose is the transpose of Conv, so that each is the other's gradient with respect to
+ * the input (Dumoulin and Visin 2016); the gradient of a weight correlates the input with the output's gradient.
+ */
+export const convolutionRules = {
+  Conv: (derivation) => {
+    const { graph, inputs, attributes, dy } = derivation;
+    const [x, w] = inputs;
+    const group = intOf(attributes, "group", 1);
+    const windows = windowsOf(attributes, x.shape.slice(2), w.shape.slice(2).map(Number));
+    return [
+      () => graph.node("ConvTranspose", [dy, w], transposed(derivation, windows, group)),
+      () => correlated(derivation, x, dy, windows, group),
+      () => overChannels(graph, dy),
+    ];
+  },
+  ConvTranspose: (derivation) => {
+    const { graph, inputs, attributes, dy } = derivation;
+    const [x, w] = inputs;
+    const group = intOf(attributes, "group", 1);
+    const windows = transposedWindowsOf(attributes, x.shape.slice(2), w.shape.slice(2).map(Number)).map(backwards);
+    return [
+      () => graph.node("Conv", [dy, w], geometry(windows, group)),
+      () => correlated(derivation, dy, x, windows, group),
+      () => overChannels(graph, dy),
+    ];
+  },
+} as const satisfies Rules<typeof convolutionOperators>;
+
+/** The Conv whose input is what a ConvTranspose gives. */
+function backwards({ input, output, after, ...window }: Window): Window {
+  return { ...window, input: output, output: input, after: Math.max(0, after) };
+}
+
+/** The attributes of a Conv or ConvTranspose over such windows. */
+export function geometry(windows: readonly Window[], group: number): Attributes {
+  return {
+    group: int(group),
+    strides: ints(windows.map(({ stride }) => stride)),
+    dilations: ints(windows.map(({ dilation }) => dilation)),
+    pads: ints([...windows.map(({ before }) => before), ...windows.map(({ after }) => after)]),
+  };
+}
+
+/** The ConvTranspose that gives what a Conv took: the elements at the end that no window reached are its output padding. */
+export function transposed({ refusal }: Derivation, windows: readonly Window[], group: number): Attributes {
+  const unreached = windows.map((window) => {
+    const { input, output, stride, before, after } = window;
+    if (stride === 1) return 0;
+    if (typeof input === "string")
+      throw refusal("an input of the size", input, `a size known beforehand for strides above 1`);
+    return input + before + after - span(window) - (Number(output) - 1) * stride;
+  });
+  return { ...geometry(windows, group), output_padding: ints(unreached) };
+}
+
+/**
+ * The gradient of a Conv's weight: `dy` times what each tap of the kernel met in `x`, the taps side by side, as one product of matrices.
+ * `x` has its channels last meanwhile, so that what is cut out of it lies together.
+ */
+function correlated(derivation: Derivation, x: Value, dy: Value, windows: readonly Window[], group: number): Value {
+  const { graph, refusal } = derivation;
+  const named = windows.flatMap(({ input, output }) => [input, output]).find((size) => typeof size === "string");
+  if (named !== undefined) throw refusal("an input of the size", named, "sizes that are known before it runs");
+  const axes = windows.map((_, axis) => axis);
+  const rows = grouped(graph, padded(graph, x, windows), group);
+  const met = graph.transpose(rows, [1, 0, ...axes.map((axis) => axis + 3), 2]);
+  const columns = graph.node(
+    "Concat",
+    tapsOf(windows).map((tap) => cut(graph, met, windows, tap)),
+    { axis: int(-1) },
+  );
+  const slopes = graph.transpose(grouped(graph, dy, group), [1, 2, 0, ...axes.map((axis) => axis + 3)]);
+  const [outputs, channels] = [dy.shape[1], x.shape[1]].map((count) => Number(count) / group);
+  const product = graph.matMul(
+    graph.reshape(slopes, graph.sizes([group, outputs, -1])),
+    graph.reshape(columns, graph.sizes([group, -1, Number(columns.shape.at(-1))])),
+  );
+  const kernel = windows.map((window) => window.kernel);
+  const channelsLast = graph.reshape(product, graph.sizes([group * outputs, ...kernel, channels]));
+  return graph.transpose(channelsLast, [0, axes.length + 1, ...axes.map((axis) => axis + 1)]);
+}
+
+/** `[rows, channels, …]` as `[rows, group, channels of the group, …]`. */
+function grouped(graph: GraphBuilder, x: Value, group: number): Value {
+  const [, channels, ...spatial] = x.shape.map(Number);
+  return graph.reshape(x, graph.sizes([0, group, channels / group, ...spatial]));
+}
+
+function padded(graph: GraphBuilder, x: Value, windows: readonly Window[]): Value {
+  const [before, after] = [windows.map((window) => window.before), windows.map((window) => window.after)];
+  if ([...before, ...after].every((pad) => pad === 0)) return x;
+  return graph.node("Pad", [x, graph.sizes([0, 0, ...before, 0, 0, ...after])]);
+}
+
+/** The place of each tap of a kernel, the last axis fastest. */
+function tapsOf(windows: readonly Window[]): readonly (readonly number[])[] {
+  return windows.reduce<readonly (readonly number[])[]>(
+    (taps, { kernel }) => taps.flatMap((tap) => Array.from({ length: kernel }, (_, place) => [...tap, place])),
+    [[]],
+  );
+}
+
+/** What one tap meets, of `[group, rows, …spatial, channels]`. */
+function cut(graph: GraphBuilder, x: Value, windows: readonly Window[], tap: readonly number[]): Value {
+  const starts = windows.map(({ dilation }, axis) => tap[axis] * dilation);
+  const ends = windows.map(({ output, stride }, axis) => starts[axis] + (Number(output) - 1) * stride + 1);
+  const axes = windows.map((_, axis) => axis + 2);
+  const steps = windows.map(({ stride }) => stride);
+  return graph.node("Slice", [x, ...[starts, ends, axes, steps].map((numbers) => graph.sizes(numbers))]);
+}
+
+/** The gradient of a bias. */
+function overChannels(graph: GraphBuilder, dy: Value): Value {
+  return graph.reduceSum(
+    dy,
+    dy.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis])),
+  );
+}
