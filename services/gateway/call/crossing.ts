@@ -22,6 +22,7 @@ const hopByHop: ReadonlySet<string> = new Set([
   "date",
   "grpc-timeout",
   "host",
+  "http2-settings",
   "keep-alive",
   "proxy-connection",
   "te",

@@ -2,6 +2,7 @@ import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type Ser
 import { requestIdKey, requestIdOfText } from "../../../lib/rpc/call-context.ts";
 import type { Call } from "./call.ts";
 import type { CallEnd } from "./call-end.ts";
+import { checkHeaders } from "./header-bounds.ts";
 import { cancelledEnd, Patience } from "./patience.ts";
 import { withTraceParent } from "./trace-parent.ts";
 
@@ -45,6 +46,7 @@ export class IncomingCall implements Call {
    * DEADLINE_EXCEEDED where it is too late already.
    */
   begin(presetMs = Infinity): void {
+    checkHeaders(this.headers);
     this.#patience.begin(this.headers["grpc-timeout"], presetMs);
   }
 

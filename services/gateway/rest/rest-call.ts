@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import type { Call } from "../call/call.ts";
 import { type CallEnd, endOfThrown } from "../call/call-end.ts";
+import { checkHeaders } from "../call/header-bounds.ts";
 import { Patience } from "../call/patience.ts";
 import { MessageSplitter } from "./message-splitter.ts";
 
@@ -54,6 +55,7 @@ export class RestCall implements Call {
 
   /** Holds the call to the deadline in its headers, or to the preset, in milliseconds; throws what `Patience` does. */
   begin(presetMs = Infinity): void {
+    checkHeaders(this.headers);
     this.#patience.begin(this.headers["grpc-timeout"], presetMs);
   }
 
