@@ -84,8 +84,8 @@ export class Limits {
    */
   attempt(request: CountedRequest, begins: boolean): Attempt | Promise<Attempt> {
     const counted = this.#accountsOf(request);
-    if (counted.length === 0) return unlimited;
-    const attemptOf = (refusal: Refusal | undefined): Attempt => refusal ?? admitted(counted);
+    if (counted.length === 0) return withoutRun;
+    const attemptOf = (refusal: Refusal | undefined): Attempt => refusal ?? (begins ? admitted(counted) : withoutRun);
     const refusal = this.#take(request, counted, begins);
     return refusal instanceof Promise ? refusal.then(attemptOf) : attemptOf(refusal);
   }
@@ -214,5 +214,6 @@ function admitted(counted: readonly Counted[]): Attempt {
   };
 }
 
-const unlimited: Attempt = { kind: "admitted", release: () => undefined };
+/** Nothing of it runs by itself. */
+const withoutRun: Attempt = { kind: "admitted", release: () => undefined };
 const total: Scope = { kind: "total" };

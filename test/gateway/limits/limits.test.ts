@@ -108,6 +108,16 @@ describe("limits", () => {
     expect(() => limits.attempt({ headers, message: one, model }, true)).to.throw("needed: printable ASCII");
   });
 
+  it("do not take a message of a stream for what runs, however late its stream has ended", () => {
+    const model = limitedModel({ concurrentRequests: 1 });
+    const stream = admit(model);
+    const message = limits.attempt({ headers: { "amaas-principal": "ann" }, message: one, model }, false) as Attempt;
+    stream.release();
+    if (message.kind === "admitted") message.release();
+    admit(model);
+    expect(refusal(model).reason).to.equal("LIMIT_EXCEEDED");
+  });
+
   it("change at once with the table", () => {
     admit(limitedModel({ requestsPerSecond: 1, concurrentRequests: 1 }));
     expect(refusal(limitedModel({ requestsPerSecond: 1 })).metadata.seen).to.equal("1");
