@@ -84,15 +84,15 @@ export class Listener {
     const { defaultTimeoutMs, messageBytesMax } = this.#config;
     call.begin(defaultTimeoutMs);
     const frame = await onlyMessage(call, messageBytesMax, held);
-    const message = await payloadOf(frame, call.headers["grpc-encoding"], messageBytesMax);
-    if (message.buffer !== frame.buffer) held.add(message.length);
+    const message = await payloadOf(frame, call.headers["grpc-encoding"], messageBytesMax, held);
     return { call, frame, message };
   }
 
   async #stream(call: IncomingCall): Promise<Outcome> {
-    const { router, nodes, forwarder, limit, limits, server } = this.#parts;
+    const { router, nodes, forwarder, limit, limits, requestBytes, server } = this.#parts;
     call.begin();
-    const parts = { router, nodes, forwarder, limits: new StreamLimits(limits), draining: server.draining };
+    const { draining } = server;
+    const parts = { router, nodes, forwarder, limits: new StreamLimits(limits), requestBytes, draining };
     const { end, node } = await limit.during(() => new InferStream(call, this.#config, parts).run());
     call.end(end);
     return node === undefined ? { end } : { end, node };

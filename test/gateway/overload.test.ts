@@ -1,9 +1,14 @@
+import { once } from "node:events";
+import { connect } from "node:http2";
+import { gzipSync } from "node:zlib";
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
+import { framed } from "../../services/gateway/call/messages.ts";
+import { scrape } from "../metrics/scrape.ts";
 import { FakeNode } from "./fake-node.ts";
 import { FakeRegistry } from "./fake-registry.ts";
-import { emptyFolder, faultOf, Harness, routeOf } from "./harness.ts";
+import { emptyFolder, eventually, faultOf, Harness, routeOf } from "./harness.ts";
 
 describe("a gateway with too much to do", () => {
   let folder: Awaited<ReturnType<typeof emptyFolder>>;
@@ -75,5 +80,35 @@ describe("a gateway with too much to do", () => {
     await Promise.all(held);
     node.handle = (call, reply) => reply(null, call.request);
     await infer(3900);
+  });
+
+  it("refuses the messages of a stream that it has no room for, whole or not, and compressed ones", async () => {
+    await start({ AMAAS_MESSAGE_BYTES_MAX: "100000", AMAAS_GATEWAY_REQUEST_BYTES_MAX: "100000" });
+    const sessions = [connect(`http://${gateway.address}`), connect(`http://${gateway.address}`)] as const;
+    const headers = {
+      ":method": "POST",
+      ":path": "/inference.GRPCInferenceService/ModelStreamInfer",
+      "content-type": "application/grpc",
+      "grpc-encoding": "gzip",
+      te: "trailers",
+    };
+    const begun = Buffer.alloc(60_000);
+    begun.writeUInt32BE(80_000, 1);
+    const slow = sessions[0].request(headers);
+    slow.write(begun);
+    const held = async () => (await scrape(gateway.metricsPort)).get("amaas_gateway_request_bytes");
+    await eventually(async () => expect(await held()).to.equal(59_995 + 5));
+    const packed = framed(gzipSync(Buffer.alloc(90_000)));
+    packed[0] = 1;
+    for (const message of [begun, packed]) {
+      const stream = sessions[1].request(headers);
+      stream.write(message);
+      const [{ "grpc-status": code }] = (await once(stream, "response")) as [Record<string, string>];
+      expect(Number(code)).to.equal(status.RESOURCE_EXHAUSTED);
+      stream.close();
+    }
+    slow.close();
+    await eventually(async () => expect(await held()).to.equal(0));
+    for (const session of sessions) session.close();
   });
 });

@@ -1,10 +1,14 @@
 import { once } from "node:events";
+import { connect } from "node:http2";
+import { gzipSync } from "node:zlib";
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import { ServiceError } from "../../lib/errors.ts";
 import type { ModelStreamInferResponse__Output as ModelStreamInferResponse } from "../../lib/gen/inference/ModelStreamInferResponse.ts";
 import { decodeMessage } from "../../lib/rpc/protos.ts";
 import { statusOf } from "../../lib/rpc/status.ts";
+import { framed } from "../../services/gateway/call/messages.ts";
+import { scrape } from "../metrics/scrape.ts";
 import { eventually, routeOf } from "./harness.ts";
 import { collected, requestOf, StreamStage } from "./stream-stage.ts";
 
@@ -133,6 +137,38 @@ describe("a stream of several models", () => {
     }
     call.end();
     expect((await collected(call)).fault).to.equal(undefined);
+  });
+
+  it("goes nowhere any longer once it has ended, whatever was still being expanded", async () => {
+    const held = async () => (await scrape(stage.gateway.metricsPort)).get("amaas_gateway_request_bytes")!;
+    const [, second] = stage.nodes;
+    let fail: () => void = () => undefined;
+    second!.stream = (call) => {
+      stage.opened.push({ node: second!, call, isEnded: false });
+      fail = () => call.emit("error", { code: status.INVALID_ARGUMENT, details: "no" });
+      call.on("data", () => undefined);
+    };
+    const session = connect(`http://${stage.gateway.address}`);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/inference.GRPCInferenceService/ModelStreamInfer",
+      "content-type": "application/grpc",
+      "grpc-encoding": "gzip",
+      te: "trailers",
+    });
+    stream.resume();
+    stream.write(framed(requestOf({ modelName: "digits" })));
+    await eventually(() => expect(stage.opened.length).to.equal(1));
+    const large = framed(gzipSync(requestOf({ modelName: "letters", rawInputContents: [Buffer.alloc(50_000_000)] })));
+    large[0] = 1;
+    stream.write(large);
+    await eventually(async () => expect(await held()).to.be.above(0));
+    fail();
+    const [headers] = (await once(stream, "response")) as [Record<string, string>];
+    expect(Number(headers["grpc-status"])).to.equal(status.INVALID_ARGUMENT);
+    await eventually(async () => expect(await held()).to.equal(0));
+    expect(stage.opened.length).to.equal(1);
+    session.close();
   });
 
   it("says of a node's drain how many requests are answered only where that node had all of them", async () => {

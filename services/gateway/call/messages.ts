@@ -1,8 +1,7 @@
-import { promisify } from "node:util";
-import { gunzip, inflate } from "node:zlib";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { HeldBytes } from "../admission/request-bytes.ts";
 import { CallOver } from "./call-end.ts";
+import { encodings, expanded, isEncoding } from "./expand.ts";
 import type { IncomingCall } from "./incoming-call.ts";
 
 /** A message with the bytes before it. */
@@ -31,18 +30,26 @@ export async function onlyMessage(call: IncomingCall, bytesMax: number, held: He
   return bytes;
 }
 
-/** What a frame holds, without compression. Rejects with REQUEST_INVALID, also where that is larger than so many bytes. */
-export function payloadOf(frame: Buffer, encoding: unknown, bytesMax: number): Buffer | Promise<Buffer> {
+/**
+ * What a frame holds, without compression; what becomes larger by that `held` counts. Rejects with REQUEST_INVALID, with
+ * REQUEST_TOO_LARGE where there are more than so many bytes, and with what `held` throws.
+ */
+export function payloadOf(
+  frame: Buffer,
+  encoding: unknown,
+  bytesMax: number,
+  held: Pick<HeldBytes, "add">,
+): Buffer | Promise<Buffer> {
   const bytes = frame.subarray(prefixBytes);
   if (frame[0] === 0) return bytes;
-  const expand = expanders.get(String(encoding));
-  if (frame[0] !== 1 || expand === undefined) {
-    const known = [...expanders.keys()].join(", ");
+  if (frame[0] !== 1 || !isEncoding(encoding)) {
+    const known = encodings.join(", ");
     throw malformedCall(
       `has a message of flag ${frame[0]} with grpc-encoding ${JSON.stringify(encoding)}; needed: 0, or 1 with one of ${known}`,
     );
   }
-  return expand(bytes, { maxOutputLength: bytesMax }).catch((failure: unknown) => {
+  return expanded(bytes, encoding, bytesMax, held).catch((failure: unknown) => {
+    if (failure instanceof ServiceError) throw failure;
     throw malformedCall(`has a message that cannot be decompressed: ${messageOf(failure)}`);
   });
 }
@@ -99,8 +106,3 @@ export function malformedCall(what: string): ServiceError {
 
 /** Before each message: whether it is compressed, and its length. */
 export const prefixBytes = 5;
-
-const expanders = new Map([
-  ["gzip", promisify(gunzip)],
-  ["deflate", promisify(inflate)],
-] as const) as ReadonlyMap<string, (bytes: Buffer, options: { readonly maxOutputLength: number }) => Promise<Buffer>>;

@@ -40,7 +40,7 @@ export class KeptAnswer {
     const frame = Buffer.concat(this.#chunks);
     if (this.#isDropped || frame.length < prefixBytes) return undefined;
     try {
-      return outputsOf(await payloadOf(frame, this.#encoding, answerBytesMax));
+      return outputsOf(await payloadOf(frame, this.#encoding, answerBytesMax, unbounded));
     } catch {
       // It cannot be decompressed, or only to more than is looked at.
       return undefined;
@@ -55,6 +55,9 @@ export class KeptAnswer {
     this.#chunks = [];
   }
 }
+
+/** One answer is expanded at a time, as long as it is compared. */
+const unbounded = { add: () => undefined };
 
 /** Larger answers are not compared. */
 const answerBytesMax = 8 * 1024 ** 2;

@@ -1,9 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import { promisify } from "node:util";
-import { gunzip, inflate } from "node:zlib";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { HeldBytes } from "../admission/request-bytes.ts";
 import { CallOver } from "../call/call-end.ts";
+import { encodings, expanded, isEncoding } from "../call/expand.ts";
 import { cancelledEnd } from "../call/patience.ts";
 
 /** What bodies may hold. */
@@ -23,22 +22,19 @@ export interface BodyBounds {
  */
 export async function readBody(request: IncomingMessage, bounds: BodyBounds, held: HeldBytes): Promise<Buffer> {
   const encoding = request.headers["content-encoding"] ?? "identity";
-  const expand = expanders.get(encoding);
-  if (expand === undefined && encoding !== "identity") {
-    const known = ["identity", ...expanders.keys()].join(", ");
+  if (!isEncoding(encoding) && encoding !== "identity") {
+    const known = ["identity", ...encodings].join(", ");
     throw new ServiceError(
       "REQUEST_INVALID",
       `content-encoding is ${JSON.stringify(encoding)}; needed: one of ${known}`,
     );
   }
   const bytes = await received(request, bounds, held);
-  if (expand === undefined || bytes.length === 0) return bytes;
-  const expanded = await expand(bytes, { maxOutputLength: bounds.bytesMax }).catch((failure: unknown) => {
-    if ((failure as { readonly code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(bounds.bytesMax);
+  if (encoding === "identity" || bytes.length === 0) return bytes;
+  return expanded(bytes, encoding, bounds.bytesMax, held).catch((failure: unknown) => {
+    if (failure instanceof ServiceError) throw failure;
     throw new ServiceError("REQUEST_INVALID", `the body cannot be decompressed: ${messageOf(failure)}`);
   });
-  held.add(expanded.length);
-  return expanded;
 }
 
 function received(request: IncomingMessage, { bytesMax, idleMs, msMax }: BodyBounds, held: HeldBytes): Promise<Buffer> {
@@ -80,8 +76,3 @@ function tooLarge(bytesMax: number): ServiceError {
 function tooSlow(length: number): ServiceError {
   return new ServiceError("REQUEST_TIMEOUT", `the body did not come in time; seen: ${length} bytes of it`);
 }
-
-const expanders = new Map([
-  ["gzip", promisify(gunzip)],
-  ["deflate", promisify(inflate)],
-] as const) as ReadonlyMap<string, (bytes: Buffer, options: { readonly maxOutputLength: number }) => Promise<Buffer>>;

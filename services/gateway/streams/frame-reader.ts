@@ -13,6 +13,11 @@ export class FrameReader {
     this.#bytesMax = bytesMax;
   }
 
+  /** Bytes of a message that is not whole. */
+  get bytes(): number {
+    return this.#length;
+  }
+
   /** The messages that these bytes make whole; nothing is copied but what came in pieces. Throws REQUEST_TOO_LARGE. */
   *read(bytes: Buffer): Generator<Buffer> {
     let start = 0;

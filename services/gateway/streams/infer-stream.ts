@@ -1,4 +1,5 @@
 import { ServiceError } from "../../../lib/errors.ts";
+import type { HeldBytes, RequestBytes } from "../admission/request-bytes.ts";
 import { type CallEnd, endOfThrown, ok } from "../call/call-end.ts";
 import type { IncomingCall } from "../call/incoming-call.ts";
 import { payloadOf } from "../call/messages.ts";
@@ -22,6 +23,7 @@ export interface InferStreamParts {
   readonly nodes: Connections;
   /** The stream's own. */
   readonly limits: StreamLimits;
+  readonly requestBytes: RequestBytes;
   readonly forwarder: Pick<Forwarder, "noteCall" | "takeRetry">;
   /** Aborted when the gateway begins to drain. */
   readonly draining: AbortSignal;
@@ -59,9 +61,14 @@ export class InferStream {
   readonly #full = new Set<Lane>();
   /** Whole messages that wait for the one before them. */
   readonly #waiting: Buffer[] = [];
+  /** What is held of them, and of the one that is not whole. */
+  readonly #heldBehind: HeldBytes;
+  /** What is held of the one before them. */
+  readonly #heldFirst: HeldBytes;
   /** Whether that one has to be expanded first, or a limit does not allow it yet. */
   #isHeld = false;
   #isRead = false;
+  #isOver = false;
   #taken = 0;
   #refused = 0;
   #settle!: (end: StreamEnd) => void;
@@ -71,6 +78,8 @@ export class InferStream {
     this.#bounds = bounds;
     this.#parts = parts;
     this.#frames = new FrameReader(bounds.messageBytesMax);
+    this.#heldBehind = parts.requestBytes.hold();
+    this.#heldFirst = parts.requestBytes.hold();
     this.#answers = new FrameMerge(call);
     this.#lanes = new Lanes(call, {
       ...parts,
@@ -96,10 +105,13 @@ export class InferStream {
     caller.on("data", this.#read).once("end", this.#readAll);
     if (draining.aborted) this.#readNoMore();
     const last = await ended;
+    this.#isOver = true;
     forget();
     draining.removeEventListener("abort", this.#readNoMore);
     this.#stopReading();
     this.#parts.limits.end();
+    this.#heldBehind.release();
+    this.#heldFirst.release();
     // What still runs elsewhere runs for nobody.
     if (this.#lanes.size > 0) this.#call.giveUp(last.end);
     return last;
@@ -129,29 +141,44 @@ export class InferStream {
   };
 
   #takeAll(): void {
-    while (!this.#isHeld && this.#waiting.length > 0) {
-      const frame = this.#waiting.shift()!;
-      const message = payloadOf(frame, this.#call.headers["grpc-encoding"], this.#bounds.messageBytesMax);
-      if (message instanceof Promise) void this.#hold(message, (expanded) => this.#take(frame, expanded));
-      else this.#take(frame, message);
-    }
+    while (!this.#isHeld && this.#waiting.length > 0) this.#takeFirst(this.#waiting.shift()!);
+    this.#countHeld();
     if (!this.#isRead || this.#isHeld) return;
     this.#lanes.sendNoMore();
     if (this.#lanes.size === 0) this.#settle({ end: this.#lastWord(ok) });
   }
 
-  /** Takes nothing more until this is there, and has been dealt with. */
+  #takeFirst(frame: Buffer): void {
+    const held = this.#heldFirst;
+    held.release();
+    held.add(frame.length);
+    const message = payloadOf(frame, this.#call.headers["grpc-encoding"], this.#bounds.messageBytesMax, held);
+    if (message instanceof Promise) void this.#hold(message, (expanded) => this.#take(frame, expanded));
+    else this.#take(frame, message);
+  }
+
+  #countHeld(): void {
+    if (!this.#isHeld) this.#heldFirst.release();
+    this.#heldBehind.release();
+    this.#heldBehind.add(this.#waiting.reduce((sum, { length }) => sum + length, this.#frames.bytes));
+  }
+
+  /** Takes nothing more until this is there, and has been dealt with; nothing at all once the stream is over. */
   async #hold<Value>(awaited: Promise<Value>, go: (value: Value) => void): Promise<void> {
     this.#isHeld = true;
     this.#call.stream.pause();
     try {
       const value = await awaited;
+      if (this.#isOver) return;
       this.#isHeld = false;
       go(value);
       this.#takeAll();
       this.#readOn();
     } catch (thrown) {
       this.#settle({ end: endOfThrown(thrown) });
+    } finally {
+      // It may have grown since.
+      if (this.#isOver) this.#heldFirst.release();
     }
   }
 
