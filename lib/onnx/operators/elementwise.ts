@@ -55,6 +55,8 @@ export const elementwiseOperators = {
   }),
   Identity: elementwise,
   Equal: comparison,
+  BitShift: elementwise,
+  BitwiseXor: elementwise,
   Greater: comparison,
   GreaterOrEqual: comparison,
   Less: comparison,

@@ -1,6 +1,7 @@
 import { activationOperators } from "./activations.ts";
 import { arrangementOperators } from "./arrangement.ts";
 import { convolutionOperators } from "./convolutions.ts";
+import { dropoutOperators } from "./dropout.ts";
 import { elementwiseOperators } from "./elementwise.ts";
 import { indexingOperators } from "./indexing.ts";
 import type { Inference } from "./inference.ts";
@@ -27,6 +28,7 @@ export const operators = {
   ...resamplingOperators,
   ...normalizationOperators,
   ...recurrentOperators,
+  ...dropoutOperators,
 } as const satisfies Record<string, Inference>;
 
 export type Operator = keyof typeof operators;

@@ -2,6 +2,7 @@ import { activationCases } from "./activations.ts";
 import { arrangementCases } from "./arrangement.ts";
 import type { Cases } from "./case.ts";
 import { convolutionCases } from "./convolutions.ts";
+import { dropoutCases } from "./dropout.ts";
 import { elementwiseCases } from "./elementwise.ts";
 import { indexingCases } from "./indexing.ts";
 import { matrixCases } from "./matrices.ts";
@@ -24,4 +25,5 @@ export const cases: Cases = {
   ...resamplingCases,
   ...normalizationCases,
   ...recurrentCases,
+  ...dropoutCases,
 };

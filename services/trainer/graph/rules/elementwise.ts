@@ -65,6 +65,8 @@ export const elementwiseRules = {
   },
   Identity: ({ dy }) => [() => dy],
   Equal: undefined,
+  BitShift: undefined,
+  BitwiseXor: undefined,
   Greater: undefined,
   GreaterOrEqual: undefined,
   Less: undefined,

@@ -2,6 +2,7 @@ import type { Operator } from "../../../../lib/onnx/operators/operators.ts";
 import { activationRules } from "./activations.ts";
 import { arrangementRules } from "./arrangement.ts";
 import { convolutionRules } from "./convolutions.ts";
+import { dropoutRules } from "./dropout.ts";
 import { elementwiseRules } from "./elementwise.ts";
 import { indexingRules } from "./indexing.ts";
 import { matrixRules } from "./matrices.ts";
@@ -25,4 +26,5 @@ export const gradientRules = {
   ...resamplingRules,
   ...normalizationRules,
   ...recurrentRules,
+  ...dropoutRules,
 } as const satisfies Record<Operator, GradientRule | undefined>;
