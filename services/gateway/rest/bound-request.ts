@@ -1,10 +1,9 @@
 import type protobuf from "protobufjs";
-import { ServiceError } from "../../../lib/errors.ts";
 import { type BodyBounds, readBody } from "./body.ts";
 import type { BindingTable, BoundPath } from "./http-bindings.ts";
 import { jsonOfBytes } from "./json-body.ts";
 import { parsePath } from "./path-template.ts";
-import { type RestRequest, unknownPath } from "./rest-request.ts";
+import { otherMethods, type RestRequest, unknownPath } from "./rest-request.ts";
 import { requestOf } from "./transcode.ts";
 
 /** A request that a binding says, and the way back. */
@@ -21,7 +20,7 @@ export interface RequestBounds {
 
 /** Finds the binding of a request; throws PATH_UNKNOWN, and METHOD_NOT_ALLOWED where its path has others. */
 export function boundRequest(table: BindingTable, each: RestRequest): BoundRequest {
-  const { request, reply } = each;
+  const { request } = each;
   const [path = "", ...rest] = request.url.split("?");
   const parsed = parsePath(path);
   const all = parsed === undefined ? [] : table.match(parsed);
@@ -30,9 +29,7 @@ export function boundRequest(table: BindingTable, each: RestRequest): BoundReque
     return { ...bound, ...each, query: [...new URLSearchParams(rest.join("?"))] };
   }
   if (all.length === 0) throw unknownPath(request);
-  const allowed = all.map(({ binding }) => binding.httpMethod).join(", ");
-  reply.header("allow", allowed);
-  throw new ServiceError("METHOD_NOT_ALLOWED", `${path} has no ${request.method}; needed: one of ${allowed}`);
+  throw otherMethods(each, all.map(({ binding }) => binding.httpMethod).join(", "));
 }
 
 /** The message that a request says as a whole. */

@@ -14,3 +14,14 @@ export function unknownPath({ method, url }: FastifyRequest): ServiceError {
   const path = JSON.stringify(url.slice(0, 200));
   return new ServiceError("PATH_UNKNOWN", `there is no ${method} ${path}; /openapi.json lists what there is`);
 }
+
+/** The fault of a request whose path has other methods only, which its reply names. */
+export function otherMethods(
+  { request, reply }: Pick<RestRequest, "request" | "reply">,
+  allowed: string,
+): ServiceError {
+  const { method, url } = request;
+  const [path = ""] = url.split("?");
+  reply.header("allow", allowed);
+  return new ServiceError("METHOD_NOT_ALLOWED", `${path.slice(0, 200)} has no ${method}; needed: one of ${allowed}`);
+}

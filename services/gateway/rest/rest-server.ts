@@ -1,4 +1,4 @@
-import type { Server } from "node:http";
+import { type Server, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
@@ -6,9 +6,10 @@ import type { Log } from "../../../lib/log.ts";
 import { requestIdKey, requestIdOfText } from "../../../lib/rpc/call-context.ts";
 import type { RequestBytes } from "../admission/request-bytes.ts";
 import { CallOver, endOfThrown } from "../call/call-end.ts";
+import { faultReply } from "./fault-reply.ts";
 import { checkOrigin } from "./origins.ts";
 import { sendFault } from "./reply.ts";
-import { type RestRequest, unknownPath } from "./rest-request.ts";
+import { otherMethods, type RestRequest, unknownPath } from "./rest-request.ts";
 
 /** How the server listens. */
 export interface RestServerConfig {
@@ -26,7 +27,10 @@ export interface RestServerConfig {
   readonly drainTimeoutMs: number;
 }
 
-/** A path, or a pattern of them, with the methods that are handled there. */
+/** The methods that requests may have at all. */
+export const httpMethods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
+
+/** A path, or a pattern of them, with the methods that are handled there; no other route has the same. */
 export interface RestRoute {
   readonly methods: readonly string[];
   /** As Fastify has it. */
@@ -61,8 +65,8 @@ export class RestServer {
       exposeHeadRoutes: false,
       routerOptions: { maxParamLength: 1024 },
       frameworkErrors: (_, request, reply) => void this.#fail(request, reply, unknownPath(request)),
-      clientErrorHandler: (_, socket) => {
-        if (socket.writable) socket.end(malformedReply);
+      clientErrorHandler: (failure, socket) => {
+        if (socket.writable) socket.end(malformedReply(failure));
       },
     });
     const { server } = this.#app;
@@ -102,6 +106,11 @@ export class RestServer {
           return reply;
         },
       });
+      const others = httpMethods.filter((method) => !methods.includes(method));
+      const refuse = (request: FastifyRequest, reply: FastifyReply) => {
+        throw otherMethods({ request, reply }, methods.join(", "));
+      };
+      if (others.length > 0) app.route({ method: others, url, handler: refuse });
     }
   }
 
@@ -146,4 +155,23 @@ const checkMs = 1000;
 const sweepMs = 100;
 const keepAliveMs = 60_000;
 const maxHeaderSize = 16 * 1024;
-const malformedReply = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/** What is said to what is no request, as bytes: there is nothing that could answer it. */
+function malformedReply({ code, message }: Error & { readonly code?: string }): string {
+  const isLong = code === "HPE_HEADER_OVERFLOW";
+  const isSlow = code === "ERR_HTTP_REQUEST_TIMEOUT";
+  const fault = isLong
+    ? new ServiceError("REQUEST_INVALID", `the headers are too long; needed: at most ${maxHeaderSize} bytes`)
+    : isSlow
+      ? new ServiceError("REQUEST_TIMEOUT", `the headers did not come in time; needed: within ${headersMsMax} ms`)
+      : new ServiceError("REQUEST_INVALID", `the request is not HTTP/1.1: ${message}`);
+  const { status, body } = faultReply(endOfThrown(fault));
+  const said = isLong ? 431 : status;
+  const head = [
+    `HTTP/1.1 ${said} ${STATUS_CODES[said]}`,
+    "connection: close",
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(body)}`,
+  ];
+  return `${head.join("\r\n")}\r\n\r\n${body}`;
+}

@@ -8,7 +8,7 @@ import { openApi } from "./openapi.ts";
 import { Predict } from "./predict.ts";
 import { sendReply } from "./reply.ts";
 import { RestCalls, type RestCallsConfig, type RestCallsParts } from "./rest-calls.ts";
-import { RestServer, type RestServerConfig, type RestServerParts } from "./rest-server.ts";
+import { httpMethods, RestServer, type RestServerConfig, type RestServerParts } from "./rest-server.ts";
 import { answerTranscoded } from "./transcoded-routes.ts";
 
 /** What HTTP/JSON is told. */
@@ -36,7 +36,7 @@ export function restServer(config: RestConfig, parts: RestParts): RestServer {
     ...inferenceRoutes({ calls, bounds }),
     { methods: ["POST"], url: "/predict", handle: (request) => predict.answer(request) },
     {
-      methods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+      methods: httpMethods,
       url: "/v1/*",
       handle: (request) => answerTranscoded({ calls, table, bounds }, request),
     },

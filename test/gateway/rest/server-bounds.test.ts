@@ -56,13 +56,29 @@ describe("the HTTP server of a gateway", () => {
     await eventually(isServed);
   });
 
-  it("answers malformed requests with 400 and closes", async () => {
-    for (const text of ["GET\r\n\r\n", "\0\0\0\0", `GET / HTTP/1.1\r\n${"x".repeat(20_000)}: y\r\n\r\n`]) {
-      const socket = await open();
-      socket.write(text);
-      expect(await rest(socket)).to.match(/^(HTTP\/1\.1 4\d\d |$)/);
+  it("says what is wrong with malformed requests, and closes", async () => {
+    for (const [text, status, message] of [
+      ["GET\r\n\r\n", 400, /^the request is not HTTP\/1\.1: /],
+      ["\0\0\0\0", 400, /^the request is not HTTP\/1\.1: /],
+      [`GET / HTTP/1.1\r\n${"x".repeat(20_000)}: y\r\n\r\n`, 431, /^the headers are too long; needed: at most 16384/],
+    ] as const) {
+      const answer = await sendRaw(fixture.gateway.httpUrl, text);
+      expect([answer.status, JSON.parse(answer.body).code]).to.deep.equal([status, 3]);
+      expect(JSON.parse(answer.body).error).to.match(message);
     }
     await isServed();
+  });
+
+  it("names the methods of a path to who takes another one", async () => {
+    for (const [method, path, allowed] of [
+      ["GET", "/predict", "POST"],
+      ["DELETE", "/v2/models/digits", "GET"],
+      ["HEAD", "/v1/models", "POST, GET"],
+      ["OPTIONS", "/openapi.json", "GET"],
+    ]) {
+      const response = await fetch(`${fixture.gateway.httpUrl}${path}`, { method: method! });
+      expect([response.status, response.headers.get("allow")]).to.deep.equal([405, allowed]);
+    }
   });
 
   it("does not read a body that is too large to the end", async () => {
