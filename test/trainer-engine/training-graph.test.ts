@@ -5,7 +5,7 @@ import { Random } from "../../lib/random.ts";
 import { openSession, type RuntimeTensor, type RuntimeTensors } from "../../services/trainer/engine/runtime.ts";
 import { initialWeights } from "../../services/trainer/graph/initialise.ts";
 import { type Layer, networkOf } from "../../services/trainer/graph/layers.ts";
-import { type Loss, targetForm } from "../../services/trainer/graph/losses.ts";
+import { type Loss, targetForm } from "../../services/trainer/graph/losses/loss.ts";
 import { type Optimizer, stepScalars } from "../../services/trainer/graph/optimizers/optimizer.ts";
 import { evaluationGraph, trainingGraph } from "../../services/trainer/graph/training-graph.ts";
 

@@ -1,4 +1,4 @@
-import type { TargetForm } from "../graph/losses.ts";
+import type { TargetForm } from "../graph/losses/loss-kind.ts";
 import type { RuntimeTensor } from "./runtime.ts";
 import type { TrainingData } from "./training-plan.ts";
 

@@ -1,4 +1,4 @@
-import type { TargetForm } from "../graph/losses.ts";
+import type { TargetForm } from "../graph/losses/loss-kind.ts";
 import { RowGatherer } from "./batches.ts";
 import type { RuntimeTensors, Session } from "./runtime.ts";
 import type { Measured } from "./stepper.ts";

@@ -1,6 +1,6 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import { networkOf } from "../graph/layers.ts";
-import type { TargetForm } from "../graph/losses.ts";
+import type { TargetForm } from "../graph/losses/loss-kind.ts";
 import { type Move, moveScalars, movesOf } from "../graph/moves.ts";
 import { rateShare } from "../graph/schedule.ts";
 import type { StateTensor, TrainingGraph } from "../graph/training-graph.ts";

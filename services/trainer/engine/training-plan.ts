@@ -1,7 +1,7 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import { validationRowCount } from "../../../lib/split.ts";
 import { type Layer, type Network, networkOf } from "../graph/layers.ts";
-import { checkLoss, checkTargets, type Loss } from "../graph/losses.ts";
+import { checkLoss, checkTargets, type Loss } from "../graph/losses/loss.ts";
 import { checkMoves, type Moves } from "../graph/moves.ts";
 import { checkSchedule, type Schedule } from "../graph/schedule.ts";
 import { specError } from "../graph/spec-error.ts";

@@ -33,10 +33,15 @@ export interface Network {
   readonly parameterCount: number;
 }
 
-/** What a network gives for a batch: `scores` is `output` before a final softmax, and the same value without one. */
+/** What a network gives for a batch, and what its last layer makes that of. */
 export interface NetworkOutput {
   readonly output: Value;
-  readonly scores: Value;
+  readonly last: { readonly kind: Layer["kind"]; readonly input: Value };
+}
+
+/** The output before a last layer of a kind; the output itself where the last layer is of another one. */
+export function beforeLast({ output, last }: NetworkOutput, kind: Layer["kind"]): Value {
+  return last.kind === kind ? last.input : output;
 }
 
 const layerCountMax = 256;
@@ -71,13 +76,13 @@ export function networkOutput(
   input: Value,
   parameters: ReadonlyMap<string, Value>,
 ): NetworkOutput {
-  let [output, scores] = [input, input];
+  let [output, before] = [input, input];
   for (const [index, layer] of network.layers.entries()) {
-    scores = output;
+    before = output;
     const given = parametersOf(layer, `layers.${index}`).map(({ name }) => parameters.get(name) as Value);
     output = layerKinds[layer.kind](graph, output, given);
   }
-  return { output, scores: network.layers.at(-1)?.kind === "softmax" ? scores : output };
+  return { output, last: { kind: network.layers.at(-1)!.kind, input: before } };
 }
 
 /** What a layer computes from its input and its parameters. */

@@ -1,0 +1,155 @@
+import { ServiceError } from "../../../../lib/errors.ts";
+import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
+import type { Value } from "../../../../lib/onnx/graph.ts";
+import { beforeLast } from "../layers.ts";
+import { specError } from "../spec-error.ts";
+import { checkNumbers, type LossKind, targetError } from "./loss-kind.ts";
+
+/**
+ * The mean of `−log p(class)`, as `torch.nn.CrossEntropyLoss`, over rows, or over all places of a row where it has several. The network's
+ * scores are taken before a final softmax, through LogSoftmax: the same value as the logarithm of the softmax, without its overflow.
+ * The mean is weighted by the classes; a batch in which nothing counts has the loss 0.
+ */
+export interface CrossEntropy {
+  readonly kind: "cross_entropy";
+  /** The share of each target that is spread evenly over all classes, in [0, 1); 0 by default (Szegedy et al. 2016). */
+  readonly labelSmoothing?: number | undefined;
+  /** One for each class, at least 0; all 1 by default. */
+  readonly classWeights?: readonly number[] | undefined;
+  /** A class index whose rows do not count, such as -1. */
+  readonly ignoreIndex?: number | undefined;
+}
+
+/**
+ * The mean over rows and outputs of `−t log p − (1 − t) log(1 − p)`, as `torch.nn.BCEWithLogitsLoss`: `softplus(x) − x·t` of the
+ * scores x before a final sigmoid.
+ */
+export interface BinaryCrossEntropy {
+  readonly kind: "binary_cross_entropy";
+}
+
+/** The mean over rows of `Σ t (log t − log p)`, as `torch.nn.KLDivLoss("batchmean")`, of the scores before a final softmax. */
+export interface KlDivergence {
+  readonly kind: "kl_divergence";
+}
+
+export const crossEntropy: LossKind<CrossEntropy> = {
+  check({ labelSmoothing = 0, classWeights, ignoreIndex }, outputSize) {
+    if (outputSize < 2) {
+      throw specError("the last layer's output_size", outputSize, "at least 2 classes for cross_entropy");
+    }
+    if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
+      throw specError("loss.label_smoothing", labelSmoothing, "a number in [0, 1)");
+    }
+    if (classWeights !== undefined && classWeights.length !== outputSize) {
+      throw specError("loss.class_weights", `a list of ${classWeights.length}`, `${outputSize}, one for each class`);
+    }
+    for (const [index, weight] of (classWeights ?? []).entries()) {
+      if (!(weight >= 0 && weight < Infinity)) {
+        throw specError(`loss.class_weights[${index}]`, weight, "a finite number of at least 0");
+      }
+    }
+    if (ignoreIndex !== undefined && !Number.isInteger(ignoreIndex)) {
+      throw specError("loss.ignore_index", ignoreIndex, "a whole number");
+    }
+  },
+  checkTargets({ ignoreIndex }, targets, rowCount, outputSize) {
+    if (!(targets instanceof Int32Array)) throw targetError("numbers", "class indices, for the loss cross_entropy");
+    if (targets.length !== rowCount) throw targetError(`${targets.length} labels`, `${rowCount}, one per row`);
+    const row = targets.findIndex((label) => (label < 0 || label >= outputSize) && label !== ignoreIndex);
+    if (row < 0) return;
+    const others = ignoreIndex === undefined ? "" : `, or ${ignoreIndex} for a row that does not count`;
+    throw new ServiceError(
+      "DATASET_INVALID",
+      `the label of row ${row} is ${targets[row]}; needed: a class index in [0, ${outputSize - 1}]${others}`,
+    );
+  },
+  targetForm: () => ({ dataType: "INT32", rowShape: [] }),
+  values({ labelSmoothing = 0, classWeights, ignoreIndex }, graph, output, targets) {
+    const scores = beforeLast(output, "softmax");
+    const { dataType, shape } = scores;
+    const classCount = Number(shape.at(-1));
+    const classes = graph.constant("INT32", [classCount], [...Array(classCount).keys()]);
+    const isClass = graph.cast(graph.equal(graph.unsqueeze(targets, [targets.shape.length]), classes), dataType);
+    const weights = classWeights && graph.cast(graph.constant("FP32", [classCount], classWeights), dataType);
+    const weighted = (value: Value) => (weights === undefined ? value : graph.mul(value, weights));
+    // An ignored label may be that of a class.
+    const counts = ignoreIndex === undefined ? undefined : countedRows(graph, targets, ignoreIndex);
+    const counted = (value: Value) =>
+      counts === undefined ? value : graph.mul(value, graph.cast(counts, value.dataType));
+    const total =
+      weights === undefined && counts === undefined
+        ? undefined
+        : atLeastSome(graph, graph.reduceSum(counted(graph.reduceSum(weighted(isClass), [-1]))));
+    const mean = (value: Value) =>
+      total === undefined ? graph.reduceMean(value) : graph.div(graph.reduceSum(counted(value)), total);
+    const logShares = weighted(graph.logSoftmax(scores));
+    const own = mean(graph.reduceSum(graph.mul(logShares, isClass), [-1]));
+    const spread = () =>
+      graph.mul(mean(graph.reduceSum(logShares, [-1])), graph.scalar(labelSmoothing / classCount, dataType));
+    const smoothed =
+      labelSmoothing === 0 ? own : graph.add(graph.mul(own, graph.scalar(1 - labelSmoothing, dataType)), spread());
+    const best = graph.cast(graph.argMax(scores, shape.length - 1), "INT32");
+    return {
+      mean: graph.neg(smoothed),
+      correctCount: graph.reduceSum(counted(graph.cast(graph.equal(best, targets), "FP32"))),
+    };
+  },
+};
+
+export const binaryCrossEntropy: LossKind<BinaryCrossEntropy> = {
+  check: () => undefined,
+  checkTargets(_, targets, rowCount, outputSize) {
+    checkNumbers("binary_cross_entropy", targets, rowCount, outputSize);
+    const index = targets.findIndex((target) => target < 0 || target > 1);
+    if (index < 0) return;
+    const place = `target ${index % outputSize} of row ${Math.floor(index / outputSize)}`;
+    throw new ServiceError("DATASET_INVALID", `${place} is ${targets[index]}; needed: a number in [0, 1]`);
+  },
+  targetForm: (outputSize) => ({ dataType: "FP32", rowShape: [outputSize] }),
+  values(_, graph, output, targets) {
+    const scores = beforeLast(output, "sigmoid");
+    return { mean: graph.reduceMean(graph.sub(graph.node("Softplus", [scores]), graph.mul(scores, targets))) };
+  },
+};
+
+export const klDivergence: LossKind<KlDivergence> = {
+  check: () => undefined,
+  checkTargets(_, targets, rowCount, outputSize) {
+    checkNumbers("kl_divergence", targets, rowCount, outputSize);
+    for (let row = 0; row < rowCount; row++) {
+      const shares = targets.subarray(row * outputSize, (row + 1) * outputSize);
+      const sum = Array.from(shares).reduce((total, share) => total + share, 0);
+      if (shares.every((share) => share >= 0) && Math.abs(sum - 1) <= sumTolerance) continue;
+      const seen = `[${shares.subarray(0, 8).join(", ")}${outputSize > 8 ? ", …" : ""}], whose sum is ${sum}`;
+      throw new ServiceError(
+        "DATASET_INVALID",
+        `the targets of row ${row} are ${seen}; needed: numbers of at least 0 whose sum is 1`,
+      );
+    }
+  },
+  targetForm: (outputSize) => ({ dataType: "FP32", rowShape: [outputSize] }),
+  values(_, graph, output, targets) {
+    const scores = beforeLast(output, "softmax");
+    const number = (value: number) => graph.scalar(value, targets.dataType);
+    const isSome = graph.greater(targets, number(0));
+    // t log t is 0 where t is.
+    const known = graph.log(graph.where(isSome, targets, number(1)));
+    const each = graph.mul(targets, graph.sub(known, graph.logSoftmax(scores)));
+    return { mean: graph.reduceMean(graph.reduceSum(each, [-1])) };
+  },
+};
+
+/** Targets are single precision, and may have been rounded in a file. */
+const sumTolerance = 1e-3;
+
+/** Which targets are another label than that, as a condition. */
+function countedRows(graph: GraphBuilder, targets: Value, ignoreIndex: number): Value {
+  return graph.node("Not", [graph.equal(targets, graph.scalar(ignoreIndex, "INT32"))]);
+}
+
+/** The number itself, or 1 where it is 0. */
+function atLeastSome(graph: GraphBuilder, total: Value): Value {
+  const [zero, one] = [graph.scalar(0, total.dataType), graph.scalar(1, total.dataType)];
+  return graph.where(graph.greater(total, zero), total, one);
+}

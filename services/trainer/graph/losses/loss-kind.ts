@@ -1,0 +1,41 @@
+import { ServiceError } from "../../../../lib/errors.ts";
+import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
+import type { Value } from "../../../../lib/onnx/graph.ts";
+import type { NetworkOutput } from "../layers.ts";
+
+/** A loss in a graph: `mean` is the scalar to differentiate; `correctCount` the rows whose best score is their class. */
+export interface LossValues {
+  readonly mean: Value;
+  readonly correctCount?: Value;
+}
+
+/** What a batch's targets look like: the tensor of one row, and how it is stored. */
+export interface TargetForm {
+  readonly dataType: "FP32" | "INT32";
+  readonly rowShape: readonly number[];
+}
+
+/** The targets of all rows, row after row. */
+export type Targets = Float32Array | Int32Array;
+
+/** One kind of loss. */
+export interface LossKind<L> {
+  /** Throws SPEC_INVALID for a field out of its range, or an output that it cannot take. */
+  check(loss: L, outputSize: number): void;
+  /** Throws DATASET_INVALID for targets of the wrong kind, width or range; names the first row at fault. */
+  checkTargets(loss: L, targets: Targets, rowCount: number, outputSize: number): void;
+  targetForm(outputSize: number): TargetForm;
+  /** Appends the loss of a batch; `targets` has the shape [rows, ...rowShape]. */
+  values(loss: L, graph: GraphBuilder, output: NetworkOutput, targets: Value): LossValues;
+}
+
+/** Refuses targets that are not rows of so many numbers. */
+export function checkNumbers(kind: string, targets: Targets, rowCount: number, outputSize: number): void {
+  if (!(targets instanceof Float32Array)) throw targetError("class indices", `numbers, for the loss ${kind}`);
+  const width = targets.length / rowCount;
+  if (width !== outputSize) throw targetError(`${width} wide`, `${outputSize} wide, the network's output`);
+}
+
+export function targetError(seen: string, needed: string): ServiceError {
+  return new ServiceError("DATASET_INVALID", `the dataset's targets are ${seen}; needed: ${needed}`);
+}
