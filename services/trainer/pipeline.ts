@@ -77,9 +77,11 @@ function metricsOf({ metrics }: TrainingOutcome): Record<string, number> {
 
 function lineageOf(job: Job, { plan, datasetSha256 }: CheckedSpec) {
   const { kind, ...optimizer } = plan.optimizer;
+  const { kind: _, ...lossFields } = plan.loss;
   const hyperParameters: Record<string, unknown> = {
     layers: JSON.stringify(plan.layers),
     loss: plan.loss.kind,
+    ...Object.fromEntries(Object.entries(lossFields).map(([field, value]) => [`loss.${snakeCase(field)}`, value])),
     "optimizer.kind": kind,
     ...Object.fromEntries(Object.entries(optimizer).map(([field, value]) => [`optimizer.${snakeCase(field)}`, value])),
     schedule: plan.schedule && JSON.stringify(plan.schedule),

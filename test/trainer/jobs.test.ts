@@ -56,6 +56,7 @@ describe("the trainer", function () {
       schedule: { cosine: { warmUpSteps: 2 } },
       clip: { norm: 1 },
       averageDecay: 0.5,
+      lossSettings: { labelSmoothing: 0.1, classWeights: [1, 2, 1] },
       groups: [{ parameters: "*.bias", weightDecay: 0 }],
       frozen: ["layers.0.bias"],
     };
@@ -68,6 +69,8 @@ describe("the trainer", function () {
       schedule: '{"kind":"cosine","warmUpSteps":2,"finalShare":0}',
       clip: '{"norm":1}',
       average_decay: "0.5",
+      "loss.label_smoothing": "0.1",
+      "loss.class_weights": "1,2,1",
       frozen: "layers.0.bias",
     });
     expect(lineage!.hyperParameters.groups).to.contain("*.bias");
@@ -202,6 +205,13 @@ describe("the trainer", function () {
         "SPEC_INVALID",
         ["schedule.every_steps", "0"],
       ],
+      [
+        "with a setting of another loss",
+        { lossSettings: { huberDelta: 2 } },
+        "SPEC_INVALID",
+        ["loss_settings.huber_delta", "2", "no value, for LOSS_CROSS_ENTROPY"],
+      ],
+      ["with a weight too few", { lossSettings: { classWeights: [1, 2] } }, "SPEC_INVALID", ["class_weights", "3"]],
       ["with a bound of nothing", { clip: { norm: 0 } }, "SPEC_INVALID", ["clip.norm", "0"]],
       ["with a frozen parameter that is none", { frozen: ["layers.9.*"] }, "SPEC_INVALID", ["frozen[0]", "layers.9.*"]],
       ["with too many groups", { groups: Array(65).fill({ parameters: "*" }) }, "SPEC_INVALID", ["groups", "65"]],

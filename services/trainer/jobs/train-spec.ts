@@ -1,6 +1,7 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import type { Layer__Output } from "../../../lib/gen/amaas/trainer/v1/Layer.ts";
 import type { Loss__Output } from "../../../lib/gen/amaas/trainer/v1/Loss.ts";
+import type { LossSettings__Output } from "../../../lib/gen/amaas/trainer/v1/LossSettings.ts";
 import type { Optimizer__Output } from "../../../lib/gen/amaas/trainer/v1/Optimizer.ts";
 import type { Schedule__Output } from "../../../lib/gen/amaas/trainer/v1/Schedule.ts";
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
@@ -27,7 +28,7 @@ export function checkSpec(spec: TrainSpec__Output | null | undefined, threadCoun
   const model = parseModelName(spec.model, "model");
   const plan: TrainingPlan = {
     layers: spec.layers.map(layerOf),
-    loss: lossOf(spec.loss),
+    loss: lossOf(spec.loss, spec.lossSettings),
     optimizer: optimizerOf(spec.optimizer),
     schedule: scheduleOf(spec.schedule),
     clip: spec.clip ? { norm: spec.clip.norm, value: spec.clip.value } : undefined,
@@ -76,15 +77,32 @@ function layerOf(layer: Layer__Output, index: number): Layer {
   }
 }
 
-function lossOf(loss: Loss__Output): TrainingPlan["loss"] {
+function lossOf(loss: Loss__Output, settings: LossSettings__Output | null | undefined): TrainingPlan["loss"] {
   const kinds = {
     LOSS_UNSPECIFIED: undefined,
     LOSS_MEAN_SQUARED_ERROR: "mse",
     LOSS_CROSS_ENTROPY: "cross_entropy",
+    LOSS_MEAN_ABSOLUTE_ERROR: "mae",
+    LOSS_HUBER: "huber",
+    LOSS_BINARY_CROSS_ENTROPY: "binary_cross_entropy",
+    LOSS_KL_DIVERGENCE: "kl_divergence",
   } as const satisfies Record<Loss__Output, string | undefined>;
   const kind = kinds[loss];
-  if (kind === undefined) throw invalid("loss", loss, "LOSS_MEAN_SQUARED_ERROR or LOSS_CROSS_ENTROPY");
-  return { kind };
+  if (kind === undefined) throw invalid("loss", loss, `one of ${Object.keys(kinds).slice(1).join(", ")}`);
+  const { huberDelta: delta, labelSmoothing, classWeights = [], ignoreIndex } = settings ?? {};
+  const weights = classWeights.length === 0 ? undefined : classWeights;
+  const fields = {
+    huber_delta: delta,
+    label_smoothing: labelSmoothing,
+    class_weights: weights,
+    ignore_index: ignoreIndex,
+  };
+  for (const [field, value] of Object.entries(fields)) {
+    const isOwn = kind === (field === "huber_delta" ? "huber" : "cross_entropy");
+    if (value !== undefined && !isOwn) throw invalid(`loss_settings.${field}`, value, `no value, for ${loss}`);
+  }
+  if (kind === "huber") return { kind, delta };
+  return kind === "cross_entropy" ? { kind, labelSmoothing, classWeights: weights, ignoreIndex } : { kind };
 }
 
 function optimizerOf(optimizer: Optimizer__Output | null): TrainingPlan["optimizer"] {
