@@ -45,7 +45,8 @@ export const activationRules = {
   HardSwish: ({ graph, inputs: [x], dy }) => [
     () => {
       const inner = graph.mul(dy, graph.add(graph.div(x, like(graph, 3, x)), like(graph, 0.5, x)));
-      return above(graph, 3, x, dy, above(graph, -3, x, inner, like(graph, 0, dy)));
+      const bent = above(graph, -3, x, inner, like(graph, 0, dy));
+      return graph.where(graph.node("Less", [x, like(graph, 3, x)]), bent, dy);
     },
   ],
   Tanh: ({ graph, output, dy }) => [() => graph.mul(dy, graph.sub(like(graph, 1, dy), graph.mul(output, output)))],

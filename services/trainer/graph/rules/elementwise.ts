@@ -50,12 +50,12 @@ export const elementwiseRules = {
   Round: flat,
   Min: sharedByEquals,
   Max: sharedByEquals,
-  /** The bounds belong to the inside, as in `torch.clamp`; where min > max all is max. */
+  /** What is at a bound is outside, as in `torch.clamp` with numbers for bounds (PyTorch 2.15); where min > max all is max. */
   Clip: ({ graph, inputs: [x, min, max], dy }) => {
     const passed = (blocked: readonly Value[]) =>
       blocked.reduce((passing, condition) => graph.where(condition, like(graph, 0, dy), passing), dy);
-    const [below, above] = [min && graph.node("Less", [x, min]), max && graph.greater(x, max)];
-    const crossed = min && max && graph.greater(min, max);
+    const [below, above] = [min && graph.node("LessOrEqual", [x, min]), max && graph.node("GreaterOrEqual", [x, max])];
+    const crossed = min && max && graph.node("GreaterOrEqual", [min, max]);
     const given = (conditions: readonly (Value | undefined)[]) => conditions.filter((value) => value !== undefined);
     return [
       () => passed(given([below, above])),
