@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { modelOf } from "../../lib/onnx/export.ts";
 import { writeModel } from "../../lib/onnx/model.ts";
+import { pruned } from "../../lib/onnx/pruned.ts";
 import { Random } from "../../lib/random.ts";
 import { openSession, type RuntimeTensor, type RuntimeTensors } from "../../services/trainer/engine/runtime.ts";
 import { initialWeights } from "../../services/trainer/graph/initialise.ts";
@@ -18,6 +19,21 @@ describe("the training graph", () => {
     { kind: "linear", inputSize: 4, outputSize: 2 },
     { kind: "sigmoid" },
   ];
+
+  it("holds no node that nothing needs", () => {
+    const network = networkOf([...twoLayers, { kind: "linear", inputSize: 2, outputSize: 3 }, { kind: "softmax" }]);
+    const { graph } = trainingGraph(
+      network,
+      { kind: "cross_entropy" },
+      {
+        optimizer: { kind: "sgd", learningRate: 0.1 },
+      },
+    );
+    expect(pruned(graph)).to.deep.equal(graph);
+    const evaluated = evaluationGraph(network, { kind: "cross_entropy" });
+    expect(pruned(evaluated)).to.deep.equal(evaluated);
+    expect(evaluated.nodes.map(({ operator }) => operator)).to.not.include("Softmax");
+  });
 
   it("gives the same bits for several steps in one call as for one at a time", async () => {
     const optimizer: Optimizer = { kind: "adam", learningRate: 0.01 };

@@ -1,5 +1,6 @@
 import { GraphBuilder } from "../../../lib/onnx/builder.ts";
 import type { Graph, Value } from "../../../lib/onnx/graph.ts";
+import { pruned } from "../../../lib/onnx/pruned.ts";
 import { gradients } from "./gradients.ts";
 import { type Network, networkOutput } from "./layers.ts";
 import { type Loss, lossValues, targetForm } from "./losses/loss.ts";
@@ -72,7 +73,7 @@ export function trainingGraph(network: Network, loss: Loss, moves: Moves): Train
   outer.output("loss", scanned[0]);
   if (scanned[1] !== undefined) outer.output("correct_count", scanned[1]);
   for (const [index, { name }] of state.entries()) outer.output(`next.${name}`, carried[index]);
-  return { graph: outer.graph(), state, frozen, scalarNames, results: resultsOf(network, moving, moves) };
+  return { graph: pruned(outer.graph()), state, frozen, scalarNames, results: resultsOf(network, moving, moves) };
 }
 
 function resultsOf({ parameters }: Network, moving: readonly Move[], { averageDecay }: Moves) {
@@ -98,7 +99,7 @@ export function evaluationGraph(network: Network, loss: Loss): Graph {
   const parameters = new Map(network.parameters.map(({ name, shape }) => [name, graph.input(name, "FP32", shape)]));
   const measured = reported(lossValues(graph, loss, networkOutput(graph, network, features, parameters), targets));
   for (const [index, value] of measured.entries()) graph.output(["loss", "correct_count"][index], value);
-  return graph.graph();
+  return pruned(graph.graph());
 }
 
 /** Parameters that move first, then the optimizer's tensors, parameter by parameter, then the averages. */

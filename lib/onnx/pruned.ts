@@ -1,0 +1,28 @@
+import type { Attribute, Graph, Node, Value } from "./graph.ts";
+import { usedBy } from "./uses.ts";
+
+/**
+ * A graph without the nodes and initializers that no output needs, in its subgraphs too. Inputs, outputs and the order of what is left stay.
+ *
+ * A node of control flow is needed whole: all values that a subgraph hands on are.
+ */
+export function pruned(graph: Graph): Graph {
+  const needed = new Set<Value>(graph.outputs);
+  const nodes: Node[] = [];
+  for (const node of graph.nodes.map(withPrunedSubgraphs).reverse()) {
+    if (!node.outputs.some((output) => needed.has(output))) continue;
+    nodes.push(node);
+    for (const value of usedBy(node)) needed.add(value);
+  }
+  const initializers = graph.initializers.filter((initializer) => needed.has(initializer));
+  return { ...graph, initializers, nodes: nodes.reverse() };
+}
+
+/** The node itself where it has none. Its outputs keep the node that they came from as their producer. */
+function withPrunedSubgraphs(node: Node): Node {
+  const attributes = Object.entries(node.attributes);
+  if (attributes.every(([, { kind }]) => kind !== "graph")) return node;
+  const prunedOf = (attribute: Attribute): Attribute =>
+    attribute.kind === "graph" ? { kind: "graph", value: pruned(attribute.value) } : attribute;
+  return { ...node, attributes: Object.fromEntries(attributes.map(([name, value]) => [name, prunedOf(value)])) };
+}
