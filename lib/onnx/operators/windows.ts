@@ -22,9 +22,7 @@ export function windowsOf(attributes: Attributes, spatial: Shape, kernels: reado
   return spatial.map((input, axis) => {
     const steps = stepsOf(attributes, axis, kernels[axis]);
     const autoPad = stringOf(attributes, "auto_pad", "NOTSET");
-    const pads = autoPad.startsWith("SAME")
-      ? samePads(input, steps, autoPad)
-      : padsOf(attributes, autoPad, axis, spatial.length);
+    const pads = isSame(autoPad) ? samePads(input, steps, autoPad) : padsOf(attributes, autoPad, axis, spatial.length);
     const ceil = intOf(attributes, "ceil_mode", 0) === 1;
     const output = windowCount(input, steps, pads, ceil);
     const reached = typeof output === "number" ? (output - 1) * steps.stride + span(steps) - Number(input) : 0;
@@ -47,7 +45,7 @@ export function transposedWindowsOf(
     const extra = intsOf(attributes, "output_padding")?.[axis] ?? 0;
     assert(extra >= 0 && extra < steps.stride, `output_padding ${extra} is less than the stride ${steps.stride}`);
     const wanted = intsOf(attributes, "output_shape")?.at(axis - spatial.length);
-    if (wanted === undefined && !autoPad.startsWith("SAME")) {
+    if (wanted === undefined && !isSame(autoPad)) {
       const { before, after } = padsOf(attributes, autoPad, axis, spatial.length);
       const added = span(steps) - steps.stride - before - after + extra;
       return {
@@ -81,6 +79,10 @@ export function kernelOf(attributes: Attributes, { shape }: Value): readonly num
     `kernel_shape [${kernel}] has a size for each of ${shape.length - 2} axes`,
   );
   return kernel;
+}
+
+function isSame(autoPad: string): boolean {
+  return autoPad === "SAME_UPPER" || autoPad === "SAME_LOWER";
 }
 
 type Steps = Pick<Window, "kernel" | "stride" | "dilation">;
