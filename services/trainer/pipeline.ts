@@ -36,7 +36,10 @@ export async function runPipeline(parts: PipelineParts, job: Job, signal: AbortS
   const spec = checkSpec(job.spec, parts.threadCount);
 
   const bytes = catalogue.download(spec.datasetSha256, onBehalf);
-  const data = await readCsv(bytes, { ...spec, classes: spec.plan.loss.kind === "cross_entropy" });
+  const { loss } = spec.plan;
+  const classes =
+    loss.kind === "cross_entropy" ? { classes: true, ignoredClass: loss.ignoreIndex } : { classes: false };
+  const data = await readCsv(bytes, { ...spec, ...classes });
   log.info({ rows: data.rowCount, features: data.featureCount }, "dataset loaded");
 
   const report = new ProgressReport((progress) => store.progress(job.id, progress), log);

@@ -1,15 +1,15 @@
 import { expect } from "chai";
-import { readCsv } from "../../services/trainer/datasets/csv.ts";
+import { type CsvForm, readCsv } from "../../services/trainer/datasets/csv.ts";
 
-const form = { header: false, targetCount: 1, classes: false };
+const form: CsvForm = { header: false, targetCount: 1, classes: false };
 
 async function* chunked(text: string, bytes = 7) {
   const all = Buffer.from(text);
   for (let begin = 0; begin < all.length; begin += bytes) yield all.subarray(begin, begin + bytes);
 }
 
-const read = (text: string, changes: Partial<typeof form> = {}) => readCsv(chunked(text), { ...form, ...changes });
-const refusal = (text: string, changes: Partial<typeof form> = {}) =>
+const read = (text: string, changes: Partial<CsvForm> = {}) => readCsv(chunked(text), { ...form, ...changes });
+const refusal = (text: string, changes: Partial<CsvForm> = {}) =>
   read(text, changes).then(
     () => expect.fail("the file was accepted"),
     (failure: { reason: string; message: string }) => `${failure.reason}: ${failure.message}`,
@@ -33,6 +33,13 @@ describe("a CSV dataset", () => {
   it("gives classes as integers", async () => {
     const data = await read("0.5,2\n0.25,0\n", { classes: true });
     expect(data.targets).to.deep.equal(Int32Array.from([2, 0]));
+  });
+
+  it("takes the class of rows that do not count, also below 0, and no other one there", async () => {
+    const changes = { classes: true, ignoredClass: -1 };
+    const data = await read("0.5,2\n0.25,-1\n", changes);
+    expect(data.targets).to.deep.equal(Int32Array.from([2, -1]));
+    expect(await refusal("0.5,-2\n", changes)).to.contain('column 2 is "-2"; needed: a class');
   });
 
   it("keeps every row of a large file", async () => {

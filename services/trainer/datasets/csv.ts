@@ -12,6 +12,8 @@ export interface CsvForm {
   readonly targetCount: number;
   /** Whether the one target is a class index. */
   readonly classes: boolean;
+  /** The class of rows that do not count, which may be below 0. */
+  readonly ignoredClass?: number | undefined;
 }
 
 /**
@@ -69,16 +71,20 @@ function checkWidth(columnCount: number, { targetCount }: CsvForm): void {
   );
 }
 
-function numbersOf(cells: readonly string[], line: number, { classes }: CsvForm): number[] {
+function numbersOf(cells: readonly string[], line: number, { classes, ignoredClass }: CsvForm): number[] {
   return cells.map((cell, index) => {
     const value = decimal.test(cell) ? Number(cell) : Number.NaN;
     const place = `line ${line}, column ${index + 1} is ${JSON.stringify(cell.slice(0, 64))}`;
     if (!Number.isFinite(Math.fround(value))) throw invalid(`${place}; needed: a finite number, as FP32 holds it`);
-    if (classes && index === cells.length - 1 && !(Number.isInteger(value) && value >= 0 && value < 2 ** 31)) {
+    if (classes && index === cells.length - 1 && value !== ignoredClass && !isClass(value)) {
       throw invalid(`${place}; needed: a class, a whole number from 0`);
     }
     return value;
   });
+}
+
+function isClass(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value < 2 ** 31;
 }
 
 /** A decimal number; Number() alone would also take hexadecimal ones. */
