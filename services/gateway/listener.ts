@@ -2,6 +2,7 @@ import type { Log } from "../../lib/log.ts";
 import type { RpcServer } from "../../lib/rpc/server.ts";
 import type { HeldBytes, RequestBytes } from "./admission/request-bytes.ts";
 import type { Answers, MessageCall, Outcome } from "./answers.ts";
+import { bodyBounds } from "./call/body-bounds.ts";
 import { endOfStep, logCall } from "./call/call-log.ts";
 import { IncomingCall } from "./call/incoming-call.ts";
 import { onlyMessage, payloadOf } from "./call/messages.ts";
@@ -83,7 +84,7 @@ export class Listener {
   async #message(call: IncomingCall, held: HeldBytes): Promise<MessageCall> {
     const { defaultTimeoutMs, messageBytesMax } = this.#config;
     call.begin(defaultTimeoutMs);
-    const frame = await onlyMessage(call, messageBytesMax, held);
+    const frame = await onlyMessage(call, bodyBounds(messageBytesMax), held);
     const message = await payloadOf(frame, call.headers["grpc-encoding"], messageBytesMax, held);
     return { call, frame, message };
   }

@@ -1,5 +1,6 @@
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { HeldBytes } from "../admission/request-bytes.ts";
+import type { BodyBounds } from "./body-bounds.ts";
 import { CallOver } from "./call-end.ts";
 import { encodings, expanded, isEncoding } from "./expand.ts";
 import type { IncomingCall } from "./incoming-call.ts";
@@ -15,10 +16,16 @@ export function framed(message: Uint8Array): Buffer {
 
 /**
  * The message of a call that has one, with the bytes before it, all of which `held` counts. Rejects with REQUEST_INVALID where there is
- * none or more than one, with REQUEST_TOO_LARGE, with QUEUE_FULL where too much is held, and with `CallOver`.
+ * none or more than one, with REQUEST_TOO_LARGE, with REQUEST_TIMEOUT where it comes too slowly, with QUEUE_FULL where too much is
+ * held, and with `CallOver`.
  */
-export async function onlyMessage(call: IncomingCall, bytesMax: number, held: HeldBytes): Promise<Buffer> {
-  const bytes = await read(call, (length, chunks) => {
+export async function onlyMessage(
+  call: Pick<IncomingCall, "stream" | "onOver">,
+  bounds: BodyBounds,
+  held: HeldBytes,
+): Promise<Buffer> {
+  const { bytesMax } = bounds;
+  const bytes = await read(call, bounds, (length, chunks) => {
     held.add(chunks.at(-1)!.length);
     if (length >= prefixBytes) checkLength(chunks, bytesMax);
     return length > prefixBytes + bytesMax;
@@ -55,13 +62,20 @@ export function payloadOf(
 }
 
 /** Reads to the end, or until `isEnough` of what there is; then holds the rest back. */
-function read(call: IncomingCall, isEnough: (length: number, chunks: readonly Buffer[]) => boolean): Promise<Buffer> {
+function read(
+  call: Pick<IncomingCall, "stream" | "onOver">,
+  { idleMs, msMax }: BodyBounds,
+  isEnough: (length: number, chunks: readonly Buffer[]) => boolean,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const { stream } = call;
     const chunks: Buffer[] = [];
     let length = 0;
     let forget: () => unknown = () => undefined;
+    const beganMs = performance.now();
+    const idle = setTimeout(() => fail(tooSlow(length)), idleMs);
     const release = () => {
+      clearTimeout(idle);
       stream.off("data", take).off("end", end).pause();
       forget();
     };
@@ -76,7 +90,9 @@ function read(call: IncomingCall, isEnough: (length: number, chunks: readonly Bu
     const take = (chunk: Buffer) => {
       chunks.push(chunk);
       length += chunk.length;
+      idle.refresh();
       try {
+        if (performance.now() - beganMs > msMax) throw tooSlow(length);
         if (isEnough(length, chunks)) end();
       } catch (refusal) {
         fail(refusal);
@@ -85,6 +101,10 @@ function read(call: IncomingCall, isEnough: (length: number, chunks: readonly Bu
     stream.on("data", take).on("end", end);
     forget = call.onOver((why) => fail(new CallOver(why)));
   });
+}
+
+function tooSlow(length: number): ServiceError {
+  return new ServiceError("REQUEST_TIMEOUT", `the message did not come in time; seen: ${length} bytes of it`);
 }
 
 /** That of the message; its prefix may lie in several chunks. */

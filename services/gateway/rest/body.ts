@@ -1,19 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { HeldBytes } from "../admission/request-bytes.ts";
+import type { BodyBounds } from "../call/body-bounds.ts";
 import { CallOver } from "../call/call-end.ts";
 import { encodings, expanded, isEncoding } from "../call/expand.ts";
 import { cancelledEnd } from "../call/patience.ts";
-
-/** What bodies may hold. */
-export interface BodyBounds {
-  /** Of one, in bytes, also when it is expanded. */
-  readonly bytesMax: number;
-  /** How long none of a body may come, in milliseconds. */
-  readonly idleMs: number;
-  /** How long one may take to come, in milliseconds. */
-  readonly msMax: number;
-}
 
 /**
  * Reads the body of a request, expanded. Rejects with REQUEST_TOO_LARGE, with REQUEST_INVALID where it cannot be expanded, with

@@ -1,5 +1,6 @@
 import type protobuf from "protobufjs";
-import { type BodyBounds, readBody } from "./body.ts";
+import type { BodyBounds } from "../call/body-bounds.ts";
+import { readBody } from "./body.ts";
 import type { BindingTable, BoundPath } from "./http-bindings.ts";
 import { jsonOfBytes } from "./json-body.ts";
 import { parsePath } from "./path-template.ts";

@@ -1,5 +1,6 @@
 import { ServiceError } from "../../../lib/errors.ts";
-import { type BodyBounds, readBody } from "./body.ts";
+import type { BodyBounds } from "../call/body-bounds.ts";
+import { readBody } from "./body.ts";
 import { encodedMessage } from "./bound-request.ts";
 import { callerOf } from "./caller.ts";
 import { restType } from "./contracts.ts";

@@ -1,4 +1,5 @@
 import { suiteVersion } from "../../../lib/suite-version.ts";
+import { bodyBounds } from "../call/body-bounds.ts";
 import type { Router } from "../router.ts";
 import type { RequestBounds } from "./bound-request.ts";
 import { restRoot } from "./contracts.ts";
@@ -25,7 +26,7 @@ export interface RestParts extends RestCallsParts, RestServerParts {
 export function restServer(config: RestConfig, parts: RestParts): RestServer {
   const calls = new RestCalls(config, parts);
   const bounds: RequestBounds = {
-    body: { bytesMax: config.messageBytesMax, idleMs: bodyIdleMs, msMax: bodyMsMax },
+    body: bodyBounds(config.messageBytesMax),
     jsonBytesMax: config.http.jsonBytesMax,
   };
   const bindings = parts.passed.flatMap(({ service }) => bindingsOf(restRoot().lookupService(service)));
@@ -47,7 +48,3 @@ export function restServer(config: RestConfig, parts: RestParts): RestServer {
     },
   ]);
 }
-
-/** A body that comes more slowly than that is not waited for. */
-const bodyIdleMs = 10_000;
-const bodyMsMax = 300_000;

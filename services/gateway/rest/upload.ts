@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import type { ClientHttp2Stream } from "node:http2";
 import { ServiceError } from "../../../lib/errors.ts";
+import type { BodyBounds } from "../call/body-bounds.ts";
 import { endOfThrown } from "../call/call-end.ts";
 import { framed } from "../call/messages.ts";
-import type { BodyBounds } from "./body.ts";
 import { type BoundRequest, encodedMessage } from "./bound-request.ts";
 import { callerOf } from "./caller.ts";
 import type { RestCall } from "./rest-call.ts";
