@@ -1,0 +1,150 @@
+import { status } from "@grpc/grpc-js";
+import { expect } from "chai";
+import type { TrainSpec } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { remoteFaultOf } from "../../lib/rpc/status.ts";
+import { RunningTrainer } from "./running-trainer.ts";
+
+const rows = Array.from({ length: 40 }, (_, i) => `${i % 8},${i >> 3},${i % 3}`).join("\n");
+
+describe("the trainer, given what it cannot do,", function () {
+  this.timeout(60_000);
+  const running = new RunningTrainer();
+  let spec: TrainSpec;
+
+  before(async () => {
+    await running.start();
+    spec = {
+      model: "models/thirds",
+      dataset: await running.uploadDataset(rows),
+      layers: [{ linear: { inputSize: 2, outputSize: 4 } }, { relu: {} }, { linear: { inputSize: 4, outputSize: 3 } }],
+      loss: "LOSS_CROSS_ENTROPY",
+      optimizer: { adam: { learningRate: 0.01 } },
+      epochs: 3,
+      batchSize: 8,
+      seed: 5,
+      validationShare: 0.25,
+    };
+  });
+  after(() => running.remove());
+
+  const fault = (call: Promise<unknown>) => call.then(() => expect.fail("the call succeeded"), remoteFaultOf);
+
+  describe("refuses a job", () => {
+    const linear = (inputSize: number, outputSize: number) => ({ linear: { inputSize, outputSize } });
+    for (const [what, change, reason, texts] of [
+      [
+        "whose layer sizes do not fit",
+        { layers: [linear(2, 4), linear(5, 3)] },
+        "SPEC_INVALID",
+        ["layers[1]", "5", "4"],
+      ],
+      [
+        "with a negative learning rate",
+        { optimizer: { adam: { learningRate: -0.1 } } },
+        "SPEC_INVALID",
+        ["learning_rate", "-0.1"],
+      ],
+      [
+        "with a learning rate that is not a number",
+        { optimizer: { sgd: { learningRate: Number.NaN } } },
+        "SPEC_INVALID",
+        ["learning_rate", "NaN"],
+      ],
+      [
+        "without an optimizer",
+        { optimizer: null },
+        "SPEC_INVALID",
+        ["optimizer", "sgd, adam, adamw, rmsprop, adagrad"],
+      ],
+      [
+        "with a decay of more than all",
+        { optimizer: { rmsprop: { learningRate: 0.1, decay: 2 } } },
+        "SPEC_INVALID",
+        ["optimizer.decay", "2"],
+      ],
+      [
+        "with a step of no steps",
+        { schedule: { step: { factor: 0.5 } } },
+        "SPEC_INVALID",
+        ["schedule.every_steps", "0"],
+      ],
+      [
+        "with a setting of another loss",
+        { lossSettings: { huberDelta: 2 } },
+        "SPEC_INVALID",
+        ["loss_settings.huber_delta", "2", "no value, for LOSS_CROSS_ENTROPY"],
+      ],
+      ["with a weight too few", { lossSettings: { classWeights: [1, 2] } }, "SPEC_INVALID", ["class_weights", "3"]],
+      ["with a bound of nothing", { clip: { norm: 0 } }, "SPEC_INVALID", ["clip.norm", "0"]],
+      ["with a frozen parameter that is none", { frozen: ["layers.9.*"] }, "SPEC_INVALID", ["frozen[0]", "layers.9.*"]],
+      ["with too many groups", { groups: Array(65).fill({ parameters: "*" }) }, "SPEC_INVALID", ["groups", "65"]],
+      ["without layers", { layers: [] }, "SPEC_INVALID", ["layers"]],
+      ["with a layer of no kind", { layers: [{}] }, "SPEC_INVALID", ["layers[0]", "linear, relu"]],
+      ["without a loss", { loss: "LOSS_UNSPECIFIED" }, "SPEC_INVALID", ["loss"]],
+      ["with no epochs", { epochs: 0 }, "SPEC_INVALID", ["epochs", "0"]],
+      ["with a batch of no rows", { batchSize: 0 }, "SPEC_INVALID", ["batch_size", "0"]],
+      ["with a negative seed", { seed: -1 }, "SPEC_INVALID", ["seed", "-1"]],
+      ["that holds out everything", { validationShare: 1 }, "SPEC_INVALID", ["validation_share", "1"]],
+      ["with two class columns", { csv: { targetColumns: 2 } }, "SPEC_INVALID", ["csv.target_columns", "2", "1"]],
+      ["for a model without a proper name", { model: "models/Bad Name" }, "REQUEST_INVALID", ["model", "Bad Name"]],
+      ["for an alias without a letter", { targetAlias: "12" }, "REQUEST_INVALID", ["target_alias", "12"]],
+      ["on a dataset without a proper name", { dataset: "digits.csv" }, "REQUEST_INVALID", ["dataset", "digits.csv"]],
+    ] as const) {
+      it(`${what}, naming field, value seen and value needed`, async () => {
+        const refused = await fault(running.submit({ ...spec, ...(change as Partial<TrainSpec>) }));
+        expect(refused).to.include({ code: status.INVALID_ARGUMENT, reason });
+        for (const text of texts) expect(refused.message).to.contain(text);
+      });
+    }
+
+    it("on a dataset that is not stored", async () => {
+      const dataset = `artifacts/${"0".repeat(64)}`;
+      expect(await fault(running.submit({ ...spec, dataset }))).to.include({
+        code: status.NOT_FOUND,
+        reason: "ARTIFACT_NOT_FOUND",
+      });
+    });
+
+    it("that is missing altogether", async () => {
+      expect(await fault(running.trainer.unary("CreateJob", {}))).to.include({ reason: "SPEC_INVALID" });
+    });
+  });
+
+  describe("fails a job", () => {
+    for (const [what, text, message] of [
+      ["with a ragged CSV", "1,2,0\n1,2\n", "line 2 has 2 columns; needed: 3"],
+      ["with a cell that is not a number", "1,x,0\n", 'line 1, column 2 is "x"'],
+      ["with an empty CSV", "", "no rows"],
+      ["with too many columns", "1,2,3,0\n1,2,3,1\n", "3 feature columns"],
+      ["with a class that the network does not have", `${rows}\n1,1,3\n`, "3"],
+    ] as const) {
+      it(`${what}, naming the place, and the next job works`, async () => {
+        const dataset = await running.uploadDataset(text);
+        const job = await running.ended(await running.submit({ ...spec, dataset }));
+        expect(job.state).to.equal("STATE_FAILED");
+        expect(job.error!.reason).to.equal("DATASET_INVALID");
+        expect(job.error!.message).to.contain(message);
+        expect((await running.ended(await running.submit(spec))).state).to.equal("STATE_SUCCEEDED");
+      });
+    }
+
+    it("whose loss is no longer finite, naming the step", async () => {
+      const csv = Array.from({ length: 16 }, (_, i) => `${i * 1e6},${i},${i * 1e6}`).join("\n");
+      const job = await running.ended(
+        await running.submit({
+          ...spec,
+          dataset: await running.uploadDataset(csv),
+          layers: [linear(2, 1)],
+          loss: "LOSS_MEAN_SQUARED_ERROR",
+          optimizer: { sgd: { learningRate: 1000 } },
+          epochs: 100,
+          validationShare: 0,
+        }),
+      );
+      expect(job.error!.reason).to.equal("TRAINING_DIVERGED");
+      expect(job.error!.message).to.match(/step \d+/);
+    });
+
+    const linear = (inputSize: number, outputSize: number) => ({ linear: { inputSize, outputSize } });
+  });
+});
