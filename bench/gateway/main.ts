@@ -5,4 +5,4 @@ import { memory } from "./memory.ts";
 import { table } from "./table.ts";
 
 /** What the gateway promises in numbers. */
-export const scenarios: Scenarios = { forwarding, latency, memory, table };
+export const scenarios: Scenarios = { forwarding, latency, table, memory };
