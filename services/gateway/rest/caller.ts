@@ -18,12 +18,14 @@ export function callerOf(request: FastifyRequest, { raw }: FastifyReply): Caller
     headers: withTraceParent(callHeadersOf(request.headers)),
     requestId: request.id,
     onGone: (listener) => {
+      // A reply that waits for those before it on its connection does not hear of the end of that.
+      const { socket } = request.raw;
       const leave = () => {
         if (!raw.writableFinished) listener();
       };
-      if (raw.closed) leave();
-      else raw.once("close", leave);
-      return () => raw.off("close", leave);
+      if (socket.destroyed) leave();
+      else socket.once("close", leave);
+      return () => socket.off("close", leave);
     },
   };
 }

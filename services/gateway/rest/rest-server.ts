@@ -73,6 +73,8 @@ export class RestServer {
     server.maxConnections = config.http.connectionsMax;
     server.on("connection", (socket) => {
       this.#sockets.add(socket);
+      // Every request that is under way listens.
+      socket.setMaxListeners(0);
       socket.once("close", () => this.#sockets.delete(socket));
     });
     this.#setUp(routes, requestBytes);

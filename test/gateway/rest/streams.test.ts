@@ -1,4 +1,6 @@
+import { connect } from "node:net";
 import { expect } from "chai";
+import { eventually } from "../harness.ts";
 import { RestFixture } from "./rest-fixture.ts";
 
 describe("streams of registry and trainer by REST", () => {
@@ -61,6 +63,15 @@ describe("streams of registry and trainer by REST", () => {
     const cancelled = new Promise((resolve) => signal.addEventListener("abort", resolve));
     await response.body!.cancel();
     await cancelled;
+  });
+
+  it("ends all streams of a connection that is lost, also those whose turn has not come", async () => {
+    const { hostname, port } = new URL(fixture.gateway.httpUrl);
+    const socket = connect(Number(port), hostname);
+    socket.write("GET /v1/jobs/endless:watch HTTP/1.1\r\nhost: x\r\n\r\n".repeat(20));
+    await eventually(() => expect(fixture.asked.length).to.equal(20));
+    socket.destroy();
+    await eventually(() => expect(fixture.asked.every(({ context }) => context.signal.aborted)).to.equal(true));
   });
 
   it("ends endless streams when it drains, with the reason", async () => {
