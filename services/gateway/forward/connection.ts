@@ -53,8 +53,13 @@ export class Connection {
    * attempt to connect has just failed.
    */
   call(headers: OutgoingHttpHeaders): ClientHttp2Stream {
-    const stream = this.#usable().request(headers);
+    const session = this.#usable();
+    const stream = session.request(headers);
     this.#outstanding++;
+    if ((stream.id ?? 0) > streamIdMax) {
+      this.#leave(session);
+      stream.once("close", () => session.close());
+    }
     stream.once("close", () => this.#outstanding--);
     return stream;
   }
@@ -146,6 +151,9 @@ function sessionOptions(initialWindowSize: number) {
     maxSessionMemory: Number.MAX_SAFE_INTEGER,
   } as const;
 }
+
+/** HTTP/2 numbers the calls of a connection 1, 3, 5 and on, up to 2^31 - 1: after that a new one is needed. */
+const streamIdMax = 2 ** 31 - 1000;
 
 const failFastMs = 50;
 const retryMsFirst = 100;
