@@ -32,6 +32,10 @@ export async function latency(place: Workplace): Promise<Measured[]> {
     unit: "ms",
     runs: through.map((figures, round) => ({ value: figures[key] - direct[round]![key] })),
     goal: { of: "value", kind: "at most", bound },
+    ifMissed:
+      key === "p50Ms"
+        ? "a call is taken and sent on by node:http2, which costs two thirds of what a whole plain proxy of grpc-js does"
+        : "a collection of young objects takes 10 ms here: some 12 KB of each call outlive it, until a full one",
   });
   const whole = (key: "p50Ms" | "p99Ms"): Measured => ({
     metric: `latency through a gateway at a tenth of its load, ${key.slice(0, 3)}`,

@@ -103,7 +103,8 @@ function read(
   });
 }
 
-function tooSlow(length: number): ServiceError {
+/** The fault of a message of which only so many bytes have come. */
+export function tooSlow(length: number): ServiceError {
   return new ServiceError("REQUEST_TIMEOUT", `the message did not come in time; seen: ${length} bytes of it`);
 }
 

@@ -1,5 +1,6 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from "node:http2";
 import { messageOf } from "../../../lib/errors.ts";
+import { lightenStreams } from "../../../lib/rpc/stream-table.ts";
 
 /** How nodes and services are reached. */
 export interface ConnectionConfig {
@@ -83,6 +84,7 @@ export class Connection {
     const { connectTimeoutMs } = this.#config;
     let isConnected = false;
     const session = connect(`http://${this.address}`, sessionOptions(this.#windowBytes));
+    lightenStreams(session);
     this.#session = session;
     this.#open.add(session);
     const timer = setTimeout(

@@ -21,7 +21,7 @@ export interface Prediction {
 export function predictionOf(json: JsonValue | undefined): Prediction {
   if (!isObject(json)) throw invalid("the body", json, 'an object such as {"model": "digits", "input": [[0, 1]]}');
   const unknown = [...json.keys()].find((key) => !members.includes(key));
-  if (unknown !== undefined) throw invalid("the body", unknown, `a member of ${members.join(", ")}`);
+  if (unknown !== undefined) throw invalid("a member of the body", unknown, `one of ${members.join(", ")}`);
   const model = json.get("model");
   if (typeof model !== "string" || model === "") throw invalid("model", model, "the id of a model");
   const version = json.get("version") ?? "";

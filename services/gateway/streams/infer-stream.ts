@@ -1,8 +1,9 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import type { HeldBytes, RequestBytes } from "../admission/request-bytes.ts";
+import { bodyBounds } from "../call/body-bounds.ts";
 import { type CallEnd, endOfThrown, ok } from "../call/call-end.ts";
 import type { IncomingCall } from "../call/incoming-call.ts";
-import { payloadOf } from "../call/messages.ts";
+import { payloadOf, tooSlow } from "../call/messages.ts";
 import { calledRef } from "../called-ref.ts";
 import type { Connections } from "../forward/connections.ts";
 import type { Forwarder } from "../forward/forwarder.ts";
@@ -15,6 +16,7 @@ import { FrameMerge } from "./frame-merge.ts";
 import { FrameReader } from "./frame-reader.ts";
 import type { Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
+import { MessageWatch } from "./message-watch.ts";
 import { refusedInStream } from "./refused-in-stream.ts";
 
 /** What the streams of inferences need. */
@@ -58,10 +60,11 @@ export class InferStream {
   readonly #frames: FrameReader;
   readonly #answers: FrameMerge;
   readonly #lanes: Lanes;
+  readonly #watch: MessageWatch;
   readonly #full = new Set<Lane>();
   /** Whole messages that wait for the one before them. */
   readonly #waiting: Buffer[] = [];
-  /** What is held of them, and of the one that is not whole. */
+  /** What is held of them, of the one that is not whole, and of those that nodes have no room for yet. */
   readonly #heldBehind: HeldBytes;
   /** What is held of the one before them. */
   readonly #heldFirst: HeldBytes;
@@ -80,6 +83,10 @@ export class InferStream {
     this.#frames = new FrameReader(bounds.messageBytesMax);
     this.#heldBehind = parts.requestBytes.hold();
     this.#heldFirst = parts.requestBytes.hold();
+    this.#watch = new MessageWatch(bodyBounds(bounds.messageBytesMax), {
+      isHeldUp: () => call.stream.isPaused(),
+      onSlow: (bytes) => this.#settle({ end: endOfThrown(tooSlow(bytes)) }),
+    });
     this.#answers = new FrameMerge(call);
     this.#lanes = new Lanes(call, {
       ...parts,
@@ -109,6 +116,7 @@ export class InferStream {
     forget();
     draining.removeEventListener("abort", this.#readNoMore);
     this.#stopReading();
+    this.#watch.end();
     this.#parts.limits.end();
     this.#heldBehind.release();
     this.#heldFirst.release();
@@ -158,9 +166,13 @@ export class InferStream {
   }
 
   #countHeld(): void {
+    if (this.#isOver) return;
     if (!this.#isHeld) this.#heldFirst.release();
     this.#heldBehind.release();
-    this.#heldBehind.add(this.#waiting.reduce((sum, { length }) => sum + length, this.#frames.bytes));
+    this.#watch.note(this.#isRead ? 0 : this.#frames.bytes);
+    const behind = this.#waiting.reduce((sum, { length }) => sum + length, this.#frames.bytes);
+    const sent = [...this.#full].reduce((sum, { waitingBytes }) => sum + waitingBytes, 0);
+    this.#heldBehind.add(behind + sent);
   }
 
   /** Takes nothing more until this is there, and has been dealt with; nothing at all once the stream is over. */
@@ -241,7 +253,9 @@ export class InferStream {
   }
 
   #onDrained(lane: Lane): void {
-    if (this.#full.delete(lane)) this.#readOn();
+    if (!this.#full.delete(lane)) return;
+    this.#orFail(() => this.#countHeld());
+    this.#readOn();
   }
 
   #readOn(): void {

@@ -86,6 +86,11 @@ export class Lane {
     return this.#isOpen ? this.#stream!.write(frame) : true;
   }
 
+  /** Of what was sent, the bytes that wait here for the node. */
+  get waitingBytes(): number {
+    return this.#stream?.writableLength ?? 0;
+  }
+
   /** The node has all requests that it will get. */
   sendNoMore(): void {
     if (this.#isOpen) this.#stream!.end();

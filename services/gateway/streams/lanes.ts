@@ -113,6 +113,7 @@ export class Lanes {
       onDrained(lane);
       return;
     }
+    this.#kept.delete(lane);
     const hasDrained = answeredBeforeDrain(end) === lane.sent;
     const isExpected = hasDrained || (end.code === ok.code && (hasLeft || this.#isWhole));
     this.#rename(lane);

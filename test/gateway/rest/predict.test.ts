@@ -95,7 +95,7 @@ describe("predictions by HTTP", () => {
       "what it does not know",
       { model: "digits", imput: [1] },
       400,
-      /^the body is "imput"; needed: a member of model, version/,
+      /^a member of the body is "imput"; needed: one of model, version/,
     ],
     [
       "an input that the model has not",
