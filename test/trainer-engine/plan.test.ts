@@ -61,7 +61,10 @@ describe("a training plan", () => {
       "layers[1] is softmax; needed: another kind, because only the last layer may be softmax",
     ],
     "too many parameters": [{ layers: [linear(2 ** 16, 2 ** 16)] }, "layers is a network of 4295032832 parameters"],
-    "an unknown loss": [{ loss: { kind: "hinge" } }, "loss.kind is hinge; needed: one of mse, mae, huber, cross_entropy"],
+    "an unknown loss": [
+      { loss: { kind: "hinge" } },
+      "loss.kind is hinge; needed: one of mse, mae, huber, cross_entropy",
+    ],
     "one class": [{ layers: [linear(4, 1)] }, "the last layer's output_size is 1; needed: at least 2 classes"],
     "an unknown optimizer": [
       { optimizer: { kind: "lion" } },
