@@ -121,7 +121,7 @@ export class ConstantLoad {
 const service = "/inference.GRPCInferenceService";
 const streamResponse = "inference.ModelStreamInferResponse";
 const timeoutMs = 20_000;
-const pauseMs = 10;
+const pauseMs = 15;
 
 const same = (bytes: Buffer) => bytes;
 
