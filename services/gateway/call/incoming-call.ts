@@ -1,66 +1,32 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { requestIdKey, requestIdOfText } from "../../../lib/rpc/call-context.ts";
+import { AwaitedCall } from "./awaited-call.ts";
 import type { Call } from "./call.ts";
 import type { CallEnd } from "./call-end.ts";
-import { checkHeaders } from "./header-bounds.ts";
-import { cancelledEnd, Patience } from "./patience.ts";
+import { cancelledEnd } from "./patience.ts";
 import { withTraceParent } from "./trace-parent.ts";
 
 /** A call as gRPC over HTTP/2 carries it. */
-export class IncomingCall implements Call {
+export class IncomingCall extends AwaitedCall implements Call {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly requestId: string;
   readonly stream: ServerHttp2Stream;
-  readonly #patience = new Patience();
   #hasBegun = false;
   #isEnded = false;
   #trailers: OutgoingHttpHeaders | undefined;
   #whenDrained: (() => void) | undefined;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+    super();
     this.stream = stream;
     this.headers = withTraceParent(headers);
     this.path = String(headers[":path"]);
     this.requestId = requestIdOfText(headers[requestIdKey]);
     // What goes wrong with it ends in its close.
     stream.on("error", () => undefined);
-    stream.on("close", () => this.#patience.giveUp(cancelledEnd()));
+    stream.on("close", () => this.patience.giveUp(cancelledEnd()));
     stream.on("drain", () => this.#whenDrained?.());
-  }
-
-  get arrivedMs(): number {
-    return this.#patience.arrivedMs;
-  }
-
-  get deadlineMs(): number {
-    return this.#patience.deadlineMs;
-  }
-
-  get over(): CallEnd | undefined {
-    return this.#patience.over;
-  }
-
-  /**
-   * Reads how long the caller waits, or else takes the preset, in milliseconds, and holds the call to it. Throws REQUEST_INVALID, and
-   * DEADLINE_EXCEEDED where it is too late already.
-   */
-  begin(presetMs = Infinity): void {
-    checkHeaders(this.headers);
-    this.#patience.begin(this.headers["grpc-timeout"], presetMs);
-  }
-
-  presetTimeout(ms: number): void {
-    this.#patience.preset(ms);
-  }
-
-  onOver(listener: (why: CallEnd) => void): () => void {
-    return this.#patience.onOver(listener);
-  }
-
-  /** Ends what is under way for the call, since it is to end like that. */
-  giveUp(end: CallEnd): void {
-    this.#patience.giveUp(end);
   }
 
   respond(headers: OutgoingHttpHeaders): void {
@@ -81,7 +47,7 @@ export class IncomingCall implements Call {
   }
 
   end(end: CallEnd, headers?: OutgoingHttpHeaders): void {
-    this.#patience.end();
+    this.patience.end();
     if (this.#isEnded) return;
     this.#isEnded = true;
     if (this.stream.destroyed || this.stream.closed) return;
