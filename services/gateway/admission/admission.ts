@@ -76,7 +76,7 @@ export class Admission {
   }
 }
 
-/** As many calls are always let in: a replica that does one after the other may have a few that wait. */
+/** As many calls are let in however low the limit is, but while the latency without load is measured: a replica that does one after the other may have a few that wait. */
 const leastPerReplica = 8;
 
 function refusal({ model, version }: Route, { limit, underWay, latencyMs }: GradientLimit): ServiceError {

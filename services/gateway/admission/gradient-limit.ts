@@ -66,7 +66,7 @@ export class GradientLimit {
     return this.#window.lastMedianMs;
   }
 
-  /** Lets a call in, or does not; `least` is how many are let in whatever is measured. */
+  /** Lets a call in, or does not; `least` is how many are let in however low the limit is, but for measurements. */
   enter(least: number): boolean {
     if (this.#underWay >= (this.#probe?.calls ?? Math.max(this.#limit, least))) {
       this.#isRefusing = true;
@@ -125,8 +125,8 @@ export class GradientLimit {
 
   /**
    * Follows lower latencies in some windows, and higher ones, as long as no call is refused, by doubling in a minute at most and a
-   * twentieth per window: a model
-   * that has become slower is not held to what it was, and the beginning of an overload is not taken for that.
+   * twentieth per window: a model that has become slower is not held to what it was, and the beginning of an overload is not taken for
+   * that.
    */
   #learnIdle(medianMs: number, nowMs: number): void {
     const idleMs = this.#idleMs ?? medianMs;
