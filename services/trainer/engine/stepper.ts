@@ -1,7 +1,6 @@
 import { ServiceError } from "../../../lib/errors.ts";
-import { networkOf } from "../graph/layers.ts";
 import type { TargetForm } from "../graph/losses/loss-kind.ts";
-import { type Move, moveScalars, movesOf } from "../graph/moves.ts";
+import { moveScalars } from "../graph/moves.ts";
 import { rateShare } from "../graph/schedule.ts";
 import type { StateTensor, TrainingGraph } from "../graph/training-graph.ts";
 import { RowGatherer } from "./batches.ts";
@@ -29,7 +28,6 @@ export class Stepper {
   readonly #gatherer: RowGatherer;
   readonly #callStepsMax: number;
   readonly #stepCount: number;
-  readonly #moves: readonly Move[];
   readonly #frozen: RuntimeTensors;
   #state: RuntimeTensors;
   #stepsDone = 0;
@@ -49,7 +47,6 @@ export class Stepper {
     this.#session = session;
     this.#graph = graph;
     this.#plan = plan;
-    this.#moves = movesOf(plan, networkOf(plan.layers).parameters);
     const batchBytes = plan.batchRows * data.featureCount * Float32Array.BYTES_PER_ELEMENT;
     const epochSteps = Math.ceil(data.rowCount / plan.batchRows);
     this.#callStepsMax = Math.max(1, Math.min(epochSteps, Math.floor(callBytesMax / batchBytes)));
@@ -99,7 +96,7 @@ export class Stepper {
     const byStep = Array.from({ length: steps }, (_, index) => {
       const step = this.#stepsDone + index + 1;
       const share = schedule === undefined ? 1 : rateShare(schedule, step, this.#stepCount);
-      return moveScalars(this.#moves, step, share);
+      return moveScalars(this.#graph.moving, step, share);
     });
     return Object.fromEntries(
       this.#graph.scalarNames.map((name) => {

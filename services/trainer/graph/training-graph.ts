@@ -35,6 +35,8 @@ export interface TrainingGraph {
   /** Parameters that do not. */
   readonly frozen: readonly StateTensor[];
   readonly scalarNames: readonly string[];
+  /** What moves, and how. */
+  readonly moving: readonly Move[];
   /** Of each parameter the tensor that is measured and comes out. */
   readonly results: ReadonlyMap<string, string>;
 }
@@ -73,7 +75,14 @@ export function trainingGraph(network: Network, loss: Loss, moves: Moves): Train
   outer.output("loss", scanned[0]);
   if (scanned[1] !== undefined) outer.output("correct_count", scanned[1]);
   for (const [index, { name }] of state.entries()) outer.output(`next.${name}`, carried[index]);
-  return { graph: pruned(outer.graph()), state, frozen, scalarNames, results: resultsOf(network, moving, moves) };
+  return {
+    graph: pruned(outer.graph()),
+    state,
+    frozen,
+    moving,
+    scalarNames,
+    results: resultsOf(network, moving, moves),
+  };
 }
 
 function resultsOf({ parameters }: Network, moving: readonly Move[], { averageDecay }: Moves) {
