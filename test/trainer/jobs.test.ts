@@ -9,8 +9,7 @@ import { readTrainerConfig } from "../../services/trainer/config.ts";
 import { JobStore } from "../../services/trainer/queue/job-store.ts";
 import { connectRedis, createRedis } from "../../services/trainer/queue/redis.ts";
 import { RunningTrainer } from "./running-trainer.ts";
-
-const rows = Array.from({ length: 40 }, (_, i) => `${i % 8},${i >> 3},${i % 3}`).join("\n");
+import { thirdsSpec } from "./thirds.ts";
 
 describe("the trainer", function () {
   this.timeout(60_000);
@@ -19,17 +18,7 @@ describe("the trainer", function () {
 
   before(async () => {
     await running.start();
-    spec = {
-      model: "models/thirds",
-      dataset: await running.uploadDataset(rows),
-      layers: [{ linear: { inputSize: 2, outputSize: 4 } }, { relu: {} }, { linear: { inputSize: 4, outputSize: 3 } }],
-      loss: "LOSS_CROSS_ENTROPY",
-      optimizer: { adam: { learningRate: 0.01 } },
-      epochs: 3,
-      batchSize: 8,
-      seed: 5,
-      validationShare: 0.25,
-    };
+    spec = await thirdsSpec(running);
   });
   after(() => running.remove());
 

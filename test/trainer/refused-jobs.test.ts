@@ -3,8 +3,7 @@ import { expect } from "chai";
 import type { TrainSpec } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
 import { RunningTrainer } from "./running-trainer.ts";
-
-const rows = Array.from({ length: 40 }, (_, i) => `${i % 8},${i >> 3},${i % 3}`).join("\n");
+import { rows, thirdsSpec } from "./thirds.ts";
 
 describe("the trainer, given what it cannot do,", function () {
   this.timeout(60_000);
@@ -13,17 +12,7 @@ describe("the trainer, given what it cannot do,", function () {
 
   before(async () => {
     await running.start();
-    spec = {
-      model: "models/thirds",
-      dataset: await running.uploadDataset(rows),
-      layers: [{ linear: { inputSize: 2, outputSize: 4 } }, { relu: {} }, { linear: { inputSize: 4, outputSize: 3 } }],
-      loss: "LOSS_CROSS_ENTROPY",
-      optimizer: { adam: { learningRate: 0.01 } },
-      epochs: 3,
-      batchSize: 8,
-      seed: 5,
-      validationShare: 0.25,
-    };
+    spec = await thirdsSpec(running);
   });
   after(() => running.remove());
 
