@@ -27,6 +27,16 @@ const groups = [
   },
 ];
 
+/** Where the contracts of reflection are; a file's name begins behind it. */
+const modules = ["protos", "node_modules/grpc-health-check/proto"];
+
+/** What the types and descriptions are made by. */
+const generators = [
+  "bootstrap/protos.mjs",
+  "node_modules/@grpc/proto-loader/package.json",
+  "node_modules/@bufbuild/buf/package.json",
+];
+
 export function generatedIsStale() {
   return stampOf(target) !== protosDigest();
 }
@@ -46,11 +56,37 @@ export async function generate() {
     const code = await runChild(process.execPath, args, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
     if (code !== 0) throw new StepFailed(`the types of ${files.join(", ")} could not be generated (code ${code})`);
   }
+  await describe(fresh);
   silence(fresh);
   if (existsSync(join(root, target))) renameSync(join(root, target), old);
   renameSync(fresh, join(root, target));
   rmSync(old, { recursive: true, force: true });
   stamp(target, wanted);
+}
+
+/** Writes what a compiler says of every contract, file by file: nothing has to be parsed when a service starts. */
+async function describe(folder) {
+  // Not there before the packages are.
+  const { default: protobuf } = await import("protobufjs");
+  const { default: descriptor } = await import("protobufjs/ext/descriptor/index.js");
+  const files = {};
+  for (const module of modules) {
+    const set = join(folder, "set.binpb");
+    const program = join(root, "node_modules/@bufbuild/buf/bin/buf");
+    const args = [program, "build", module, "--as-file-descriptor-set", "--exclude-source-info", "-o", set];
+    const code = await runChild(process.execPath, args, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+    if (code !== 0) throw new StepFailed(`the contracts in ${module} could not be described (code ${code})`);
+    const reader = protobuf.Reader.create(readFileSync(set));
+    while (reader.pos < reader.len) {
+      reader.uint32();
+      const bytes = reader.bytes();
+      const { name, dependency } = descriptor.FileDescriptorProto.decode(bytes);
+      files[name] = { imports: dependency, bytes: Buffer.from(bytes).toString("base64") };
+    }
+    rmSync(set);
+  }
+  const text = `/** A FileDescriptorProto in base64, and the files that it imports, by name. */\nexport const descriptors = `;
+  writeFileSync(join(folder, "descriptors.ts"), `${text}${JSON.stringify(files, null, 2)};\n`);
 }
 
 /** The generator leaves unused imports behind, which our compiler options refuse. */
@@ -63,7 +99,7 @@ function silence(folder) {
 }
 
 function protosDigest() {
-  return digest(["protos", "node_modules/@grpc/proto-loader/package.json"], isProto, { others: [options, groups] });
+  return digest([...modules, ...generators], isProto, { others: [options, groups] });
 }
 
 function isProto(name) {

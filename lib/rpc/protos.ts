@@ -1,8 +1,9 @@
+import { resolve } from "node:path";
 import type { ServiceDefinition } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { protoPath as healthProto } from "grpc-health-check";
+import { descriptors } from "../gen/descriptors.ts";
 import { contractFolder } from "./contract-root.ts";
-import { fileDescriptors } from "./descriptors.ts";
 import { Encoded, serializer } from "./encoded.ts";
 import { refuseTruncatedValues } from "./whole-values.ts";
 
@@ -17,9 +18,12 @@ const contracts = {
   inference: { file: "inference/grpc_service.proto", longs: String },
   status: { file: "google/rpc/status.proto", longs: Number },
   errorDetails: { file: "google/rpc/error_details.proto", longs: Number },
-  health: { file: healthProto, longs: Number },
+  health: { file: "health/v1/health.proto", longs: Number },
 } as const;
 export type Contract = keyof typeof contracts;
+
+/** The contract of health comes with its package. */
+const includeDirs = [contractFolder, resolve(healthProto, "../../..")];
 
 const loaded = new Map<Contract, PackageDefinition>();
 
@@ -29,7 +33,7 @@ function protoPackage(contract: Contract): PackageDefinition {
   if (definition === undefined) {
     refuseTruncatedValues();
     const { file, longs } = contracts[contract];
-    definition = loadSync(file, { includeDirs: [contractFolder], longs, enums: String, defaults: true, oneofs: true });
+    definition = loadSync(file, { includeDirs, longs, enums: String, defaults: true, oneofs: true });
     loaded.set(contract, definition);
   }
   return definition;
@@ -69,10 +73,17 @@ export function serviceDefinition(service: ServiceName): ServiceDefinition {
 
 /** What reflection tells of services and the types that they use; good for nothing else. */
 export function reflectedPackage(services: readonly ServiceName[]): PackageDefinition {
-  const files = new Set<string>(services.map((service) => contracts[contractOf[service]].file));
+  const files = new Map<string, Buffer>();
+  const add = (name: string) => {
+    if (files.has(name)) return;
+    const { imports, bytes } = descriptors[name as keyof typeof descriptors];
+    files.set(name, Buffer.from(bytes, "base64"));
+    for (const imported of imports) add(imported);
+  };
+  for (const service of services) add(contracts[contractOf[service]].file);
   // So that clients can read the details of errors too.
-  files.add(contracts.errorDetails.file);
-  const fileDescriptorProtos = fileDescriptors([...files], contractFolder);
+  add(contracts.errorDetails.file);
+  const fileDescriptorProtos = [...files.values()];
   return { reflected: { format: "Protocol Buffer 3 DescriptorProto", type: {}, fileDescriptorProtos } } as never;
 }
 

@@ -15,11 +15,16 @@ interface PackageStream {
   write(reply: unknown): void;
 }
 
+const made = new Map<string, readonly ReflectionMethods[]>();
+
 /**
- * Reflection of services, version by version. The handlers stand between the package and the streams, since it leaves a stream
- * with a malformed request without a status, and does not wait for callers who do not read.
+ * Reflection of services, version by version, made once for all servers. The handlers stand between the package and the streams, since
+ * it leaves a stream with a malformed request without a status, and does not wait for callers who do not read.
  */
 export function reflectionOf(services: readonly ServiceName[]): readonly ReflectionMethods[] {
+  const key = services.join();
+  const known = made.get(key);
+  if (known !== undefined) return known;
   const versions: ReflectionMethods[] = [];
   new ReflectionService(reflectedPackage(services), { services: [...services] }).addToServer({
     addService: (definition, calls) => {
@@ -27,6 +32,7 @@ export function reflectionOf(services: readonly ServiceName[]): readonly Reflect
       versions.push({ definition, handlers: Object.fromEntries(handlers) });
     },
   });
+  made.set(key, versions);
   return versions;
 }
 
