@@ -2,11 +2,14 @@ import type { TrainingPlan } from "../../services/trainer/engine/training-plan.t
 
 /** The textbook network: 100 → 200 → 100, mean squared error, Adam. */
 export const regressionPlan = {
-  layers: [
-    { kind: "linear", inputSize: 100, outputSize: 200 },
-    { kind: "relu" },
-    { kind: "linear", inputSize: 200, outputSize: 100 },
-  ],
+  network: {
+    kind: "layers",
+    layers: [
+      { kind: "linear", inputSize: 100, outputSize: 200 },
+      { kind: "relu" },
+      { kind: "linear", inputSize: 200, outputSize: 100 },
+    ],
+  },
   loss: { kind: "mse" },
   optimizer: { kind: "adam", learningRate: 0.001 },
   epochCount: 1000,

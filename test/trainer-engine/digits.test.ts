@@ -5,12 +5,15 @@ import { runTraining } from "../../services/trainer/engine/training-run.ts";
 import { fileOf } from "../repository.ts";
 
 const plan: TrainingPlan = {
-  layers: [
-    { kind: "linear", inputSize: 64, outputSize: 128 },
-    { kind: "relu" },
-    { kind: "linear", inputSize: 128, outputSize: 10 },
-    { kind: "softmax" },
-  ],
+  network: {
+    kind: "layers",
+    layers: [
+      { kind: "linear", inputSize: 64, outputSize: 128 },
+      { kind: "relu" },
+      { kind: "linear", inputSize: 128, outputSize: 10 },
+      { kind: "softmax" },
+    ],
+  },
   loss: { kind: "cross_entropy" },
   optimizer: { kind: "adam", learningRate: 0.001 },
   epochCount: 60,

@@ -6,7 +6,6 @@ import { modelOf } from "../../lib/onnx/export.ts";
 import { writeModel } from "../../lib/onnx/model.ts";
 import { openSession, type RuntimeTensor } from "../../services/trainer/engine/runtime.ts";
 import { gradients } from "../../services/trainer/graph/gradients.ts";
-import { networkOf } from "../../services/trainer/graph/layers.ts";
 import {
   checkLoss,
   checkTargets,
@@ -14,6 +13,7 @@ import {
   lossValues,
   targetForm,
 } from "../../services/trainer/graph/losses/loss.ts";
+import { networkOf } from "../../services/trainer/graph/network-spec.ts";
 import { fileOf } from "../repository.ts";
 
 /** What test/fixtures/losses-torch.py has written. */
@@ -28,7 +28,7 @@ interface Fixture {
 }
 
 const fixture: Fixture = JSON.parse(readFileSync(fileOf("test/fixtures/losses-torch.json"), "utf8"));
-const network = networkOf([{ kind: "linear", inputSize: 1, outputSize: 3 }]);
+const network = networkOf({ kind: "layers", layers: [{ kind: "linear", inputSize: 1, outputSize: 3 }] });
 
 describe("a loss", () => {
   for (const { loss, targets, value, gradient } of fixture.cases) {
@@ -93,9 +93,8 @@ async function lossOf(loss: Loss, output: Fixture["output"], targets: readonly (
   const scores = graph.input("scores", "FP64", ["rows", 3]);
   const { dataType, rowShape } = targetForm(loss, network);
   const wanted = graph.input("targets", dataType, ["rows", ...rowShape]);
-  const given = { output: scores, last: { kind: "linear", input: scores } } as const;
   const known = dataType === "INT32" ? wanted : graph.cast(wanted, "FP64");
-  const { mean, correctCount } = lossValues(graph, loss, given, known);
+  const { mean, correctCount } = lossValues(graph, loss, scores, known);
   const [slope] = gradients(graph, mean, [scores]);
   graph.output("mean", mean);
   graph.output("slope", slope!);

@@ -3,18 +3,21 @@ import { modelOf } from "../../lib/onnx/export.ts";
 import { writeModel } from "../../lib/onnx/model.ts";
 import { Random } from "../../lib/random.ts";
 import { openSession, type RuntimeTensor, type RuntimeTensors } from "../../services/trainer/engine/runtime.ts";
-import { initialWeights } from "../../services/trainer/graph/initialise.ts";
-import { networkOf } from "../../services/trainer/graph/layers.ts";
+import { initialTensors } from "../../services/trainer/graph/initialise.ts";
 import { checkMoves, type Moves, moveScalars, movesOf } from "../../services/trainer/graph/moves.ts";
+import { networkOf } from "../../services/trainer/graph/network-spec.ts";
 import { trainingGraph } from "../../services/trainer/graph/training-graph.ts";
 
-const network = networkOf([
-  { kind: "linear", inputSize: 3, outputSize: 4 },
-  { kind: "tanh" },
-  { kind: "linear", inputSize: 4, outputSize: 2 },
-]);
+const network = networkOf({
+  kind: "layers",
+  layers: [
+    { kind: "linear", inputSize: 3, outputSize: 4 },
+    { kind: "tanh" },
+    { kind: "linear", inputSize: 4, outputSize: 2 },
+  ],
+});
 const names = network.parameters.map(({ name }) => name);
-const first = initialWeights(network, 1);
+const first = initialTensors(network, 1);
 const sgd = { optimizer: { kind: "sgd", learningRate: 0.5 } } as const;
 
 describe("how parameters move", () => {
@@ -134,7 +137,7 @@ function agree(seen: ReadonlyMap<string, readonly number[]>, expected: ReadonlyM
 /** The results after each of some steps on the same rows. */
 async function stepsOf(moves: Moves, count: number): Promise<Map<string, number[]>[]> {
   checkMoves(moves, network.parameters);
-  const { graph, state: tensors, frozen, scalarNames, results } = trainingGraph(network, { kind: "mse" }, moves);
+  const { graph, state: tensors, frozen, scalarNames, results } = trainingGraph(network, { kind: "mse" }, moves, 1);
   const session = await openSession(writeModel(modelOf(graph)), 1);
   const zeros = (shape: readonly number[]) => new Float32Array(shape.reduce((a, b) => a * b, 1));
   const begin = [...tensors, ...frozen].map(({ name, shape, startsAs = "" }) => [
@@ -147,6 +150,7 @@ async function stepsOf(moves: Moves, count: number): Promise<Map<string, number[
     for (let step = 1; step <= count; step++) {
       const numbers = moveScalars(movesOf(moves, network.parameters), step, 1);
       const outputs = await session.run({
+        steps_before: { dataType: "INT32", shape: [], elements: Int32Array.of(step - 1) },
         ...held,
         ...Object.fromEntries(scalarNames.map((name) => [name, fp32([1], [numbers[name]!])])),
         features: fp32([1, 5, 3], drawn("features", 15)),

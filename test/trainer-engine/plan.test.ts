@@ -9,8 +9,9 @@ import {
 import type { Layer } from "../../services/trainer/graph/layers.ts";
 
 const linear = (inputSize: number, outputSize: number): Layer => ({ kind: "linear", inputSize, outputSize });
+const layers = (...list: Layer[]) => ({ kind: "layers", layers: list }) as const;
 const plan: TrainingPlan = {
-  layers: [linear(4, 8), { kind: "relu" }, linear(8, 3), { kind: "softmax" }],
+  network: layers(linear(4, 8), { kind: "relu" }, linear(8, 3), { kind: "softmax" }),
   loss: { kind: "cross_entropy" },
   optimizer: { kind: "adam", learningRate: 0.01 },
   epochCount: 2,
@@ -25,14 +26,14 @@ const data: TrainingData = {
   features: new Float32Array(32),
   targets: Int32Array.from([0, 1, 2, 0, 1, 2, 0, 1]),
 };
-const regression: TrainingPlan = { ...plan, layers: [linear(4, 3)], loss: { kind: "mse" } };
+const regression: TrainingPlan = { ...plan, network: layers(linear(4, 3)), loss: { kind: "mse" } };
 
 describe("a training plan", () => {
   it("that fits is accepted, and its sizes are worked out", () => {
-    const { inputSize, outputSize, parameters, parameterCount } = checkPlan(plan);
-    expect({ inputSize, outputSize, parameterCount }).to.deep.equal({
-      inputSize: 4,
-      outputSize: 3,
+    const { input, outputShape, parameters, parameterCount } = checkPlan(plan);
+    expect({ input, outputShape, parameterCount }).to.deep.equal({
+      input: { dataType: "FP32", rowShape: [4] },
+      outputShape: [3],
       parameterCount: 67,
     });
     expect(parameters.map(({ name, shape }) => `${name} ${shape}`)).to.deep.equal([
@@ -46,26 +47,41 @@ describe("a training plan", () => {
   const adam = (fields: object) => ({ optimizer: { kind: "adam", learningRate: 0.01, ...fields } });
   const sgd = (fields: object) => ({ optimizer: { kind: "sgd", learningRate: 0.01, ...fields } });
   const faults: Record<string, [change: object, message: string]> = {
-    "no layers": [{ layers: [] }, "layers is a list of 0; needed: 1 to 256 layers"],
-    "no linear layer": [{ layers: [{ kind: "relu" }] }, "layers is a list without a linear layer"],
+    "no layers": [{ network: layers() }, "layers is a list of 0; needed: 1 to 256 layers"],
+    "no linear layer": [{ network: layers({ kind: "relu" }) }, "layers is a list without a linear layer"],
     "sizes that do not chain": [
-      { layers: [linear(4, 128), { kind: "relu" }, linear(64, 3)] },
+      { network: layers(linear(4, 128), { kind: "relu" }, linear(64, 3)) },
       "layers[2].input_size is 64 but layers[0] gives 128",
     ],
-    "a size of zero": [{ layers: [linear(4, 0)] }, "layers[0].output_size is 0; needed: a whole number of at least 1"],
-    "half a size": [{ layers: [linear(1.5, 2)] }, "layers[0].input_size is 1.5"],
-    "an unknown layer": [{ layers: [{ kind: "conv" }] }, "layers[0].kind is conv; needed: one of linear, relu"],
-    "a layer kind that every object has": [{ layers: [{ kind: "constructor" }] }, "layers[0].kind is constructor"],
+    "a size of zero": [
+      { network: layers(linear(4, 0)) },
+      "layers[0].output_size is 0; needed: a whole number of at least 1",
+    ],
+    "half a size": [{ network: layers(linear(1.5, 2)) }, "layers[0].input_size is 1.5"],
+    "an unknown layer": [
+      { network: layers({ kind: "conv" } as unknown as Layer) },
+      "layers[0].kind is conv; needed: one of linear, relu",
+    ],
+    "a layer kind that every object has": [
+      { network: layers({ kind: "constructor" } as unknown as Layer) },
+      "layers[0].kind is constructor",
+    ],
     "softmax before the end": [
-      { layers: [linear(4, 3), { kind: "softmax" }, { kind: "relu" }] },
+      { network: layers(linear(4, 3), { kind: "softmax" }, { kind: "relu" }) },
       "layers[1] is softmax; needed: another kind, because only the last layer may be softmax",
     ],
-    "too many parameters": [{ layers: [linear(2 ** 16, 2 ** 16)] }, "layers is a network of 4295032832 parameters"],
+    "too many parameters": [
+      { network: layers(linear(2 ** 16, 2 ** 16)) },
+      "the network is one of 4295032832 parameters",
+    ],
     "an unknown loss": [
       { loss: { kind: "hinge" } },
       "loss.kind is hinge; needed: one of mse, mae, huber, cross_entropy",
     ],
-    "one class": [{ layers: [linear(4, 1)] }, "the last layer's output_size is 1; needed: at least 2 classes"],
+    "one class": [
+      { network: layers(linear(4, 1)) },
+      "the last axis of the network's output is 1; needed: at least 2 classes",
+    ],
     "an unknown optimizer": [
       { optimizer: { kind: "lion" } },
       "optimizer.kind is lion; needed: one of sgd, adam, adamw, rmsprop, adagrad",
@@ -113,7 +129,7 @@ describe("training data", () => {
     "no rows": [{ rowCount: 0 }, "the dataset has no rows"],
     "too few columns": [
       { featureCount: 3, features: new Float32Array(24) },
-      "the dataset has 3 feature columns; the first linear layer needs 4",
+      "the dataset has 3 feature columns; the network's input needs 4",
     ],
     "missing numbers": [{ features: new Float32Array(31) }, "features holds 31 numbers; 8 rows of 4 need 32"],
     "a number that is not finite": [

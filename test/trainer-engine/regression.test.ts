@@ -4,8 +4,8 @@ import { expect } from "chai";
 import { regressionCsv, regressionData } from "../../examples/regression/data.ts";
 import { regressionPlan } from "../../examples/regression/plan.ts";
 import { runTraining } from "../../services/trainer/engine/training-run.ts";
-import { initialWeights } from "../../services/trainer/graph/initialise.ts";
-import { networkOf } from "../../services/trainer/graph/layers.ts";
+import { initialTensors } from "../../services/trainer/graph/initialise.ts";
+import { networkOf } from "../../services/trainer/graph/network-spec.ts";
 import { fileOf } from "../repository.ts";
 
 /** Written by regression-torch.py beside it. */
@@ -25,7 +25,7 @@ describe("the textbook regression", () => {
   it("begins with the data and the weights that PyTorch began with, bit for bit", () => {
     expect(regressionPlan.seed).to.equal(torch.seed);
     expect(sha256([data.features, data.targets])).to.equal(torch.dataSha256);
-    expect(sha256(initialWeights(networkOf(regressionPlan.layers), torch.seed).values())).to.equal(
+    expect(sha256(initialTensors(networkOf(regressionPlan.network), torch.seed).values())).to.equal(
       torch.initialWeightsSha256,
     );
   });

@@ -2,11 +2,13 @@ import { expect } from "chai";
 import { modelOf } from "../../lib/onnx/export.ts";
 import { writeModel } from "../../lib/onnx/model.ts";
 import { pruned } from "../../lib/onnx/pruned.ts";
+import { product } from "../../lib/onnx/shapes.ts";
 import { Random } from "../../lib/random.ts";
 import { openSession, type RuntimeTensor, type RuntimeTensors } from "../../services/trainer/engine/runtime.ts";
-import { initialWeights } from "../../services/trainer/graph/initialise.ts";
-import { type Layer, networkOf } from "../../services/trainer/graph/layers.ts";
+import { initialTensors } from "../../services/trainer/graph/initialise.ts";
+import type { Layer } from "../../services/trainer/graph/layers.ts";
 import { type Loss, targetForm } from "../../services/trainer/graph/losses/loss.ts";
+import { networkOf } from "../../services/trainer/graph/network-spec.ts";
 import { type Optimizer, stepScalars } from "../../services/trainer/graph/optimizers/optimizer.ts";
 import { evaluationGraph, trainingGraph } from "../../services/trainer/graph/training-graph.ts";
 
@@ -21,13 +23,17 @@ describe("the training graph", () => {
   ];
 
   it("holds no node that nothing needs", () => {
-    const network = networkOf([...twoLayers, { kind: "linear", inputSize: 2, outputSize: 3 }, { kind: "softmax" }]);
+    const network = networkOf({
+      kind: "layers",
+      layers: [...twoLayers, { kind: "linear", inputSize: 2, outputSize: 3 }, { kind: "softmax" }],
+    });
     const { graph } = trainingGraph(
       network,
       { kind: "cross_entropy" },
       {
         optimizer: { kind: "sgd", learningRate: 0.1 },
       },
+      1,
     );
     expect(pruned(graph)).to.deep.equal(graph);
     const evaluated = evaluationGraph(network, { kind: "cross_entropy" });
@@ -68,7 +74,7 @@ describe("the training graph", () => {
     const name = ending.length > 0 ? "with a softmax at its end" : "that ends in scores";
     it(`takes the cross-entropy of a network ${name} from its scores`, async () => {
       const layers: Layer[] = [{ kind: "linear", inputSize: 3, outputSize: 4 }, ...ending];
-      const network = networkOf(layers);
+      const network = networkOf({ kind: "layers", layers });
       const session = await openSession(writeModel(modelOf(evaluationGraph(network, { kind: "cross_entropy" }))), 1);
       // Scores a thousand apart: a softmax in single precision gives 0, whose logarithm is infinite.
       const weight = fp32([4, 3], [1000, 0, 0, 0, 1000, 0, 0, 0, 1000, 0, 0, 0]);
@@ -94,10 +100,10 @@ interface Trained {
 
 /** Steps over the same rows, in calls of the given numbers of steps. */
 async function trained(layers: Layer[], loss: Loss, optimizer: Optimizer, calls: number[]): Promise<Trained> {
-  const network = networkOf(layers);
-  const { graph, state: tensors, scalarNames } = trainingGraph(network, loss, { optimizer });
+  const network = networkOf({ kind: "layers", layers });
+  const { graph, state: tensors, scalarNames } = trainingGraph(network, loss, { optimizer }, 1);
   const session = await openSession(writeModel(modelOf(graph)), 1);
-  const weights = initialWeights(network, 1);
+  const weights = initialTensors(network, 1);
   const zeros = (shape: readonly number[]) => new Float32Array(shape.reduce((a, b) => a * b, 1));
   let state: RuntimeTensors = Object.fromEntries(
     tensors.map(({ name, shape }) => [name, fp32(shape, weights.get(name) ?? zeros(shape))]),
@@ -114,8 +120,9 @@ async function trained(layers: Layer[], loss: Loss, optimizer: Optimizer, calls:
     const repeated = (row: readonly number[], numbers: number[]) =>
       fp32([steps, rowCount, ...row], Array.from({ length: steps }, () => numbers).flat());
     const outputs = await session.run({
-      features: repeated([network.inputSize], drawn("features", rowCount * network.inputSize)),
-      targets: repeated(targetForm(loss, network).rowShape, drawn("targets", rowCount * network.outputSize)),
+      features: repeated(network.input.rowShape, drawn("features", rowCount * product(network.input.rowShape))),
+      targets: repeated(targetForm(loss, network).rowShape, drawn("targets", rowCount * product(network.outputShape))),
+      steps_before: { dataType: "INT32", shape: [], elements: Int32Array.of(losses.length) },
       ...Object.fromEntries(scalars),
       ...state,
     });
@@ -128,7 +135,10 @@ async function trained(layers: Layer[], loss: Loss, optimizer: Optimizer, calls:
 
 /** The same as {@link trained} for a line `weight·x + bias`, straight from the papers' formulas in double precision. */
 function lineFitted(optimizer: Optimizer, steps: number): { loss: number; weight: number; bias: number } {
-  const weights = initialWeights(networkOf([{ kind: "linear", inputSize: 1, outputSize: 1 }]), 1);
+  const weights = initialTensors(
+    networkOf({ kind: "layers", layers: [{ kind: "linear", inputSize: 1, outputSize: 1 }] }),
+    1,
+  );
   let values = [weights.get("layers.0.weight")![0], weights.get("layers.0.bias")![0]];
   const [xs, ys] = [drawn("features", rowCount), drawn("targets", rowCount)];
   const moments = values.map(() => ({ mean: 0, square: 0 }));

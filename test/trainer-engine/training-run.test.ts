@@ -10,12 +10,15 @@ import type { TrainingData, TrainingPlan } from "../../services/trainer/engine/t
 import { runTraining } from "../../services/trainer/engine/training-run.ts";
 
 const plan: TrainingPlan = {
-  layers: [
-    { kind: "linear", inputSize: 6, outputSize: 16 },
-    { kind: "relu" },
-    { kind: "linear", inputSize: 16, outputSize: 3 },
-    { kind: "softmax" },
-  ],
+  network: {
+    kind: "layers",
+    layers: [
+      { kind: "linear", inputSize: 6, outputSize: 16 },
+      { kind: "relu" },
+      { kind: "linear", inputSize: 16, outputSize: 3 },
+      { kind: "softmax" },
+    ],
+  },
   loss: { kind: "cross_entropy" },
   optimizer: { kind: "adam", learningRate: 0.01 },
   epochCount: 5,
@@ -62,7 +65,7 @@ describe("a training run", () => {
     const session = await openSession(model, 1);
     let [correctCount, lossSum] = [0, 0];
     for (const row of validation) {
-      const elements = data.features.slice(row * 6, row * 6 + 6);
+      const elements = Float32Array.from(data.features.slice(row * 6, row * 6 + 6));
       const { output } = await session.run({ input: { dataType: "FP32", shape: [1, 6], elements } });
       const probabilities = Array.from(output.elements);
       correctCount += probabilities.indexOf(Math.max(...probabilities)) === data.targets[row] ? 1 : 0;
@@ -85,9 +88,9 @@ describe("a training run", () => {
   });
 
   it("reports no validation where no rows are held out, and no accuracy for numbers", async () => {
-    const layers = [{ kind: "linear", inputSize: 6, outputSize: 2 }] as const;
+    const network = { kind: "layers", layers: [{ kind: "linear", inputSize: 6, outputSize: 2 }] } as const;
     const targets = Float32Array.from({ length: 200 }, (_, index) => index / 200);
-    const regression = { ...plan, layers, loss: { kind: "mse" }, validationShare: 0 } as const;
+    const regression = { ...plan, network, loss: { kind: "mse" }, validationShare: 0 } as const;
     const { metrics } = await runTraining(regression, { ...data, targets });
     expect(metrics).to.include({ trainingRows: 100, validationRows: 0, epochCount: 5, stepCount: 35 });
     expect(metrics).to.not.have.any.keys("trainingAccuracy", "validationAccuracy", "validationLoss");
@@ -102,8 +105,8 @@ describe("a training run", () => {
 
   it("learns each of the activations", async () => {
     for (const kind of ["relu", "tanh", "sigmoid"] as const) {
-      const layers = plan.layers.map((layer) => (layer.kind === "relu" ? { kind } : layer));
-      const { metrics } = await runTraining({ ...plan, layers, epochCount: 30 }, data);
+      const layers = plan.network.layers.map((layer) => (layer.kind === "relu" ? { kind } : layer));
+      const { metrics } = await runTraining({ ...plan, network: { kind: "layers", layers }, epochCount: 30 }, data);
       expect(metrics.trainingAccuracy, kind).to.be.above(0.95);
     }
   });
@@ -160,9 +163,9 @@ describe("a training run", () => {
   it("ends with a clear error when its thread dies", async () => {
     // A plan that passes the checks and is another one by the time it has reached the thread.
     let reads = 0;
-    const treacherous = Object.defineProperty({ ...plan }, "layers", {
+    const treacherous = Object.defineProperty({ ...plan }, "network", {
       enumerable: true,
-      get: () => (reads++ === 0 ? plan.layers : []),
+      get: () => (reads++ === 0 ? plan.network : { kind: "layers", layers: [] }),
     });
     const failure = await rejection(runTraining(treacherous, data));
     expect(failure).to.be.instanceOf(ServiceError);

@@ -1,5 +1,4 @@
-import type { TargetForm } from "../graph/losses/loss-kind.ts";
-import { RowGatherer } from "./batches.ts";
+import { type RowForms, RowGatherer } from "./batches.ts";
 import type { RuntimeTensors, Session } from "./runtime.ts";
 import type { Measured } from "./stepper.ts";
 import type { TrainingData } from "./training-plan.ts";
@@ -14,21 +13,21 @@ export class Evaluation {
   readonly #gatherer: RowGatherer;
   readonly #isStopped: () => boolean;
 
-  constructor(session: Session, data: TrainingData, form: TargetForm, rows: Int32Array, isStopped: () => boolean) {
+  constructor(session: Session, data: TrainingData, forms: RowForms, rows: Int32Array, isStopped: () => boolean) {
     this.#session = session;
     this.#rows = rows;
     this.#isStopped = isStopped;
-    this.#gatherer = new RowGatherer(data, form, Math.min(rows.length, evaluationRowsMax));
+    this.#gatherer = new RowGatherer(data, forms, Math.min(rows.length, evaluationRowsMax));
   }
 
   /** `undefined` where no rows are held out, and after a stop. */
-  async measure(parameters: RuntimeTensors): Promise<Measured | undefined> {
+  async measure(results: RuntimeTensors): Promise<Measured | undefined> {
     if (this.#rows.length === 0) return undefined;
     let [lossSum, correctCount]: [number, number | undefined] = [0, undefined];
     for (let start = 0; start < this.#rows.length; start += evaluationRowsMax) {
       if (this.#isStopped()) return undefined;
       const rows = this.#rows.subarray(start, start + evaluationRowsMax);
-      const outputs = await this.#session.run({ ...this.#gatherer.gather(rows, [rows.length]), ...parameters });
+      const outputs = await this.#session.run({ ...this.#gatherer.gather(rows, [rows.length]), ...results });
       lossSum += outputs.loss.elements[0] * rows.length;
       if (outputs.correct_count) correctCount = (correctCount ?? 0) + outputs.correct_count.elements[0];
     }

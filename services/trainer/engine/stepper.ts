@@ -1,13 +1,12 @@
 import { ServiceError } from "../../../lib/errors.ts";
-import type { TargetForm } from "../graph/losses/loss-kind.ts";
 import { moveScalars } from "../graph/moves.ts";
 import { rateShare } from "../graph/schedule.ts";
 import type { StateTensor, TrainingGraph } from "../graph/training-graph.ts";
-import { RowGatherer } from "./batches.ts";
+import { type RowForms, RowGatherer } from "./batches.ts";
 import type { RuntimeTensor, RuntimeTensors, Session } from "./runtime.ts";
 import type { TrainingData, TrainingPlan } from "./training-plan.ts";
 
-/** Sums over rows; `correctCount` for class targets only. */
+/** Sums over rows; `correctCount` for class targets only, of all their places. */
 export interface Measured {
   readonly rowCount: number;
   readonly lossSum: number;
@@ -20,7 +19,7 @@ const callTargetMs = 100;
 /** Features of one call, at most, in bytes; a single batch may be larger. */
 const callBytesMax = 32 * 2 ** 20;
 
-/** Holds parameters and optimizer state between calls of the runtime, and takes as many steps per call as time allows. */
+/** Holds parameters, statistics and optimizer state between calls of the runtime, and takes as many steps per call as time allows. */
 export class Stepper {
   readonly #session: Session;
   readonly #graph: TrainingGraph;
@@ -33,14 +32,14 @@ export class Stepper {
   #stepsDone = 0;
   #callSteps = 1;
 
-  /** `weights` are the initial elements of each parameter; they are only read. `stepCount` is that of the whole run. */
+  /** `tensors` are the first elements of each parameter and statistic; they are only read. `stepCount` is that of the whole run. */
   constructor(
     session: Session,
     graph: TrainingGraph,
     plan: TrainingPlan,
     data: TrainingData,
-    form: TargetForm,
-    weights: ReadonlyMap<string, Float32Array>,
+    forms: RowForms,
+    tensors: ReadonlyMap<string, Float32Array>,
     stepCount: number,
   ) {
     this.#stepCount = stepCount;
@@ -50,9 +49,9 @@ export class Stepper {
     const batchBytes = plan.batchRows * data.featureCount * Float32Array.BYTES_PER_ELEMENT;
     const epochSteps = Math.ceil(data.rowCount / plan.batchRows);
     this.#callStepsMax = Math.max(1, Math.min(epochSteps, Math.floor(callBytesMax / batchBytes)));
-    this.#gatherer = new RowGatherer(data, form, this.#callStepsMax * plan.batchRows);
+    this.#gatherer = new RowGatherer(data, forms, this.#callStepsMax * plan.batchRows);
     const first = ({ name, shape, startsAs = "" }: StateTensor) => {
-      const elements = weights.get(startsAs) ?? new Float32Array(shape.reduce((product, size) => product * size, 1));
+      const elements = tensors.get(startsAs) ?? new Float32Array(shape.reduce((product, size) => product * size, 1));
       return [name, { dataType: "FP32", shape, elements }] as const;
     };
     this.#state = Object.fromEntries(graph.state.map(first));
@@ -75,7 +74,9 @@ export class Stepper {
     const rowsPerStep = wholeBatches === 0 ? rows.length : batchRows;
     const batches = this.#gatherer.gather(rows.subarray(0, steps * rowsPerStep), [steps, rowsPerStep]);
     const startedMs = performance.now();
-    const outputs = await this.#session.run({ ...batches, ...this.#scalars(steps), ...this.#frozen, ...this.#state });
+    const before = { dataType: "INT32", shape: [], elements: Int32Array.of(this.#stepsDone) } as const;
+    const numbers = { steps_before: before, ...this.#scalars(steps) };
+    const outputs = await this.#session.run({ ...batches, ...numbers, ...this.#frozen, ...this.#state });
     this.#callSteps = this.#nextCallSteps((performance.now() - startedMs) / steps);
     this.#state = Object.fromEntries(this.#graph.state.map(({ name }) => [name, outputs[`next.${name}`]]));
     const losses = outputs.loss.elements;
@@ -85,8 +86,8 @@ export class Stepper {
     return { rowCount: steps * rowsPerStep, lossSum: total(outputs.loss) * rowsPerStep, correctCount };
   }
 
-  /** The parameters as they are now, or their averages. */
-  parameters(): RuntimeTensors {
+  /** The parameters as they are now, or their averages, and the statistics. */
+  results(): RuntimeTensors {
     const held = { ...this.#frozen, ...this.#state };
     return Object.fromEntries([...this.#graph.results].map(([name, result]) => [name, held[result]]));
   }

@@ -51,7 +51,7 @@ export interface TrainingMetrics {
 }
 
 export interface TrainingOutcome {
-  /** An ONNX model: `input` FP32 [batch, features] to `output` FP32 [batch, outputs]. The caller owns it. */
+  /** An ONNX model: `input` [batch, ...] to `output` FP32 [batch, ...], in the network's shapes. The caller owns it. */
   readonly model: Uint8Array;
   readonly metrics: TrainingMetrics;
   readonly parameterCount: number;

@@ -1,14 +1,16 @@
 import { ServiceError } from "../../../lib/errors.ts";
+import { product } from "../../../lib/onnx/shapes.ts";
 import { validationRowCount } from "../../../lib/split.ts";
-import { type Layer, type Network, networkOf } from "../graph/layers.ts";
 import { checkLoss, checkTargets, type Loss } from "../graph/losses/loss.ts";
 import { checkMoves, type Moves } from "../graph/moves.ts";
+import type { Network, NetworkInput } from "../graph/network.ts";
+import { type NetworkSpec, networkOf } from "../graph/network-spec.ts";
 import { checkSchedule, type Schedule } from "../graph/schedule.ts";
 import { specError } from "../graph/spec-error.ts";
 
 /** All that decides a training run besides its data. The same plan and data give the same weights, bit for bit. */
 export interface TrainingPlan extends Moves {
-  readonly layers: readonly Layer[];
+  readonly network: NetworkSpec;
   readonly loss: Loss;
   /** Of the learning rate; constant where it is left out. */
   readonly schedule?: Schedule | undefined;
@@ -27,10 +29,11 @@ export interface TrainingPlan extends Moves {
 /** A dataset in memory. Arrays over a SharedArrayBuffer are shared with the training thread, others are copied to it. */
 export interface TrainingData {
   readonly rowCount: number;
+  /** Elements of a row that goes in. */
   readonly featureCount: number;
-  /** Row-major [rowCount, featureCount]. */
-  readonly features: Float32Array;
-  /** Mean squared error: row-major [rowCount, outputs]. Cross-entropy: the class index of each row. */
+  /** Row-major [rowCount, featureCount]; INT32 where the network takes tokens. */
+  readonly features: Float32Array | Int32Array;
+  /** Row-major, in the form of the loss: numbers as the network gives them, or class indices. */
   readonly targets: Float32Array | Int32Array;
 }
 
@@ -40,7 +43,7 @@ export const threadCountMax = 256;
 
 /** Refuses a plan that no data could train: throws SPEC_INVALID with the field, the value seen and the value needed. */
 export function checkPlan(plan: TrainingPlan): Network {
-  const network = networkOf(plan.layers);
+  const network = networkOf(plan.network);
   checkLoss(plan.loss, network);
   checkMoves(plan, network.parameters);
   if (plan.schedule !== undefined) checkSchedule(plan.schedule);
@@ -59,10 +62,12 @@ export function checkPlan(plan: TrainingPlan): Network {
 export function checkData(plan: TrainingPlan, network: Network, data: TrainingData): void {
   const { rowCount, featureCount, features } = data;
   if (rowCount < 1) throw new ServiceError("DATASET_INVALID", "the dataset has no rows; needed: at least 1");
-  if (featureCount !== network.inputSize) {
+  const { rowShape } = network.input;
+  if (featureCount !== product(rowShape)) {
+    const needed = rowShape.length === 1 ? `${rowShape}` : `${product(rowShape)}, for rows of the shape [${rowShape}]`;
     throw new ServiceError(
       "DATASET_INVALID",
-      `the dataset has ${featureCount} feature columns; the first linear layer needs ${network.inputSize}`,
+      `the dataset has ${featureCount} feature columns; the network's input needs ${needed}`,
     );
   }
   if (features.length !== rowCount * featureCount) {
@@ -71,9 +76,9 @@ export function checkData(plan: TrainingPlan, network: Network, data: TrainingDa
       `features holds ${features.length} numbers; ${rowCount} rows of ${featureCount} need ${rowCount * featureCount}`,
     );
   }
-  checkFinite("feature", features, featureCount);
+  checkFeatures(network.input, features, featureCount);
   checkTargets(plan.loss, network, data);
-  if (data.targets instanceof Float32Array) checkFinite("target", data.targets, network.outputSize);
+  if (data.targets instanceof Float32Array) checkFinite("target", data.targets, product(network.outputShape));
   const trainingRows = rowCount - validationRowCount(rowCount, plan.validationShare);
   if (trainingRows === 0) {
     throw specError(
@@ -91,6 +96,26 @@ function checkWhole(field: string, value: number, least: number, most: number): 
   if (!Number.isSafeInteger(value) || value < least || value > most) {
     throw specError(field, value, `a whole number in [${least}, ${most}]`);
   }
+}
+
+function checkFeatures(
+  { dataType, tokenCount }: NetworkInput,
+  features: TrainingData["features"],
+  width: number,
+): void {
+  if (features instanceof Float32Array !== (dataType === "FP32")) {
+    const [seen, needed] = dataType === "FP32" ? ["INT32", "FP32"] : ["FP32", "INT32"];
+    throw new ServiceError("DATASET_INVALID", `features are ${seen}; the network's input needs ${needed}`);
+  }
+  if (features instanceof Float32Array) {
+    checkFinite("feature", features, width);
+    return;
+  }
+  if (tokenCount === undefined) return;
+  const index = features.findIndex((token) => token < 0 || token >= tokenCount);
+  if (index < 0) return;
+  const place = `token ${index % width} of row ${Math.floor(index / width)}`;
+  throw new ServiceError("DATASET_INVALID", `${place} is ${features[index]}; needed: one in [0, ${tokenCount - 1}]`);
 }
 
 function checkFinite(what: string, values: Float32Array, width: number): void {

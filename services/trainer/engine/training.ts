@@ -1,13 +1,15 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import { modelOf } from "../../../lib/onnx/export.ts";
 import { writeModel } from "../../../lib/onnx/model.ts";
+import { product } from "../../../lib/onnx/shapes.ts";
 import { type RowSplit, splitRows } from "../../../lib/split.ts";
 import { epochOrder } from "../graph/epoch-order.ts";
 import { inferenceModel } from "../graph/inference-model.ts";
-import { initialWeights } from "../graph/initialise.ts";
-import { type Network, networkOf } from "../graph/layers.ts";
+import { initialTensors } from "../graph/initialise.ts";
 import { targetForm } from "../graph/losses/loss.ts";
 import type { TargetForm } from "../graph/losses/loss-kind.ts";
+import type { Network } from "../graph/network.ts";
+import { networkOf } from "../graph/network-spec.ts";
 import { evaluationGraph, type TrainingGraph, trainingGraph } from "../graph/training-graph.ts";
 import { Evaluation } from "./evaluation.ts";
 import { openSession, type RuntimeTensors } from "./runtime.ts";
@@ -41,10 +43,10 @@ export class Training {
     this.#plan = plan;
     this.#data = data;
     this.#hooks = hooks;
-    this.#network = networkOf(plan.layers);
+    this.#network = networkOf(plan.network);
     this.#rows = splitRows(data.rowCount, plan.validationShare, plan.seed);
     this.#form = targetForm(plan.loss, this.#network);
-    this.#graph = trainingGraph(this.#network, plan.loss, plan);
+    this.#graph = trainingGraph(this.#network, plan.loss, plan, plan.seed);
   }
 
   /** Runs every epoch, unless it is stopped. Throws TRAINING_DIVERGED at the first loss or weight that is not finite. */
@@ -54,25 +56,20 @@ export class Training {
     const stepping = await open(this.#graph.graph);
     const evaluating = await open(evaluationGraph(this.#network, loss));
     try {
-      const weights = initialWeights(this.#network, this.#plan.seed);
-      const stepper = new Stepper(stepping, this.#graph, this.#plan, this.#data, this.#form, weights, this.#stepCount);
-      const evaluation = new Evaluation(
-        evaluating,
-        this.#data,
-        this.#form,
-        this.#rows.validation,
-        this.#hooks.isStopped,
-      );
+      const first = initialTensors(this.#network, this.#plan.seed);
+      const forms = { input: this.#network.input, targets: this.#form };
+      const stepper = new Stepper(stepping, this.#graph, this.#plan, this.#data, forms, first, this.#stepCount);
+      const evaluation = new Evaluation(evaluating, this.#data, forms, this.#rows.validation, this.#hooks.isStopped);
       let last: TrainingProgress | undefined;
       this.#learningSinceMs = this.#reportedMs = performance.now();
       for (let epoch = 1; epoch <= epochCount; epoch++) {
         const learned = await this.#runEpoch(stepper, epoch);
         if (learned === "stopped") return "stopped";
-        const held = await evaluation.measure(stepper.parameters());
+        const held = await evaluation.measure(stepper.results());
         last = this.#progress("epoch", epoch, stepper.stepsDone, learned, held);
         this.#hooks.onProgress(last);
       }
-      return this.#outcome(stepper.parameters(), last as TrainingProgress);
+      return this.#outcome(stepper.results(), last as TrainingProgress);
     } finally {
       await stepping.release();
       await evaluating.release();
@@ -108,18 +105,23 @@ export class Training {
       step,
       stepCount: this.#stepCount,
       trainingLoss: learned.lossSum / learned.rowCount,
-      ...(learned.correctCount !== undefined && { trainingAccuracy: learned.correctCount / learned.rowCount }),
+      ...(learned.correctCount !== undefined && { trainingAccuracy: this.#shareOf(learned.correctCount, learned) }),
       ...(held !== undefined && { validationLoss: held.lossSum / held.rowCount }),
-      ...(held?.correctCount !== undefined && { validationAccuracy: held.correctCount / held.rowCount }),
+      ...(held?.correctCount !== undefined && { validationAccuracy: this.#shareOf(held.correctCount, held) }),
       samplesPerSecond: rowsDone / ((this.#reportedMs - this.#learningSinceMs) / 1000),
     };
   }
 
-  #outcome(parameters: RuntimeTensors, last: TrainingProgress): TrainingOutcome {
-    const weights = new Map(Object.entries(parameters).map(([name, { elements }]) => [name, elements as Float32Array]));
-    for (const [name, elements] of weights) {
+  /** Of all places: rows may have several, each with its class. */
+  #shareOf(correctCount: number, { rowCount }: Measured): number {
+    return correctCount / (rowCount * product(this.#form.rowShape));
+  }
+
+  #outcome(results: RuntimeTensors, last: TrainingProgress): TrainingOutcome {
+    const tensors = new Map(Object.entries(results).map(([name, { elements }]) => [name, elements as Float32Array]));
+    for (const [name, elements] of tensors) {
       if (elements.every((element) => Number.isFinite(element))) continue;
-      throw new ServiceError("TRAINING_DIVERGED", `the parameter ${name} is not finite after the last step`);
+      throw new ServiceError("TRAINING_DIVERGED", `the tensor ${name} is not finite after the last step`);
     }
     const { kind: _kind, epoch: epochCount, step: _step, ...figures } = last;
     const metrics: TrainingMetrics = {
@@ -129,7 +131,7 @@ export class Training {
       validationRows: this.#rows.validation.length,
       durationMs: performance.now() - this.#startedMs,
     };
-    const model = writeModel(inferenceModel(this.#network, weights));
+    const model = writeModel(inferenceModel(this.#network, tensors));
     return { model, metrics, parameterCount: this.#network.parameterCount };
   }
 

@@ -1,9 +1,17 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import type { GraphBuilder } from "../../../lib/onnx/builder.ts";
 import type { Value } from "../../../lib/onnx/graph.ts";
+import { product } from "../../../lib/onnx/shapes.ts";
+import type { Network, NetworkOutput, Parameter } from "./network.ts";
 import { specError } from "./spec-error.ts";
 
-/** One layer of a network; a network is a list of layers, each fed by the one before. */
+/** A network as a list of layers, each fed by the one before. */
+export interface LayersSpec {
+  readonly kind: "layers";
+  readonly layers: readonly Layer[];
+}
+
+/** One layer of a network. */
 export type Layer =
   | { readonly kind: "linear"; readonly inputSize: number; readonly outputSize: number }
   | { readonly kind: "relu" }
@@ -12,43 +20,10 @@ export type Layer =
   /** Over the features of a row. Only the last layer may be one. */
   | { readonly kind: "softmax" };
 
-/** A trainable tensor; its name is `layers.<index>.weight` or `.bias`, its shape as in PyTorch. */
-export interface Parameter {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** The number of inputs that each output of the layer sums over. */
-  readonly fanIn: number;
-}
-
-/** A layer list that has passed every check. */
-export interface Network {
-  readonly layers: readonly Layer[];
-  /** Features of a row going in. */
-  readonly inputSize: number;
-  /** Features of a row coming out. */
-  readonly outputSize: number;
-  /** In layer order, weight before bias. */
-  readonly parameters: readonly Parameter[];
-  /** Elements of all parameters together. */
-  readonly parameterCount: number;
-}
-
-/** What a network gives for a batch, and what its last layer makes that of. */
-export interface NetworkOutput {
-  readonly output: Value;
-  readonly last: { readonly kind: Layer["kind"]; readonly input: Value };
-}
-
-/** The output before a last layer of a kind; the output itself where the last layer is of another one. */
-export function beforeLast({ output, last }: NetworkOutput, kind: Layer["kind"]): Value {
-  return last.kind === kind ? last.input : output;
-}
-
 const layerCountMax = 256;
-const parameterCountMax = 2 ** 26;
 
 /** Checks a layer list and works out its sizes. Throws SPEC_INVALID that names the layer, its size and the size needed. */
-export function networkOf(layers: readonly Layer[]): Network {
+export function layersNetwork({ layers }: LayersSpec): Network {
   if (layers.length < 1 || layers.length > layerCountMax) {
     throw specError("layers", `a list of ${layers.length}`, `1 to ${layerCountMax} layers`);
   }
@@ -61,28 +36,29 @@ export function networkOf(layers: readonly Layer[]): Network {
     throw specError(`layers[${index}]`, "softmax", "another kind, because only the last layer may be softmax");
   }
   const parameters = layers.flatMap((layer, index) => parametersOf(layer, `layers.${index}`));
-  const parameterCount = parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  if (parameterCount > parameterCountMax) {
-    throw specError("layers", `a network of ${parameterCount} parameters`, `at most ${parameterCountMax}`);
-  }
   const last = layers.findLast((layer) => layer.kind === "linear");
-  return { layers, inputSize: first.inputSize, outputSize: (last ?? first).outputSize, parameters, parameterCount };
+  return {
+    input: { dataType: "FP32", rowShape: [first.inputSize] },
+    outputShape: [(last ?? first).outputSize],
+    parameters,
+    statistics: [],
+    parameterCount: parameters.reduce((sum, { shape }) => sum + product(shape), 0),
+    append: (graph, input, tensors) => appended(graph, layers, input, tensors),
+  };
 }
 
-/** Appends the network to a graph. `input` is [rows, inputSize]; `parameters` holds a value for each parameter's name. */
-export function networkOutput(
+function appended(
   graph: GraphBuilder,
-  network: Network,
+  layers: readonly Layer[],
   input: Value,
-  parameters: ReadonlyMap<string, Value>,
+  tensors: ReadonlyMap<string, Value>,
 ): NetworkOutput {
-  let [output, before] = [input, input];
-  for (const [index, layer] of network.layers.entries()) {
-    before = output;
-    const given = parametersOf(layer, `layers.${index}`).map(({ name }) => parameters.get(name) as Value);
+  let output = input;
+  for (const [index, layer] of layers.entries()) {
+    const given = parametersOf(layer, `layers.${index}`).map(({ name }) => tensors.get(name) as Value);
     output = layerKinds[layer.kind](graph, output, given);
   }
-  return { output, last: { kind: network.layers.at(-1)!.kind, input: before } };
+  return { output, statistics: new Map() };
 }
 
 /** What a layer computes from its input and its parameters. */
@@ -94,12 +70,14 @@ const layerKinds = {
   softmax: (graph, input) => graph.softmax(input),
 } as const satisfies Record<Layer["kind"], (graph: GraphBuilder, input: Value, parameters: readonly Value[]) => Value>;
 
+/** Drawn as PyTorch draws those of `Linear`: uniform in ±1/√inputSize (Kaiming uniform with a = √5, after He et al. 2015). */
 function parametersOf(layer: Layer, prefix: string): Parameter[] {
   if (layer.kind !== "linear") return [];
   const { inputSize, outputSize } = layer;
+  const initial = { kind: "uniform", bound: 1 / Math.sqrt(inputSize) } as const;
   return [
-    { name: `${prefix}.weight`, shape: [outputSize, inputSize], fanIn: inputSize },
-    { name: `${prefix}.bias`, shape: [outputSize], fanIn: inputSize },
+    { name: `${prefix}.weight`, shape: [outputSize, inputSize], initial },
+    { name: `${prefix}.bias`, shape: [outputSize], initial },
   ];
 }
 

@@ -1,6 +1,6 @@
 import type { GraphBuilder } from "../../../lib/onnx/builder.ts";
 import type { Value } from "../../../lib/onnx/graph.ts";
-import type { Parameter } from "./layers.ts";
+import type { Parameter } from "./network.ts";
 import { checkOptimizer, type Optimizer, stepScalars } from "./optimizers/optimizer.ts";
 import { specError } from "./spec-error.ts";
 

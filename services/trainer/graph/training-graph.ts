@@ -1,11 +1,12 @@
 import { GraphBuilder } from "../../../lib/onnx/builder.ts";
 import type { Graph, Value } from "../../../lib/onnx/graph.ts";
 import { pruned } from "../../../lib/onnx/pruned.ts";
+import { Random } from "../../../lib/random.ts";
 import { gradients } from "./gradients.ts";
-import { type Network, networkOutput } from "./layers.ts";
 import { type Loss, lossValues, targetForm } from "./losses/loss.ts";
 import type { LossValues } from "./losses/loss-kind.ts";
 import { clipped, type Move, type Moves, moveScalars, movesOf, scalarName } from "./moves.ts";
+import type { Network } from "./network.ts";
 import { stateNames, stepScalars, updateOf } from "./optimizers/optimizer.ts";
 import { averaged } from "./optimizers/optimizer-kind.ts";
 
@@ -13,7 +14,7 @@ import { averaged } from "./optimizers/optimizer-kind.ts";
 export interface StateTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  /** The parameter whose first weights it begins with; zeros where it is left out. */
+  /** The parameter or statistic whose first elements it begins with; zeros where it is left out. */
   readonly startsAs?: string;
 }
 
@@ -21,35 +22,38 @@ export interface StateTensor {
  * Several training steps as one graph: a Loop whose body takes batch i, runs the network forward and backward and
  * updates the parameters.
  *
- * - in: `features` FP32 [steps, rows, inputs]; `targets` [steps, rows, ...]; a FP32 [steps] for each name in
- *   `scalarNames` (see `moveScalars`); each tensor of `state` and of `frozen`, FP32.
+ * - in: `features` [steps, rows, ...] and `targets` [steps, rows, ...]; `steps_before` INT32 [], the steps that were taken
+ *   before; a FP32 [steps] for each name in `scalarNames` (see `moveScalars`); each tensor of `state` and of `frozen`, FP32.
  * - out: `loss` FP32 [steps], the batch's mean before its update; with class targets `correct_count` FP32 [steps], how
- *   many rows were right; each tensor of `state` as `next.<name>`.
+ *   many places were right; each tensor of `state` as `next.<name>`.
  *
  * `steps` and `rows` are free, so that an epoch's last, smaller batch runs on the same graph.
  */
 export interface TrainingGraph {
   readonly graph: Graph;
-  /** Parameters that move first. */
+  /** Parameters that move, then the optimizer's tensors, averages of parameters, and the network's statistics. */
   readonly state: readonly StateTensor[];
   /** Parameters that do not. */
   readonly frozen: readonly StateTensor[];
   readonly scalarNames: readonly string[];
   /** What moves, and how. */
   readonly moving: readonly Move[];
-  /** Of each parameter the tensor that is measured and comes out. */
+  /** Of each parameter and statistic the tensor that is measured and comes out. */
   readonly results: ReadonlyMap<string, string>;
 }
 
-export function trainingGraph(network: Network, loss: Loss, moves: Moves): TrainingGraph {
+/** `seed` is that of the run: it decides what dropout drops. */
+export function trainingGraph(network: Network, loss: Loss, moves: Moves, seed: number): TrainingGraph {
   const outer = new GraphBuilder("training");
   const { dataType, rowShape } = targetForm(loss, network);
-  const features = outer.input("features", "FP32", ["steps", "rows", network.inputSize]);
+  const features = outer.input("features", network.input.dataType, ["steps", "rows", ...network.input.rowShape]);
   const targets = outer.input("targets", dataType, ["steps", "rows", ...rowShape]);
+  const stepsBefore = outer.cast(outer.input("steps_before", "INT32", []), "INT64");
+  const dropoutSeed = new Random(seed, "dropout").next();
   const moving = movesOf(moves, network.parameters);
   const scalarNames = Object.keys(moveScalars(moving, 1, 1));
   const scalars = scalarNames.map((name) => outer.input(name, "FP32", ["steps"]));
-  const state = stateTensors(moving, moves);
+  const state = stateTensors(network, moving, moves);
   const frozen = network.parameters
     .filter((parameter) => !moving.some((move) => move.parameter === parameter))
     .map(({ name, shape }) => ({ name, shape, startsAs: name }));
@@ -59,16 +63,14 @@ export function trainingGraph(network: Network, loss: Loss, moves: Moves): Train
   const { carried, scanned } = outer.loop(stepCount, "steps", initial, (body, iteration, before) => {
     const at = (values: Value) => body.gather(values, iteration);
     const held = new Map(state.map(({ name }, index) => [name, before[index]]));
-    const measured = lossValues(
-      body,
-      loss,
-      networkOutput(body, network, at(features), new Map([...still, ...held])),
-      at(targets),
-    );
+    const mode = { kind: "training", seed: dropoutSeed, step: body.add(stepsBefore, iteration) } as const;
+    const { output, statistics } = network.append(body, at(features), new Map([...still, ...held]), mode);
+    const measured = lossValues(body, loss, output, at(targets));
     const parameters = moving.map(({ parameter }) => held.get(parameter.name)!);
     const slopes = clipped(body, gradients(body, measured.mean, parameters), moves.clip ?? {});
     const numbers = new Map(scalarNames.map((name, index) => [name, at(scalars[index])]));
     const next = new Map(moving.flatMap((move, index) => moved(body, move, slopes[index], held, numbers)));
+    for (const [name, value] of statistics) next.set(name, value);
     if (moves.averageDecay !== undefined) averageAll(body, moving, moves.averageDecay, held, next);
     return { carried: state.map(({ name }) => next.get(name)!), scanned: reported(measured) };
   });
@@ -85,10 +87,10 @@ export function trainingGraph(network: Network, loss: Loss, moves: Moves): Train
   };
 }
 
-function resultsOf({ parameters }: Network, moving: readonly Move[], { averageDecay }: Moves) {
+function resultsOf({ parameters, statistics }: Network, moving: readonly Move[], { averageDecay }: Moves) {
   const isAveraged = (name: string) =>
     averageDecay !== undefined && moving.some(({ parameter }) => parameter.name === name);
-  return new Map(parameters.map(({ name }) => [name, isAveraged(name) ? averageName(name) : name]));
+  return new Map([...parameters, ...statistics].map(({ name }) => [name, isAveraged(name) ? averageName(name) : name]));
 }
 
 /** The moving average of a parameter among the tensors of the state. */
@@ -97,28 +99,31 @@ function averageName(parameter: string): string {
 }
 
 /**
- * The loss of rows that are not learned from: `features` FP32 [rows, inputs], `targets` and the parameters in; `loss`
- * FP32 [] and, with class targets, `correct_count` FP32 [] out.
+ * The loss of rows that are not learned from: `features` [rows, ...], `targets`, the parameters and the statistics in; `loss` FP32 []
+ * and, with class targets, `correct_count` FP32 [] out.
  */
 export function evaluationGraph(network: Network, loss: Loss): Graph {
   const graph = new GraphBuilder("evaluation");
   const { dataType, rowShape } = targetForm(loss, network);
-  const features = graph.input("features", "FP32", ["rows", network.inputSize]);
+  const features = graph.input("features", network.input.dataType, ["rows", ...network.input.rowShape]);
   const targets = graph.input("targets", dataType, ["rows", ...rowShape]);
-  const parameters = new Map(network.parameters.map(({ name, shape }) => [name, graph.input(name, "FP32", shape)]));
-  const measured = reported(lossValues(graph, loss, networkOutput(graph, network, features, parameters), targets));
+  const tensors = [...network.parameters, ...network.statistics].map(
+    ({ name, shape }) => [name, graph.input(name, "FP32", shape)] as const,
+  );
+  const { output } = network.append(graph, features, new Map(tensors), { kind: "inference" });
+  const measured = reported(lossValues(graph, loss, output, targets));
   for (const [index, value] of measured.entries()) graph.output(["loss", "correct_count"][index], value);
   return pruned(graph.graph());
 }
 
-/** Parameters that move first, then the optimizer's tensors, parameter by parameter, then the averages. */
-function stateTensors(moving: readonly Move[], { averageDecay }: Moves): StateTensor[] {
+function stateTensors(network: Network, moving: readonly Move[], { averageDecay }: Moves): StateTensor[] {
   const parameters = moving.map(({ parameter: { name, shape } }) => ({ name, shape, startsAs: name }));
   const own = moving.flatMap(({ parameter: { name, shape }, optimizer }) =>
     stateNames(optimizer).map((state) => ({ name: `${name}.${state}`, shape })),
   );
   const averages = parameters.map((parameter) => ({ ...parameter, name: averageName(parameter.name) }));
-  return [...parameters, ...own, ...(averageDecay === undefined ? [] : averages)];
+  const statistics = network.statistics.map(({ name, shape }) => ({ name, shape, startsAs: name }));
+  return [...parameters, ...own, ...(averageDecay === undefined ? [] : averages), ...statistics];
 }
 
 /** A parameter and its optimizer's tensors after a step, by name. */

@@ -5,10 +5,13 @@ import type { LossSettings__Output } from "../../../lib/gen/amaas/trainer/v1/Los
 import type { Optimizer__Output } from "../../../lib/gen/amaas/trainer/v1/Optimizer.ts";
 import type { Schedule__Output } from "../../../lib/gen/amaas/trainer/v1/Schedule.ts";
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { product } from "../../../lib/onnx/shapes.ts";
 import { parseAliasId, parseArtifactName, parseModelName } from "../../../lib/resource-names.ts";
 import { checkPlan, type TrainingPlan } from "../engine/training-plan.ts";
+import { targetForm } from "../graph/losses/loss.ts";
+import type { Network } from "../graph/network.ts";
 
-type Layer = TrainingPlan["layers"][number];
+type Layer = TrainingPlan["network"]["layers"][number];
 
 /** A checked specification: every name is well-formed and the plan can be trained on fitting data. */
 export interface CheckedSpec {
@@ -27,7 +30,7 @@ export function checkSpec(spec: TrainSpec__Output | null | undefined, threadCoun
   if (!spec) throw missing("job.train", "a train spec");
   const model = parseModelName(spec.model, "model");
   const plan: TrainingPlan = {
-    layers: spec.layers.map(layerOf),
+    network: { kind: "layers", layers: spec.layers.map(layerOf) },
     loss: lossOf(spec.loss, spec.lossSettings),
     optimizer: optimizerOf(spec.optimizer),
     schedule: scheduleOf(spec.schedule),
@@ -45,9 +48,9 @@ export function checkSpec(spec: TrainSpec__Output | null | undefined, threadCoun
     validationShare: spec.validationShare,
     threadCount,
   };
-  const { outputSize } = checkPlan(plan);
+  const network = checkPlan(plan);
   const targetCount = spec.csv?.targetColumns || 1;
-  checkTargets(plan, outputSize, targetCount);
+  checkTargets(plan, network, targetCount);
   if (spec.targetAlias) parseAliasId(spec.targetAlias, "target_alias");
   return {
     model,
@@ -59,8 +62,8 @@ export function checkSpec(spec: TrainSpec__Output | null | undefined, threadCoun
   };
 }
 
-function checkTargets({ loss }: TrainingPlan, outputSize: number, targetCount: number): void {
-  const needed = loss.kind === "cross_entropy" ? 1 : outputSize;
+function checkTargets({ loss }: TrainingPlan, network: Network, targetCount: number): void {
+  const needed = product(targetForm(loss, network).rowShape);
   if (targetCount === needed) return;
   const why = loss.kind === "cross_entropy" ? "the class, for LOSS_CROSS_ENTROPY" : "the network's output size";
   throw invalid("csv.target_columns", targetCount, `${needed}, ${why}`);

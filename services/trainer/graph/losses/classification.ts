@@ -1,7 +1,8 @@
 import { ServiceError } from "../../../../lib/errors.ts";
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import type { Value } from "../../../../lib/onnx/graph.ts";
-import { beforeLast } from "../layers.ts";
+import { product } from "../../../../lib/onnx/shapes.ts";
+import { scoresOf } from "../network.ts";
 import { specError } from "../spec-error.ts";
 import { checkNumbers, type LossKind, targetError } from "./loss-kind.ts";
 
@@ -34,15 +35,16 @@ export interface KlDivergence {
 }
 
 export const crossEntropy: LossKind<CrossEntropy> = {
-  check({ labelSmoothing = 0, classWeights, ignoreIndex }, outputSize) {
-    if (outputSize < 2) {
-      throw specError("the last layer's output_size", outputSize, "at least 2 classes for cross_entropy");
+  check({ labelSmoothing = 0, classWeights, ignoreIndex }, outputShape) {
+    const classCount = classCountOf(outputShape);
+    if (classCount < 2) {
+      throw specError("the last axis of the network's output", classCount, "at least 2 classes for cross_entropy");
     }
     if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
       throw specError("loss.label_smoothing", labelSmoothing, "a number in [0, 1)");
     }
-    if (classWeights !== undefined && classWeights.length !== outputSize) {
-      throw specError("loss.class_weights", `a list of ${classWeights.length}`, `${outputSize}, one for each class`);
+    if (classWeights !== undefined && classWeights.length !== classCount) {
+      throw specError("loss.class_weights", `a list of ${classWeights.length}`, `${classCount}, one for each class`);
     }
     for (const [index, weight] of (classWeights ?? []).entries()) {
       if (!(weight >= 0 && weight < Infinity)) {
@@ -53,20 +55,25 @@ export const crossEntropy: LossKind<CrossEntropy> = {
       throw specError("loss.ignore_index", ignoreIndex, "a whole number");
     }
   },
-  checkTargets({ ignoreIndex }, targets, rowCount, outputSize) {
+  checkTargets({ ignoreIndex }, targets, rowCount, outputShape) {
     if (!(targets instanceof Int32Array)) throw targetError("numbers", "class indices, for the loss cross_entropy");
-    if (targets.length !== rowCount) throw targetError(`${targets.length} labels`, `${rowCount}, one per row`);
-    const row = targets.findIndex((label) => (label < 0 || label >= outputSize) && label !== ignoreIndex);
-    if (row < 0) return;
-    const others = ignoreIndex === undefined ? "" : `, or ${ignoreIndex} for a row that does not count`;
+    const [classCount, places] = [classCountOf(outputShape), product(outputShape.slice(0, -1))];
+    if (targets.length !== rowCount * places) {
+      throw targetError(`${targets.length} labels`, `${rowCount * places}, ${places === 1 ? "one" : places} per row`);
+    }
+    const index = targets.findIndex((label) => (label < 0 || label >= classCount) && label !== ignoreIndex);
+    if (index < 0) return;
+    const row = Math.floor(index / places);
+    const place = places === 1 ? `the label of row ${row}` : `label ${index % places} of row ${row}`;
+    const others = ignoreIndex === undefined ? "" : `, or ${ignoreIndex} for one that does not count`;
     throw new ServiceError(
       "DATASET_INVALID",
-      `the label of row ${row} is ${targets[row]}; needed: a class index in [0, ${outputSize - 1}]${others}`,
+      `${place} is ${targets[index]}; needed: a class index in [0, ${classCount - 1}]${others}`,
     );
   },
-  targetForm: () => ({ dataType: "INT32", rowShape: [] }),
+  targetForm: (outputShape) => ({ dataType: "INT32", rowShape: outputShape.slice(0, -1) }),
   values({ labelSmoothing = 0, classWeights, ignoreIndex }, graph, output, targets) {
-    const scores = beforeLast(output, "softmax");
+    const scores = scoresOf(output, "Softmax");
     const { dataType, shape } = scores;
     const classCount = Number(shape.at(-1));
     const classes = graph.constant("INT32", [classCount], [...Array(classCount).keys()]);
@@ -99,38 +106,39 @@ export const crossEntropy: LossKind<CrossEntropy> = {
 
 export const binaryCrossEntropy: LossKind<BinaryCrossEntropy> = {
   check: () => undefined,
-  checkTargets(_, targets, rowCount, outputSize) {
-    checkNumbers("binary_cross_entropy", targets, rowCount, outputSize);
+  checkTargets(_, targets, rowCount, outputShape) {
+    checkNumbers("binary_cross_entropy", targets, rowCount, outputShape);
     const index = targets.findIndex((target) => target < 0 || target > 1);
     if (index < 0) return;
-    const place = `target ${index % outputSize} of row ${Math.floor(index / outputSize)}`;
+    const place = `target ${index % product(outputShape)} of row ${Math.floor(index / product(outputShape))}`;
     throw new ServiceError("DATASET_INVALID", `${place} is ${targets[index]}; needed: a number in [0, 1]`);
   },
-  targetForm: (outputSize) => ({ dataType: "FP32", rowShape: [outputSize] }),
+  targetForm: (outputShape) => ({ dataType: "FP32", rowShape: outputShape }),
   values(_, graph, output, targets) {
-    const scores = beforeLast(output, "sigmoid");
+    const scores = scoresOf(output, "Sigmoid");
     return { mean: graph.reduceMean(graph.sub(graph.node("Softplus", [scores]), graph.mul(scores, targets))) };
   },
 };
 
 export const klDivergence: LossKind<KlDivergence> = {
   check: () => undefined,
-  checkTargets(_, targets, rowCount, outputSize) {
-    checkNumbers("kl_divergence", targets, rowCount, outputSize);
-    for (let row = 0; row < rowCount; row++) {
-      const shares = targets.subarray(row * outputSize, (row + 1) * outputSize);
+  checkTargets(_, targets, rowCount, outputShape) {
+    checkNumbers("kl_divergence", targets, rowCount, outputShape);
+    const classCount = classCountOf(outputShape);
+    for (let index = 0; index < targets.length; index += classCount) {
+      const shares = targets.subarray(index, index + classCount);
       const sum = Array.from(shares).reduce((total, share) => total + share, 0);
       if (shares.every((share) => share >= 0) && Math.abs(sum - 1) <= sumTolerance) continue;
-      const seen = `[${shares.subarray(0, 8).join(", ")}${outputSize > 8 ? ", …" : ""}], whose sum is ${sum}`;
+      const seen = `[${shares.subarray(0, 8).join(", ")}${classCount > 8 ? ", …" : ""}], whose sum is ${sum}`;
       throw new ServiceError(
         "DATASET_INVALID",
-        `the targets of row ${row} are ${seen}; needed: numbers of at least 0 whose sum is 1`,
+        `the targets of row ${Math.floor(index / product(outputShape))} are ${seen}; needed: numbers of at least 0 whose sum is 1`,
       );
     }
   },
-  targetForm: (outputSize) => ({ dataType: "FP32", rowShape: [outputSize] }),
+  targetForm: (outputShape) => ({ dataType: "FP32", rowShape: outputShape }),
   values(_, graph, output, targets) {
-    const scores = beforeLast(output, "softmax");
+    const scores = scoresOf(output, "Softmax");
     const number = (value: number) => graph.scalar(value, targets.dataType);
     const isSome = graph.greater(targets, number(0));
     // t log t is 0 where t is.
@@ -139,6 +147,10 @@ export const klDivergence: LossKind<KlDivergence> = {
     return { mean: graph.reduceMean(graph.reduceSum(each, [-1])) };
   },
 };
+
+function classCountOf(outputShape: readonly number[]): number {
+  return outputShape.at(-1) ?? 1;
+}
 
 /** Targets are single precision, and may have been rounded in a file. */
 const sumTolerance = 1e-3;

@@ -1,7 +1,7 @@
 import { ServiceError } from "../../../../lib/errors.ts";
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import type { Value } from "../../../../lib/onnx/graph.ts";
-import type { NetworkOutput } from "../layers.ts";
+import { product } from "../../../../lib/onnx/shapes.ts";
 
 /** A loss in a graph: `mean` is the scalar to differentiate; `correctCount` the rows whose best score is their class. */
 export interface LossValues {
@@ -18,22 +18,22 @@ export interface TargetForm {
 /** The targets of all rows, row after row. */
 export type Targets = Float32Array | Int32Array;
 
-/** One kind of loss. */
+/** One kind of loss. `outputShape` is that of a row that the network gives. */
 export interface LossKind<L> {
   /** Throws SPEC_INVALID for a field out of its range, or an output that it cannot take. */
-  check(loss: L, outputSize: number): void;
+  check(loss: L, outputShape: readonly number[]): void;
   /** Throws DATASET_INVALID for targets of the wrong kind, width or range; names the first row at fault. */
-  checkTargets(loss: L, targets: Targets, rowCount: number, outputSize: number): void;
-  targetForm(outputSize: number): TargetForm;
-  /** Appends the loss of a batch; `targets` has the shape [rows, ...rowShape]. */
-  values(loss: L, graph: GraphBuilder, output: NetworkOutput, targets: Value): LossValues;
+  checkTargets(loss: L, targets: Targets, rowCount: number, outputShape: readonly number[]): void;
+  targetForm(outputShape: readonly number[]): TargetForm;
+  /** Appends the loss of a batch; `output` is [rows, ...outputShape], `targets` [rows, ...rowShape]. */
+  values(loss: L, graph: GraphBuilder, output: Value, targets: Value): LossValues;
 }
 
 /** Refuses targets that are not rows of so many numbers. */
-export function checkNumbers(kind: string, targets: Targets, rowCount: number, outputSize: number): void {
+export function checkNumbers(kind: string, targets: Targets, rowCount: number, outputShape: readonly number[]): void {
   if (!(targets instanceof Float32Array)) throw targetError("class indices", `numbers, for the loss ${kind}`);
-  const width = targets.length / rowCount;
-  if (width !== outputSize) throw targetError(`${width} wide`, `${outputSize} wide, the network's output`);
+  const [width, needed] = [targets.length / rowCount, product(outputShape)];
+  if (width !== needed) throw targetError(`${width} wide`, `${needed} wide, the network's output`);
 }
 
 export function targetError(seen: string, needed: string): ServiceError {

@@ -1,6 +1,6 @@
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import type { Value } from "../../../../lib/onnx/graph.ts";
-import type { Network, NetworkOutput } from "../layers.ts";
+import type { Network } from "../network.ts";
 import { specError } from "../spec-error.ts";
 import {
   type BinaryCrossEntropy,
@@ -26,29 +26,29 @@ const kinds = {
 } as const satisfies { [K in Loss["kind"]]: LossKind<Extract<Loss, { kind: K }>> };
 
 /** Throws SPEC_INVALID for an unknown loss, a field out of its range, or one that the network's output cannot feed. */
-export function checkLoss(loss: Loss, { outputSize }: Network): void {
+export function checkLoss(loss: Loss, { outputShape }: Network): void {
   if (!Object.hasOwn(kinds, loss.kind)) {
     throw specError("loss.kind", loss.kind, `one of ${Object.keys(kinds).join(", ")}`);
   }
-  kindOf(loss).check(loss, outputSize);
+  kindOf(loss).check(loss, outputShape);
 }
 
 /** Throws DATASET_INVALID for targets of the wrong kind, width or range; names the first row at fault. */
 export function checkTargets(
   loss: Loss,
-  { outputSize }: Network,
+  { outputShape }: Network,
   { rowCount, targets }: { readonly rowCount: number; readonly targets: Targets },
 ): void {
-  kindOf(loss).checkTargets(loss, targets, rowCount, outputSize);
+  kindOf(loss).checkTargets(loss, targets, rowCount, outputShape);
 }
 
 /** How a batch's targets are stored for `loss`. */
-export function targetForm(loss: Loss, { outputSize }: Network): TargetForm {
-  return kindOf(loss).targetForm(outputSize);
+export function targetForm(loss: Loss, { outputShape }: Network): TargetForm {
+  return kindOf(loss).targetForm(outputShape);
 }
 
-/** Appends the loss of a batch to a graph; `targets` has the shape [rows, ...rowShape] of {@link targetForm}. */
-export function lossValues(graph: GraphBuilder, loss: Loss, output: NetworkOutput, targets: Value): LossValues {
+/** Appends the loss of a batch to a graph; `output` is the network's, `targets` has the shape [rows, ...rowShape] of {@link targetForm}. */
+export function lossValues(graph: GraphBuilder, loss: Loss, output: Value, targets: Value): LossValues {
   return kindOf(loss).values(loss, graph, output, targets);
 }
 

@@ -27,9 +27,9 @@ function ofError<L extends { readonly kind: string }>(
 ): LossKind<L> {
   return {
     check: () => undefined,
-    checkTargets: (_, targets, rowCount, outputSize) => checkNumbers(kind, targets, rowCount, outputSize),
-    targetForm: (outputSize) => ({ dataType: "FP32", rowShape: [outputSize] }),
-    values: (loss, graph, { output }, targets) => ({
+    checkTargets: (_, targets, rowCount, outputShape) => checkNumbers(kind, targets, rowCount, outputShape),
+    targetForm: (outputShape) => ({ dataType: "FP32", rowShape: outputShape }),
+    values: (loss, graph, output, targets) => ({
       mean: graph.reduceMean(of(loss, graph, graph.sub(output, targets))),
     }),
   };
