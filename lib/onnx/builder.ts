@@ -3,7 +3,7 @@ import { int, ints, string } from "./attributes.ts";
 import { elementsOf, type NumericDataType } from "./element-type.ts";
 import type { Attributes, Elements, Graph, Node, Shape, Value } from "./graph.ts";
 import type { ValueType } from "./operators/inference.ts";
-import { type Operator, operators } from "./operators/operators.ts";
+import { type Operator, outputTypes } from "./operators/operators.ts";
 import { product } from "./shapes.ts";
 
 /** What a Loop body hands on: `carried` to the next iteration, `scanned` to be stacked along a new first axis. */
@@ -73,7 +73,7 @@ export class GraphBuilder {
     count?: number,
   ): readonly Value[] {
     const given = inputs as readonly Value[];
-    return this.#append(operator, given, attributes, operators[operator](given, attributes).slice(0, count));
+    return this.#append(operator, given, attributes, outputTypes(operator, given, attributes).slice(0, count));
   }
 
   /**

@@ -8,6 +8,18 @@ import { subgraphsOf } from "./uses.ts";
 const opsetVersion = 18;
 const newerOperators: Readonly<Record<string, number>> = { Gelu: 20, GroupNormalization: 21, RMSNormalization: 23 };
 
+/** Attributes that came after their operator, with the value that did where others are older. */
+const newerAttributes: readonly (readonly [
+  operator: string,
+  name: string,
+  value: string | undefined,
+  opset: number,
+])[] = [
+  ["AveragePool", "dilations", undefined, 19],
+  ["Pad", "mode", "wrap", 19],
+  ["Resize", "coordinate_transformation_mode", "half_pixel_symmetric", 19],
+];
+
 /** The file format that an operator set came with: from which set on, and its number. */
 const irVersions = [
   [18, 8],
@@ -38,8 +50,20 @@ export function modelOf(graph: Graph, notes: ModelNotes = {}): ModelProto {
 
 /** The oldest operator set that has all operators of a graph, so that runtimes that are not new can load it. */
 function neededOpset({ nodes }: Graph): number {
-  const needed = nodes.flatMap((node) => [newerOperators[node.operator] ?? 0, ...subgraphsOf(node).map(neededOpset)]);
+  const needed = nodes.flatMap((node) => [
+    newerOperators[node.operator] ?? 0,
+    attributesOpset(node),
+    ...subgraphsOf(node).map(neededOpset),
+  ]);
   return Math.max(opsetVersion, ...needed);
+}
+
+function attributesOpset({ operator, attributes }: Node): number {
+  const newer = newerAttributes.filter(([of, name, value]) => {
+    const given = attributes[name];
+    return of === operator && given !== undefined && (value === undefined || given.value === value);
+  });
+  return Math.max(0, ...newer.map(([, , , opset]) => opset));
 }
 
 function graphProto({ name, inputs, outputs, initializers, nodes }: Graph): GraphProto {

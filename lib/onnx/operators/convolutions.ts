@@ -1,6 +1,6 @@
 import { assert } from "../../errors.ts";
 import type { Value } from "../graph.ts";
-import { type Inference, intOf, one } from "./inference.ts";
+import { commonType, type Inference, intOf, one } from "./inference.ts";
 import { transposedWindowsOf, windowsOf } from "./windows.ts";
 
 /** Convolutions over any number of spatial axes: [rows, channels, …spatial]. */
@@ -15,7 +15,7 @@ export const convolutionOperators = {
       `the bias [${b?.shape}] is [${outputs}]`,
     );
     const windows = windowsOf(attributes, x.shape.slice(2), kernel);
-    return { dataType: x.dataType, shape: [x.shape[0], outputs, ...windows.map(({ output }) => output)] };
+    return { dataType: commonType([x, w, b]), shape: [x.shape[0], outputs, ...windows.map(({ output }) => output)] };
   }),
   ConvTranspose: one(([x, w, b], attributes) => {
     const group = intOf(attributes, "group", 1);
@@ -27,7 +27,7 @@ export const convolutionOperators = {
       `the bias [${b?.shape}] is [${outputs}]`,
     );
     const windows = transposedWindowsOf(attributes, x.shape.slice(2), kernel);
-    return { dataType: x.dataType, shape: [x.shape[0], outputs, ...windows.map(({ output }) => output)] };
+    return { dataType: commonType([x, w, b]), shape: [x.shape[0], outputs, ...windows.map(({ output }) => output)] };
   }),
 } as const satisfies Record<string, Inference>;
 

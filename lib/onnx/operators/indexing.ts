@@ -38,9 +38,14 @@ export const indexingOperators = {
   GatherND: one(([x, indices], attributes) => {
     assertIndices(indices);
     const batched = intOf(attributes, "batch_dims", 0);
+    const length = batched + indexLength(indices);
+    assert(
+      length <= x.shape.length,
+      `an index of ${length} numbers points into the ${x.shape.length} axes of [${x.shape}]`,
+    );
     return {
       dataType: x.dataType,
-      shape: [...indices.shape.slice(0, -1), ...x.shape.slice(batched + indexLength(indices))],
+      shape: [...indices.shape.slice(0, -1), ...x.shape.slice(length)],
     };
   }),
   ScatterElements: one(([x, indices, updates], attributes) => {
@@ -55,7 +60,12 @@ export const indexingOperators = {
   }),
   ScatterND: one(([x, indices, updates]) => {
     assertIndices(indices);
-    const needed = [...indices.shape.slice(0, -1), ...x.shape.slice(indexLength(indices))];
+    const length = indexLength(indices);
+    assert(
+      length <= x.shape.length,
+      `an index of ${length} numbers points into the ${x.shape.length} axes of [${x.shape}]`,
+    );
+    const needed = [...indices.shape.slice(0, -1), ...x.shape.slice(length)];
     assert(mayBeEqual(updates.shape, needed), `updates are of shape [${needed}], not [${updates.shape}]`);
     assert(updates.dataType === x.dataType, `updates are of ${x.dataType}, not ${updates.dataType}`);
     return { dataType: x.dataType, shape: x.shape };

@@ -1,5 +1,6 @@
 import { assert } from "../../errors.ts";
 import type { DataType } from "../../tensor.ts";
+import { isFloat } from "../element-type.ts";
 import type { Attributes, Shape, Value } from "../graph.ts";
 
 /** What is known of a node's output before the graph runs. */
@@ -19,6 +20,33 @@ export type Inference = (inputs: readonly Value[], attributes: Attributes) => re
 /** The type of an operator with one output. */
 export function one(infer: (inputs: readonly Value[], attributes: Attributes) => ValueType): Inference {
   return (inputs, attributes) => [infer(inputs, attributes)];
+}
+
+/** The one data type of an operator's operands; what is left out does not count. */
+export function commonType(operands: readonly (Value | undefined)[]): DataType {
+  const types = operands.flatMap((operand) => (operand === undefined ? [] : [operand.dataType]));
+  assert(
+    types.every((type) => type === types[0]),
+    `operands have one data type, not ${types}`,
+  );
+  return types[0];
+}
+
+/** Kinds of elements that an operator may be limited to. */
+const elementKinds = {
+  floats: isFloat,
+  numbers: (dataType) => dataType !== "BOOL" && dataType !== "BYTES",
+  integers: (dataType) => /INT/.test(dataType),
+  "truth values": (dataType) => dataType === "BOOL",
+} as const satisfies Record<string, (dataType: DataType) => boolean>;
+
+/** The inference of an operator whose first input is limited to a kind of elements. */
+export function taking(kind: keyof typeof elementKinds, infer: Inference): Inference {
+  return (inputs, attributes) => {
+    const [{ dataType }] = inputs;
+    assert(elementKinds[kind](dataType), `operands are ${kind}, not ${dataType}`);
+    return infer(inputs, attributes);
+  };
 }
 
 /** The elements of a scalar or vector that holds sizes; those that are known only at run time are named after it. */

@@ -1,10 +1,12 @@
+import type { Attributes, Value } from "../graph.ts";
 import { activationOperators } from "./activations.ts";
 import { arrangementOperators } from "./arrangement.ts";
 import { convolutionOperators } from "./convolutions.ts";
 import { dropoutOperators } from "./dropout.ts";
 import { elementwiseOperators } from "./elementwise.ts";
 import { indexingOperators } from "./indexing.ts";
-import type { Inference } from "./inference.ts";
+import type { Inference, ValueType } from "./inference.ts";
+import { checkInputCount } from "./input-counts.ts";
 import { matrixOperators } from "./matrices.ts";
 import { normalizationOperators } from "./normalization.ts";
 import { poolingOperators } from "./pooling.ts";
@@ -32,3 +34,13 @@ export const operators = {
 } as const satisfies Record<string, Inference>;
 
 export type Operator = keyof typeof operators;
+
+/** The types of a node's outputs; fails, with the reason, on inputs and attributes that the operator cannot take. */
+export function outputTypes(
+  operator: Operator,
+  inputs: readonly Value[],
+  attributes: Attributes,
+): readonly ValueType[] {
+  checkInputCount(operator, inputs);
+  return operators[operator](inputs, attributes);
+}

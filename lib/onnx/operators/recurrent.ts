@@ -1,6 +1,6 @@
 import { assert } from "../../errors.ts";
 import type { Attributes, Value } from "../graph.ts";
-import { type Inference, intOf, stringOf, type ValueType } from "./inference.ts";
+import { commonType, type Inference, intOf, stringOf, type ValueType } from "./inference.ts";
 
 /** Recurrent layers over [steps, rows, features]: all outputs [steps, directions, rows, hidden], and what is handed on at the end. */
 export const recurrentOperators = {
@@ -18,7 +18,8 @@ function outputsOf(
   initial: readonly (Value | undefined)[],
 ): readonly [ValueType, ValueType] {
   assert(x.shape.length === 3, `the input is [steps, rows, features], not [${x.shape}]`);
-  assert(intOf(attributes, "layout", 0) === 0, "layout is 0");
+  const layout = intOf(attributes, "layout", 0);
+  assert(layout === 0, `layout is 0, with the steps first, not ${layout}`);
   const [steps, rows, features] = x.shape;
   const directions = stringOf(attributes, "direction", "forward") === "bidirectional" ? 2 : 1;
   const hidden = intOf(attributes, "hidden_size", 0);
@@ -26,7 +27,7 @@ function outputsOf(
   checkShape("R", r, [directions, gates * hidden, hidden]);
   checkShape("B", b, [directions, 2 * gates * hidden]);
   for (const value of initial) checkShape("the initial state", value, [directions, rows, hidden]);
-  const { dataType } = x;
+  const dataType = commonType([x, w, r, b, ...initial]);
   return [
     { dataType, shape: [steps, directions, rows, hidden] },
     { dataType, shape: [directions, rows, hidden] },

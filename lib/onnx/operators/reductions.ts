@@ -1,20 +1,29 @@
 import { assert } from "../../errors.ts";
 import type { Attributes, Value } from "../graph.ts";
 import { reducedShape } from "../shapes.ts";
-import { frontAxis, type Inference, intOf, numbersOf, one } from "./inference.ts";
+import { frontAxis, type Inference, intOf, numbersOf, one, taking } from "./inference.ts";
 
-const reduction: Inference = one(([x, axes], attributes) => ({
-  dataType: x.dataType,
-  shape: reducedShape(x.shape, reducedAxes([x, axes], attributes), intOf(attributes, "keepdims", 1) === 1),
-}));
-const along: Inference = one(([{ dataType, shape }], attributes) => {
-  frontAxis(intOf(attributes, "axis", -1), shape.length);
-  return { dataType, shape };
-});
-const place: Inference = one(([{ shape }], attributes) => {
-  const axis = frontAxis(intOf(attributes, "axis", 0), shape.length);
-  return { dataType: "INT64", shape: reducedShape(shape, [axis], intOf(attributes, "keepdims", 1) === 1) };
-});
+const reduction = taking(
+  "numbers",
+  one(([x, axes], attributes) => ({
+    dataType: x.dataType,
+    shape: reducedShape(x.shape, reducedAxes([x, axes], attributes), intOf(attributes, "keepdims", 1) === 1),
+  })),
+);
+const along = taking(
+  "floats",
+  one(([{ dataType, shape }], attributes) => {
+    frontAxis(intOf(attributes, "axis", -1), shape.length);
+    return { dataType, shape };
+  }),
+);
+const place = taking(
+  "numbers",
+  one(([{ shape }], attributes) => {
+    const axis = frontAxis(intOf(attributes, "axis", 0), shape.length);
+    return { dataType: "INT64", shape: reducedShape(shape, [axis], intOf(attributes, "keepdims", 1) === 1) };
+  }),
+);
 
 /** Operators that look at all elements along some axes. */
 export const reductionOperators = {
@@ -32,10 +41,14 @@ export const reductionOperators = {
   ArgMin: place,
   Softmax: along,
   LogSoftmax: along,
-  CumSum: one(([{ dataType, shape }, axis]) => {
-    assert(axis.shape.length === 0, `the axis of CumSum is a scalar, not of shape [${axis.shape}]`);
-    return { dataType, shape };
-  }),
+  CumSum: taking(
+    "numbers",
+    one(([{ dataType, shape }, axis]) => {
+      assert(axis.shape.length === 0, `the axis of CumSum is a scalar, not of shape [${axis.shape}]`);
+      if (axis.elements !== undefined) frontAxis(Number(axis.elements[0]), shape.length);
+      return { dataType, shape };
+    }),
+  ),
 } as const satisfies Record<string, Inference>;
 
 /** The axes that a reduction drops or makes 1, counted from the front and in order: all where none is given, unless it is told otherwise. */

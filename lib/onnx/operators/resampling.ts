@@ -1,7 +1,7 @@
 import { assert } from "../../errors.ts";
 import { sumOf } from "../dimensions.ts";
 import type { Shape, Value } from "../graph.ts";
-import { frontAxis, type Inference, intsOf, numbersOf, one, sizesOf } from "./inference.ts";
+import { frontAxis, type Inference, intsOf, numbersOf, one, sizesOf, stringOf } from "./inference.ts";
 
 /** Operators that add elements at the ends of axes, or between others. */
 export const resamplingOperators = {
@@ -20,6 +20,8 @@ export const resamplingOperators = {
     return { dataType: x.dataType, shape };
   }),
   Resize: one(([x, , scales, sizes], attributes) => {
+    const policy = stringOf(attributes, "keep_aspect_ratio_policy", "stretch");
+    assert(policy === "stretch", `keep_aspect_ratio_policy is stretch, not ${policy}`);
     const resized = axesOf(intsOf(attributes, "axes"), x.shape);
     const wanted = sizes === undefined ? undefined : sizesOf(sizes);
     const factors = wanted === undefined ? factorsOf(scales) : undefined;

@@ -20,7 +20,7 @@ export interface Window {
 /** The windows of a Conv or a pooling over `spatial`, the sizes of its input after batch and channels. */
 export function windowsOf(attributes: Attributes, spatial: Shape, kernels: readonly number[]): readonly Window[] {
   return spatial.map((input, axis) => {
-    const steps = stepsOf(attributes, axis, kernels[axis]);
+    const steps = stepsOf(attributes, axis, kernels);
     const autoPad = stringOf(attributes, "auto_pad", "NOTSET");
     const pads = isSame(autoPad) ? samePads(input, steps, autoPad) : padsOf(attributes, autoPad, axis, spatial.length);
     const ceil = intOf(attributes, "ceil_mode", 0) === 1;
@@ -40,9 +40,9 @@ export function transposedWindowsOf(
   kernels: readonly number[],
 ): readonly Window[] {
   return spatial.map((input, axis) => {
-    const steps = stepsOf(attributes, axis, kernels[axis]);
+    const steps = stepsOf(attributes, axis, kernels);
     const autoPad = stringOf(attributes, "auto_pad", "NOTSET");
-    const extra = intsOf(attributes, "output_padding")?.[axis] ?? 0;
+    const extra = ofAxis(attributes, "output_padding", axis, spatial.length, 0);
     assert(extra >= 0 && extra < steps.stride, `output_padding ${extra} is less than the stride ${steps.stride}`);
     const wanted = intsOf(attributes, "output_shape")?.at(axis - spatial.length);
     if (wanted === undefined && !isSame(autoPad)) {
@@ -85,11 +85,22 @@ function isSame(autoPad: string): boolean {
   return autoPad === "SAME_UPPER" || autoPad === "SAME_LOWER";
 }
 
+/** One number of an attribute that has one for each axis; `byDefault` where it is left out. */
+function ofAxis(attributes: Attributes, name: string, axis: number, rank: number, byDefault: number): number {
+  const numbers = intsOf(attributes, name);
+  assert(
+    numbers === undefined || numbers.length === rank,
+    `${name} [${numbers}] has a number for each of ${rank} axes`,
+  );
+  return numbers?.[axis] ?? byDefault;
+}
+
 type Steps = Pick<Window, "kernel" | "stride" | "dilation">;
 type Pads = Pick<Window, "before" | "after">;
 
-function stepsOf(attributes: Attributes, axis: number, kernel: number): Steps {
-  const [stride, dilation] = ["strides", "dilations"].map((name) => intsOf(attributes, name)?.[axis] ?? 1);
+function stepsOf(attributes: Attributes, axis: number, kernels: readonly number[]): Steps {
+  const kernel = kernels[axis];
+  const [stride, dilation] = ["strides", "dilations"].map((name) => ofAxis(attributes, name, axis, kernels.length, 1));
   assert(
     kernel >= 1 && stride >= 1 && dilation >= 1,
     `kernel ${kernel}, stride ${stride}, dilation ${dilation} are at least 1`,
