@@ -50,7 +50,10 @@ async function agrees({
     outputs.length,
   );
   const loss = given
-    .map((output, index) => graph.reduceSum(graph.mul(output, constantOf(graph, weights[index]))))
+    .flatMap((output, index) => {
+      const weight = weights[index];
+      return weight === null ? [] : [graph.reduceSum(graph.mul(output, constantOf(graph, weight)))];
+    })
     .reduce(graph.add);
   const moved = values.flatMap((value, index) =>
     value && slopes[index] ? [{ value, slope: slopes[index], index }] : [],

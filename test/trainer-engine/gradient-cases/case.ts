@@ -28,8 +28,13 @@ export interface Case {
 }
 
 const size = fc.integer({ min: 1, max: 4 });
-export const anyShape = fc.array(size, { minLength: 0, maxLength: 3 });
+const sizeOrNone = fc.oneof({ weight: 15, arbitrary: size }, { weight: 1, arbitrary: fc.constant(0) });
+
+/** Now and then of no elements. */
+export const anyShape = fc.array(sizeOrNone, { minLength: 0, maxLength: 3 });
 export const one = anyShape.map((shape) => [shape]);
+const shapeWithElements = fc.array(size, { minLength: 0, maxLength: 3 });
+export const oneWithElements = shapeWithElements.map((shape) => [shape]);
 export const stacked = fc.array(size, { minLength: 1, maxLength: 3 }).map((shape) => [shape]);
 
 /** Of one axis or more, each of which may have no elements. */
@@ -38,12 +43,15 @@ export const stackedOrEmpty = fc
   .map((shape) => [shape]);
 
 /** Two shapes that broadcast: of one, leading axes are dropped and others shrunk to 1; then perhaps the two change places. */
-export const two = fc
-  .tuple(anyShape, fc.nat(3), fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }), fc.boolean())
-  .map(([shape, dropped, shrunk, swapped]) => {
-    const other = shape.slice(dropped).map((length, axis) => (shrunk[axis] ? 1 : length));
-    return swapped ? [other, shape] : [shape, other];
-  });
+const pairOf = (shapes: fc.Arbitrary<Shape>) =>
+  fc
+    .tuple(shapes, fc.nat(3), fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }), fc.boolean())
+    .map(([shape, dropped, shrunk, swapped]) => {
+      const other = shape.slice(dropped).map((length, axis) => (shrunk[axis] ? 1 : length));
+      return swapped ? [other, shape] : [shape, other];
+    });
+export const two = pairOf(anyShape);
+export const twoWithElements = pairOf(shapeWithElements);
 export const matrices = fc.tuple(size, size, size);
 
 export const axesOf = (x: Value) => (x.shape.length > 1 ? [0, -1] : [0]);

@@ -24,10 +24,15 @@ export const poolingCases: Cases = {
     {
       ...pooling("MaxPool", attributes),
       distinct: true,
+      apply: (graph, [x]) => graph.many("MaxPool", [x], { ...attributes, storage_order: int(1) })[0],
+    },
+    {
+      ...pooling("MaxPool", attributes),
+      distinct: true,
       apply: (graph, [x]) => graph.many("MaxPool", [x], attributes)[0],
     },
   ]),
-  AveragePool: windows.flatMap((attributes) =>
+  AveragePool: [...windows, ...dilated].flatMap((attributes) =>
     [0, 1].map((include) => ({
       ...pooling("AveragePool", { ...attributes, count_include_pad: int(include) }),
       dataType: "FP32" as const,

@@ -14,7 +14,7 @@ const pads: readonly (readonly number[])[] = [
 
 export const resamplingCases: Cases = {
   Pad: [
-    ...["constant", "reflect", "edge"].flatMap((mode) => pads.map((sizes) => padded(mode, sizes))),
+    ...["constant", "reflect", "edge", "wrap"].flatMap((mode) => pads.map((sizes) => padded(mode, sizes))),
     { shapes: plane, apply: (graph, [x]) => graph.node("Pad", [x, graph.sizes([2, 1]), undefined, graph.sizes([-1])]) },
     {
       shapes: plane.map(([shape]) => [shape, []]),
@@ -25,6 +25,10 @@ export const resamplingCases: Cases = {
     resized("asymmetric", "floor", [1, 1, 2, 3]),
     resized("half_pixel", "round_prefer_floor", [1, 1, 3, 4]),
     resized("half_pixel", "round_prefer_ceil", [1, 1, 2, 1]),
+    resized("asymmetric", "ceil", [1, 1, 1.5, 2]),
+    resized("align_corners", "floor", [2, 1, 2, 0.7]),
+    resized("pytorch_half_pixel", "round_prefer_floor", [1, 1, 0.5, 1.3]),
+    resized("half_pixel_symmetric", "round_prefer_ceil", [1, 2, 1, 1.6]),
     {
       shapes: images,
       dataType: "FP32",

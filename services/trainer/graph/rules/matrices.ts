@@ -1,29 +1,45 @@
-import { string } from "../../../../lib/onnx/attributes.ts";
+import { int, string } from "../../../../lib/onnx/attributes.ts";
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import { type EinsumEquation, einsumEquation } from "../../../../lib/onnx/einsum-equation.ts";
 import type { Attributes, Value } from "../../../../lib/onnx/graph.ts";
-import { stringOf } from "../../../../lib/onnx/operators/inference.ts";
+import { floatOf, stringOf } from "../../../../lib/onnx/operators/inference.ts";
 import type { matrixOperators } from "../../../../lib/onnx/operators/matrices.ts";
-import type { Derivation, Rules } from "./rule.ts";
+import { type Derivation, like, type Rules } from "./rule.ts";
 
 /** Rules of products of matrices. */
 export const matrixRules = {
-  MatMul: ({ graph, inputs: [a, b], dy }) => [
-    () => graph.matMul(dy, turned(graph, b)),
-    () => graph.matMul(turned(graph, a), dy),
-  ],
+  /** A vector is a matrix of one row on the left, and of one column on the right. */
+  MatMul: ({ graph, inputs: [a, b], dy }) => {
+    const [isRow, isColumn] = [a.shape.length === 1, b.shape.length === 1];
+    const [left, right] = [isRow ? graph.unsqueeze(a, [0]) : a, isColumn ? graph.unsqueeze(b, [1]) : b];
+    const added = [...(isRow ? [isColumn ? -1 : -2] : []), ...(isColumn ? [isRow ? -2 : -1] : [])];
+    const slope = added.length > 0 ? graph.unsqueeze(dy, added) : dy;
+    const dropped = (value: Value, axis: number) => graph.node("Squeeze", [value, graph.sizes([axis])]);
+    return [
+      () => {
+        const product = graph.matMul(slope, turned(graph, right));
+        return isRow ? dropped(product, -2) : product;
+      },
+      () => {
+        const product = graph.matMul(turned(graph, left), slope);
+        return isColumn ? dropped(product, -1) : product;
+      },
+    ];
+  },
+  /** Of `alpha · a · b + beta · c`. */
   Gemm: ({ graph, inputs: [a, b], attributes, dy }) => {
     const [turnA, turnB] = [isSet(attributes, "transA"), isSet(attributes, "transB")];
+    const beta = floatOf(attributes, "beta", 1);
+    const product = (left: Value, right: Value, transposeLeft: boolean, transposeRight: boolean) =>
+      graph.node("Gemm", [left, right], {
+        ...(attributes.alpha && { alpha: attributes.alpha }),
+        transA: int(transposeLeft ? 1 : 0),
+        transB: int(transposeRight ? 1 : 0),
+      });
     return [
-      () =>
-        turnA
-          ? graph.gemm(b, dy, undefined, { transposeA: turnB, transposeB: true })
-          : graph.gemm(dy, b, undefined, { transposeB: !turnB }),
-      () =>
-        turnB
-          ? graph.gemm(dy, a, undefined, { transposeA: true, transposeB: turnA })
-          : graph.gemm(a, dy, undefined, { transposeA: !turnA }),
-      () => dy,
+      () => (turnA ? product(b, dy, turnB, true) : product(dy, b, false, !turnB)),
+      () => (turnB ? product(dy, a, true, turnA) : product(a, dy, !turnA, false)),
+      () => (beta === 1 ? dy : graph.mul(dy, like(graph, beta, dy))),
     ];
   },
   Einsum: (derivation) => {

@@ -3,12 +3,16 @@ import type { Value } from "../../../../lib/onnx/graph.ts";
 import type { Operator } from "../../../../lib/onnx/operators/operators.ts";
 import { type Derivation, like } from "./rule.ts";
 
-/** The rule of an operator that takes elements: it takes their places instead, and the gradient is added there. */
-export function putBack(operator: Operator): (derivation: Derivation) => (() => Value)[] {
+/** The rule of an operator that takes elements: it takes their places, as integers that it has a kernel for, and the gradient is added there. */
+export function putBack(
+  operator: Operator,
+  placeType: "INT64" | "INT32" = "INT64",
+): (derivation: Derivation) => (() => Value)[] {
   return ({ graph, inputs: [x, ...which], attributes, dy }) => [
     () => {
       const all = graph.node("Range", [graph.scalar(0, "INT64"), graph.size(x), graph.scalar(1, "INT64")]);
-      const taken = graph.node(operator, [graph.shaped(all, graph.shapeOf(x)), ...which], attributes);
+      const places = graph.cast(graph.shaped(all, graph.shapeOf(x)), placeType);
+      const taken = graph.node(operator, [places, ...which], attributes);
       return addedAt(graph, x, taken, dy);
     },
   ];

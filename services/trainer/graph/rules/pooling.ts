@@ -1,7 +1,6 @@
 import { int } from "../../../../lib/onnx/attributes.ts";
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import type { Value } from "../../../../lib/onnx/graph.ts";
-import { intOf } from "../../../../lib/onnx/operators/inference.ts";
 import type { poolingOperators } from "../../../../lib/onnx/operators/pooling.ts";
 import { kernelOf, type Window, windowsOf } from "../../../../lib/onnx/operators/windows.ts";
 import { product } from "../../../../lib/onnx/shapes.ts";
@@ -11,11 +10,13 @@ import type { Derivation, Rules } from "./rule.ts";
 
 /** Rules of operators that make one element of all those under a window. The first of equal maxima gets the gradient, as in PyTorch. */
 export const poolingRules = {
-  MaxPool: ({ graph, inputs: [x], attributes, outputs, dy, refusal }) => {
-    const order = intOf(attributes, "storage_order", 0);
-    if (order !== 0) throw refusal("storage_order", order, "0");
-    return [() => addedAt(graph, x, outputs[1] ?? graph.many("MaxPool", [x], attributes)[1], dy)];
-  },
+  MaxPool: ({ graph, inputs: [x], attributes: { storage_order: order, ...others }, outputs, dy }) => [
+    () => {
+      // Places that count column by column are found again, row by row.
+      const given = order === undefined || order.value === 0 ? outputs[1] : undefined;
+      return addedAt(graph, x, given ?? graph.many("MaxPool", [x], others)[1], dy);
+    },
+  ],
   AveragePool: (derivation) => [() => spread(derivation)],
   GlobalMaxPool: ({ graph, inputs: [x], dy }) => [
     () => {
@@ -36,8 +37,10 @@ export const poolingRules = {
 
 /** Each output's gradient, shared out over its window: a ConvTranspose of one channel by ones. */
 function spread(derivation: Derivation): Value {
-  const { graph, inputs, attributes, dy } = derivation;
+  const { graph, inputs, attributes, dy, refusal } = derivation;
   const [x] = inputs;
+  const named = x.shape.slice(2).find((size) => typeof size === "string");
+  if (named !== undefined) throw refusal("an input of the size", named, "sizes that are known before it runs");
   const kernel = kernelOf(attributes, x);
   const windows = windowsOf(attributes, x.shape.slice(2), kernel);
   const taps = ones(graph, [1, 1, ...kernel]);

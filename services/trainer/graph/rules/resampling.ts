@@ -10,18 +10,25 @@ export const resamplingRules = {
     const { graph, inputs, attributes, dy, refusal } = derivation;
     const [, pads, , axes] = inputs;
     const mode = stringOf(attributes, "mode", "constant");
-    if (mode === "reflect" || mode === "edge") {
+    if (mode === "reflect" || mode === "edge" || mode === "wrap") {
       const [rule] = putBack("Pad")({ ...derivation, inputs: [inputs[0], pads, undefined as never, axes] });
       return [rule];
     }
-    if (mode !== "constant") throw refusal("mode", mode, "constant, reflect or edge");
+    if (mode !== "constant") throw refusal("mode", mode, "constant, reflect, edge or wrap");
     const cropped = () => graph.node("Pad", [dy, graph.neg(pads), undefined, axes]);
     return [cropped, undefined, () => graph.sub(graph.reduceSum(dy), graph.reduceSum(cropped()))];
   },
-  /** Each element was repeated: the sum over its copies, which is an average pooling times their number. */
+  /** Where each element was repeated equally often: the sum over its copies, which is an average pooling times their number. */
   Resize: (derivation) => {
-    const { graph, dy } = derivation;
-    const repeats = repeatsOf(derivation);
+    const { graph, attributes, dy, refusal } = derivation;
+    const mode = stringOf(attributes, "mode", "nearest");
+    if (mode !== "nearest") throw refusal("mode", mode, "nearest");
+    const coordinates = stringOf(attributes, "coordinate_transformation_mode", "half_pixel");
+    if (coordinates === "tf_crop_and_resize") {
+      throw refusal("coordinate_transformation_mode", coordinates, "one that takes all elements from the input");
+    }
+    const repeats = repeatsOf(derivation, coordinates);
+    if (repeats === undefined) return putBack("Resize", "INT32")(derivation);
     const window = ints(repeats);
     const count = repeats.reduce((a, b) => a * b, 1);
     return [
@@ -31,30 +38,21 @@ export const resamplingRules = {
   },
 } as const satisfies Rules<typeof resamplingOperators>;
 
-/** How often each element stands along each spatial axis. */
-function repeatsOf({ inputs: [x, , scales, sizes], output, attributes, refusal }: Derivation): readonly number[] {
-  const mode = stringOf(attributes, "mode", "nearest");
-  if (mode !== "nearest") throw refusal("mode", mode, "nearest");
-  const coordinates = stringOf(attributes, "coordinate_transformation_mode", "half_pixel");
+/** How often each element stands along each spatial axis; undefined where that is not the same for all. */
+function repeatsOf(
+  { inputs: [x, , scales, sizes], output, attributes }: Derivation,
+  coordinates: string,
+): readonly number[] | undefined {
   const rounding = stringOf(attributes, "nearest_mode", "round_prefer_floor");
   const repeatsEach =
     (coordinates === "asymmetric" && rounding === "floor") ||
-    (coordinates.startsWith("half_pixel") && rounding.startsWith("round"));
-  if (!repeatsEach) {
-    throw refusal(
-      "coordinate_transformation_mode and nearest_mode",
-      `${coordinates}, ${rounding}`,
-      "half_pixel and round_prefer_floor, or asymmetric and floor",
-    );
-  }
+    (coordinates === "half_pixel" && rounding.startsWith("round"));
   const factors = x.shape.map((size, axis) => {
     const place = axesOf(intsOf(attributes, "axes"), x.shape).indexOf(axis);
     if (place < 0 || output.shape[axis] === size) return 1;
     return sizes === undefined ? factorsOf(scales)[place] : Number(output.shape[axis]) / Number(size);
   });
   const [rows, channels, ...spatial] = factors;
-  if (rows !== 1 || channels !== 1 || !spatial.every((factor) => Number.isInteger(factor) && factor >= 1)) {
-    throw refusal("scales", `[${factors}]`, "whole numbers, and 1 for rows and channels");
-  }
-  return spatial;
+  const isEqual = rows === 1 && channels === 1 && spatial.every((factor) => Number.isInteger(factor) && factor >= 1);
+  return repeatsEach && isEqual && spatial.length > 0 ? spatial : undefined;
 }
