@@ -1,6 +1,8 @@
 import { assert } from "../errors.ts";
+import type { DataType } from "../tensor.ts";
 import { int, ints, string } from "./attributes.ts";
-import { elementsOf, type NumericDataType } from "./element-type.ts";
+import { elementsOf, elementTypes, type NumericDataType } from "./element-type.ts";
+import { foldedElements } from "./folding/folded.ts";
 import type { Attributes, Elements, Graph, Node, Shape, Value } from "./graph.ts";
 import type { ValueType } from "./operators/inference.ts";
 import { type Operator, outputTypes } from "./operators/operators.ts";
@@ -48,19 +50,17 @@ export class GraphBuilder {
 
   /** A small constant; equal ones are stored once. */
   constant(dataType: NumericDataType, shape: readonly number[], numbers: readonly number[]): Value {
-    const key = `${dataType}[${shape}]${numbers}`;
-    const known = this.#constants.get(key);
-    if (known !== undefined) return known;
-    const value = this.initializer("constant", dataType, shape, elementsOf(dataType, numbers));
-    this.#constants.set(key, value);
-    return value;
+    return this.#constant(dataType, shape, elementsOf(dataType, numbers));
   }
 
   scalar(number: number, dataType: Value["dataType"]): Value {
     return this.constant(dataType as NumericDataType, [], [number]);
   }
 
-  /** Appends a node and gives its first output; types follow from the operator table. An optional input may be undefined. */
+  /**
+   * Appends a node and gives its first output; types follow from the operator table. An optional input may be undefined. Where all that a node
+   * gives is known already, it is a constant instead.
+   */
   node(operator: Operator, inputs: readonly (Value | undefined)[], attributes: Attributes = {}): Value {
     return this.many(operator, inputs, attributes, 1)[0];
   }
@@ -73,7 +73,12 @@ export class GraphBuilder {
     count?: number,
   ): readonly Value[] {
     const given = inputs as readonly Value[];
-    return this.#append(operator, given, attributes, outputTypes(operator, given, attributes).slice(0, count));
+    const types = outputTypes(operator, given, attributes).slice(0, count);
+    if (types.length === 1) {
+      const folded = this.#folded(operator, given, attributes, types[0]!);
+      if (folded !== undefined) return [folded];
+    }
+    return this.#append(operator, given, attributes, types);
   }
 
   /**
@@ -106,7 +111,7 @@ export class GraphBuilder {
   /** Makes `value` an output of the graph and gives it the name. */
   output(name: string, value: Value): Value {
     const ours = this.#nodes.includes(value.producer as Node) && !this.#outputs.includes(value);
-    const output = ours ? value : this.identity(value);
+    const output = ours ? value : this.#append("Identity", [value], {}, [{ ...value, sizes: undefined }])[0]!;
     (output as { name: string }).name = this.#uniqueName(name);
     return pushed(this.#outputs, output);
   }
@@ -187,7 +192,7 @@ export class GraphBuilder {
   }
 
   cast(x: Value, to: Value["dataType"]): Value {
-    return x.dataType === to ? x : this.node("Cast", [x], { to: { kind: "type", value: to } });
+    return x.dataType === to ? x : this.node("Cast", [x], { to: int(elementTypes[to as DataType]) });
   }
 
   /** `a·b + c`, with either matrix transposed first; `c` broadcasts to the product. */
@@ -213,6 +218,22 @@ export class GraphBuilder {
   #reduced(operator: Operator, x: Value, axes: readonly number[] | undefined, keepDimensions: boolean): Value {
     const inputs = axes === undefined ? [x] : [x, this.sizes(axes)];
     return this.node(operator, inputs, { keepdims: int(keepDimensions ? 1 : 0) });
+  }
+
+  /** What a node would give, where that is known already. */
+  #folded(operator: string, inputs: readonly Value[], attributes: Attributes, type: ValueType): Value | undefined {
+    const elements = foldedElements(operator, inputs, attributes, type);
+    return elements && this.#constant(type.dataType as NumericDataType, type.shape as readonly number[], elements);
+  }
+
+  #constant(dataType: NumericDataType, shape: readonly number[], elements: Elements): Value {
+    const { buffer, byteOffset, byteLength } = elements;
+    const key = `${dataType}[${shape}]${Buffer.from(buffer, byteOffset, byteLength).toString("latin1")}`;
+    const known = this.#constants.get(key);
+    if (known !== undefined) return known;
+    const value = this.initializer("constant", dataType, shape, elements);
+    this.#constants.set(key, value);
+    return value;
   }
 
   #append(operator: string, inputs: readonly Value[], attributes: Attributes, types: readonly ValueType[]): Value[] {

@@ -74,6 +74,10 @@ export const arrangementOperators = {
     return { dataType: "INT64", shape: [sizes.length], sizes };
   }),
   Size: one(([{ shape }]) => ({ dataType: "INT64", shape: [], sizes: [productOf(shape)] })),
+  ConstantOfShape: one(([to], { value }) => ({
+    dataType: value?.kind === "tensor" ? value.value.dataType : "FP32",
+    shape: sizesOf(to),
+  })),
   Range: one(([start, limit, delta]) => {
     const [from, to, by] = [start, limit, delta].map((value) => sizesOf(value)[0]);
     if (typeof from === "number" && typeof to === "number" && typeof by === "number") {

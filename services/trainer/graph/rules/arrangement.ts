@@ -57,6 +57,7 @@ export const arrangementRules = {
   ],
   Shape: undefined,
   Size: undefined,
+  ConstantOfShape: undefined,
   Range: undefined,
 } as const satisfies Rules<typeof arrangementOperators>;
 
