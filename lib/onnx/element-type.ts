@@ -1,5 +1,5 @@
 import type { DataType } from "../tensor.ts";
-import type { Elements } from "./graph.ts";
+import type { Elements, Value } from "./graph.ts";
 
 /** ONNX's number for each data type (`TensorProto.DataType`). */
 export const elementTypes = {
@@ -28,12 +28,12 @@ export function dataTypeOf(elementType: number): DataType | undefined {
   return dataTypes.get(elementType);
 }
 
-export function isFloat(dataType: DataType): boolean {
+export function isFloat(dataType: Value["dataType"]): boolean {
   return /^(FP|BF)/.test(dataType);
 }
 
 /** The array that holds elements of a data type; 16-bit floats as their bits. BYTES has none. */
-const arrays = {
+export const arrays = {
   FP32: Float32Array,
   UINT8: Uint8Array,
   INT8: Int8Array,

@@ -36,9 +36,10 @@ export interface GraphProto {
   readonly name?: string;
   readonly node?: readonly NodeProto[];
   readonly initializer?: readonly TensorProto[];
-  readonly sparseInitializer?: readonly { readonly values?: TensorProto | null }[];
+  readonly sparseInitializer?: readonly SparseTensorProto[];
   readonly input?: readonly ValueInfoProto[];
   readonly output?: readonly ValueInfoProto[];
+  readonly valueInfo?: readonly ValueInfoProto[];
 }
 
 export interface NodeProto {
@@ -61,7 +62,10 @@ export interface AttributeProto {
   readonly g?: GraphProto | null;
   readonly ints?: readonly Int64[];
   readonly floats?: readonly number[];
+  readonly strings?: readonly Uint8Array[];
   readonly graphs?: readonly GraphProto[];
+  /** In a function: the attribute of its node that the value is taken from. */
+  readonly refAttrName?: string;
 }
 
 /** `rawData` is little-endian and row-major; in a model that was read it aliases the file's bytes. */
@@ -70,8 +74,20 @@ export interface TensorProto {
   readonly dims?: readonly Int64[];
   readonly dataType?: number;
   readonly rawData?: Uint8Array;
+  readonly floatData?: readonly number[];
+  readonly int32Data?: readonly number[];
+  readonly int64Data?: readonly Int64[];
+  readonly doubleData?: readonly number[];
+  readonly uint64Data?: readonly Int64[];
   readonly dataLocation?: number;
   readonly externalData?: readonly StringEntryProto[];
+}
+
+/** `values` are those that are not 0, at `indices`: INT64 [count] in a row-major tensor of `dims`, or [count, rank]. */
+export interface SparseTensorProto {
+  readonly values?: TensorProto | null;
+  readonly indices?: TensorProto | null;
+  readonly dims?: readonly Int64[];
 }
 
 export interface ValueInfoProto {

@@ -1,5 +1,5 @@
-import type { Attribute, Graph, Node, Value } from "./graph.ts";
-import { usedBy } from "./uses.ts";
+import type { Graph, Node, Value } from "./graph.ts";
+import { usedBy, withSubgraphs } from "./uses.ts";
 
 /**
  * A graph without the nodes and initializers that no output needs, in its subgraphs too. Inputs, outputs and the order of what is left stay.
@@ -20,9 +20,6 @@ export function pruned(graph: Graph): Graph {
 
 /** The node itself where it has none. Its outputs keep the node that they came from as their producer. */
 function withPrunedSubgraphs(node: Node): Node {
-  const attributes = Object.entries(node.attributes);
-  if (attributes.every(([, { kind }]) => kind !== "graph")) return node;
-  const prunedOf = (attribute: Attribute): Attribute =>
-    attribute.kind === "graph" ? { kind: "graph", value: pruned(attribute.value) } : attribute;
-  return { ...node, attributes: Object.fromEntries(attributes.map(([name, value]) => [name, prunedOf(value)])) };
+  const attributes = withSubgraphs(node.attributes, pruned);
+  return attributes === node.attributes ? node : { ...node, attributes };
 }

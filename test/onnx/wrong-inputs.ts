@@ -179,6 +179,7 @@ export const wrongInputs: Readonly<Record<Operator, readonly Wrong[]>> = {
   ],
   Shape: [[() => [], /Shape takes 1 inputs, not 0/]],
   Size: [[() => [], /Size takes 1 inputs, not 0/]],
+  ConstantOfShape: [[({ floats }) => [floats(2, 3)], /is a vector of known length/]],
   Range: [[({ floats }) => [floats()], /Range takes 3 inputs, not 1/]],
   Slice: [
     [({ floats, sizes }) => [floats(4), sizes(0), sizes(1, 2)], /as many starts \(1\) as ends \(2\)/],

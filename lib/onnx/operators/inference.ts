@@ -1,11 +1,11 @@
 import { assert } from "../../errors.ts";
 import type { DataType } from "../../tensor.ts";
-import { isFloat } from "../element-type.ts";
+import { dataTypeOf, isFloat } from "../element-type.ts";
 import type { Attributes, Shape, Value } from "../graph.ts";
 
 /** What is known of a node's output before the graph runs. */
 export interface ValueType {
-  readonly dataType: DataType;
+  readonly dataType: Value["dataType"];
   readonly shape: Shape;
   /** For an INT64 scalar or vector that holds sizes: its elements, as far as they are known or have a name. */
   readonly sizes?: Shape;
@@ -23,7 +23,7 @@ export function one(infer: (inputs: readonly Value[], attributes: Attributes) =>
 }
 
 /** The one data type of an operator's operands; what is left out does not count. */
-export function commonType(operands: readonly (Value | undefined)[]): DataType {
+export function commonType(operands: readonly (Value | undefined)[]): Value["dataType"] {
   const types = operands.flatMap((operand) => (operand === undefined ? [] : [operand.dataType]));
   assert(
     types.every((type) => type === types[0]),
@@ -38,7 +38,7 @@ const elementKinds = {
   numbers: (dataType) => dataType !== "BOOL" && dataType !== "BYTES",
   integers: (dataType) => /INT/.test(dataType),
   "truth values": (dataType) => dataType === "BOOL",
-} as const satisfies Record<string, (dataType: DataType) => boolean>;
+} as const satisfies Record<string, (dataType: Value["dataType"]) => boolean>;
 
 /** The inference of an operator whose first input is limited to a kind of elements. */
 export function taking(kind: keyof typeof elementKinds, infer: Inference): Inference {
@@ -91,8 +91,9 @@ export function stringOf(attributes: Attributes, name: string, byDefault: string
 
 export function typeOf(attributes: Attributes, name: string): DataType {
   const attribute = attributes[name];
-  assert(attribute?.kind === "type", `the attribute ${name} is a data type`);
-  return attribute.value;
+  const dataType = attribute?.kind === "int" ? dataTypeOf(attribute.value) : undefined;
+  assert(dataType !== undefined, `the attribute ${name} is a data type`);
+  return dataType;
 }
 
 /** An axis counted from the front; one below 0 counts from the end of so many. */

@@ -87,6 +87,7 @@ const inputCounts = {
   Split: [1, 2],
   Shape: one,
   Size: one,
+  ConstantOfShape: one,
   Range: three,
   Slice: [3, 5],
   Gather: two,

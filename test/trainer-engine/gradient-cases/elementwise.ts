@@ -1,5 +1,6 @@
 import { int } from "../../../lib/onnx/attributes.ts";
 import type { GraphBuilder } from "../../../lib/onnx/builder.ts";
+import { elementTypes } from "../../../lib/onnx/element-type.ts";
 import type { Value } from "../../../lib/onnx/graph.ts";
 import type { Operator } from "../../../lib/onnx/operators/operators.ts";
 import { anyShape, type Case, type Cases, one, positive, scalar, two } from "./case.ts";
@@ -84,7 +85,7 @@ export const elementwiseCases: Cases = {
       apply: (graph, [a, b]) => graph.where(graph.greater(a, scalar(graph, 0)), a, b),
     },
   ],
-  Cast: [{ shapes: one, apply: (graph, [x]) => graph.node("Cast", [x], { to: { kind: "type", value: "FP64" } }) }],
+  Cast: [{ shapes: one, apply: (graph, [x]) => graph.node("Cast", [x], { to: int(elementTypes.FP64) }) }],
 };
 
 /** 2/√π · Σ (−1)ⁿ x²ⁿ⁺¹ / (n! (2n + 1)); 30 terms are exact in double precision up to |x| = 1.5. */
