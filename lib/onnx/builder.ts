@@ -25,12 +25,16 @@ export class GraphBuilder {
   readonly #outputs: Value[] = [];
   readonly #initializers: Value[] = [];
   readonly #constants = new Map<string, Value>();
+  /** Of each size that has only a name, where an input of this graph or one around it has it. */
+  readonly #named: Map<string, { readonly input: Value; readonly axis: number }>;
+  readonly #sizes = new Map<string, Value>();
   readonly #nodes: Node[] = [];
 
   /** `around` is the builder of the graph that the new one will be a subgraph of: names are unique in both together. */
   constructor(name: string, around?: GraphBuilder) {
     this.#name = name;
     this.#names = around === undefined ? new Map() : around.#names;
+    this.#named = new Map(around === undefined ? [] : around.#named);
   }
 
   /** What has been appended so far, in an order in which it can run. */
@@ -39,7 +43,11 @@ export class GraphBuilder {
   }
 
   input(name: string, dataType: Value["dataType"], shape: Shape): Value {
-    return pushed(this.#inputs, { name: this.#uniqueName(name), dataType, shape });
+    const input = pushed(this.#inputs, { name: this.#uniqueName(name), dataType, shape });
+    for (const [axis, size] of shape.entries()) {
+      if (typeof size === "string" && !this.#named.has(size)) this.#named.set(size, { input, axis });
+    }
+    return input;
   }
 
   /** A constant that keeps its name, such as a trained weight. `elements` is not copied. */
@@ -150,7 +158,6 @@ export class GraphBuilder {
   gather = (x: Value, indices: Value, axis = 0) => this.node("Gather", [x, indices], { axis: int(axis) });
   reshape = (x: Value, to: Value) => this.node("Reshape", [x, to]);
   expand = (x: Value, to: Value) => this.node("Expand", [x, to]);
-  size = (x: Value) => this.node("Size", [x]);
   concat = (parts: readonly Value[], axis: number) => this.node("Concat", parts, { axis: int(axis) });
   split = (x: Value, sizes: Value, axis: number) => this.many("Split", [x, sizes], { axis: int(axis) });
   unsqueeze = (x: Value, axes: readonly number[]) => this.node("Unsqueeze", [x, this.sizes(axes)]);
@@ -163,11 +170,23 @@ export class GraphBuilder {
     return this.sizesOf(x, 0);
   }
 
-  /** The sizes of the axes from `start` to before `end`, which may be negative, as an INT64 vector. */
+  /**
+   * The sizes of the axes from `start` to before `end`, which may be negative, as an INT64 vector. Sizes that only have a name are taken
+   * from the graph's inputs where those have them, so that `x` need not be kept for its shape.
+   */
   sizesOf(x: Value, start: number, end = x.shape.length): Value {
     const shape = x.shape.slice(start, end);
     if (!Number.isNaN(product(shape))) return this.sizes(shape.map(Number));
-    return this.node("Shape", [x], { start: int(start), end: int(end) });
+    const parts = shape.map((size) => (typeof size === "number" ? this.sizes([size]) : this.#sizeNamed(size)));
+    if (parts.includes(undefined)) return this.node("Shape", [x], { start: int(start), end: int(end) });
+    return this.#once(`${shape}`, () => this.concat(parts as Value[], 0));
+  }
+
+  /** The number of elements of `x`, an INT64 scalar. */
+  size(x: Value): Value {
+    const count = product(x.shape);
+    if (!Number.isNaN(count)) return this.scalar(count, "INT64");
+    return this.#once(`of ${x.shape}`, () => this.node("ReduceProd", [this.shapeOf(x)], { keepdims: int(0) }));
   }
 
   /** The elements of `x` in a shape that has as many; other than for `reshape`, a size of 0 is one. */
@@ -244,6 +263,22 @@ export class GraphBuilder {
     }
     this.#nodes.push(node);
     return outputs;
+  }
+
+  /** A size that only has a name, as an INT64 vector of one; undefined where no input has it. */
+  #sizeNamed(name: string): Value | undefined {
+    const known = this.#named.get(name);
+    if (known === undefined) return undefined;
+    const { input, axis } = known;
+    return this.#once(name, () => this.node("Shape", [input], { start: int(axis), end: int(axis + 1) }));
+  }
+
+  #once(sizes: string, make: () => Value): Value {
+    const known = this.#sizes.get(sizes);
+    if (known !== undefined) return known;
+    const value = make();
+    this.#sizes.set(sizes, value);
+    return value;
   }
 
   /** The name itself the first time, then with `_1`, `_2`, … after it. */

@@ -1,4 +1,5 @@
 import { assert } from "../../errors.ts";
+import { productOf } from "../dimensions.ts";
 import type { Attributes, Value } from "../graph.ts";
 import { reducedShape } from "../shapes.ts";
 import { frontAxis, type Inference, intOf, numbersOf, one, taking } from "./inference.ts";
@@ -31,7 +32,12 @@ export const reductionOperators = {
   ReduceMean: reduction,
   ReduceMax: reduction,
   ReduceMin: reduction,
-  ReduceProd: reduction,
+  /** Of sizes also how many elements they make. */
+  ReduceProd: (inputs, attributes) => {
+    const [type] = reduction(inputs, attributes);
+    const { sizes } = inputs[0];
+    return [sizes !== undefined && type.shape.length === 0 ? { ...type, sizes: [productOf(sizes)] } : type];
+  },
   ReduceL1: reduction,
   ReduceL2: reduction,
   ReduceSumSquare: reduction,

@@ -6,6 +6,7 @@ import { kernelOf, type Window, windowsOf } from "../../../../lib/onnx/operators
 import { product } from "../../../../lib/onnx/shapes.ts";
 import { geometry, transposed } from "./convolutions.ts";
 import { addedAt } from "./places.ts";
+import { shareOf } from "./reductions.ts";
 import type { Derivation, Rules } from "./rule.ts";
 
 /** Rules of operators that make one element of all those under a window. The first of equal maxima gets the gradient, as in PyTorch. */
@@ -26,13 +27,11 @@ export const poolingRules = {
       return graph.shaped(graph.scatterAdd(graph.zeros(rows), places, slopes, 2), graph.shapeOf(x));
     },
   ],
-  GlobalAveragePool: ({ graph, inputs: [x], dy }) => [
-    () => {
-      const elementCount = (value: Value) => graph.cast(graph.size(value), dy.dataType);
-      const share = graph.div(graph.mul(dy, elementCount(dy)), elementCount(x));
-      return graph.expand(share, graph.shapeOf(x));
-    },
-  ],
+  GlobalAveragePool: (derivation) => {
+    const { graph, inputs } = derivation;
+    const spatial = [...inputs[0].shape.keys()].slice(2);
+    return [() => graph.expand(shareOf(derivation, spatial), graph.shapeOf(inputs[0]))];
+  },
 } as const satisfies Rules<typeof poolingOperators>;
 
 /** Each output's gradient, shared out over its window: a ConvTranspose of one channel by ones. */
@@ -44,14 +43,14 @@ function spread(derivation: Derivation): Value {
   const kernel = kernelOf(attributes, x);
   const windows = windowsOf(attributes, x.shape.slice(2), kernel);
   const taps = ones(graph, [1, 1, ...kernel]);
-  const shares = graph.mul(dy, shareOf(derivation, windows, taps));
+  const shares = graph.mul(dy, windowShare(derivation, windows, taps));
   const channels = graph.reshape(shares, graph.sizes([-1, 1, ...dy.shape.slice(2).map(Number)]));
   const spreadOut = graph.node("ConvTranspose", [channels, taps], transposed(derivation, windows, 1));
   return graph.shaped(spreadOut, graph.shapeOf(x));
 }
 
 /** What one element of a window counts: what the operator gives for ones, shared out over how many of them are under the window. */
-function shareOf({ graph, attributes }: Derivation, windows: readonly Window[], taps: Value): Value {
+function windowShare({ graph, attributes }: Derivation, windows: readonly Window[], taps: Value): Value {
   if (windows.every(({ before, after }) => before === 0 && after === 0)) {
     return graph.scalar(1 / product(taps.shape), taps.dataType);
   }

@@ -2,12 +2,15 @@ import { int } from "../../../../lib/onnx/attributes.ts";
 import type { Attributes, Value } from "../../../../lib/onnx/graph.ts";
 import { intOf } from "../../../../lib/onnx/operators/inference.ts";
 import { reducedAxes, type reductionOperators } from "../../../../lib/onnx/operators/reductions.ts";
+import { product } from "../../../../lib/onnx/shapes.ts";
 import { type Derivation, like, type Rules } from "./rule.ts";
 
 /** Rules of operators that look at all elements along some axes. */
 export const reductionRules = {
   ReduceSum: (derivation) => [() => repeated(derivation, derivation.dy)],
-  ReduceMean: (derivation) => [() => repeated(derivation, shareOf(derivation))],
+  ReduceMean: (derivation) => [
+    () => repeated(derivation, shareOf(derivation, reducedAxes(derivation.inputs, derivation.attributes))),
+  ],
   ReduceMax: sharedByEquals,
   ReduceMin: sharedByEquals,
   /** For each element the product of the others, which is 0 where another one is 0. */
@@ -99,8 +102,10 @@ function sharedByEquals(derivation: Derivation): (() => Value)[] {
   ];
 }
 
-/** The gradient of a mean, shared out over the elements that it was taken over. */
-function shareOf({ graph, inputs: [x], output, dy }: Derivation): Value {
+/** The gradient of a mean over `axes`, shared out over the elements that it was taken over. */
+export function shareOf({ graph, inputs: [x], output, dy }: Derivation, axes: readonly number[]): Value {
+  const count = product(axes.map((axis) => x.shape[axis]));
+  if (!Number.isNaN(count)) return graph.mul(dy, like(graph, 1 / count, dy));
   const elementCount = (value: Value) => graph.cast(graph.size(value), dy.dataType);
   return graph.div(graph.mul(dy, elementCount(output)), elementCount(x));
 }
