@@ -14,18 +14,49 @@ export function sumOf(sizes: readonly Dimension[]): Dimension {
 }
 
 export function productOf(sizes: readonly Dimension[]): Dimension {
-  const named = sizes.filter((size) => typeof size === "string");
-  const known = sizes.filter((size) => typeof size === "number").reduce((product, size) => product * size, 1);
+  const all = sizes.flatMap(factorsOf);
+  const named = all.filter((size) => typeof size === "string");
+  const known = all.filter((size) => typeof size === "number").reduce((product, size) => product * size, 1);
   if (named.length === 0 || known === 0) return known;
   const factors = known === 1 ? named.sort() : [known, ...named.sort()];
   return factors.length === 1 ? factors[0] : `(${factors.join(" · ")})`;
 }
 
-/** `count` divided by `by`, rounded up where both are known. */
+/** `count` divided by `by`, rounded up where both are known. Factors that both have are left out. */
 export function quotientOf(count: Dimension, by: Dimension): Dimension {
   if (count === by) return 1;
-  if (by === 1) return count;
-  return typeof count === "number" && typeof by === "number" ? Math.ceil(count / by) : `(${count} / ${by})`;
+  if (typeof count === "number" && typeof by === "number") return Math.ceil(count / by);
+  const left = [...factorsOf(count)];
+  const divisors = factorsOf(by).filter((factor) => typeof factor === "number" || !removed(left, factor));
+  const [known, divisor] = [left, divisors].map((factors) =>
+    productOf(factors.filter((size) => typeof size === "number")),
+  );
+  const isWhole = divisors.every((factor) => typeof factor === "number") && Number(known) % Number(divisor) === 0;
+  if (!isWhole) return `(${count} / ${by})`;
+  return productOf([Number(known) / Number(divisor), ...left.filter((size) => typeof size === "string")]);
+}
+
+/** Takes the first dimension equal to `size` out of `shape`; whether there was one. */
+export function removed(shape: Dimension[], size: Dimension): boolean {
+  const index = shape.indexOf(size);
+  if (index >= 0) shape.splice(index, 1);
+  return index >= 0;
+}
+
+/** The factors of a size that is named by {@link productOf}; of another one, the size itself. */
+function factorsOf(size: Dimension): readonly Dimension[] {
+  if (typeof size === "number" || !size.startsWith("(") || !size.endsWith(")")) return [size];
+  const factors: string[] = [""];
+  let depth = 0;
+  for (const character of size.slice(1, -1)) {
+    depth += { "(": 1, ")": -1 }[character] ?? 0;
+    if (depth < 0) return [size];
+    if (character === "·" && depth === 0) factors.push("");
+    else factors[factors.length - 1] += character;
+  }
+  return factors.length === 1
+    ? [size]
+    : factors.map((factor) => (/^ ?\d+ ?$/.test(factor) ? Number(factor) : factor.trim()));
 }
 
 /**

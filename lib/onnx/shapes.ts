@@ -1,5 +1,5 @@
 import { assert } from "../errors.ts";
-import { productOf, quotientOf } from "./dimensions.ts";
+import { productOf, quotientOf, removed } from "./dimensions.ts";
 import type { Dimension, Shape } from "./graph.ts";
 
 /**
@@ -55,11 +55,4 @@ export function product(shape: Shape): number {
 /** The dimension of a shape that is padded with ones at the front to `rank`. */
 function aligned(shape: Shape, rank: number, axis: number): Dimension {
   return shape[axis - (rank - shape.length)] ?? 1;
-}
-
-/** Takes the first dimension equal to `size` out of `shape`; whether there was one. */
-function removed(shape: Dimension[], size: Dimension): boolean {
-  const index = shape.indexOf(size);
-  if (index >= 0) shape.splice(index, 1);
-  return index >= 0;
 }

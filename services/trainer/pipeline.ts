@@ -82,7 +82,7 @@ function lineageOf(job: Job, { plan, datasetSha256 }: CheckedSpec) {
   const { kind, ...optimizer } = plan.optimizer;
   const { kind: _, ...lossFields } = plan.loss;
   const hyperParameters: Record<string, unknown> = {
-    layers: JSON.stringify(plan.network.layers),
+    network: JSON.stringify(plan.network),
     loss: plan.loss.kind,
     ...Object.fromEntries(Object.entries(lossFields).map(([field, value]) => [`loss.${snakeCase(field)}`, value])),
     "optimizer.kind": kind,

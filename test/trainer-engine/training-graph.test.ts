@@ -6,7 +6,7 @@ import { product } from "../../lib/onnx/shapes.ts";
 import { Random } from "../../lib/random.ts";
 import { openSession, type RuntimeTensor, type RuntimeTensors } from "../../services/trainer/engine/runtime.ts";
 import { initialTensors } from "../../services/trainer/graph/initialise.ts";
-import type { Layer } from "../../services/trainer/graph/layers.ts";
+import type { Layer } from "../../services/trainer/graph/layers/layer.ts";
 import { type Loss, targetForm } from "../../services/trainer/graph/losses/loss.ts";
 import { networkOf } from "../../services/trainer/graph/network-spec.ts";
 import { type Optimizer, stepScalars } from "../../services/trainer/graph/optimizers/optimizer.ts";

@@ -9,7 +9,7 @@ import type { TrainingProgress } from "../../services/trainer/engine/thread-prot
 import type { TrainingData, TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
 import { runTraining } from "../../services/trainer/engine/training-run.ts";
 
-const plan: TrainingPlan = {
+const plan = {
   network: {
     kind: "layers",
     layers: [
@@ -26,7 +26,7 @@ const plan: TrainingPlan = {
   seed: 3,
   validationShare: 0.25,
   threadCount: 1,
-};
+} as const satisfies TrainingPlan;
 const data = clusters(100);
 const endless: TrainingPlan = { ...plan, epochCount: 1_000_000 };
 

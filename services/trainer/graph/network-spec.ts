@@ -1,19 +1,28 @@
-import { type LayersSpec, layersNetwork } from "./layers.ts";
+import { type LayersSpec, layersNetwork } from "./layers/layers-network.ts";
 import type { Network } from "./network.ts";
+import { type Cnn, cnnLayers } from "./presets/cnn.ts";
+import { type Mlp, mlpLayers } from "./presets/mlp.ts";
+import { type ResNet18, resnet18Layers } from "./presets/resnet18.ts";
+import { type Gpt, gptLayers, type TransformerEncoder, transformerEncoderLayers } from "./presets/transformers.ts";
 import { specError } from "./spec-error.ts";
 
 /** What a network is made of; plain data, which may be sent to a thread. */
-export type NetworkSpec = LayersSpec;
+export type NetworkSpec = LayersSpec | Mlp | Cnn | ResNet18 | TransformerEncoder | Gpt;
 
 const kinds = {
   layers: layersNetwork,
+  mlp: (spec) => layersNetwork(mlpLayers(spec)),
+  cnn: (spec) => layersNetwork(cnnLayers(spec)),
+  resnet18: (spec) => layersNetwork(resnet18Layers(spec)),
+  transformer_encoder: (spec) => layersNetwork(transformerEncoderLayers(spec)),
+  gpt: (spec) => layersNetwork(gptLayers(spec)),
 } as const satisfies { [K in NetworkSpec["kind"]]: (spec: Extract<NetworkSpec, { kind: K }>) => Network };
 
 const parameterCountMax = 2 ** 26;
 
 /** Checks a network and works out its shapes. Throws SPEC_INVALID that names the part, what it is and what is needed. */
 export function networkOf(spec: NetworkSpec): Network {
-  const network = kinds[spec.kind](spec);
+  const network = (kinds[spec.kind] as (spec: NetworkSpec) => Network)(spec);
   const { parameterCount } = network;
   if (parameterCount > parameterCountMax) {
     throw specError("the network", `one of ${parameterCount} parameters`, `at most ${parameterCountMax}`);

@@ -1,5 +1,6 @@
 import type { GraphBuilder } from "../../../lib/onnx/builder.ts";
 import type { Value } from "../../../lib/onnx/graph.ts";
+import type { Initializer } from "./initializers/initializer.ts";
 
 /** A network that can be trained, wherever it came from; `networkOf` of network-spec.ts makes one. */
 export interface Network {
@@ -40,9 +41,7 @@ export type Statistic = Parameter;
 
 /** What a tensor begins with. */
 export type Initial =
-  /** Evenly in ±bound. */
-  | { readonly kind: "uniform"; readonly bound: number }
-  | { readonly kind: "constant"; readonly value: number }
+  | Initializer
   /** As many as the shape has, row-major. */
   | { readonly kind: "elements"; readonly elements: Float32Array };
 

@@ -8,10 +8,9 @@ import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainS
 import { product } from "../../../lib/onnx/shapes.ts";
 import { parseAliasId, parseArtifactName, parseModelName } from "../../../lib/resource-names.ts";
 import { checkPlan, type TrainingPlan } from "../engine/training-plan.ts";
+import type { Layer } from "../graph/layers/layer.ts";
 import { targetForm } from "../graph/losses/loss.ts";
 import type { Network } from "../graph/network.ts";
-
-type Layer = TrainingPlan["network"]["layers"][number];
 
 /** A checked specification: every name is well-formed and the plan can be trained on fitting data. */
 export interface CheckedSpec {
