@@ -4,9 +4,11 @@ import { artifactName, jobName } from "../../lib/resource-names.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { QueueConfig } from "./config.ts";
 import { readCsv } from "./datasets/csv.ts";
+import { nextTokens } from "./datasets/next-tokens.ts";
 import type { TrainingOutcome } from "./engine/thread-protocol.ts";
 import { runTraining } from "./engine/training-run.ts";
 import type { Job } from "./jobs/job.ts";
+import { snakeCase } from "./jobs/snake-case.ts";
 import { type CheckedSpec, checkSpec } from "./jobs/train-spec.ts";
 import { whileUnavailable } from "./patience.ts";
 import { ProgressReport } from "./progress-report.ts";
@@ -36,10 +38,8 @@ export async function runPipeline(parts: PipelineParts, job: Job, signal: AbortS
   const spec = checkSpec(job.spec, parts.threadCount);
 
   const bytes = catalogue.download(spec.datasetSha256, onBehalf);
-  const { loss } = spec.plan;
-  const classes =
-    loss.kind === "cross_entropy" ? { classes: true, ignoredClass: loss.ignoreIndex } : { classes: false };
-  const data = await readCsv(bytes, { ...spec, ...classes });
+  const rows = await readCsv(bytes, spec.csv);
+  const data = spec.context === undefined ? rows : nextTokens(rows, spec.context);
   log.info({ rows: data.rowCount, features: data.featureCount }, "dataset loaded");
 
   const report = new ProgressReport((progress) => store.progress(job.id, progress), log);
@@ -104,8 +104,4 @@ function lineageOf(job: Job, { plan, datasetSha256 }: CheckedSpec) {
     seed: plan.seed,
     hyperParameters: Object.fromEntries(set.map(([field, value]) => [field, String(value)])),
   };
-}
-
-function snakeCase(field: string): string {
-  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

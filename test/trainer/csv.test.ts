@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { type CsvForm, readCsv } from "../../services/trainer/datasets/csv.ts";
 
-const form: CsvForm = { header: false, targetCount: 1, classes: false };
+const form: CsvForm = { header: false, tokens: false, targetCount: 1, classes: false };
 
 async function* chunked(text: string, bytes = 7) {
   const all = Buffer.from(text);

@@ -8,18 +8,20 @@ import { Table } from "./table.ts";
 export interface CsvForm {
   /** Whether the first line names the columns. */
   readonly header: boolean;
-  /** How many of the last columns are targets. */
+  /** Whether the columns before the targets are tokens. */
+  readonly tokens: boolean;
+  /** How many of the last columns are targets; may be 0. */
   readonly targetCount: number;
-  /** Whether the one target is a class index. */
+  /** Whether targets are class indices. */
   readonly classes: boolean;
-  /** The class of rows that do not count, which may be below 0. */
+  /** The class of those that do not count, which may be below 0. */
   readonly ignoredClass?: number | undefined;
 }
 
 /**
  * Reads comma-separated numbers, one row per line; a byte order mark, quotes, surrounding blanks and empty lines are
  * accepted. Throws DATASET_INVALID that names line and column for a wrong column count, a cell that is not a finite
- * number or a class that is not a whole number, and for a file without rows. Holds only the numbers, not the text.
+ * number, or a token or class that is not a whole number, and for a file without rows. Holds only the numbers, not the text.
  */
 export async function readCsv(bytes: AsyncIterable<Uint8Array>, form: CsvForm): Promise<TrainingData> {
   const parser = parse({
@@ -41,7 +43,10 @@ export async function readCsv(bytes: AsyncIterable<Uint8Array>, form: CsvForm): 
         columnCount = record.length;
         firstLine = info.lines;
         checkWidth(columnCount, form);
-        table = new Table(columnCount - form.targetCount, form.targetCount);
+        table = new Table(
+          { width: columnCount - form.targetCount, dataType: form.tokens ? "INT32" : "FP32" },
+          { width: form.targetCount, dataType: form.classes ? "INT32" : "FP32" },
+        );
         if (form.header) continue;
       }
       if (record.length !== columnCount) throw raggedLine(info.lines, record.length, columnCount, firstLine);
@@ -53,7 +58,7 @@ export async function readCsv(bytes: AsyncIterable<Uint8Array>, form: CsvForm): 
     source.destroy();
   }
   if (table === undefined || table.rowCount === 0) throw invalid("the file has no rows; needed: at least 1");
-  return { ...table.finished(), ...(form.classes ? { targets: table.classes() } : {}) };
+  return table.finished();
 }
 
 /** Longest line; an unclosed quote would otherwise draw the whole file into memory. */
@@ -71,19 +76,20 @@ function checkWidth(columnCount: number, { targetCount }: CsvForm): void {
   );
 }
 
-function numbersOf(cells: readonly string[], line: number, { classes, ignoredClass }: CsvForm): number[] {
+function numbersOf(cells: readonly string[], line: number, form: CsvForm): number[] {
+  const firstTarget = cells.length - form.targetCount;
   return cells.map((cell, index) => {
     const value = decimal.test(cell) ? Number(cell) : Number.NaN;
     const place = `line ${line}, column ${index + 1} is ${JSON.stringify(cell.slice(0, 64))}`;
     if (!Number.isFinite(Math.fround(value))) throw invalid(`${place}; needed: a finite number, as FP32 holds it`);
-    if (classes && index === cells.length - 1 && value !== ignoredClass && !isClass(value)) {
-      throw invalid(`${place}; needed: a class, a whole number from 0`);
-    }
+    const isTarget = index >= firstTarget;
+    if (isTarget ? !form.classes || value === form.ignoredClass : !form.tokens) return value;
+    if (!isIndex(value)) throw invalid(`${place}; needed: a ${isTarget ? "class" : "token"}, a whole number from 0`);
     return value;
   });
 }
 
-function isClass(value: number): boolean {
+function isIndex(value: number): boolean {
   return Number.isInteger(value) && value >= 0 && value < 2 ** 31;
 }
 

@@ -1,14 +1,20 @@
 import type { TrainingData } from "../engine/training-plan.ts";
 
-/** Rows of numbers that arrive one by one; features and targets are kept apart, as FP32. */
+/** Columns that lie side by side: so many, and what they hold. */
+export interface ColumnForm {
+  readonly width: number;
+  readonly dataType: "FP32" | "INT32";
+}
+
+/** Rows of numbers that arrive one by one; features and targets are kept apart. */
 export class Table {
-  readonly #features: Column;
-  readonly #targets: Column;
+  readonly #features: Columns;
+  readonly #targets: Columns;
   #rowCount = 0;
 
-  constructor(featureCount: number, targetCount: number) {
-    this.#features = new Column(featureCount);
-    this.#targets = new Column(targetCount);
+  constructor(features: ColumnForm, targets: ColumnForm) {
+    this.#features = new Columns(features);
+    this.#targets = new Columns(targets);
   }
 
   get rowCount(): number {
@@ -23,7 +29,7 @@ export class Table {
   }
 
   /** Everything that was added; the arrays are shared memory, so that a training thread needs no copy. */
-  finished(): TrainingData & { readonly targets: Float32Array } {
+  finished(): TrainingData {
     return {
       rowCount: this.#rowCount,
       featureCount: this.#features.width,
@@ -31,23 +37,19 @@ export class Table {
       targets: this.#targets.shared(),
     };
   }
-
-  /** The first target of every row as an integer, exact up to 2^24; shared memory. */
-  classes(): Int32Array {
-    const classes = new Int32Array(new SharedArrayBuffer(this.#rowCount * Int32Array.BYTES_PER_ELEMENT));
-    for (let row = 0; row < classes.length; row++) classes[row] = this.#targets.at(row * this.#targets.width);
-    return classes;
-  }
 }
 
 /** Values of the same few columns, row by row, in memory that doubles. */
-class Column {
+class Columns {
   readonly width: number;
-  #values = new Float32Array(1024);
+  readonly #arrayType: Float32ArrayConstructor | Int32ArrayConstructor;
+  #values: Float32Array | Int32Array;
   #length = 0;
 
-  constructor(width: number) {
+  constructor({ width, dataType }: ColumnForm) {
     this.width = width;
+    this.#arrayType = { FP32: Float32Array, INT32: Int32Array }[dataType];
+    this.#values = new this.#arrayType(1024);
   }
 
   push(row: readonly number[], first: number): void {
@@ -56,18 +58,15 @@ class Column {
     this.#length += this.width;
   }
 
-  at(index: number): number {
-    return this.#values[index];
-  }
-
-  shared(): Float32Array<SharedArrayBuffer> {
-    const shared = new Float32Array(new SharedArrayBuffer(this.#length * Float32Array.BYTES_PER_ELEMENT));
+  shared(): Float32Array | Int32Array {
+    const memory = new SharedArrayBuffer(this.#length * this.#arrayType.BYTES_PER_ELEMENT);
+    const shared = this.#values instanceof Float32Array ? new Float32Array(memory) : new Int32Array(memory);
     shared.set(this.#values.subarray(0, this.#length));
     return shared;
   }
 
   #grow(): void {
-    const larger = new Float32Array(Math.max(this.#values.length * 2, this.#length + this.width));
+    const larger = new this.#arrayType(Math.max(this.#values.length * 2, this.#length + this.width));
     larger.set(this.#values.subarray(0, this.#length));
     this.#values = larger;
   }

@@ -18,6 +18,9 @@ const kinds = {
   gpt: (spec) => layersNetwork(gptLayers(spec)),
 } as const satisfies { [K in NetworkSpec["kind"]]: (spec: Extract<NetworkSpec, { kind: K }>) => Network };
 
+/** The names of the networks that are well known. */
+export const presetKinds = Object.keys(kinds).filter((kind) => kind !== "layers");
+
 const parameterCountMax = 2 ** 26;
 
 /** Checks a network and works out its shapes. Throws SPEC_INVALID that names the part, what it is and what is needed. */

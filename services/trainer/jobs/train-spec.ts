@@ -1,5 +1,5 @@
 import { ServiceError } from "../../../lib/errors.ts";
-import type { Layer__Output } from "../../../lib/gen/amaas/trainer/v1/Layer.ts";
+import type { CsvFormat__Output } from "../../../lib/gen/amaas/trainer/v1/CsvFormat.ts";
 import type { Loss__Output } from "../../../lib/gen/amaas/trainer/v1/Loss.ts";
 import type { LossSettings__Output } from "../../../lib/gen/amaas/trainer/v1/LossSettings.ts";
 import type { Optimizer__Output } from "../../../lib/gen/amaas/trainer/v1/Optimizer.ts";
@@ -7,18 +7,22 @@ import type { Schedule__Output } from "../../../lib/gen/amaas/trainer/v1/Schedul
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { product } from "../../../lib/onnx/shapes.ts";
 import { parseAliasId, parseArtifactName, parseModelName } from "../../../lib/resource-names.ts";
+import type { CsvForm } from "../datasets/csv.ts";
 import { checkPlan, type TrainingPlan } from "../engine/training-plan.ts";
-import type { Layer } from "../graph/layers/layer.ts";
 import { targetForm } from "../graph/losses/loss.ts";
+import type { TargetForm } from "../graph/losses/loss-kind.ts";
 import type { Network } from "../graph/network.ts";
+import { specError } from "../graph/spec-error.ts";
+import { networkSpecOf } from "./network-fields.ts";
 
 /** A checked specification: every name is well-formed and the plan can be trained on fitting data. */
 export interface CheckedSpec {
   readonly model: string;
   readonly datasetSha256: string;
-  readonly header: boolean;
-  /** How many of the last columns are targets. */
-  readonly targetCount: number;
+  /** How the file is read. */
+  readonly csv: CsvForm;
+  /** With next-token targets: the tokens of a row that go in, one less than a row of the file has. */
+  readonly context: number | undefined;
   /** Undefined where no alias is to be moved. */
   readonly alias: string | undefined;
   readonly plan: TrainingPlan;
@@ -29,7 +33,7 @@ export function checkSpec(spec: TrainSpec__Output | null | undefined, threadCoun
   if (!spec) throw missing("job.train", "a train spec");
   const model = parseModelName(spec.model, "model");
   const plan: TrainingPlan = {
-    network: { kind: "layers", layers: spec.layers.map(layerOf) },
+    network: networkSpecOf(spec),
     loss: lossOf(spec.loss, spec.lossSettings),
     optimizer: optimizerOf(spec.optimizer),
     schedule: scheduleOf(spec.schedule),
@@ -48,35 +52,36 @@ export function checkSpec(spec: TrainSpec__Output | null | undefined, threadCoun
     threadCount,
   };
   const network = checkPlan(plan);
-  const targetCount = spec.csv?.targetColumns || 1;
-  checkTargets(plan, network, targetCount);
+  const csv = csvFormOf(plan, network, spec.csv);
   if (spec.targetAlias) parseAliasId(spec.targetAlias, "target_alias");
   return {
     model,
     datasetSha256: parseArtifactName(spec.dataset, "dataset"),
-    header: spec.csv?.header ?? false,
-    targetCount,
+    csv,
+    context: plan.loss.kind === "next_token" ? network.input.rowShape[0] : undefined,
     alias: spec.targetAlias || undefined,
     plan,
   };
 }
 
-function checkTargets({ loss }: TrainingPlan, network: Network, targetCount: number): void {
-  const needed = product(targetForm(loss, network).rowShape);
-  if (targetCount === needed) return;
-  const why = loss.kind === "cross_entropy" ? "the class, for LOSS_CROSS_ENTROPY" : "the network's output size";
-  throw invalid("csv.target_columns", targetCount, `${needed}, ${why}`);
+function csvFormOf({ loss }: TrainingPlan, network: Network, csv: CsvFormat__Output | null): CsvForm {
+  const form = targetForm(loss, network);
+  const isNext = loss.kind === "next_token";
+  const targetCount = csv?.targetColumns || (isNext ? 0 : 1);
+  const needed = isNext ? 0 : product(form.rowShape);
+  if (targetCount !== needed) throw specError("csv.target_columns", targetCount, `${needed}, ${targetsOf(loss, form)}`);
+  return {
+    header: csv?.header ?? false,
+    tokens: network.input.dataType === "INT32",
+    targetCount,
+    classes: form.dataType === "INT32",
+    ignoredClass: loss.kind === "cross_entropy" ? loss.ignoreIndex : undefined,
+  };
 }
 
-function layerOf(layer: Layer__Output, index: number): Layer {
-  switch (layer.kind) {
-    case undefined:
-      throw missing(`layers[${index}]`, "one of linear, relu, tanh, sigmoid, softmax");
-    case "linear":
-      return { kind: "linear", inputSize: layer.linear!.inputSize, outputSize: layer.linear!.outputSize };
-    default:
-      return { kind: layer.kind };
-  }
+function targetsOf({ kind }: TrainingPlan["loss"], { dataType }: TargetForm): string {
+  if (kind === "next_token") return "because the tokens are the targets, for LOSS_NEXT_TOKEN";
+  return dataType === "INT32" ? "the class, for LOSS_CROSS_ENTROPY" : "the network's output size";
 }
 
 function lossOf(loss: Loss__Output, settings: LossSettings__Output | null | undefined): TrainingPlan["loss"] {
@@ -88,9 +93,10 @@ function lossOf(loss: Loss__Output, settings: LossSettings__Output | null | unde
     LOSS_HUBER: "huber",
     LOSS_BINARY_CROSS_ENTROPY: "binary_cross_entropy",
     LOSS_KL_DIVERGENCE: "kl_divergence",
+    LOSS_NEXT_TOKEN: "next_token",
   } as const satisfies Record<Loss__Output, string | undefined>;
   const kind = kinds[loss];
-  if (kind === undefined) throw invalid("loss", loss, `one of ${Object.keys(kinds).slice(1).join(", ")}`);
+  if (kind === undefined) throw specError("loss", loss, `one of ${Object.keys(kinds).slice(1).join(", ")}`);
   const { huberDelta: delta, labelSmoothing, classWeights = [], ignoreIndex } = settings ?? {};
   const weights = classWeights.length === 0 ? undefined : classWeights;
   const fields = {
@@ -101,7 +107,7 @@ function lossOf(loss: Loss__Output, settings: LossSettings__Output | null | unde
   };
   for (const [field, value] of Object.entries(fields)) {
     const isOwn = kind === (field === "huber_delta" ? "huber" : "cross_entropy");
-    if (value !== undefined && !isOwn) throw invalid(`loss_settings.${field}`, value, `no value, for ${loss}`);
+    if (value !== undefined && !isOwn) throw specError(`loss_settings.${field}`, value, `no value, for ${loss}`);
   }
   if (kind === "huber") return { kind, delta };
   return kind === "cross_entropy" ? { kind, labelSmoothing, classWeights: weights, ignoreIndex } : { kind };
@@ -146,7 +152,7 @@ function scheduleOf(schedule: Schedule__Output | null): TrainingPlan["schedule"]
 
 function atMost<Entry>(field: string, entries: readonly Entry[] | undefined): readonly Entry[] {
   const { length } = entries ?? [];
-  if (length > entriesMax) throw invalid(field, `a list of ${length}`, `at most ${entriesMax}`);
+  if (length > entriesMax) throw specError(field, `a list of ${length}`, `at most ${entriesMax}`);
   return entries ?? [];
 }
 
@@ -154,8 +160,4 @@ const entriesMax = 64;
 
 function missing(field: string, needed: string): ServiceError {
   return new ServiceError("SPEC_INVALID", `${field} is not set; needed: ${needed}`, { metadata: { field } });
-}
-
-function invalid(field: string, seen: unknown, needed: string): ServiceError {
-  return new ServiceError("SPEC_INVALID", `${field} is ${seen}; needed: ${needed}`, { metadata: { field } });
 }

@@ -26,8 +26,8 @@ export type Initializer =
 interface Kaiming {
   /** That of the activation behind it below 0; 0 by default, as of relu. */
   readonly slope?: number | undefined;
-  /** Connections into an output, by default, or out of an input. */
-  readonly fan?: "in" | "out" | undefined;
+  /** Whether the fan counts connections out of an input, rather than into an output; false by default. */
+  readonly fanOut?: boolean | undefined;
 }
 
 interface Gain {
@@ -128,8 +128,8 @@ function fansOf([out, into, ...window]: readonly number[]): { readonly in: numbe
   return { in: into * product(window), out: out * product(window) };
 }
 
-function kaimingDeviation({ slope = 0, fan = "in" }: Kaiming, shape: readonly number[]): number {
-  return Math.sqrt(2 / (1 + slope ** 2) / fansOf(shape)[fan]);
+function kaimingDeviation({ slope = 0, fanOut = false }: Kaiming, shape: readonly number[]): number {
+  return Math.sqrt(2 / (1 + slope ** 2) / fansOf(shape)[fanOut ? "out" : "in"]);
 }
 
 function xavierDeviation({ gain = 1 }: Gain, shape: readonly number[]): number {
@@ -145,9 +145,8 @@ function matrixOf([rows, ...columns]: readonly number[]): [rows: number, columns
   return [rows, product(columns)];
 }
 
-function checkKaiming({ slope = 0, fan = "in" }: Kaiming, field: string): void {
+function checkKaiming({ slope = 0 }: Kaiming, field: string): void {
   checkFinite(`${field}.slope`, slope);
-  if (fan !== "in" && fan !== "out") throw specError(`${field}.fan`, fan, "in or out");
 }
 
 function checkGain({ gain = 1 }: Gain, field: string): void {

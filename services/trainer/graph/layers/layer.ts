@@ -92,6 +92,9 @@ const kinds = {
   transformer_block: transformerBlock,
 } as const satisfies { [K in Layer["kind"]]: LayerKind<Extract<Layer, { kind: K }>> };
 
+/** The names of all kinds. */
+export const layerKinds = Object.keys(kinds);
+
 /** Layers of one list, at most. */
 const layerCountMax = 256;
 

@@ -35,7 +35,7 @@ export interface KlDivergence {
 }
 
 export const crossEntropy: LossKind<CrossEntropy> = {
-  check({ labelSmoothing = 0, classWeights, ignoreIndex }, outputShape) {
+  check({ labelSmoothing = 0, classWeights, ignoreIndex }, { outputShape }) {
     const classCount = classCountOf(outputShape);
     if (classCount < 2) {
       throw specError("the last axis of the network's output", classCount, "at least 2 classes for cross_entropy");

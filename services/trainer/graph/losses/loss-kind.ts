@@ -2,6 +2,7 @@ import { ServiceError } from "../../../../lib/errors.ts";
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import type { Value } from "../../../../lib/onnx/graph.ts";
 import { product } from "../../../../lib/onnx/shapes.ts";
+import type { Network } from "../network.ts";
 
 /** A loss in a graph: `mean` is the scalar to differentiate; `correctCount` the rows whose best score is their class. */
 export interface LossValues {
@@ -20,8 +21,8 @@ export type Targets = Float32Array | Int32Array;
 
 /** One kind of loss. `outputShape` is that of a row that the network gives. */
 export interface LossKind<L> {
-  /** Throws SPEC_INVALID for a field out of its range, or an output that it cannot take. */
-  check(loss: L, outputShape: readonly number[]): void;
+  /** Throws SPEC_INVALID for a field out of its range, or a network that it cannot take. */
+  check(loss: L, network: Pick<Network, "input" | "outputShape">): void;
   /** Throws DATASET_INVALID for targets of the wrong kind, width or range; names the first row at fault. */
   checkTargets(loss: L, targets: Targets, rowCount: number, outputShape: readonly number[]): void;
   targetForm(outputShape: readonly number[]): TargetForm;

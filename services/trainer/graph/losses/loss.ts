@@ -11,10 +11,18 @@ import {
   klDivergence,
 } from "./classification.ts";
 import type { LossKind, LossValues, TargetForm, Targets } from "./loss-kind.ts";
+import { type NextToken, nextToken } from "./next-token.ts";
 import { type Huber, huber, type MeanAbsoluteError, type MeanSquaredError, mae, mse } from "./regression.ts";
 
 /** What training makes small. */
-export type Loss = MeanSquaredError | MeanAbsoluteError | Huber | CrossEntropy | BinaryCrossEntropy | KlDivergence;
+export type Loss =
+  | MeanSquaredError
+  | MeanAbsoluteError
+  | Huber
+  | CrossEntropy
+  | BinaryCrossEntropy
+  | KlDivergence
+  | NextToken;
 
 const kinds = {
   mse,
@@ -23,14 +31,15 @@ const kinds = {
   cross_entropy: crossEntropy,
   binary_cross_entropy: binaryCrossEntropy,
   kl_divergence: klDivergence,
+  next_token: nextToken,
 } as const satisfies { [K in Loss["kind"]]: LossKind<Extract<Loss, { kind: K }>> };
 
-/** Throws SPEC_INVALID for an unknown loss, a field out of its range, or one that the network's output cannot feed. */
-export function checkLoss(loss: Loss, { outputShape }: Network): void {
+/** Throws SPEC_INVALID for an unknown loss, a field out of its range, or a network that cannot feed it. */
+export function checkLoss(loss: Loss, network: Network): void {
   if (!Object.hasOwn(kinds, loss.kind)) {
     throw specError("loss.kind", loss.kind, `one of ${Object.keys(kinds).join(", ")}`);
   }
-  kindOf(loss).check(loss, outputShape);
+  kindOf(loss).check(loss, network);
 }
 
 /** Throws DATASET_INVALID for targets of the wrong kind, width or range; names the first row at fault. */

@@ -21,7 +21,9 @@ export interface Cnn {
 }
 
 export function cnnLayers(cnn: Cnn): LayersSpec {
-  const { inputShape, channels = [6, 16], kernel = 5, hiddenSizes = [120, 84], outputSize, batchNorm, dropout } = cnn;
+  const { inputShape, kernel = 5, outputSize, batchNorm, dropout } = cnn;
+  const channels = cnn.channels?.length ? cnn.channels : [6, 16];
+  const hiddenSizes = cnn.hiddenSizes?.length ? cnn.hiddenSizes : [120, 84];
   if (kernel % 2 !== 1) throw specError("cnn.kernel", kernel, "an odd number");
   return {
     kind: "layers",
