@@ -48,7 +48,7 @@ describe("a training plan", () => {
   const sgd = (fields: object) => ({ optimizer: { kind: "sgd", learningRate: 0.01, ...fields } });
   const faults: Record<string, [change: object, message: string]> = {
     "no layers": [{ network: layers() }, "layers is a list of 0; needed: 1 to 256 layers"],
-    "nothing to learn": [{ network: layers({ kind: "relu" }) }, "layers is a list without parameters"],
+    "nothing to learn": [{ network: layers({ kind: "relu" }) }, "the network is one without parameters"],
     "sizes that do not chain": [
       { network: layers(linear(4, 128), { kind: "relu" }, linear(64, 3)) },
       "layers[2].input_size is 64; needed: 128, of rows of the shape [128]",

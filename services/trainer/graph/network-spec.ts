@@ -27,6 +27,7 @@ const parameterCountMax = 2 ** 26;
 export function networkOf(spec: NetworkSpec): Network {
   const network = (kinds[spec.kind] as (spec: NetworkSpec) => Network)(spec);
   const { parameterCount } = network;
+  if (parameterCount === 0) throw specError("the network", "one without parameters", "at least one parameter");
   if (parameterCount > parameterCountMax) {
     throw specError("the network", `one of ${parameterCount} parameters`, `at most ${parameterCountMax}`);
   }

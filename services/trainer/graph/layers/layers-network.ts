@@ -23,7 +23,6 @@ export function layersNetwork({ layers, inputShape }: LayersSpec): Network {
   const rowShape = inputShape?.length ? inputShape : impliedShape(layers);
   for (const [axis, size] of rowShape.entries()) checkCount({ field: "network" }, `input_shape[${axis}]`, size);
   const built = builtLayers(layers, rowShape, place);
-  if (built.parameters.length === 0) throw specError("layers", "a list without parameters", "a layer that learns");
   const input: NetworkInput =
     tokenCount === undefined ? { dataType: "FP32", rowShape } : { dataType: "INT32", rowShape, tokenCount };
   const { outputShape, parameters, statistics } = built;

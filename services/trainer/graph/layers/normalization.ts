@@ -1,9 +1,9 @@
 import { float, int } from "../../../../lib/onnx/attributes.ts";
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import type { Value } from "../../../../lib/onnx/graph.ts";
+import { averaged } from "../optimizers/optimizer-kind.ts";
 import { specError } from "../spec-error.ts";
 import {
-  type Appending,
   checkCount,
   checkPositive,
   checkShare,
@@ -43,6 +43,10 @@ interface Epsilon {
   readonly epsilon?: number | undefined;
 }
 
+/**
+ * The runtime writes the new running values over those that it is given, whoever else reads them; so it is given zeros of its own, and by
+ * ONNX's momentum of 0 gives the mean and variance of the batch.
+ */
 export const batchNorm: LayerKind<BatchNorm> = ({ epsilon = 1e-5, momentum = 0.1 }, input, place) => {
   checkPositive(place, "epsilon", epsilon);
   checkShare(place, "momentum", momentum);
@@ -51,20 +55,24 @@ export const batchNorm: LayerKind<BatchNorm> = ({ epsilon = 1e-5, momentum = 0.1
     parameterOf(place, "running_mean", [input[0]], { kind: "zeros" }),
     parameterOf(place, "running_var", [input[0]], one),
   ];
+  const { parameters } = scaled(place, [input[0]]);
   return {
-    ...scaled(place, [input[0]]),
     outputShape: input,
+    parameters,
     statistics,
     append(into, x) {
-      const names = ["weight", "bias", "running_mean", "running_var"].map((name) => `${place.name}.${name}`);
-      const tensors = names.map((name) => into.tensor(name));
-      if (into.mode.kind === "inference") {
-        return into.graph.node("BatchNormalization", [x, ...tensors], { epsilon: float(epsilon) });
+      const { graph, mode } = into;
+      const [scale, bias] = parameters.map(({ name }) => into.tensor(name));
+      const running = statistics.map(({ name }) => into.tensor(name));
+      if (mode.kind === "inference") {
+        return graph.node("BatchNormalization", [x, scale, bias, ...running], { epsilon: float(epsilon) });
       }
-      const attributes = { epsilon: float(epsilon), momentum: float(1 - momentum), training_mode: int(1) };
-      const [y, mean, variance] = into.graph.many("BatchNormalization", [x, ...tensors], attributes);
-      into.changed(names[2], mean);
-      into.changed(names[3], unbiased(into, x, tensors[3], variance, momentum));
+      const attributes = { epsilon: float(epsilon), momentum: float(0), training_mode: int(1) };
+      const overwritten = running.map((value) => graph.sub(value, value));
+      const [y, mean, variance] = graph.many("BatchNormalization", [x, scale, bias, ...overwritten], attributes);
+      for (const [index, seen] of [mean, graph.mul(variance, correction(graph, x))].entries()) {
+        into.changed(statistics[index].name, averaged(graph, running[index], seen, 1 - momentum));
+      }
       return y;
     },
   };
@@ -122,16 +130,7 @@ function scaled(place: Place, shape: readonly number[]) {
   };
 }
 
-/**
- * The running variance as PyTorch has it: ONNX adds the variance of the n elements themselves, PyTorch that estimated from them, which
- * is n/(n − 1) times as large. `after` is ONNX's.
- */
-function unbiased({ graph }: Appending, x: Value, before: Value, after: Value, momentum: number): Value {
-  const kept = graph.mul(before, graph.scalar(1 - momentum, before.dataType));
-  return graph.add(kept, graph.mul(graph.sub(after, kept), correction(graph, x)));
-}
-
-/** n/(n − 1), 1 where n is 1. */
+/** n/(n − 1), by which the variance that is estimated from n elements is larger than their own, as PyTorch has it; 1 where n is 1. */
 function correction(graph: GraphBuilder, x: Value): Value {
   const count = graph.cast(graph.div(graph.size(x), graph.scalar(Number(x.shape[1]), "INT64")), x.dataType);
   const [one, others] = [graph.scalar(1, x.dataType), graph.sub(count, graph.scalar(1, x.dataType))];
