@@ -19,15 +19,18 @@ const layers = (axis: number, count: number) =>
 
 export const normalizationCases: Cases = {
   BatchNormalization: [
-    {
-      shapes: perChannel(2),
-      sized: "batch",
-      apply: (graph, [x, scale, bias]) => {
-        const running = graph.expand(graph.scalar(1, x.dataType), graph.shapeOf(bias));
-        const attributes = { training_mode: int(1), momentum: float(0.8), epsilon: float(0.1) };
-        return graph.many("BatchNormalization", [x, scale, bias, running, running], attributes)[0];
-      },
-    },
+    ...[0, 0.8].map(
+      (momentum): Case => ({
+        shapes: perChannel(2),
+        sized: "batch",
+        apply: (graph, [x, scale, bias]) => {
+          // The runtime writes over them.
+          const running = [graph.neg(scale), graph.neg(bias)];
+          const attributes = { training_mode: int(1), momentum: float(momentum), epsilon: float(0.1) };
+          return graph.many("BatchNormalization", [x, scale, bias, ...running], attributes)[0];
+        },
+      }),
+    ),
     {
       shapes: perChannel(4),
       range: [0.5, 2],

@@ -1,6 +1,5 @@
 import type { Value } from "../../../../lib/onnx/graph.ts";
 import {
-  averaged,
   checkNotNegative,
   checkPositive,
   checkShare,
@@ -8,6 +7,7 @@ import {
   decayed,
   type OptimizerKind,
   type Step,
+  scaled,
   type Update,
 } from "./optimizer-kind.ts";
 
@@ -43,11 +43,14 @@ const common = {
     checkShare("beta2", beta2);
     checkPositive("epsilon", epsilon);
   },
-  stateNames: () => ["mean", "square"],
-  stepScalars: ({ beta1 = 0.9, beta2 = 0.999 }: Moments, step: number, rate: number) => ({
-    step_size: rate / (1 - beta1 ** step),
-    root_correction: Math.sqrt(1 - beta2 ** step),
-  }),
+  stateNames: () => ["sum", "square_sum"],
+  stepScalars({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: Moments, step: number, rate: number) {
+    const rootCorrection = Math.sqrt((1 - beta2 ** step) / (1 - beta2));
+    return {
+      step_size: (rate * rootCorrection * (1 - beta1)) / (1 - beta1 ** step),
+      epsilon: epsilon * rootCorrection,
+    };
+  },
 };
 
 export const adam: OptimizerKind<Adam> = {
@@ -72,15 +75,14 @@ export const adamw: OptimizerKind<AdamW> = {
   update: (step) => moved(step, step.graph.mul(step.parameter, step.scalars.kept), step.gradient),
 };
 
-function moved(
-  { graph, optimizer, state: [mean, square], scalars }: Step<Moments>,
-  from: Value,
-  gradient: Value,
-): Update {
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = optimizer;
-  const nextMean = averaged(graph, mean, gradient, beta1);
-  const nextSquare = averaged(graph, square, graph.mul(gradient, gradient), beta2);
-  const root = graph.div(graph.sqrt(nextSquare), scalars.root_correction);
-  const direction = graph.div(nextMean, graph.add(root, graph.scalar(epsilon, root.dataType)));
-  return { parameter: graph.sub(from, graph.mul(direction, scalars.step_size)), state: [nextMean, nextSquare] };
+/**
+ * By the sums M = m/(1−β₁) and V = v/(1−β₂) in the place of the means, so that fewer passes over the elements are needed: `M ← β₁M + g;
+ * V ← β₂V + g²; p ← p − stepSize · M / (√V + epsilon)`.
+ */
+function moved({ graph, optimizer, state, scalars }: Step<Moments>, from: Value, gradient: Value): Update {
+  const { beta1 = 0.9, beta2 = 0.999 } = optimizer;
+  const sum = graph.add(scaled(graph, state[0], beta1), gradient);
+  const squareSum = graph.add(scaled(graph, state[1], beta2), graph.mul(gradient, gradient));
+  const direction = graph.div(sum, graph.add(graph.sqrt(squareSum), scalars.epsilon));
+  return { parameter: graph.sub(from, graph.mul(direction, scalars.step_size)), state: [sum, squareSum] };
 }

@@ -1,3 +1,4 @@
+import { float } from "../../../../lib/onnx/attributes.ts";
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import type { Value } from "../../../../lib/onnx/graph.ts";
 import type { activationOperators } from "../../../../lib/onnx/operators/activations.ts";
@@ -72,12 +73,16 @@ export const activationRules = {
   ],
 } as const satisfies Rules<typeof activationOperators>;
 
-/** x·Φ(x) with the normal distribution's Φ (Hendrycks & Gimpel 2016): Φ(x) + x·φ(x). */
+/**
+ * x·Φ(x) with the normal distribution's Φ (Hendrycks & Gimpel 2016): Φ(x) + x·φ(x), in as few passes as it takes. With z = x/√2 they are
+ * ½ + ½·erf(z), which is what HardSigmoid makes of erf(z), and z/(√π · exp(z²)).
+ */
 function gelu({ graph, inputs: [x], dy }: Derivation): Value {
   const number = (value: number) => like(graph, value, x);
-  const area = graph.add(graph.mul(graph.node("Erf", [graph.mul(x, number(Math.SQRT1_2))]), number(0.5)), number(0.5));
-  const density = graph.mul(graph.exp(graph.mul(graph.mul(x, x), number(-0.5))), number(1 / Math.sqrt(2 * Math.PI)));
-  return graph.mul(dy, graph.add(area, graph.mul(x, density)));
+  const z = graph.mul(x, number(Math.SQRT1_2));
+  const area = graph.node("HardSigmoid", [graph.node("Erf", [z])], { alpha: float(0.5), beta: float(0.5) });
+  const density = graph.mul(graph.div(z, graph.exp(graph.mul(z, z))), number(1 / Math.sqrt(Math.PI)));
+  return graph.mul(dy, graph.add(area, density));
 }
 
 /** x/2 · (1 + t), t = tanh(√(2/π)·(x + 0.044715x³)). */

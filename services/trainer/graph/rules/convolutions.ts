@@ -17,7 +17,7 @@ export const convolutionRules = {
     const group = intOf(attributes, "group", 1);
     const windows = windowsOf(attributes, x.shape.slice(2), w.shape.slice(2).map(Number));
     return [
-      () => graph.node("ConvTranspose", [dy, w], transposed(derivation, windows, group)),
+      () => spreadBack(derivation, windows, group),
       () => correlated(derivation, x, dy, windows, group),
       () => overChannels(graph, dy),
     ];
@@ -63,42 +63,83 @@ export function transposed({ refusal }: Derivation, windows: readonly Window[], 
 }
 
 /**
- * The gradient of a Conv's weight: `dy` times what each tap of the kernel met in `x`, the taps side by side, as one product of matrices.
- * `x` has its channels last meanwhile, so that what is cut out of it lies together.
+ * The gradient of a Conv's input. Without strides it is a Conv of the output's gradient with the kernel turned around, which takes 0.65 to
+ * 0.9 of the time of a ConvTranspose, but four times as long where few channels come out.
+ */
+function spreadBack(derivation: Derivation, windows: readonly Window[], group: number): Value {
+  const { graph, inputs, dy } = derivation;
+  const [x, w] = inputs;
+  const turned = windows.map(turnedAround);
+  const isWide = Number(x.shape[1]) / group >= 32;
+  const isPadded = turned.every(({ stride, before, after }) => stride === 1 && before >= 0 && after >= 0);
+  if (!isWide || !isPadded) return graph.node("ConvTranspose", [dy, w], transposed(derivation, windows, group));
+  return graph.node("Conv", [dy, kernelTurned(graph, w, group)], geometry(turned, group));
+}
+
+/** The window that takes from an output what was put into it. */
+function turnedAround({ input, output, before, after, ...window }: Window): Window {
+  const reach = span(window) - 1;
+  return { ...window, input: output, output: input, before: reach - before, after: reach - after };
+}
+
+/** `[outputs, channels of a group, …]` as `[channels, outputs of a group, …]`, each kernel from its last tap to its first. */
+function kernelTurned(graph: GraphBuilder, w: Value, group: number): Value {
+  const [outputs, channels, ...kernel] = w.shape.map(Number);
+  const axes = kernel.map((_, axis) => axis + 2);
+  const each = (number: number) => graph.sizes(axes.map(() => number));
+  const backwards = graph.node("Slice", [w, each(-1), each(-(2 ** 31)), graph.sizes(axes), each(-1)]);
+  if (group === 1) return graph.transpose(backwards, [1, 0, ...axes]);
+  const byGroup = graph.reshape(backwards, graph.sizes([group, outputs / group, channels, ...kernel]));
+  const swapped = graph.transpose(byGroup, [0, 2, 1, ...axes.map((axis) => axis + 1)]);
+  return graph.reshape(swapped, graph.sizes([group * channels, outputs / group, ...kernel]));
+}
+
+/**
+ * The gradient of a Conv's weight: `dy` times what each tap of the kernel met in `x`, as products of matrices. `x` has its channels last
+ * meanwhile, so that what is cut out of it lies together. A product for each tap takes half of the time of one for all taps side by side,
+ * except where it would be of few channels.
  */
 function correlated(derivation: Derivation, x: Value, dy: Value, windows: readonly Window[], group: number): Value {
   const { graph, refusal } = derivation;
   const named = windows.flatMap(({ input, output }) => [input, output]).find((size) => typeof size === "string");
   if (named !== undefined) throw refusal("an input of the size", named, "sizes that are known before it runs");
   const axes = windows.map((_, axis) => axis);
-  const rows = grouped(graph, padded(graph, x, windows), group);
-  const met = graph.transpose(rows, [1, 0, ...axes.map((axis) => axis + 3), 2]);
-  const columns = graph.node(
-    "Concat",
-    tapsOf(windows).map((tap) => cut(graph, met, windows, tap)),
-    { axis: int(-1) },
-  );
-  const slopes = graph.transpose(grouped(graph, dy, group), [1, 2, 0, ...axes.map((axis) => axis + 3)]);
   const [outputs, channels] = [dy.shape[1], x.shape[1]].map((count) => Number(count) / group);
-  const product = graph.matMul(
-    graph.reshape(slopes, graph.sizes([group, outputs, -1])),
-    graph.reshape(columns, graph.sizes([group, -1, Number(columns.shape.at(-1))])),
+  const met = padded(graph, channelsLast(graph, x, group), windows);
+  const slopes = graph.reshape(channelsFirst(graph, dy, group), graph.sizes([group, outputs, -1]));
+  const cuts = tapsOf(windows).map((tap) => cut(graph, met, windows, tap));
+  const isNarrow = channels < 16 && outputs >= 32;
+  const columns = isNarrow ? [graph.concat(cuts, -1)] : cuts;
+  const products = columns.map((values) =>
+    graph.matMul(slopes, graph.reshape(values, graph.sizes([group, -1, Number(values.shape.at(-1))]))),
   );
   const kernel = windows.map((window) => window.kernel);
-  const channelsLast = graph.reshape(product, graph.sizes([group * outputs, ...kernel, channels]));
-  return graph.transpose(channelsLast, [0, axes.length + 1, ...axes.map((axis) => axis + 1)]);
+  const product = products.length === 1 ? products[0] : graph.concat(products, -1);
+  const together = graph.reshape(product, graph.sizes([group * outputs, ...kernel, channels]));
+  return graph.transpose(together, [0, axes.length + 1, ...axes.map((axis) => axis + 1)]);
 }
 
-/** `[rows, channels, …]` as `[rows, group, channels of the group, …]`. */
-function grouped(graph: GraphBuilder, x: Value, group: number): Value {
+/** `[rows, channels, …]` as `[group, rows, …, channels of the group]`. */
+function channelsLast(graph: GraphBuilder, x: Value, group: number): Value {
   const [, channels, ...spatial] = x.shape.map(Number);
-  return graph.reshape(x, graph.sizes([0, group, channels / group, ...spatial]));
+  const axes = spatial.map((_, axis) => axis);
+  if (group === 1) return graph.unsqueeze(graph.transpose(x, [0, ...axes.map((axis) => axis + 2), 1]), [0]);
+  const grouped = graph.reshape(x, graph.sizes([0, group, channels / group, ...spatial]));
+  return graph.transpose(grouped, [1, 0, ...axes.map((axis) => axis + 3), 2]);
 }
 
+/** `[rows, channels, …]` as `[group, channels of the group, rows, …]`. */
+function channelsFirst(graph: GraphBuilder, x: Value, group: number): Value {
+  const [, channels, ...spatial] = x.shape.map(Number);
+  const first = graph.transpose(x, [1, 0, ...spatial.map((_, axis) => axis + 2)]);
+  return graph.reshape(first, graph.sizes([group, channels / group, -1, ...spatial]));
+}
+
+/** `[group, rows, …spatial, channels]` with the windows' zeros around it. */
 function padded(graph: GraphBuilder, x: Value, windows: readonly Window[]): Value {
   const [before, after] = [windows.map((window) => window.before), windows.map((window) => window.after)];
   if ([...before, ...after].every((pad) => pad === 0)) return x;
-  return graph.node("Pad", [x, graph.sizes([0, 0, ...before, 0, 0, ...after])]);
+  return graph.node("Pad", [x, graph.sizes([0, 0, ...before, 0, 0, 0, ...after, 0])]);
 }
 
 /** The place of each tap of a kernel, the last axis fastest. */
