@@ -4,9 +4,10 @@ import { int, ints, string } from "./attributes.ts";
 import { elementsOf, elementTypes, type NumericDataType } from "./element-type.ts";
 import { foldedElements } from "./folding/folded.ts";
 import type { Attributes, Elements, Graph, Node, Shape, Value } from "./graph.ts";
-import type { ValueType } from "./operators/inference.ts";
+import type { NamedType } from "./operators/inference.ts";
 import { type Operator, outputTypes } from "./operators/operators.ts";
 import { product } from "./shapes.ts";
+import { UniqueNames } from "./unique-names.ts";
 
 /** What a Loop body hands on: `carried` to the next iteration, `scanned` to be stacked along a new first axis. */
 export interface LoopResult {
@@ -20,7 +21,7 @@ export interface LoopResult {
  */
 export class GraphBuilder {
   readonly #name: string;
-  readonly #names: Map<string, number>;
+  readonly #names: UniqueNames;
   readonly #inputs: Value[] = [];
   readonly #outputs: Value[] = [];
   readonly #initializers: Value[] = [];
@@ -33,7 +34,7 @@ export class GraphBuilder {
   /** `around` is the builder of the graph that the new one will be a subgraph of: names are unique in both together. */
   constructor(name: string, around?: GraphBuilder) {
     this.#name = name;
-    this.#names = around === undefined ? new Map() : around.#names;
+    this.#names = around === undefined ? new UniqueNames() : around.#names;
     this.#named = new Map(around === undefined ? [] : around.#named);
   }
 
@@ -43,7 +44,7 @@ export class GraphBuilder {
   }
 
   input(name: string, dataType: Value["dataType"], shape: Shape): Value {
-    const input = pushed(this.#inputs, { name: this.#uniqueName(name), dataType, shape });
+    const input = pushed(this.#inputs, { name: this.#names.of(name), dataType, shape });
     for (const [axis, size] of shape.entries()) {
       if (typeof size === "string" && !this.#named.has(size)) this.#named.set(size, { input, axis });
     }
@@ -53,7 +54,13 @@ export class GraphBuilder {
   /** A constant that keeps its name, such as a trained weight. `elements` is not copied. */
   initializer(name: string, dataType: NumericDataType, shape: readonly number[], elements: Elements): Value {
     assert(elements.length === product(shape), `[${shape}] has ${elements.length} elements`);
-    return pushed(this.#initializers, { name: this.#uniqueName(name), dataType, shape, elements });
+    return pushed(this.#initializers, { name: this.#names.of(name), dataType, shape, elements });
+  }
+
+  /** An input or an initializer as a file has it, of any type. */
+  read(value: Value, place: "input" | "initializer"): Value {
+    const own = { ...value, name: this.#names.of(value.name) };
+    return pushed(place === "input" ? this.#inputs : this.#initializers, own);
   }
 
   /** A small constant; equal ones are stored once. */
@@ -82,11 +89,20 @@ export class GraphBuilder {
   ): readonly Value[] {
     const given = inputs as readonly Value[];
     const types = outputTypes(operator, given, attributes).slice(0, count);
-    if (types.length === 1) {
-      const folded = this.#folded(operator, given, attributes, types[0]!);
-      if (folded !== undefined) return [folded];
-    }
-    return this.#append(operator, given, attributes, types);
+    const named = types.map((type) => ({ ...type, name: operator.toLowerCase() }));
+    return this.append({ name: operator, operator, inputs: given, attributes }, named);
+  }
+
+  /**
+   * Appends a node of any operator, with the outputs that it is said to have: constants where they are known already. An output without a
+   * name is one that the node leaves out.
+   */
+  append(node: Omit<Node, "outputs">, types: readonly NamedType[]): readonly Value[] {
+    const [type] = types;
+    if (type === undefined || types.length > 1 || node.set !== undefined) return this.#append(node, types);
+    const elements = foldedElements(node.operator, node.inputs, node.attributes, type);
+    if (elements === undefined) return this.#append(node, types);
+    return [this.#constant(type.dataType as NumericDataType, type.shape as readonly number[], elements)];
   }
 
   /**
@@ -107,20 +123,20 @@ export class GraphBuilder {
     const result = body(inner, iteration, carried);
     const results = [inner.identity(goOn), ...result.carried, ...result.scanned];
     for (const value of results) inner.output("given", value);
-    const types = [
-      ...initial,
-      ...result.scanned.map(({ dataType, shape }) => ({ dataType, shape: [tripDimension, ...shape] })),
-    ];
+    const stacked = result.scanned.map((value) => ({ ...value, shape: [tripDimension, ...value.shape] }));
+    const types = [...initial, ...stacked].map((value) => typeOf(value, "loop"));
     const inputs = [tripCount, this.constant("BOOL", [], [1]), ...initial];
-    const outputs = this.#append("Loop", inputs, { body: { kind: "graph", value: inner.graph() } }, types);
+    const attributes: Attributes = { body: { kind: "graph", value: inner.graph() } };
+    const outputs = this.#append({ name: "Loop", operator: "Loop", inputs, attributes }, types);
     return { carried: outputs.slice(0, initial.length), scanned: outputs.slice(initial.length) };
   }
 
   /** Makes `value` an output of the graph and gives it the name. */
   output(name: string, value: Value): Value {
     const ours = this.#nodes.includes(value.producer as Node) && !this.#outputs.includes(value);
-    const output = ours ? value : this.#append("Identity", [value], {}, [{ ...value, sizes: undefined }])[0]!;
-    (output as { name: string }).name = this.#uniqueName(name);
+    // By a node even where it is a constant.
+    const output = ours ? value : this.#append({ ...identity, inputs: [value] }, [typeOf(value, "identity")])[0]!;
+    if (output.name !== name) (output as { name: string }).name = this.#names.of(name);
     return pushed(this.#outputs, output);
   }
 
@@ -239,12 +255,6 @@ export class GraphBuilder {
     return this.node(operator, inputs, { keepdims: int(keepDimensions ? 1 : 0) });
   }
 
-  /** What a node would give, where that is known already. */
-  #folded(operator: string, inputs: readonly Value[], attributes: Attributes, type: ValueType): Value | undefined {
-    const elements = foldedElements(operator, inputs, attributes, type);
-    return elements && this.#constant(type.dataType as NumericDataType, type.shape as readonly number[], elements);
-  }
-
   #constant(dataType: NumericDataType, shape: readonly number[], elements: Elements): Value {
     const { buffer, byteOffset, byteLength } = elements;
     const key = `${dataType}[${shape}]${Buffer.from(buffer, byteOffset, byteLength).toString("latin1")}`;
@@ -255,13 +265,14 @@ export class GraphBuilder {
     return value;
   }
 
-  #append(operator: string, inputs: readonly Value[], attributes: Attributes, types: readonly ValueType[]): Value[] {
+  #append(node: Omit<Node, "outputs">, types: readonly NamedType[]): readonly Value[] {
     const outputs: Value[] = [];
-    const node: Node = { name: this.#uniqueName(operator), operator, inputs, outputs, attributes };
-    for (const { dataType, shape, sizes } of types) {
-      outputs.push({ name: this.#uniqueName(operator.toLowerCase()), dataType, shape, sizes, producer: node });
+    const appended: Node = { ...node, name: this.#names.of(node.name), outputs };
+    for (const type of types) {
+      const name = type.name === "" ? "" : this.#names.of(type.name);
+      outputs.push({ ...type, name, producer: appended });
     }
-    this.#nodes.push(node);
+    this.#nodes.push(appended);
     return outputs;
   }
 
@@ -280,18 +291,12 @@ export class GraphBuilder {
     this.#sizes.set(sizes, value);
     return value;
   }
+}
 
-  /** The name itself the first time, then with `_1`, `_2`, … after it. */
-  #uniqueName(wanted: string): string {
-    let name = wanted;
-    while (this.#names.has(name)) {
-      const count = this.#names.get(wanted) ?? 0;
-      this.#names.set(wanted, count + 1);
-      name = `${wanted}_${count + 1}`;
-    }
-    this.#names.set(name, 0);
-    return name;
-  }
+const identity = { name: "Identity", operator: "Identity", attributes: {} };
+
+function typeOf({ dataType, shape, unknown, type }: Value, name: string): NamedType {
+  return { name, dataType, shape, unknown, type };
 }
 
 function pushed(list: Value[], value: Value): Value {

@@ -110,7 +110,7 @@ function nodeProto({ name, operator, inputs, outputs, attributes, set, source }:
 }
 
 /** One that was read is as it was, but for the names in its graphs. */
-function attributeProto(name: string, attribute: Attribute): AttributeProto {
+export function attributeProto(name: string, attribute: Attribute): AttributeProto {
   const { kind, source } = attribute;
   if (kind === "graph") return { ...(source ?? { name, type: 5 }), g: graphProto(attribute.value) };
   if (kind === "graphs") return { ...(source ?? { name, type: 10 }), graphs: attribute.value.map(graphProto) };

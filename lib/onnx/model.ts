@@ -21,7 +21,16 @@ export interface ModelProto {
 
 /** An operator that the model brings along. */
 export interface FunctionProto {
+  readonly domain?: string;
+  readonly name?: string;
+  readonly overload?: string;
+  readonly input?: readonly string[];
+  readonly output?: readonly string[];
   readonly node?: readonly NodeProto[];
+  /** Attributes that a call may leave out. */
+  readonly attributeProto?: readonly AttributeProto[];
+  readonly opsetImport?: ModelProto["opsetImport"];
+  readonly valueInfo?: readonly ValueInfoProto[];
 }
 
 /** A 64-bit integer; {@link integerOf} makes it a number. */
@@ -46,6 +55,7 @@ export interface NodeProto {
   readonly name?: string;
   readonly opType?: string;
   readonly domain?: string;
+  readonly overload?: string;
   readonly input?: readonly string[];
   readonly output?: readonly string[];
   readonly attribute?: readonly AttributeProto[];

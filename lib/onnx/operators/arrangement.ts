@@ -56,7 +56,7 @@ export const arrangementOperators = {
       `parts differ only along axis ${axis}, unlike ${inputs.map((x) => `${x.dataType} [${x.shape}]`).join(", ")}`,
     );
     const joined = shape.with(axis, sumOf(inputs.map((x) => x.shape[axis])));
-    return { dataType, shape: joined, ...(holdSizes(inputs) && { sizes: inputs.flatMap(sizesOf) }) };
+    return { dataType, shape: joined, ...(areSizes(inputs) && { sizes: inputs.flatMap(sizesOf) }) };
   }),
   Split: (inputs, attributes) => {
     const [{ dataType, shape }, split] = inputs;
@@ -114,6 +114,10 @@ function equalParts(size: Dimension, count: number): Shape {
   });
 }
 
-function holdSizes(values: readonly Value[]): boolean {
-  return values.every(({ sizes, elements, dataType }) => dataType === "INT64" && (sizes ?? elements) !== undefined);
+/** Whether vectors may hold sizes, some of which are known or have a name. */
+function areSizes(values: readonly Value[]): boolean {
+  const areVectors = values.every(({ dataType, shape: [size, ...rest] }) => {
+    return dataType === "INT64" && typeof size === "number" && rest.length === 0;
+  });
+  return areVectors && values.some(({ sizes, elements }) => (sizes ?? elements) !== undefined);
 }

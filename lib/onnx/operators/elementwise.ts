@@ -1,7 +1,8 @@
 import { assert } from "../../errors.ts";
-import type { Value } from "../graph.ts";
+import { productOf, sumOf } from "../dimensions.ts";
+import type { Dimension, Shape, Value } from "../graph.ts";
 import { broadcastShape } from "../shapes.ts";
-import { commonType, type Inference, one, taking, typeOf } from "./inference.ts";
+import { commonType, type Inference, one, sizesOf, taking, typeOf, type ValueType } from "./inference.ts";
 
 /** The type of an operator whose operands broadcast to each other; one that is left out does not count. */
 const elementwise: Inference = one((inputs) => {
@@ -15,11 +16,30 @@ const ofTruths = taking("truth values", elementwise);
 const equality: Inference = (inputs, attributes) => [{ ...elementwise(inputs, attributes)[0], dataType: "BOOL" }];
 const comparison = taking("numbers", equality);
 
+/** Arithmetic that sizes which only have a name are put through too. */
+function ofSizes(combined: (sizes: readonly Dimension[]) => Dimension): Inference {
+  return (inputs, attributes) => {
+    const [type] = ofNumbers(inputs, attributes) as [ValueType];
+    const { dataType, shape } = type;
+    const hold = ({ sizes, elements }: Value) => (sizes ?? elements) !== undefined;
+    if (dataType !== "INT64" || shape.length > 1 || !inputs.every(hold) || inputs.every(isConstant)) return [type];
+    const operands = inputs.map(sizesOf);
+    const count = Math.max(...operands.map(({ length }) => length));
+    const at = (sizes: Shape, index: number) => sizes[sizes.length === 1 ? 0 : index]!;
+    const sizes = Array.from({ length: count }, (_, index) => combined(operands.map((each) => at(each, index))));
+    return [{ ...type, sizes }];
+  };
+}
+
+function isConstant({ elements }: Value): boolean {
+  return elements !== undefined;
+}
+
 /** Operators that work on each element by itself, with broadcasting. */
 export const elementwiseOperators = {
-  Add: ofNumbers,
+  Add: ofSizes(sumOf),
   Sub: ofNumbers,
-  Mul: ofNumbers,
+  Mul: ofSizes(productOf),
   Div: ofNumbers,
   Mod: ofNumbers,
   Pow: taking(

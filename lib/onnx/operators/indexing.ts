@@ -21,7 +21,7 @@ export const indexingOperators = {
       (sizes: Shape, axis, index) => sizes.with(axis, slicedSize(sizes[axis], from[index], to[index], by[index])),
       x.shape,
     );
-    return { dataType: x.dataType, shape };
+    return { dataType: x.dataType, shape, ...slicedSizes(x, from[0], to[0], by[0]) };
   }),
   Gather: one(([x, indices], attributes) => {
     const axis = frontAxis(intOf(attributes, "axis", 0), x.shape.length);
@@ -87,8 +87,15 @@ function indexLength({ name, shape }: Value): number {
   return length;
 }
 
+/** Those of a vector of sizes from `start` to before `end`, where it is known which. */
+function slicedSizes({ sizes, shape }: Value, start: Dimension, end: Dimension, step: Dimension): { sizes?: Shape } {
+  const isKnown = [start, end].every((place) => typeof place === "number");
+  if (sizes === undefined || shape.length !== 1 || !isKnown || step !== 1) return {};
+  return { sizes: sizes.slice(Number(start), Number(end)) };
+}
+
 /** The sizes that are picked out of a vector of sizes, where it is known which. */
-function pickedSizes({ sizes }: Value, { elements, shape }: Value): { sizes?: Shape } {
-  if (sizes === undefined || elements === undefined || shape.length > 1) return {};
+function pickedSizes({ sizes, shape: [, ...more] }: Value, { elements, shape }: Value): { sizes?: Shape } {
+  if (sizes === undefined || elements === undefined || shape.length > 1 || more.length > 0) return {};
   return { sizes: Array.from(elements, Number).map((index) => sizes.at(index) as Dimension) };
 }

@@ -11,6 +11,9 @@ export interface ValueType {
   readonly sizes?: Shape;
 }
 
+/** What is known of an output, or why it is not, and the name that it should have. */
+export type NamedType = ValueType & Pick<Value, "name" | "unknown" | "type">;
+
 /**
  * The types of a node's outputs, all that the operator has, from the node's inputs and attributes; fails on inputs that the operator
  * cannot take. An optional input that is left out is undefined.

@@ -52,7 +52,8 @@ interface Parts {
 function partsOf({ graph, functions = [] }: ModelProto): Parts {
   const nodes: NodeProto[] = [];
   const tensors: TensorProto[] = [];
-  const waiting: GraphProto[] = [graph ?? {}, ...functions];
+  const bodies = functions.map(({ node }) => ({ node }));
+  const waiting: Pick<GraphProto, "node" | "initializer" | "sparseInitializer">[] = [graph ?? {}, ...bodies];
   for (let part = waiting.pop(); part !== undefined; part = waiting.pop()) {
     for (const tensor of part.initializer ?? []) tensors.push(tensor);
     for (const { values } of part.sparseInitializer ?? []) if (values) tensors.push(values);
