@@ -1,7 +1,7 @@
 import { messageOf, ServiceError } from "../errors.ts";
 import { GraphBuilder } from "./builder.ts";
 import { constantOf } from "./constant-node.ts";
-import { type Application, converted } from "./conversions.ts";
+import { type Application, converted, knownOpsets } from "./conversions.ts";
 import { calledBody, functionOf } from "./functions.ts";
 import type { Graph, Node, ReadModel, Shape, Value } from "./graph.ts";
 import type { FunctionProto } from "./model.ts";
@@ -27,7 +27,7 @@ export type Instead = (
  *
  * Types are those that the tables give. Where they know none it is what the file tells, or `unknown` with the reason.
  *
- * Throws ARTIFACT_INVALID for a value that nothing gives, nodes that stand before what they use, and functions that call themselves.
+ * Throws ARTIFACT_INVALID for an operator set that is too old or too new, a value that nothing gives, nodes that stand before what they use, and functions that call themselves.
  */
 export function appended(
   graph: GraphBuilder,
@@ -36,6 +36,11 @@ export function appended(
   wanted: readonly Value[],
   instead: Instead = () => undefined,
 ): readonly Value[] {
+  const version = model.opsets.get("") ?? knownOpsets.newest;
+  if (version < knownOpsets.oldest || version > knownOpsets.newest) {
+    const needed = `${knownOpsets.oldest} to ${knownOpsets.newest}`;
+    throw new ServiceError("ARTIFACT_INVALID", `the model is of ONNX's operator set ${version}; needed: ${needed}`);
+  }
   return new Appending(model, instead, 0).values(graph, given, wanted);
 }
 

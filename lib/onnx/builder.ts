@@ -25,10 +25,10 @@ export class GraphBuilder {
   readonly #inputs: Value[] = [];
   readonly #outputs: Value[] = [];
   readonly #initializers: Value[] = [];
-  readonly #constants = new Map<string, Value>();
   /** Of each size that has only a name, where an input of this graph or one around it has it. */
   readonly #named: Map<string, { readonly input: Value; readonly axis: number }>;
-  readonly #sizes = new Map<string, Value>();
+  /** Constants, and sizes that are worked out. */
+  readonly #made = new Map<string, Value>();
   readonly #nodes: Node[] = [];
 
   /** `around` is the builder of the graph that the new one will be a subgraph of: names are unique in both together. */
@@ -98,10 +98,9 @@ export class GraphBuilder {
    * name is one that the node leaves out.
    */
   append(node: Omit<Node, "outputs">, types: readonly NamedType[]): readonly Value[] {
-    const [type] = types;
-    if (type === undefined || types.length > 1 || node.set !== undefined) return this.#append(node, types);
-    const elements = foldedElements(node.operator, node.inputs, node.attributes, type);
-    if (elements === undefined) return this.#append(node, types);
+    const [type] = types.length === 1 && node.set === undefined ? types : [];
+    const elements = type && foldedElements(node.operator, node.inputs, node.attributes, type);
+    if (type === undefined || elements === undefined) return this.#append(node, types);
     return [this.#constant(type.dataType as NumericDataType, type.shape as readonly number[], elements)];
   }
 
@@ -258,11 +257,7 @@ export class GraphBuilder {
   #constant(dataType: NumericDataType, shape: readonly number[], elements: Elements): Value {
     const { buffer, byteOffset, byteLength } = elements;
     const key = `${dataType}[${shape}]${Buffer.from(buffer, byteOffset, byteLength).toString("latin1")}`;
-    const known = this.#constants.get(key);
-    if (known !== undefined) return known;
-    const value = this.initializer("constant", dataType, shape, elements);
-    this.#constants.set(key, value);
-    return value;
+    return this.#once(key, () => this.initializer("constant", dataType, shape, elements));
   }
 
   #append(node: Omit<Node, "outputs">, types: readonly NamedType[]): readonly Value[] {
@@ -284,20 +279,23 @@ export class GraphBuilder {
     return this.#once(name, () => this.node("Shape", [input], { start: int(axis), end: int(axis + 1) }));
   }
 
-  #once(sizes: string, make: () => Value): Value {
-    const known = this.#sizes.get(sizes);
+  #once(key: string, make: () => Value): Value {
+    const known = this.#made.get(key);
     if (known !== undefined) return known;
     const value = make();
-    this.#sizes.set(sizes, value);
+    this.#made.set(key, value);
     return value;
   }
 }
 
 const identity = { name: "Identity", operator: "Identity", attributes: {} };
-
-function typeOf({ dataType, shape, unknown, type }: Value, name: string): NamedType {
-  return { name, dataType, shape, unknown, type };
-}
+const typeOf = ({ dataType, shape, unknown, type }: Value, name: string): NamedType => ({
+  name,
+  dataType,
+  shape,
+  unknown,
+  type,
+});
 
 function pushed(list: Value[], value: Value): Value {
   list.push(value);

@@ -123,6 +123,18 @@ describe("a graph that was read and is appended to another one", () => {
     expect(modelOf(graph).opsetImport).to.deep.equal(opsetImport);
   });
 
+  it("is of an operator set whose meaning is known", () => {
+    const model = modelFrom({
+      node: [node("Relu", ["x"], ["y"])],
+      input: [info("x", 1, [2])],
+      output: [info("y", 1, [2])],
+    });
+    for (const version of [12, 27]) {
+      const refused = () => appendedGraph({ ...model, opsetImport: [{ domain: "", version }] });
+      expect(refused).to.throw(ServiceError, `the model is of ONNX's operator set ${version}; needed: 13 to 26`);
+    }
+  });
+
   it("says of what it uses where nothing gives that", () => {
     const graph = { node: [node("Add", ["x", "z"], ["y"])], input: [info("x", 1, [2])], output: [info("y", 1, [2])] };
     expect(() => appendedGraph(modelFrom(graph))).to.throw(
