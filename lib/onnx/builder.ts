@@ -4,7 +4,7 @@ import { int, ints, string } from "./attributes.ts";
 import { elementsOf, elementTypes, type NumericDataType } from "./element-type.ts";
 import { foldedElements } from "./folding/folded.ts";
 import type { Attributes, Elements, Graph, Node, Shape, Value } from "./graph.ts";
-import type { NamedType } from "./operators/inference.ts";
+import { type NamedType, namedType } from "./operators/inference.ts";
 import { type Operator, outputTypes } from "./operators/operators.ts";
 import { product } from "./shapes.ts";
 import { UniqueNames } from "./unique-names.ts";
@@ -123,7 +123,7 @@ export class GraphBuilder {
     const results = [inner.identity(goOn), ...result.carried, ...result.scanned];
     for (const value of results) inner.output("given", value);
     const stacked = result.scanned.map((value) => ({ ...value, shape: [tripDimension, ...value.shape] }));
-    const types = [...initial, ...stacked].map((value) => typeOf(value, "loop"));
+    const types = [...initial, ...stacked].map((value) => namedType(value, "loop"));
     const inputs = [tripCount, this.constant("BOOL", [], [1]), ...initial];
     const attributes: Attributes = { body: { kind: "graph", value: inner.graph() } };
     const outputs = this.#append({ name: "Loop", operator: "Loop", inputs, attributes }, types);
@@ -134,7 +134,7 @@ export class GraphBuilder {
   output(name: string, value: Value): Value {
     const ours = this.#nodes.includes(value.producer as Node) && !this.#outputs.includes(value);
     // By a node even where it is a constant.
-    const output = ours ? value : this.#append({ ...identity, inputs: [value] }, [typeOf(value, "identity")])[0]!;
+    const output = ours ? value : this.#append({ ...identity, inputs: [value] }, [namedType(value, "identity")])[0]!;
     if (output.name !== name) (output as { name: string }).name = this.#names.of(name);
     return pushed(this.#outputs, output);
   }
@@ -289,14 +289,6 @@ export class GraphBuilder {
 }
 
 const identity = { name: "Identity", operator: "Identity", attributes: {} };
-const typeOf = ({ dataType, shape, unknown, type }: Value, name: string): NamedType => ({
-  name,
-  dataType,
-  shape,
-  unknown,
-  type,
-});
-
 function pushed(list: Value[], value: Value): Value {
   list.push(value);
   return value;

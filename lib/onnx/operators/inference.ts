@@ -14,6 +14,11 @@ export interface ValueType {
 /** What is known of an output, or why it is not, and the name that it should have. */
 export type NamedType = ValueType & Pick<Value, "name" | "unknown" | "type">;
 
+/** What is known of a value, for another one. */
+export function namedType({ dataType, shape, unknown, type }: Value, name: string): NamedType {
+  return { name, dataType, shape, unknown, type };
+}
+
 /**
  * The types of a node's outputs, all that the operator has, from the node's inputs and attributes; fails on inputs that the operator
  * cannot take. An optional input that is left out is undefined.
