@@ -53,7 +53,7 @@ describe("a registry that is killed", () => {
   });
 
   it(`${killCount} times has lost nothing that it acknowledged, shows no half version and leaves no orphan`, async function () {
-    this.timeout(300_000);
+    this.timeout(600_000);
     const random = new Random(7, "kills");
     const writers = ["known", "new", "also-new"].map((model): Writer => {
       return { model, isKnown: model === "known", artifacts: [], versions: new Map(), moves: new Map() };
