@@ -3,7 +3,7 @@ import { requestIdKey, requestIdOfText } from "../../../lib/rpc/call-context.ts"
 import { AwaitedCall } from "./awaited-call.ts";
 import type { Call } from "./call.ts";
 import type { CallEnd } from "./call-end.ts";
-import { cancelledEnd } from "./patience.ts";
+import { cancelled } from "./patience.ts";
 import { withTraceParent } from "./trace-parent.ts";
 
 /** A call as gRPC over HTTP/2 carries it. */
@@ -25,7 +25,7 @@ export class IncomingCall extends AwaitedCall implements Call {
     this.requestId = requestIdOfText(headers[requestIdKey]);
     // What goes wrong with it ends in its close.
     stream.on("error", () => undefined);
-    stream.on("close", () => this.patience.giveUp(cancelledEnd()));
+    stream.on("close", () => this.patience.giveUp(cancelled));
     stream.on("drain", () => this.#whenDrained?.());
   }
 

@@ -76,9 +76,7 @@ export class Patience {
 }
 
 /** The end of a call whose caller went away. */
-export function cancelledEnd(): CallEnd {
-  return endOfThrown(new ServiceError("CANCELLED", "the caller cancelled the call"));
-}
+export const cancelled: CallEnd = endOfThrown(new ServiceError("CANCELLED", "the caller cancelled the call"));
 
 /** What `setTimeout` takes. */
 const timerMsMax = 2 ** 31 - 1;

@@ -1,5 +1,6 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from "node:http2";
 import { messageOf } from "../../../lib/errors.ts";
+import { lightenBindings } from "../../../lib/rpc/light-bindings.ts";
 import { lightenStreams } from "../../../lib/rpc/stream-table.ts";
 
 /** How nodes and services are reached. */
@@ -85,6 +86,7 @@ export class Connection {
     let isConnected = false;
     const session = connect(`http://${this.address}`, sessionOptions(this.#windowBytes));
     lightenStreams(session);
+    lightenBindings();
     this.#session = session;
     this.#open.add(session);
     const timer = setTimeout(

@@ -4,7 +4,7 @@ import type { HeldBytes } from "../admission/request-bytes.ts";
 import type { BodyBounds } from "../call/body-bounds.ts";
 import { CallOver } from "../call/call-end.ts";
 import { encodings, expanded, isEncoding } from "../call/expand.ts";
-import { cancelledEnd } from "../call/patience.ts";
+import { cancelled } from "../call/patience.ts";
 
 /**
  * Reads the body of a request, expanded. Rejects with REQUEST_TOO_LARGE, with REQUEST_INVALID where it cannot be expanded, with
@@ -55,7 +55,7 @@ function received(request: IncomingMessage, { bytesMax, idleMs, msMax }: BodyBou
       }
     };
     const end = () => settle(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
-    const close = () => settle(() => reject(new CallOver(cancelledEnd())));
+    const close = () => settle(() => reject(new CallOver(cancelled)));
     request.on("data", take).on("end", end).on("close", close);
   });
 }

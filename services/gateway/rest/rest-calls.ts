@@ -5,7 +5,7 @@ import type { Answers } from "../answers.ts";
 import { type CallEnd, CallOver, ok } from "../call/call-end.ts";
 import { endOfStep, logCall } from "../call/call-log.ts";
 import { framed } from "../call/messages.ts";
-import { cancelledEnd } from "../call/patience.ts";
+import { cancelled } from "../call/patience.ts";
 import type { CallLimit } from "../call-limit.ts";
 import type { CallFigures } from "../figures/call-figures.ts";
 import { exchange } from "../forward/exchange.ts";
@@ -113,7 +113,7 @@ export class RestCalls {
     answer: () => Promise<{ readonly end: CallEnd; readonly node?: string }>,
   ): Promise<OutgoingHttpHeaders> {
     const { calls, log } = this.#parts;
-    const forget = caller.onGone(() => call.giveUp(cancelledEnd()));
+    const forget = caller.onGone(() => call.giveUp(cancelled));
     let end: CallEnd;
     let node: string | undefined;
     try {
