@@ -1,5 +1,6 @@
 import protobuf from "protobufjs";
 import { ServiceError } from "../../../lib/errors.ts";
+import { nearestNames } from "../nearest-names.ts";
 import { isObject, type JsonValue, shownJson } from "./json-text.ts";
 import { fieldNamed, isOptional, isTextType, isUnsigned, jsonName, kindOf, type ValueKind } from "./proto-names.ts";
 import { textForms } from "./text-types.ts";
@@ -17,7 +18,7 @@ export function messageOfJson(type: protobuf.Type, json: JsonValue, path = ""): 
   const chosen = new Map<protobuf.OneOf, string>();
   for (const [name, value] of json) {
     const field = fieldNamed(type, name);
-    if (field === undefined) throw new ServiceError("REQUEST_INVALID", unknownText(type, joined(path, name)));
+    if (field === undefined) throw new ServiceError("REQUEST_INVALID", unknownText(type, joined(path, name), name));
     const fieldPath = joined(path, jsonName(field));
     if (field.name in message) throw invalid(fieldPath, "is given twice; needed: one of its two names");
     if (value === null) continue;
@@ -118,9 +119,12 @@ function joined(path: string, name: string): string {
   return path === "" ? name : `${path}.${name}`;
 }
 
-function unknownText(type: protobuf.Type, path: string): string {
-  const known = type.fieldsArray.map(jsonName).join(", ");
-  return `${shownJson(path)} is no field of ${type.fullName.slice(1)}; needed: ${known === "" ? "none" : `one of ${known}`}`;
+function unknownText(type: protobuf.Type, path: string, name: string): string {
+  const known = type.fieldsArray.map(jsonName);
+  const [nearest] = nearestNames(jsonName({ name }), known, 1);
+  const what = `${shownJson(path)} is no field of ${type.fullName.slice(1)}`;
+  if (nearest === undefined) return `${what}; needed: none`;
+  return `${what}; the nearest is ${nearest}; needed: one of ${known.join(", ")}`;
 }
 
 function refusal(path: string, seen: JsonValue, needed: string): ServiceError {

@@ -171,6 +171,12 @@ describe("messages as JSON", () => {
     ],
     ["null in a list", "amaas.registry.v1.Model", '{"tags":{"a":null}}', 'tags["a"] is null; needed: a string'],
     [
+      "a misspelt field far inside, whose nearest name is told",
+      "amaas.trainer.v1.TrainSpec",
+      '{"layers":[{"transformer_block":{"head_cuont":4}}]}',
+      '"layers[0].transformerBlock.head_cuont" is no field of amaas.trainer.v1.TransformerBlockLayer; the nearest is headCount;',
+    ],
+    [
       "a word of Object's",
       "amaas.registry.v1.Model",
       '{"compatibility":"constructor"}',

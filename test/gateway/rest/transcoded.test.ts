@@ -86,7 +86,7 @@ describe("REST for registry and trainer", () => {
       "/v1/models",
       { nane: 1 },
       400,
-      /^"model.nane" is no field of amaas.registry.v1.Model; needed: one of name, /,
+      /^"model.nane" is no field of amaas.registry.v1.Model; the nearest is name; needed: one of name, /,
     ],
     ["a field of another kind", "POST", "/v1/models", { tags: 5 }, 400, /^model.tags is 5; needed: an object$/],
     [

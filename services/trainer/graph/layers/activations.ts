@@ -5,9 +5,7 @@ import { specError } from "../spec-error.ts";
 import { checkFinite, checkPositive, elementwise, type LayerKind, type Place } from "./layer-kind.ts";
 
 /** A function of each element without fields, by the name and formula of PyTorch's module. */
-export interface PlainActivation {
-  readonly kind: keyof typeof plain;
-}
+export type PlainActivation = { [K in keyof typeof plain]: { readonly kind: K } }[keyof typeof plain];
 
 /** x above 0, and `slope`, 0.01 by default, times x below. */
 export interface LeakyRelu {
