@@ -25,6 +25,9 @@ const parameterCountMax = 2 ** 26;
 
 /** Checks a network and works out its shapes. Throws SPEC_INVALID that names the part, what it is and what is needed. */
 export function networkOf(spec: NetworkSpec): Network {
+  if (!Object.hasOwn(kinds, spec.kind)) {
+    throw specError("network.kind", spec.kind, `one of ${Object.keys(kinds).join(", ")}`);
+  }
   const network = (kinds[spec.kind] as (spec: NetworkSpec) => Network)(spec);
   const { parameterCount } = network;
   if (parameterCount === 0) throw specError("the network", "one without parameters", "at least one parameter");
