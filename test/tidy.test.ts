@@ -77,8 +77,8 @@ describe("the repository is tidy:", () => {
       cli: ["cli", "client", "lib"],
       // The textbook case runs the trainer's engine alone, without its service.
       examples: ["examples", "client", "supervisor", "services/trainer/engine", "lib"],
-      // A decision of the gateway is too short to be seen from outside.
-      bench: ["bench", "examples", "client", "supervisor", "services/gateway", "lib"],
+      // A decision of the gateway and a step of a training are too short to be seen from outside.
+      bench: ["bench", "examples", "client", "supervisor", "services/gateway", "services/trainer", "lib"],
       bootstrap: ["bootstrap"],
       deploy: [],
     };

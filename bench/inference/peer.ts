@@ -2,12 +2,13 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../../lib/errors.ts";
 import { beside, inRounds, type Measured, median } from "../harness/figures.ts";
+import { PythonPackages } from "../harness/python.ts";
 import type { Workplace } from "../harness/scenario.ts";
 import { smallModel } from "./models.ts";
 import { unaryLoad } from "./processes.ts";
 import { inferPath, smallRequests } from "./requests.ts";
 import { startNode } from "./running-node.ts";
-import { PythonPackages, peerModel, type RunningPeer, startMlServer, startPlainServer } from "./running-peer.ts";
+import { peerModel, type RunningPeer, startMlServer, startPlainServer } from "./running-peer.ts";
 
 const rounds = 5;
 const load = { path: inferPath, requests: smallRequests(peerModel), connections: 4, durationMs: 2000 };
@@ -19,8 +20,7 @@ export async function peer(place: Workplace): Promise<Measured[]> {
   const file = smallModel();
   const path = join(place.folder, "peer.onnx");
   await writeFile(path, file);
-  const packages = new PythonPackages(place);
-  await packages.install("requirements.txt");
+  const packages = new PythonPackages(place, "bench-peer");
   const plain = { what: "grpc.aio and onnxruntime alone", ...(await startPlainServer(place, packages, path)) };
   const mlServer = await startMlServer(place, packages, path).catch((failure: unknown) => messageOf(failure));
   const models = [{ name: peerModel, file, settings: { dynamicBatching: { maxBatchSize: 64 } } }];

@@ -8,12 +8,12 @@ import { fileURLToPath } from "node:url";
 import type { GRPCInferenceServiceDefinition } from "../../lib/gen/inference/GRPCInferenceService.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
 import { freePort } from "../harness/free-port.ts";
+import type { PythonPackages } from "../harness/python.ts";
 import type { Workplace } from "../harness/scenario.ts";
 
 const root = new URL("./", import.meta.resolve("#package.json"));
 const pathOf = (path: string) => fileURLToPath(new URL(path, root));
 const programs = pathOf("bench/inference/peer/");
-const runMsMax = 300_000;
 const startMsMax = 60_000;
 const pollMs = 50;
 
@@ -26,46 +26,9 @@ export interface RunningPeer {
   readonly port: number;
 }
 
-/** An environment of Python with packages of the versions that are listed. */
-export class PythonPackages {
-  readonly #folder: string;
-  readonly #place: Workplace;
-
-  /** It stays for later runs, beside the folder of the scenario. */
-  constructor(place: Workplace) {
-    this.#folder = join(place.folder, "..", "bench-peer");
-    this.#place = place;
-  }
-
-  /** The path of a program in it. */
-  program(name: string): string {
-    return join(this.#folder, "bin", name);
-  }
-
-  /** Installs what a file in `peer/` lists, unless it is there. Throws where there is no Python or no network. */
-  async install(list: string): Promise<void> {
-    const path = join(programs, list);
-    const text = await readFile(path, "utf8");
-    const installed = join(this.#folder, list);
-    if ((await readFile(installed, "utf8").catch(() => undefined)) === text) return;
-    this.#place.tell(`installing ${text.trim().split("\n").join(", ")} …`);
-    await this.#run("python3", ["-m", "venv", this.#folder], "Python 3.9 or newer with venv");
-    const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", path];
-    await this.#run(this.program("python"), pip, `the packages of ${list}, and a network to install them`);
-    await writeFile(installed, text);
-  }
-
-  async #run(program: string, args: readonly string[], needed: string): Promise<void> {
-    const child = spawn(program, args, { env: this.#place.env, stdio: ["ignore", 2, 2], timeout: runMsMax });
-    this.#place.atEnd(() => child.kill("SIGTERM"));
-    const [code] = await once(child, "exit").catch((failure: Error) => [failure.message]);
-    if (code !== 0) throw new Error(`${program} ${args.slice(0, 3).join(" ")} failed: ${code}; needed: ${needed}`);
-  }
-}
-
 /** Starts MLServer with a model. */
 export async function startMlServer(place: Workplace, packages: PythonPackages, model: string): Promise<RunningPeer> {
-  await packages.install("mlserver.txt");
+  await packages.install(join(programs, "mlserver.txt"));
   const folder = join(place.folder, "mlserver");
   await mkdir(folder);
   await cp(join(programs, "mlserver_model.py"), join(folder, "mlserver_model.py"));
@@ -86,6 +49,7 @@ export async function startPlainServer(
   packages: PythonPackages,
   model: string,
 ): Promise<RunningPeer> {
+  await packages.install(join(programs, "requirements.txt"));
   const port = await freePort();
   const args = [join(programs, "plain_server.py"), pathOf("protos/baseline.binpb"), model, String(port)];
   return started(place, { name: "plain-server", program: packages.program("python"), args, port });
