@@ -22,7 +22,7 @@ export type Instead = (
 
 /**
  * Appends to a graph what `wanted` needs of one that was read, and gives its values there. `given` are the values that stand for some of
- * those that were read, such as its inputs; initializers without one come along. Operators of ONNX's own set get the form that our tables
+ * those that were read, such as its inputs, whose nodes are left out; initializers without one come along. Operators of ONNX's own set get the form that our tables
  * know, functions of the model are written out, and subgraphs come with all that they use.
  *
  * Types are those that the tables give. Where they know none it is what the file tells, or `unknown` with the reason.
@@ -65,7 +65,8 @@ class Appending {
       if (read.unknown === undefined && read.shape.length === here.shape.length)
         this.#nameSizes(read.shape, here.shape);
     }
-    const values = this.#appended(graph, pruned({ ...this.#model.graph, outputs: wanted }), given);
+    const nodes = this.#model.graph.nodes.filter(({ outputs }) => !outputs.every((output) => given.has(output)));
+    const values = this.#appended(graph, pruned({ ...this.#model.graph, nodes, outputs: wanted }), given);
     return wanted.map((value) => found(values, value, "the model"));
   }
 

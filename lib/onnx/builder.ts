@@ -22,6 +22,8 @@ export interface LoopResult {
 export class GraphBuilder {
   readonly #name: string;
   readonly #names: UniqueNames;
+  /** Initializers that keep their names, so that nothing which follows from them is a constant. */
+  readonly #kept: Set<Value>;
   readonly #inputs: Value[] = [];
   readonly #outputs: Value[] = [];
   readonly #initializers: Value[] = [];
@@ -35,6 +37,7 @@ export class GraphBuilder {
   constructor(name: string, around?: GraphBuilder) {
     this.#name = name;
     this.#names = around === undefined ? new UniqueNames() : around.#names;
+    this.#kept = around === undefined ? new Set() : around.#kept;
     this.#named = new Map(around === undefined ? [] : around.#named);
   }
 
@@ -54,7 +57,9 @@ export class GraphBuilder {
   /** A constant that keeps its name, such as a trained weight. `elements` is not copied. */
   initializer(name: string, dataType: NumericDataType, shape: readonly number[], elements: Elements): Value {
     assert(elements.length === product(shape), `[${shape}] has ${elements.length} elements`);
-    return pushed(this.#initializers, { name: this.#names.of(name), dataType, shape, elements });
+    const kept = this.read({ name, dataType, shape, elements }, "initializer");
+    this.#kept.add(kept);
+    return kept;
   }
 
   /** An input or an initializer as a file has it, of any type. */
@@ -98,7 +103,8 @@ export class GraphBuilder {
    * name is one that the node leaves out.
    */
   append(node: Omit<Node, "outputs">, types: readonly NamedType[]): readonly Value[] {
-    const [type] = types.length === 1 && node.set === undefined ? types : [];
+    const isOpen = types.length > 1 || node.set !== undefined || node.inputs.some((input) => this.#kept.has(input));
+    const [type] = isOpen ? [] : types;
     const elements = type && foldedElements(node.operator, node.inputs, node.attributes, type);
     if (type === undefined || elements === undefined) return this.#append(node, types);
     return [this.#constant(type.dataType as NumericDataType, type.shape as readonly number[], elements)];
@@ -210,9 +216,7 @@ export class GraphBuilder {
   }
 
   /** As many zeros as `x` has elements, in its shape. */
-  zeros(x: Value): Value {
-    return this.expand(this.scalar(0, x.dataType), this.shapeOf(x));
-  }
+  zeros = (x: Value) => this.expand(this.scalar(0, x.dataType), this.shapeOf(x));
 
   /** The elements of `x` from `start` to before `end` along an axis. */
   slice(x: Value, axis: number, start: number, end: number): Value {
@@ -245,9 +249,7 @@ export class GraphBuilder {
   }
 
   /** The index of the largest element along `axis`, which is dropped; the first of equals. */
-  argMax(x: Value, axis: number): Value {
-    return this.node("ArgMax", [x], { axis: int(axis), keepdims: int(0) });
-  }
+  argMax = (x: Value, axis: number) => this.node("ArgMax", [x], { axis: int(axis), keepdims: int(0) });
 
   #reduced(operator: Operator, x: Value, axes: readonly number[] | undefined, keepDimensions: boolean): Value {
     const inputs = axes === undefined ? [x] : [x, this.sizes(axes)];
@@ -257,7 +259,7 @@ export class GraphBuilder {
   #constant(dataType: NumericDataType, shape: readonly number[], elements: Elements): Value {
     const { buffer, byteOffset, byteLength } = elements;
     const key = `${dataType}[${shape}]${Buffer.from(buffer, byteOffset, byteLength).toString("latin1")}`;
-    return this.#once(key, () => this.initializer("constant", dataType, shape, elements));
+    return this.#once(key, () => this.read({ name: "constant", dataType, shape, elements }, "initializer"));
   }
 
   #append(node: Omit<Node, "outputs">, types: readonly NamedType[]): readonly Value[] {

@@ -14,6 +14,20 @@ import type { GradientRule } from "./rules/rule.ts";
  * and the loss that has no gradient: its operator, an attribute of it, or control flow.
  */
 export function gradients(graph: GraphBuilder, loss: Value, parameters: readonly Value[]): Value[] {
+  const found = gradientsFound(graph, loss, parameters);
+  return parameters.map((parameter) => {
+    const gradient = found.get(parameter);
+    if (gradient === undefined) throw invalid(`the loss does not depend on the parameter ${parameter.name}`);
+    return gradient;
+  });
+}
+
+/** As {@link gradients}, by parameter, without those that the loss does not depend on. */
+export function gradientsFound(
+  graph: GraphBuilder,
+  loss: Value,
+  parameters: readonly Value[],
+): ReadonlyMap<Value, Value> {
   assert(loss.shape.length === 0, `the loss is a scalar, not of shape [${loss.shape}]`);
   for (const { name, dataType } of parameters) {
     if (!isFloat(dataType)) throw invalid(`the parameter ${name} is ${dataType}; needed: a floating-point type`);
@@ -28,7 +42,9 @@ export function gradients(graph: GraphBuilder, loss: Value, parameters: readonly
     const [output, dy] = [outputs[0], dys[0] as Value];
     const refusal = (attribute: string, seen: string | number, needed: string) =>
       invalid(`${titleOf(node)} has ${attribute} ${seen}; its gradient needs ${needed}`);
-    const partials = ruleOf(node)({ graph, inputs, attributes, output, dy, outputs, dys, refusal });
+    const rule = ruleOf(node);
+    checkKnown(node);
+    const partials = rule({ graph, inputs, attributes, output, dy, outputs, dys, refusal });
     for (const [index, input] of inputs.entries()) {
       const partial = partials[index];
       if (partial === undefined || !moving.has(input)) continue;
@@ -37,19 +53,20 @@ export function gradients(graph: GraphBuilder, loss: Value, parameters: readonly
       found.set(input, before === undefined ? gradient : graph.add(before, gradient));
     }
   }
-  return parameters.map((parameter) => {
-    const gradient = found.get(parameter);
-    if (gradient === undefined) throw invalid(`the loss does not depend on the parameter ${parameter.name}`);
-    return gradient;
-  });
+  return found;
 }
 
-/** The values that change smoothly when a parameter changes, so no integers and no truth values: only these need gradients. */
+/**
+ * The values that change smoothly when a parameter changes, so no integers and no truth values: only these need gradients. What nothing is
+ * known of may.
+ */
 function dependents(nodes: readonly Node[], parameters: readonly Value[]): ReadonlySet<Value> {
   const moving = new Set(parameters);
   for (const node of nodes) {
     if (!usedBy(node).some((value) => moving.has(value))) continue;
-    for (const output of node.outputs) if (isFloat(output.dataType)) moving.add(output);
+    for (const output of node.outputs) {
+      if (isFloat(output.dataType) || output.dataType === "UNKNOWN") moving.add(output);
+    }
   }
   return moving;
 }
@@ -63,6 +80,16 @@ function ruleOf(node: Node): GradientRule {
   }
   const supported = Object.keys(rules).filter((known) => rules[known] !== undefined);
   throw invalid(`${titleOf(node)} has no gradient; supported: ${supported.sort().join(", ")}`);
+}
+
+/** Rules work with shapes. */
+function checkKnown(node: Node): void {
+  const values = [...node.inputs, ...node.outputs].filter((value: Value | undefined) => value !== undefined);
+  const open = values.find(({ name, unknown }) => name !== "" && unknown !== undefined);
+  if (open === undefined) return;
+  throw invalid(
+    `${titleOf(node)} works with ${open.name}, whose shape its gradient needs, and which is not known: ${open.unknown}`,
+  );
 }
 
 function titleOf({ name, operator }: Node): string {

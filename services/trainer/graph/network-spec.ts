@@ -1,3 +1,5 @@
+import type { ImportedSpec } from "./imported/imported-model.ts";
+import { importedNetwork } from "./imported/imported-network.ts";
 import { type LayersSpec, layersNetwork } from "./layers/layers-network.ts";
 import type { Network } from "./network.ts";
 import { type Cnn, cnnLayers } from "./presets/cnn.ts";
@@ -7,10 +9,11 @@ import { type Gpt, gptLayers, type TransformerEncoder, transformerEncoderLayers 
 import { specError } from "./spec-error.ts";
 
 /** What a network is made of; plain data, which may be sent to a thread. */
-export type NetworkSpec = LayersSpec | Mlp | Cnn | ResNet18 | TransformerEncoder | Gpt;
+export type NetworkSpec = ImportedSpec | LayersSpec | Mlp | Cnn | ResNet18 | TransformerEncoder | Gpt;
 
 const kinds = {
   layers: layersNetwork,
+  imported: importedNetwork,
   mlp: (spec) => layersNetwork(mlpLayers(spec)),
   cnn: (spec) => layersNetwork(cnnLayers(spec)),
   resnet18: (spec) => layersNetwork(resnet18Layers(spec)),
@@ -19,7 +22,7 @@ const kinds = {
 } as const satisfies { [K in NetworkSpec["kind"]]: (spec: Extract<NetworkSpec, { kind: K }>) => Network };
 
 /** The names of the networks that are well known. */
-export const presetKinds = Object.keys(kinds).filter((kind) => kind !== "layers");
+export const presetKinds = Object.keys(kinds).filter((kind) => kind !== "layers" && kind !== "imported");
 
 const parameterCountMax = 2 ** 26;
 

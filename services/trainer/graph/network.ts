@@ -1,4 +1,5 @@
 import type { GraphBuilder } from "../../../lib/onnx/builder.ts";
+import type { ModelNotes } from "../../../lib/onnx/export.ts";
 import type { Value } from "../../../lib/onnx/graph.ts";
 import type { Initializer } from "./initializers/initializer.ts";
 
@@ -13,6 +14,8 @@ export interface Network {
   readonly statistics: readonly Statistic[];
   /** Elements of all parameters together. */
   readonly parameterCount: number;
+  /** How it is served; as `input` and `output` by default. */
+  readonly served?: Served;
   /**
    * Appends the network to a graph. `input` is of the input's type and [...leading, ...rowShape] with one leading axis, the rows;
    * `tensors` holds a value for the name of each parameter and statistic.
@@ -27,6 +30,15 @@ export interface NetworkInput {
   readonly rowShape: readonly number[];
   /** Tokens are in [0, tokenCount). */
   readonly tokenCount?: number | undefined;
+}
+
+/** What the served model says of itself. */
+export interface Served {
+  readonly input: { readonly name: string; readonly dataType: "FP32" | "INT32" | "INT64" };
+  readonly outputName: string;
+  /** The name of the size of the first axis. */
+  readonly rows: string;
+  readonly notes: ModelNotes;
 }
 
 /** A tensor that gradients move. Named as PyTorch's modules would name it, so that weights map one to one. */

@@ -1,7 +1,5 @@
 import { float, int } from "../../../../lib/onnx/attributes.ts";
-import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
-import type { Value } from "../../../../lib/onnx/graph.ts";
-import { averaged } from "../optimizers/optimizer-kind.ts";
+import { trainedBatchNorm } from "../batch-norm.ts";
 import { specError } from "../spec-error.ts";
 import {
   checkCount,
@@ -43,10 +41,6 @@ interface Epsilon {
   readonly epsilon?: number | undefined;
 }
 
-/**
- * The runtime writes the new running values over those that it is given, whoever else reads them; so it is given zeros of its own, and by
- * ONNX's momentum of 0 gives the mean and variance of the batch.
- */
 export const batchNorm: LayerKind<BatchNorm> = ({ epsilon = 1e-5, momentum = 0.1 }, input, place) => {
   checkPositive(place, "epsilon", epsilon);
   checkShare(place, "momentum", momentum);
@@ -67,13 +61,9 @@ export const batchNorm: LayerKind<BatchNorm> = ({ epsilon = 1e-5, momentum = 0.1
       if (mode.kind === "inference") {
         return graph.node("BatchNormalization", [x, scale, bias, ...running], { epsilon: float(epsilon) });
       }
-      const attributes = { epsilon: float(epsilon), momentum: float(0), training_mode: int(1) };
-      const overwritten = running.map((value) => graph.sub(value, value));
-      const [y, mean, variance] = graph.many("BatchNormalization", [x, scale, bias, ...overwritten], attributes);
-      for (const [index, seen] of [mean, graph.mul(variance, correction(graph, x))].entries()) {
-        into.changed(statistics[index].name, averaged(graph, running[index], seen, 1 - momentum));
-      }
-      return y;
+      const trained = trainedBatchNorm(graph, [x, scale, bias, ...running], epsilon, 1 - momentum);
+      for (const [index, value] of trained.running.entries()) into.changed(statistics[index].name, value);
+      return trained.y;
     },
   };
 };
@@ -128,11 +118,4 @@ function scaled(place: Place, shape: readonly number[]) {
   return {
     parameters: [parameterOf(place, "weight", shape, one), parameterOf(place, "bias", shape, { kind: "zeros" })],
   };
-}
-
-/** n/(n − 1), by which the variance that is estimated from n elements is larger than their own, as PyTorch has it; 1 where n is 1. */
-function correction(graph: GraphBuilder, x: Value): Value {
-  const count = graph.cast(graph.div(graph.size(x), graph.scalar(Number(x.shape[1]), "INT64")), x.dataType);
-  const [one, others] = [graph.scalar(1, x.dataType), graph.sub(count, graph.scalar(1, x.dataType))];
-  return graph.div(count, graph.node("Max", [one, others]));
 }
