@@ -91,6 +91,7 @@ describe("a training plan", () => {
     "an epsilon of 0": [adam({ epsilon: 0 }), "optimizer.epsilon is 0; needed: a finite number above 0"],
     "no epochs": [{ epochCount: 0 }, "epochs is 0; needed: a whole number in [1, 1000000]"],
     "an empty batch": [{ batchRows: 0 }, "batch_size is 0; needed: a whole number in [1, 65536]"],
+    "parts that no batch has": [{ accumulatedParts: 3 }, "accumulated_parts is 3; needed: a divisor of batch_size, 4"],
     "a negative seed": [{ seed: -1 }, "seed is -1"],
     "no threads": [{ threadCount: 0 }, "thread_count is 0"],
     "all rows held out": [{ validationShare: 1 }, "validation_share is 1; needed: a number in [0, 1)"],

@@ -72,7 +72,7 @@ export class Stepper {
     const wholeBatches = Math.floor(rows.length / batchRows);
     const steps = Math.max(1, Math.min(wholeBatches, this.#callSteps));
     const rowsPerStep = wholeBatches === 0 ? rows.length : batchRows;
-    const batches = this.#gatherer.gather(rows.subarray(0, steps * rowsPerStep), [steps, rowsPerStep]);
+    const batches = this.#gatherer.gather(rows.subarray(0, steps * rowsPerStep), [steps, ...this.#parts(rowsPerStep)]);
     const startedMs = performance.now();
     const before = { dataType: "INT32", shape: [], elements: Int32Array.of(this.#stepsDone) } as const;
     const numbers = { steps_before: before, ...this.#scalars(steps) };
@@ -90,6 +90,15 @@ export class Stepper {
   results(): RuntimeTensors {
     const held = { ...this.#frozen, ...this.#state };
     return Object.fromEntries([...this.#graph.results].map(([name, result]) => [name, held[result]]));
+  }
+
+  /** How the rows of a batch lie: in the fewest equal parts that are no larger than those of a whole batch. */
+  #parts(rowCount: number): readonly number[] {
+    const { accumulatedParts = 1, batchRows } = this.#plan;
+    if (accumulatedParts === 1) return [rowCount];
+    let parts = Math.ceil((rowCount * accumulatedParts) / batchRows);
+    while (rowCount % parts !== 0) parts++;
+    return [parts, rowCount / parts];
   }
 
   #scalars(steps: number): RuntimeTensors {

@@ -49,6 +49,7 @@ export function checkPlan(plan: TrainingPlan): Network {
   if (plan.schedule !== undefined) checkSchedule(plan.schedule);
   checkWhole("epochs", plan.epochCount, 1, epochCountMax);
   checkWhole("batch_size", plan.batchRows, 1, batchRowsMax);
+  checkParts(plan);
   checkWhole("seed", plan.seed, 0, Number.MAX_SAFE_INTEGER);
   checkWhole("thread_count", plan.threadCount, 1, threadCountMax);
   const { validationShare } = plan;
@@ -90,6 +91,12 @@ export function checkData(plan: TrainingPlan, network: Network, data: TrainingDa
   if (plan.batchRows > trainingRows) {
     throw specError("batch_size", plan.batchRows, `at most ${trainingRows}, the rows left to train on`);
   }
+}
+
+function checkParts({ accumulatedParts = 1, batchRows }: TrainingPlan): void {
+  checkWhole("accumulated_parts", accumulatedParts, 1, batchRowsMax);
+  if (batchRows % accumulatedParts === 0) return;
+  throw specError("accumulated_parts", accumulatedParts, `a divisor of batch_size, ${batchRows}`);
 }
 
 function checkWhole(field: string, value: number, least: number, most: number): void {

@@ -10,6 +10,12 @@ export interface Moves {
   /** Bounds of gradients, before the optimizer sees them; by value first. */
   readonly clip?: Clip | undefined;
   /**
+   * Parts that each batch is taken in, one after the other, their gradients averaged before the optimizer sees them: it needs the memory
+   * of one part. A divisor of the batch's rows; 1 by default. Normalisation over a batch sees a part, and a loss that weighs rows is the
+   * mean of the parts' own.
+   */
+  readonly accumulatedParts?: number | undefined;
+  /**
    * The decay d of the moving average of weights, in [0, 1): `a ← d·a + (1 − d)·p` after each step, from the first weights on. The
    * averages are what is measured and what comes out. Source: Polyak and Juditsky 1992, exponentially weighted.
    */

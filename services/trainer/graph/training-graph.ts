@@ -2,6 +2,7 @@ import { GraphBuilder } from "../../../lib/onnx/builder.ts";
 import type { Graph, Value } from "../../../lib/onnx/graph.ts";
 import { pruned } from "../../../lib/onnx/pruned.ts";
 import { Random } from "../../../lib/random.ts";
+import { type Learn, learnedInParts } from "./accumulation.ts";
 import { gradients } from "./gradients.ts";
 import { type Loss, lossValues, targetForm } from "./losses/loss.ts";
 import type { LossValues } from "./losses/loss-kind.ts";
@@ -27,7 +28,8 @@ export interface StateTensor {
  * - out: `loss` FP32 [steps], the batch's mean before its update; with class targets `correct_count` FP32 [steps], how
  *   many places were right; each tensor of `state` as `next.<name>`.
  *
- * `steps` and `rows` are free, so that an epoch's last, smaller batch runs on the same graph.
+ * `steps` and `rows` are free, so that an epoch's last, smaller batch runs on the same graph. Where batches are taken in parts, `features`
+ * and `targets` are [steps, parts, rows, ...], and `parts` is free too.
  */
 export interface TrainingGraph {
   readonly graph: Graph;
@@ -46,8 +48,10 @@ export interface TrainingGraph {
 export function trainingGraph(network: Network, loss: Loss, moves: Moves, seed: number): TrainingGraph {
   const outer = new GraphBuilder("training");
   const { dataType, rowShape } = targetForm(loss, network);
-  const features = outer.input("features", network.input.dataType, ["steps", "rows", ...network.input.rowShape]);
-  const targets = outer.input("targets", dataType, ["steps", "rows", ...rowShape]);
+  const isDivided = (moves.accumulatedParts ?? 1) > 1;
+  const leading = ["steps", ...(isDivided ? ["parts"] : []), "rows"];
+  const features = outer.input("features", network.input.dataType, [...leading, ...network.input.rowShape]);
+  const targets = outer.input("targets", dataType, [...leading, ...rowShape]);
   const stepsBefore = outer.cast(outer.input("steps_before", "INT32", []), "INT64");
   const dropoutSeed = new Random(seed, "dropout").next();
   const moving = movesOf(moves, network.parameters);
@@ -63,13 +67,23 @@ export function trainingGraph(network: Network, loss: Loss, moves: Moves, seed: 
   const { carried, scanned } = outer.loop(stepCount, "steps", initial, (body, iteration, before) => {
     const at = (values: Value) => body.gather(values, iteration);
     const held = new Map(state.map(({ name }, index) => [name, before[index]]));
-    const mode = { kind: "training", seed: dropoutSeed, step: body.add(stepsBefore, iteration) } as const;
-    const { output, statistics } = network.append(body, at(features), new Map([...still, ...held]), mode);
-    const measured = lossValues(body, loss, output, at(targets));
+    const tensors = new Map([...still, ...held]);
     const parameters = moving.map(({ parameter }) => held.get(parameter.name)!);
-    const slopes = clipped(body, gradients(body, measured.mean, parameters), moves.clip ?? {});
+    const learn: Learn = (graph, rows, changed, step) => {
+      const mode = { kind: "training", seed: dropoutSeed, step } as const;
+      const { output, statistics } = network.append(graph, rows.features, new Map([...tensors, ...changed]), mode);
+      const measured = lossValues(graph, loss, output, rows.targets);
+      return { measured, slopes: gradients(graph, measured.mean, parameters), statistics };
+    };
+    const batch = { features: at(features), targets: at(targets) };
+    const step = body.add(stepsBefore, iteration);
+    const running = new Map(network.statistics.map(({ name }) => [name, held.get(name)!]));
+    const { measured, slopes, statistics } = isDivided
+      ? learnedInParts(body, batch, running, step, parameters, learn)
+      : learn(body, batch, running, step);
+    const bounded = clipped(body, slopes, moves.clip ?? {});
     const numbers = new Map(scalarNames.map((name, index) => [name, at(scalars[index])]));
-    const next = new Map(moving.flatMap((move, index) => moved(body, move, slopes[index], held, numbers)));
+    const next = new Map(moving.flatMap((move, index) => moved(body, move, bounded[index], held, numbers)));
     for (const [name, value] of statistics) next.set(name, value);
     if (moves.averageDecay !== undefined) averageAll(body, moving, moves.averageDecay, held, next);
     return { carried: state.map(({ name }) => next.get(name)!), scanned: reported(measured) };
