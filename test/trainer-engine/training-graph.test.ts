@@ -11,6 +11,7 @@ import { type Loss, targetForm } from "../../services/trainer/graph/losses/loss.
 import { networkOf } from "../../services/trainer/graph/network-spec.ts";
 import { type Optimizer, stepScalars } from "../../services/trainer/graph/optimizers/optimizer.ts";
 import { evaluationGraph, trainingGraph } from "../../services/trainer/graph/training-graph.ts";
+import { widestRow } from "../../services/trainer/graph/widest-row.ts";
 
 const rowCount = 5;
 
@@ -39,6 +40,13 @@ describe("the training graph", () => {
     const evaluated = evaluationGraph(network, { kind: "cross_entropy" });
     expect(pruned(evaluated)).to.deep.equal(evaluated);
     expect(evaluated.nodes.map(({ operator }) => operator)).to.not.include("Softmax");
+  });
+
+  it("tells how much its widest value takes for each row", () => {
+    const gpt = { kind: "gpt", tokenCount: 9, context: 32, width: 8, layerCount: 1, headCount: 4 } as const;
+    expect(widestRow(evaluationGraph(networkOf(gpt), { kind: "next_token" }))).to.equal(4 * 32 * 32);
+    const resnet = { kind: "resnet18", inputShape: [3, 32, 32], outputSize: 10 } as const;
+    expect(widestRow(evaluationGraph(networkOf(resnet), { kind: "cross_entropy" }))).to.equal(64 * 32 * 32);
   });
 
   it("gives the same bits for several steps in one call as for one at a time", async () => {

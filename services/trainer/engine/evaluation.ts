@@ -3,30 +3,43 @@ import type { RuntimeTensors, Session } from "./runtime.ts";
 import type { Measured } from "./stepper.ts";
 import type { TrainingData } from "./training-plan.ts";
 
-/** Rows measured in one call of the runtime. */
-const evaluationRowsMax = 4096;
+/** Rows measured in one call of the runtime, at most. */
+const rowsMax = 4096;
+
+/** Elements of the widest tensor of one call, at most; one row may have more. */
+const elementsMax = 2 ** 24;
 
 /** Measures the loss of the rows that are held out. */
 export class Evaluation {
   readonly #session: Session;
   readonly #rows: Int32Array;
   readonly #gatherer: RowGatherer;
+  readonly #rowsPerCall: number;
   readonly #isStopped: () => boolean;
 
-  constructor(session: Session, data: TrainingData, forms: RowForms, rows: Int32Array, isStopped: () => boolean) {
+  /** `rowElements` is how many elements the widest tensor of `session` has for each row. */
+  constructor(
+    session: Session,
+    rowElements: number,
+    data: TrainingData,
+    forms: RowForms,
+    rows: Int32Array,
+    isStopped: () => boolean,
+  ) {
     this.#session = session;
     this.#rows = rows;
     this.#isStopped = isStopped;
-    this.#gatherer = new RowGatherer(data, forms, Math.min(rows.length, evaluationRowsMax));
+    this.#rowsPerCall = Math.max(1, Math.min(rowsMax, Math.floor(elementsMax / rowElements)));
+    this.#gatherer = new RowGatherer(data, forms, Math.min(rows.length, this.#rowsPerCall));
   }
 
   /** `undefined` where no rows are held out, and after a stop. */
   async measure(results: RuntimeTensors): Promise<Measured | undefined> {
     if (this.#rows.length === 0) return undefined;
     let [lossSum, correctCount]: [number, number | undefined] = [0, undefined];
-    for (let start = 0; start < this.#rows.length; start += evaluationRowsMax) {
+    for (let start = 0; start < this.#rows.length; start += this.#rowsPerCall) {
       if (this.#isStopped()) return undefined;
-      const rows = this.#rows.subarray(start, start + evaluationRowsMax);
+      const rows = this.#rows.subarray(start, start + this.#rowsPerCall);
       const outputs = await this.#session.run({ ...this.#gatherer.gather(rows, [rows.length]), ...results });
       lossSum += outputs.loss.elements[0] * rows.length;
       if (outputs.correct_count) correctCount = (correctCount ?? 0) + outputs.correct_count.elements[0];

@@ -11,6 +11,7 @@ import type { TargetForm } from "../graph/losses/loss-kind.ts";
 import type { Network } from "../graph/network.ts";
 import { networkOf } from "../graph/network-spec.ts";
 import { evaluationGraph, type TrainingGraph, trainingGraph } from "../graph/training-graph.ts";
+import { widestRow } from "../graph/widest-row.ts";
 import { Evaluation } from "./evaluation.ts";
 import { openSession, type RuntimeTensors } from "./runtime.ts";
 import { type Measured, Stepper } from "./stepper.ts";
@@ -54,12 +55,20 @@ export class Training {
     const { loss, threadCount, epochCount } = this.#plan;
     const open = (model: Parameters<typeof modelOf>[0]) => openSession(writeModel(modelOf(model)), threadCount);
     const stepping = await open(this.#graph.graph);
-    const evaluating = await open(evaluationGraph(this.#network, loss));
+    const measuring = evaluationGraph(this.#network, loss);
+    const evaluating = await open(measuring);
     try {
       const first = initialTensors(this.#network, this.#plan.seed);
       const forms = { input: this.#network.input, targets: this.#form };
       const stepper = new Stepper(stepping, this.#graph, this.#plan, this.#data, forms, first, this.#stepCount);
-      const evaluation = new Evaluation(evaluating, this.#data, forms, this.#rows.validation, this.#hooks.isStopped);
+      const evaluation = new Evaluation(
+        evaluating,
+        widestRow(measuring),
+        this.#data,
+        forms,
+        this.#rows.validation,
+        this.#hooks.isStopped,
+      );
       let last: TrainingProgress | undefined;
       this.#learningSinceMs = this.#reportedMs = performance.now();
       for (let epoch = 1; epoch <= epochCount; epoch++) {
