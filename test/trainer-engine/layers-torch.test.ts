@@ -6,6 +6,7 @@ import type { Value } from "../../lib/onnx/graph.ts";
 import { writeModel } from "../../lib/onnx/model.ts";
 import { openSession, type RuntimeTensor } from "../../services/trainer/engine/runtime.ts";
 import { gradients } from "../../services/trainer/graph/gradients.ts";
+import { initialTensors } from "../../services/trainer/graph/initialise.ts";
 import { type Layer, layerKinds } from "../../services/trainer/graph/layers/layer.ts";
 import { layersNetwork } from "../../services/trainer/graph/layers/layers-network.ts";
 import type { Network } from "../../services/trainer/graph/network.ts";
@@ -30,7 +31,14 @@ interface Case {
   readonly statisticsAfter: Tensors;
 }
 
-const { cases }: { cases: readonly Case[] } = JSON.parse(
+/** What figures the first weights of a module have: mean, deviation, mean distance from the mean. */
+interface First {
+  readonly layer: Layer;
+  readonly inputShape: readonly number[];
+  readonly figures: Readonly<Record<string, readonly [mean: number, deviation: number, distance: number]>>;
+}
+
+const { cases, first }: { cases: readonly Case[]; first: readonly First[] } = JSON.parse(
   readFileSync(fileOf("test/fixtures/layers-torch/cases.json"), "utf8"),
 );
 
@@ -50,11 +58,35 @@ describe("a layer", () => {
     });
   }
 
+  for (const { layer, inputShape, figures } of first) {
+    it(`begins as PyTorch's module does: ${JSON.stringify(layer)}`, () => {
+      const network = layersNetwork({ kind: "layers", inputShape, layers: [layer] });
+      for (const [name, elements] of initialTensors({ ...network, statistics: [] }, 1)) {
+        const [mean, deviation, distance] = figuresOf(elements);
+        const known = figures[name]!;
+        expect(mean, name).to.be.closeTo(known[0], 0.2 * known[1] + 1e-9);
+        expect(deviation, name).to.be.closeTo(known[1], 0.08 * known[1] + 1e-9);
+        // Even numbers have 0.866 here, normal ones 0.798.
+        expect(distance / (deviation || 1), name).to.be.closeTo(known[2] / (known[1] || 1), 0.03);
+      }
+    });
+  }
+
   it("of every kind is among them", () => {
     // What dropout leaves out is of our own making.
     expect([...new Set([...cases.map(({ layer }) => layer.kind), "dropout"])]).to.have.members(layerKinds);
   });
 });
+
+function figuresOf(elements: Float32Array): readonly [number, number, number] {
+  const mean = averageOf(elements);
+  const distances = elements.map((element) => Math.abs(element - mean));
+  return [mean, Math.sqrt(averageOf(distances.map((distance) => distance ** 2))), averageOf(distances)];
+}
+
+function averageOf(numbers: Float32Array): number {
+  return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+}
 
 function networkOf({ layer, batch }: Case): Network {
   return layersNetwork({ kind: "layers", inputShape: batch.shape.slice(1), layers: [layer] });
