@@ -96,6 +96,29 @@ describe("under constant load the gateway", function () {
     await heldBy(3);
   });
 
+  it("loses no call when nodes are killed while calls are hedged and their limits change", async () => {
+    const limits = (requestsPerSecond: number) => ({ requestsPerSecond, concurrentRequests: 0, rowsPerSecond: 0 });
+    const settle = async (requestsPerSecond: number, quantile: number) => {
+      const traffic = {
+        hedging: quantile === 0 ? null : { quantile, delayMsMin: 0 },
+        perPrincipal: limits(requestsPerSecond),
+        total: limits(2 * requestsPerSecond),
+      };
+      const settings = { name: `models/${model}/servingSettings`, traffic };
+      await fleet.control.unary("UpdateServingSettings", { settings }, { timeoutMs: 10_000 });
+    };
+    await settle(100_000, 0.5);
+    await answered(200);
+    await fleet.nodes.get("a")!.kill();
+    for (let count = 1; count <= 20; count++) {
+      await settle(100_000 + count, 0.5);
+      await answered(10);
+    }
+    await fleet.startNode("a");
+    await heldBy(3);
+    await settle(0, 0);
+  });
+
   it("loses no call and breaks no stream but with a word to go on when a node drains, and when one joins", async () => {
     const before = load.brokenStreams.length;
     expect(await fleet.nodes.get("b")!.stop()).to.equal(0);
