@@ -2,11 +2,12 @@ import { createHash } from "node:crypto";
 import { ServiceError } from "../../lib/errors.ts";
 import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { Version } from "../../lib/gen/amaas/registry/v1/Version.ts";
-import { aliasName, artifactName, modelName, parseVersionName } from "../../lib/resource-names.ts";
+import { aliasName, artifactName, modelName, parseArtifactName, parseVersionName } from "../../lib/resource-names.ts";
 import { principalKey } from "../../lib/rpc/call-context.ts";
 import type { RpcClient, RpcOptions } from "../../lib/rpc/client.ts";
 import { relayedFault } from "../../lib/rpc/status.ts";
 import { durationOf } from "../../lib/timestamp.ts";
+import { specError } from "./graph/spec-error.ts";
 
 /** How a call to the registry is made on behalf of a request. */
 export type OnBehalf = Pick<RpcOptions, "requestId" | "signal" | "deadlineMs">;
@@ -21,6 +22,19 @@ export interface NewVersion {
   readonly idempotencyKey: string;
 }
 
+/** Sizes of files, in bytes. */
+export interface CatalogueBounds {
+  readonly datasetBytesMax: number;
+  /** Of all files of a version together. */
+  readonly modelBytesMax: number;
+}
+
+/** An ONNX file and those that it keeps weights in, by their locations. */
+export interface ModelFiles {
+  readonly model: Uint8Array;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
 /** Who the trainer says that it is, for the registry's log of changes. */
 const asTrainer = { [principalKey]: "trainer" };
 
@@ -28,12 +42,12 @@ const asTrainer = { [principalKey]: "trainer" };
 export class Catalogue {
   readonly #registry: RpcClient<RegistryServiceDefinition>;
   readonly #timeoutMs: number;
-  readonly #datasetBytesMax: number;
+  readonly #bounds: CatalogueBounds;
 
-  constructor(registry: RpcClient<RegistryServiceDefinition>, timeoutMs: number, datasetBytesMax: number) {
+  constructor(registry: RpcClient<RegistryServiceDefinition>, timeoutMs: number, bounds: CatalogueBounds) {
     this.#registry = registry;
     this.#timeoutMs = timeoutMs;
-    this.#datasetBytesMax = datasetBytesMax;
+    this.#bounds = bounds;
   }
 
   /** Throws ARTIFACT_NOT_FOUND, or DATASET_INVALID where a dataset is larger than the trainer takes. */
@@ -41,8 +55,9 @@ export class Catalogue {
     const { sizeBytes } = await this.#reaching(() =>
       this.#registry.unary("GetArtifact", { name: artifactName(sha256) }, this.#limited(onBehalf)),
     );
-    if (sizeBytes <= this.#datasetBytesMax) return;
-    const needed = `at most ${this.#datasetBytesMax}, AMAAS_TRAINER_DATASET_BYTES_MAX`;
+    const { datasetBytesMax } = this.#bounds;
+    if (sizeBytes <= datasetBytesMax) return;
+    const needed = `at most ${datasetBytesMax}, AMAAS_TRAINER_DATASET_BYTES_MAX`;
     throw new ServiceError("DATASET_INVALID", `dataset: the file has ${sizeBytes} bytes; needed: ${needed}`);
   }
 
@@ -64,6 +79,32 @@ export class Catalogue {
     const seen = hash.digest("hex");
     if (seen === sha256) return;
     throw new ServiceError("ARTIFACT_CORRUPT", `the bytes of ${artifactName(sha256)} have the SHA-256 ${seen}`);
+  }
+
+  /**
+   * The files of a version that can be served, of its variant of full precision. Throws VERSION_NOT_FOUND, SPEC_INVALID for one that
+   * cannot be or has no such variant, and ARTIFACT_TOO_LARGE.
+   */
+  async modelFiles(name: string, onBehalf: OnBehalf): Promise<ModelFiles> {
+    const version = await this.#reaching(() => this.#registry.unary("GetVersion", { name }, this.#limited(onBehalf)));
+    const { state, variants } = version;
+    if (state !== "VERSION_STATE_READY" && state !== "VERSION_STATE_DEPRECATED") {
+      throw specError("initial_version", `${name}, which is ${state}`, "a version that is ready");
+    }
+    const variant = variants.find(({ precision }) => precision === "fp32");
+    if (variant === undefined) {
+      const seen = `${name}, whose variants are ${variants.map(({ precision }) => precision).join(", ")}`;
+      throw specError("initial_version", seen, "a version with a variant of fp32");
+    }
+    const { modelBytesMax } = this.#bounds;
+    if (variant.sizeBytes > modelBytesMax) {
+      const needed = `at most ${modelBytesMax}, AMAAS_TRAINER_MODEL_BYTES_MAX`;
+      throw new ServiceError("ARTIFACT_TOO_LARGE", `${name} has ${variant.sizeBytes} bytes; needed: ${needed}`);
+    }
+    const whole = (artifact: string) => joined(this.download(parseArtifactName(artifact), onBehalf));
+    const files = new Map<string, Uint8Array>();
+    for (const { location, artifact } of variant.externalFiles) files.set(location, await whole(artifact));
+    return { model: await whole(variant.artifact), files };
   }
 
   /** Keeps an artifact from being collected for a while, from now on; asking again prolongs it. */
@@ -133,6 +174,12 @@ export class Catalogue {
 }
 
 const chunkBytes = 1024 * 1024;
+
+async function joined(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const chunk of chunks) parts.push(chunk);
+  return Buffer.concat(parts);
+}
 
 function* partsOf(bytes: Uint8Array, sha256: string) {
   yield { header: { sha256, sizeBytes: bytes.byteLength } };

@@ -10,6 +10,8 @@ export interface TrainerConfig extends ServiceConfig {
   readonly redisUrl: string;
   readonly queue: QueueConfig;
   readonly datasetBytesMax: number;
+  /** Of all files of a version that a job begins with. */
+  readonly modelBytesMax: number;
   /** How long the registry keeps the dataset of a job that nothing more is heard of, in milliseconds. */
   readonly datasetHoldMs: number;
   /** Threads of the runtime inside one operator. */
@@ -51,6 +53,7 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
       retryDelayMs: whole("RETRY_DELAY_MS", 1000, 10, 3_600_000),
     },
     datasetBytesMax: whole("DATASET_BYTES_MAX", 1024 ** 3, 1, 64 * 1024 ** 3),
+    modelBytesMax: whole("MODEL_BYTES_MAX", 1024 ** 3, 1, 64 * 1024 ** 3),
     datasetHoldMs: whole("DATASET_HOLD_MS", 7 * dayMs, 1000, 30 * dayMs),
     threadCount: whole("THREADS", Math.min(availableParallelism(), threadCountMax), 1, threadCountMax),
     registryTimeoutMs: whole("REGISTRY_TIMEOUT_MS", 30_000, 100, 3_600_000),

@@ -7,6 +7,7 @@ import { readCsv } from "./datasets/csv.ts";
 import { nextTokens } from "./datasets/next-tokens.ts";
 import type { TrainingOutcome } from "./engine/thread-protocol.ts";
 import { runTraining } from "./engine/training-run.ts";
+import { initialModel } from "./initial-model.ts";
 import type { Job } from "./jobs/job.ts";
 import { snakeCase } from "./jobs/snake-case.ts";
 import { type CheckedSpec, checkSpec } from "./jobs/train-spec.ts";
@@ -35,7 +36,8 @@ export interface JobResult {
 export async function runPipeline(parts: PipelineParts, job: Job, signal: AbortSignal, log: Log): Promise<JobResult> {
   const { catalogue, store } = parts;
   const onBehalf = { requestId: job.requestId, signal };
-  const spec = checkSpec(job.spec, parts.threadCount);
+  const initial = await initialModel(catalogue, job.spec, onBehalf);
+  const spec = checkSpec(job.spec, parts.threadCount, initial);
 
   const bytes = catalogue.download(spec.datasetSha256, onBehalf);
   const rows = await readCsv(bytes, spec.csv);
@@ -78,11 +80,13 @@ function metricsOf({ metrics }: TrainingOutcome): Record<string, number> {
   return Object.fromEntries(Object.entries(named).filter((entry): entry is [string, number] => entry[1] !== undefined));
 }
 
-function lineageOf(job: Job, { plan, datasetSha256 }: CheckedSpec) {
+function lineageOf(job: Job, { plan, datasetSha256, initialVersion }: CheckedSpec) {
   const { kind, ...optimizer } = plan.optimizer;
   const { kind: _, ...lossFields } = plan.loss;
   const hyperParameters: Record<string, unknown> = {
-    network: JSON.stringify(plan.network),
+    network: JSON.stringify(
+      plan.network.kind === "imported" ? { ...plan.network, model: undefined, files: undefined } : plan.network,
+    ),
     loss: plan.loss.kind,
     ...Object.fromEntries(Object.entries(lossFields).map(([field, value]) => [`loss.${snakeCase(field)}`, value])),
     "optimizer.kind": kind,
@@ -100,6 +104,7 @@ function lineageOf(job: Job, { plan, datasetSha256 }: CheckedSpec) {
   const set = Object.entries(hyperParameters).filter(([, value]) => value !== undefined);
   return {
     job: jobName(job.id),
+    ...(initialVersion !== undefined && { parentVersion: initialVersion }),
     datasets: [artifactName(datasetSha256)],
     seed: plan.seed,
     hyperParameters: Object.fromEntries(set.map(([field, value]) => [field, String(value)])),

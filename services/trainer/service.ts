@@ -32,7 +32,7 @@ export class TrainerService implements Service {
   }
 
   async start(): Promise<{ readonly port: number }> {
-    const { queue: bounds, threadCount, registryAddress, registryTimeoutMs, datasetBytesMax } = this.#config;
+    const { queue: bounds, threadCount, registryAddress, registryTimeoutMs } = this.#config;
     const clock = this.#clock;
     const [commands, blocking, subscriber] = [
       await this.#redis("commands"),
@@ -41,7 +41,7 @@ export class TrainerService implements Service {
     ];
     const registry = new RpcClient<RegistryServiceDefinition>("amaas.registry.v1.RegistryService", registryAddress);
     this.#releases.push(["registry client", () => registry.close()]);
-    const catalogue = new Catalogue(registry, registryTimeoutMs, datasetBytesMax);
+    const catalogue = new Catalogue(registry, registryTimeoutMs, this.#config);
     const holds = new DatasetHolds({ catalogue, holdMs: this.#config.datasetHoldMs, clock });
     this.#releases.push(["dataset holds", () => holds.stop()]);
 

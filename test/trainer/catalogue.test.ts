@@ -70,7 +70,7 @@ describe("the trainer's catalogue", () => {
       },
     });
     client = new RpcClient("amaas.registry.v1.RegistryService", `127.0.0.1:${await server.start()}`);
-    catalogue = new Catalogue(client, 5000, 1000);
+    catalogue = new Catalogue(client, 5000, { datasetBytesMax: 1000, modelBytesMax: 2000 });
   });
   beforeEach(() => {
     calls = [];

@@ -85,7 +85,7 @@ function plain(fields: Record<string, unknown>): Record<string, unknown> {
 function specOf(train: object): NetworkSpec {
   const { requestSerialize, requestDeserialize } = serviceDefinition("amaas.trainer.v1.TrainerService").CreateJob!;
   const { job } = requestDeserialize(requestSerialize({ job: { train } })) as CreateJobRequest__Output;
-  return networkSpecOf(job!.train!);
+  return networkSpecOf(job!.train!, undefined);
 }
 
 type Snake<Text extends string> = Text extends `${infer First}${infer Rest}`

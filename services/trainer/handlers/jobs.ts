@@ -5,6 +5,7 @@ import { jobIdPattern, jobName, parseJobName } from "../../../lib/resource-names
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { Catalogue } from "../catalogue.ts";
 import type { DatasetHolds } from "../dataset-holds.ts";
+import { initialModel } from "../initial-model.ts";
 import { type JobState, jobStates } from "../jobs/job.ts";
 import { jobMessage } from "../jobs/job-message.ts";
 import { checkSpec } from "../jobs/train-spec.ts";
@@ -29,7 +30,8 @@ export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHand
   return {
     CreateJob: async ({ job, requestId }, call) => {
       if (requestId.length > requestIdLengthMax) throw requestIdTooLong(requestId.length);
-      const spec = checkSpec(job?.train, threadCount);
+      const initial = await initialModel(catalogue, job?.train, call);
+      const spec = checkSpec(job?.train, threadCount, initial);
       await catalogue.checkDataset(spec.datasetSha256, call);
       const created = await store.create({ spec: job!.train!, requestId: call.requestId }, requestId);
       if (jobStates[created.state].ended) return jobMessage(created);

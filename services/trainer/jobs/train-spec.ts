@@ -13,7 +13,7 @@ import { targetForm } from "../graph/losses/loss.ts";
 import type { TargetForm } from "../graph/losses/loss-kind.ts";
 import type { Network } from "../graph/network.ts";
 import { specError } from "../graph/spec-error.ts";
-import { networkSpecOf } from "./network-fields.ts";
+import { type InitialModel, networkSpecOf } from "./network-fields.ts";
 
 /** A checked specification: every name is well-formed and the plan can be trained on fitting data. */
 export interface CheckedSpec {
@@ -25,15 +25,21 @@ export interface CheckedSpec {
   readonly context: number | undefined;
   /** Undefined where no alias is to be moved. */
   readonly alias: string | undefined;
+  /** The version that the network is. */
+  readonly initialVersion: string | undefined;
   readonly plan: TrainingPlan;
 }
 
-/** Checks all of a specification that can be checked without the data; throws SPEC_INVALID or REQUEST_INVALID. */
-export function checkSpec(spec: TrainSpec__Output | null | undefined, threadCount: number): CheckedSpec {
+/** Checks all of a specification that can be checked without the data; throws SPEC_INVALID or REQUEST_INVALID. `initial` is as in {@link networkSpecOf}. */
+export function checkSpec(
+  spec: TrainSpec__Output | null | undefined,
+  threadCount: number,
+  initial: InitialModel | undefined,
+): CheckedSpec {
   if (!spec) throw missing("job.train", "a train spec");
   const model = parseModelName(spec.model, "model");
   const plan: TrainingPlan = {
-    network: networkSpecOf(spec),
+    network: networkSpecOf(spec, initial),
     loss: lossOf(spec.loss, spec.lossSettings),
     optimizer: optimizerOf(spec.optimizer),
     schedule: scheduleOf(spec.schedule),
@@ -60,6 +66,7 @@ export function checkSpec(spec: TrainSpec__Output | null | undefined, threadCoun
     csv,
     context: plan.loss.kind === "next_token" ? network.input.rowShape[0] : undefined,
     alias: spec.targetAlias || undefined,
+    initialVersion: spec.initialVersion || undefined,
     plan,
   };
 }
