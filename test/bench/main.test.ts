@@ -15,14 +15,14 @@ describe("npm run bench", () => {
     const { status, stdout } = run();
     expect({ status, stdout }).to.deep.equal({
       status: 0,
-      stdout: "npm run bench -- NAME runs one of: fuzz, gateway, inference, registry, training\n",
+      stdout: "npm run bench -- NAME runs one of: fuzz, gateway, inference, language, registry, training\n",
     });
   });
 
   it("refuses an unknown name, and says which there are", () => {
     const { status, stderr, stdout } = run("regsitry");
     expect({ status, stdout }).to.deep.equal({ status: 1, stdout: "" });
-    expect(stderr).to.equal('amaas: unknown bench "regsitry", needed: fuzz, gateway, inference, registry, training\n');
+    expect(stderr).to.equal('amaas: unknown bench "regsitry", needed: fuzz, gateway, inference, language, registry, training\n');
   });
 
   it("refuses an unknown scenario, and says which there are", () => {
