@@ -94,6 +94,7 @@ function lineageOf(job: Job, { plan, datasetSha256, initialVersion }: CheckedSpe
     schedule: plan.schedule && JSON.stringify(plan.schedule),
     clip: plan.clip && JSON.stringify(plan.clip),
     average_decay: plan.averageDecay,
+    accumulated_parts: plan.accumulatedParts,
     groups: plan.groups?.length ? JSON.stringify(plan.groups) : undefined,
     frozen: plan.frozen?.length ? plan.frozen.join(", ") : undefined,
     epochs: plan.epochCount,

@@ -70,6 +70,7 @@ describe("the trainer, given what it cannot do,", function () {
       ["without layers", { layers: [] }, "SPEC_INVALID", ["layers"]],
       ["with a layer of no kind", { layers: [{}] }, "SPEC_INVALID", ["layers[0]", "linear, relu"]],
       ["without a loss", { loss: "LOSS_UNSPECIFIED" }, "SPEC_INVALID", ["loss"]],
+      ["with parts of unequal size", { accumulatedParts: 3 }, "SPEC_INVALID", ["accumulated_parts", "3", "8"]],
       ["with no epochs", { epochs: 0 }, "SPEC_INVALID", ["epochs", "0"]],
       ["with a batch of no rows", { batchSize: 0 }, "SPEC_INVALID", ["batch_size", "0"]],
       ["with a negative seed", { seed: -1 }, "SPEC_INVALID", ["seed", "-1"]],

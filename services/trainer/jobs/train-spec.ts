@@ -45,6 +45,7 @@ export function checkSpec(
     schedule: scheduleOf(spec.schedule),
     clip: spec.clip ? { norm: spec.clip.norm, value: spec.clip.value } : undefined,
     averageDecay: spec.averageDecay,
+    accumulatedParts: spec.accumulatedParts,
     groups: atMost("groups", spec.groups).map(({ parameters, rateFactor, weightDecay }) => ({
       parameters,
       rateFactor,
