@@ -15,6 +15,8 @@ import { type Given, outputsOf } from "./running-model.ts";
 const folder = fileOf("test/fixtures/exported-torch");
 const exported = readdirSync(folder).map((name) => [name, readModel(readFileSync(`${folder}/${name}`))] as const);
 
+const rows = 3;
+
 describe("a graph that was read and is appended to another one", () => {
   for (const [name, model] of exported) {
     it(`has a known shape for every value, with the rows that it is given: ${name}`, () => {
@@ -30,6 +32,19 @@ describe("a graph that was read and is appended to another one", () => {
       const { scores } = await outputsOf(model, inputs);
       expect(await outputsOf(modelOf(appendedGraph(model)), inputs)).to.deep.equal({ scores });
       expect(await outputsOf(modelProtoOf(readGraph(model)), inputs)).to.deep.equal({ scores });
+    });
+  }
+
+  for (const [name, model] of exported.filter(([name]) => !name.includes("training"))) {
+    it(`has of every value the shape that the runtime gives it: ${name}`, async () => {
+      const graph = appendedGraph(model, { batch: "rows", s77: "rows" });
+      const values = graph.nodes.flatMap(({ outputs }) => outputs.filter(({ name }) => name !== ""));
+      const given = await outputsOf(modelOf({ ...graph, outputs: values }), { x: inputOf(model) });
+      for (const { name, dataType, shape } of values) {
+        const known = shape.map((size) => (size === "rows" ? rows : size));
+        const seen = given[name]!.shape.map((size, axis) => (typeof known[axis] === "string" ? known[axis] : size));
+        expect([given[name]!.dataType, seen], name).to.deep.equal([dataType, known]);
+      }
     });
   }
 
@@ -152,7 +167,7 @@ describe("a graph that was read and is appended to another one", () => {
 
 function inputOf({ graph }: ModelProto): Given {
   const { elemType, shape } = graph!.input![0]!.type!.tensorType!;
-  const dims = [3, ...shape!.dim!.slice(1).map(({ dimValue }) => Number(dimValue))];
+  const dims = [rows, ...shape!.dim!.slice(1).map(({ dimValue }) => Number(dimValue))];
   const count = dims.reduce((product, size) => product * size, 1);
   if (elemType === elementTypes.INT64) {
     return {

@@ -14,6 +14,7 @@ interface Older {
   readonly inputs: readonly (Given | undefined)[];
   readonly attributes?: Attributes;
   readonly outputCount?: number;
+  readonly outputType?: NumericDataType;
 }
 
 const floats = (...shape: number[]) => numbers("FP32", shape, (index) => Math.sin(index + 1) + 1.5);
@@ -55,6 +56,48 @@ const older: Readonly<Record<string, Older>> = {
     version: 13,
     inputs: [floats(2, 3, 4), floats(3), floats(3), floats(3), floats(3)],
     attributes: { epsilon: float(0.5) },
+  },
+  "Pad by constants": {
+    operator: "Pad",
+    version: 13,
+    inputs: [floats(2, 3), whole(0, 1, 1, 0), numbers("FP32", [], () => 7)],
+  },
+  "Pad that reflects": {
+    operator: "Pad",
+    version: 13,
+    inputs: [floats(2, 3), whole(0, 1, 0, 1)],
+    attributes: { mode: string("reflect") },
+  },
+  ...Object.fromEntries(
+    ["nearest", "linear", "cubic"].flatMap((mode) => {
+      const resize = { operator: "Resize", version: 13, attributes: { mode: string(mode) } };
+      const x = floats(1, 1, 4, 4);
+      return [
+        [
+          `Resize by scales, ${mode}`,
+          { ...resize, inputs: [x, undefined, numbers("FP32", [4], (index) => (index < 2 ? 1 : 2))] },
+        ],
+        [`Resize to sizes, ${mode}`, { ...resize, inputs: [x, undefined, undefined, whole(1, 1, 6, 3)] }],
+      ];
+    }),
+  ),
+  "AveragePool that rounds up": {
+    operator: "AveragePool",
+    version: 13,
+    inputs: [floats(1, 2, 6, 6)],
+    attributes: { kernel_shape: ints([3, 3]), strides: ints([2, 2]), pads: ints([1, 1, 1, 1]), ceil_mode: int(1) },
+  },
+  "Dropout that does not train": { operator: "Dropout", version: 13, inputs: [floats(2, 3)] },
+  Squeeze: { operator: "Squeeze", version: 13, inputs: [floats(2, 1, 3), whole(1)] },
+  Unsqueeze: { operator: "Unsqueeze", version: 13, inputs: [floats(2, 3), whole(0, -1)] },
+  Softmax: { operator: "Softmax", version: 13, inputs: [floats(2, 3, 4)], attributes: { axis: int(1) } },
+  Clip: { operator: "Clip", version: 13, inputs: [floats(2, 3), numbers("FP32", [], () => 1)] },
+  "Cast to whole numbers": {
+    operator: "Cast",
+    version: 13,
+    inputs: [floats(2, 3)],
+    attributes: { to: int(7) },
+    outputType: "INT64",
   },
   "GroupNormalization with a scale for each group": {
     operator: "GroupNormalization",
@@ -112,7 +155,7 @@ function inputsOf({ inputs }: Older): Readonly<Record<string, Given>> {
 }
 
 function modelFrom(
-  { operator, version, inputs, attributes = {}, outputCount = 1 }: Older,
+  { operator, version, inputs, attributes = {}, outputCount = 1, outputType = "FP32" }: Older,
   given = outputCount,
 ): ModelProto {
   const output = Array.from({ length: outputCount }, (_, index) => `y${index}`);
@@ -129,7 +172,9 @@ function modelFrom(
     name: operator,
     node: [node],
     input,
-    output: output.slice(0, given).map((name) => ({ name, type: { tensorType: { elemType: elementTypes.FP32 } } })),
+    output: output
+      .slice(0, given)
+      .map((name) => ({ name, type: { tensorType: { elemType: elementTypes[outputType] } } })),
   };
   return { irVersion: 8, opsetImport: [{ domain: "", version }], graph };
 }

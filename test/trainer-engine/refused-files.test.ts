@@ -62,6 +62,20 @@ describe("an ONNX file is refused for training", () => {
       () => modelOfNodes([node("Gemm", ["x", "w"], ["y"]), node("Relu", ["y"], ["z"])], { outputs: ["y", "z"] }),
       "initial_version is a model of the outputs y, z; needed: one of a single output, or a head that says",
     ],
+    "that drops everything": [
+      () =>
+        modelOfNodes(
+          [node("Gemm", ["x", "w"], ["h"]), node("Dropout", ["h", "ratio"], ["y"])],
+          {},
+          {
+            name: "ratio",
+            dims: [],
+            dataType: elementTypes.FP32,
+            floatData: [1],
+          },
+        ),
+      "a model whose node Dropout (Dropout) has the ratio 1; needed: a constant in [0, 1)",
+    ],
     "that is quantised": [
       () =>
         modelOfNodes(

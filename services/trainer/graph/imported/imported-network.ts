@@ -113,7 +113,7 @@ class ImportedPart {
       if (node.set?.domain !== "") return undefined;
       const [x, ratio] = inputs as readonly [Value, ...Value[]];
       if (node.operator === "Dropout") {
-        const share = ratio === undefined ? 0.5 : Number(ratio.elements?.[0]);
+        const share = ratio === undefined ? 0.5 : ratioOf(node, ratio);
         return [
           mode.kind === "inference" || share === 0 ? x : dropout(graph, x, share, { ...mode, index: maskCount++ }),
         ];
@@ -130,6 +130,14 @@ class ImportedPart {
       return [trained.y];
     };
   }
+}
+
+/** The share that a Dropout of a file drops. */
+function ratioOf({ name }: Node, { elements }: Value): number {
+  const share = Number(elements?.[0]);
+  if (share >= 0 && share < 1) return share;
+  const seen = elements === undefined ? "a ratio that it works out" : `the ratio ${share}`;
+  throw specError(modelField, `a model whose node ${name} (Dropout) has ${seen}`, "a constant in [0, 1)");
 }
 
 /** A row of what comes out, whose sizes are known. */

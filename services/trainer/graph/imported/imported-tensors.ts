@@ -32,7 +32,7 @@ export function candidatesOf({ nodes, held }: ImportedModel): readonly Candidate
   const candidates: Candidate[] = [];
   for (const [value, { dataType, shape, elements }] of held) {
     if (!isFloat(dataType) || shape.length === 0 || set.has(value)) continue;
-    if (elements !== undefined && !Array.from(elements, Number).every(Number.isFinite)) continue;
+    if (elements instanceof Float32Array && !elements.every(Number.isFinite)) continue;
     candidates.push({ value, name: value.name, dataType, shape: shape.map(Number), elements });
   }
   return candidates;
