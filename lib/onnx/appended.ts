@@ -1,5 +1,6 @@
 import { messageOf, ServiceError } from "../errors.ts";
 import { GraphBuilder } from "./builder.ts";
+import { composed } from "./compositions.ts";
 import { constantOf } from "./constant-node.ts";
 import { type Application, converted, knownOpsets } from "./conversions.ts";
 import { calledBody, functionOf } from "./functions.ts";
@@ -104,6 +105,8 @@ class Appending {
     if (constant !== undefined) return [graph.read({ ...constant, name: outputs[0]!.name }, "initializer")];
     const newest = isOwn ? converted(graph, application) : application;
     if (isOwn && Object.hasOwn(operators, operator)) return this.#known(graph, node, newest);
+    const written = isOwn ? composed(graph, newest) : undefined;
+    if (written !== undefined) return written;
     const types = this.#told(node, `nothing is known of the operator ${operator}`);
     const form = { inputs: newest.inputs as readonly Value[], attributes: newest.attributes };
     return graph.append({ ...node, ...form, set: { domain, version: newest.version } }, types);

@@ -110,6 +110,35 @@ describe("a network from an ONNX file", () => {
     ]);
   });
 
+  it("has PyTorch's losses, and PyTorch's weights and running statistics after them", async () => {
+    const { losses, tensors } = JSON.parse(
+      readFileSync(fileOf("test/fixtures/exported-torch/images-learner.json"), "utf8"),
+    );
+    const features = Float32Array.from({ length: 12 * 64 }, (_, index) => Math.sin(index));
+    const seen: number[] = [];
+    const { model } = await runTraining(
+      {
+        network: specOf(fileNamed("images-learner")),
+        loss: { kind: "cross_entropy" },
+        optimizer: { kind: "sgd", learningRate: 0.1, momentum: 0 },
+        epochCount: losses.length,
+        batchRows: 12,
+        seed: 1,
+        validationShare: 0,
+        threadCount: 1,
+      },
+      { rowCount: 12, featureCount: 64, features, targets: Int32Array.from({ length: 12 }, (_, row) => row % 3) },
+      { onProgress: ({ kind, trainingLoss }) => kind === "epoch" && seen.push(trainingLoss) },
+    );
+    for (const [step, loss] of losses.entries()) expect(seen[step], `step ${step}`).to.be.closeTo(loss, 1e-4 * loss);
+    for (const { name = "", rawData } of readModel(model).graph!.initializer!) {
+      const elements = new Float32Array(Uint8Array.from(rawData!).buffer);
+      for (const [index, expected] of (tensors[name] ?? []).entries()) {
+        expect(elements[index], `${name}[${index}]`).to.be.closeTo(expected, 1e-4);
+      }
+    }
+  });
+
   it("says of itself what its file says, but for the labels of a head that it has no more", () => {
     const metadataProps = [
       { key: "labels", value: "a\nb\nc" },
