@@ -22,7 +22,9 @@ describe("npm run bench", () => {
   it("refuses an unknown name, and says which there are", () => {
     const { status, stderr, stdout } = run("regsitry");
     expect({ status, stdout }).to.deep.equal({ status: 1, stdout: "" });
-    expect(stderr).to.equal('amaas: unknown bench "regsitry", needed: fuzz, gateway, inference, language, registry, training\n');
+    expect(stderr).to.equal(
+      'amaas: unknown bench "regsitry", needed: fuzz, gateway, inference, language, registry, training\n',
+    );
   });
 
   it("refuses an unknown scenario, and says which there are", () => {

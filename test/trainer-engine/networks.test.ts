@@ -50,6 +50,31 @@ describe("a well-known network", () => {
 });
 
 describe("a list of layers", () => {
+  const [weight, bias] = [3, 4].map((value) => ({ kind: "constant", value }) as const);
+  for (const [inputShape, layer] of [
+    [[4], { kind: "linear", outputSize: 2 }],
+    [[2, 4], { kind: "conv", outputChannels: 2, kernel: [3] }],
+    [[2, 4], { kind: "conv_transpose", outputChannels: 2, kernel: [3] }],
+    [[2, 4], { kind: "batch_norm" }],
+    [[2, 4], { kind: "layer_norm" }],
+    [[2, 4], { kind: "group_norm", groups: 1 }],
+    [[2, 4], { kind: "rms_norm" }],
+    [[2], { kind: "embedding", tokenCount: 3, width: 2 }],
+    [[2, 4], { kind: "position_embedding" }],
+    [[2, 4], { kind: "lstm", hiddenSize: 2, bidirectional: true }],
+    [[2, 4], { kind: "gru", hiddenSize: 2 }],
+    [[2, 4], { kind: "attention", headCount: 2 }],
+    [[2, 4], { kind: "transformer_block", headCount: 2 }],
+  ] as const) {
+    it(`begins as it says: ${layer.kind}`, () => {
+      const begun = { ...layer, initialWeight: weight, initialBias: bias } as Layer;
+      const { parameters } = networkOf({ kind: "layers", inputShape, layers: [begun] });
+      for (const { name, initial } of parameters.filter(({ name }) => !name.includes("norm"))) {
+        expect(initial, name).to.deep.equal(name.includes("bias") ? bias : weight);
+      }
+    });
+  }
+
   const linear = { kind: "linear", outputSize: 2 } as const;
   const faults: Record<string, [inputShape: readonly number[], layers: readonly object[], message: string]> = {
     "an image for a dense size": [

@@ -2,14 +2,15 @@ import { int } from "../../../../lib/onnx/attributes.ts";
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import type { Value } from "../../../../lib/onnx/graph.ts";
 import { specError } from "../spec-error.ts";
-import { checkCount, checkShare, evenlyByFan, type LayerKind, parameterOf, shapeError } from "./layer-kind.ts";
+import { biasOf, evenlyByFan, type FirstElements, weightOf } from "./first-elements.ts";
+import { checkCount, checkShare, type LayerKind, shapeError } from "./layer-kind.ts";
 import { dense } from "./linear.ts";
 
 /**
  * Each place attends to all, or to itself and those before: self-attention of several heads over rows [places, width], as
  * `torch.nn.MultiheadAttention` (Vaswani et al. 2017).
  */
-export interface Attention {
+export interface Attention extends FirstElements {
   readonly kind: "attention";
   /** A divisor of the width. */
   readonly headCount: number;
@@ -19,7 +20,8 @@ export interface Attention {
   readonly dropout?: number | undefined;
 }
 
-export const attention: LayerKind<Attention> = ({ headCount, causal = false, dropout = 0 }, input, place) => {
+export const attention: LayerKind<Attention> = (layer, input, place) => {
+  const { headCount, causal = false, dropout = 0 } = layer;
   checkCount(place, "head_count", headCount);
   checkShare(place, "dropout", dropout);
   if (input.length !== 2) throw shapeError(place, "attention", input, "[places, width]");
@@ -28,10 +30,10 @@ export const attention: LayerKind<Attention> = ({ headCount, causal = false, dro
     throw specError(`${place.field}.head_count`, headCount, `a divisor of the width, ${width}`);
   const headSize = width / headCount;
   const parameters = [
-    parameterOf(place, "in_proj_weight", [3 * width, width], { kind: "xavier_uniform" }),
-    parameterOf(place, "in_proj_bias", [3 * width], { kind: "zeros" }),
-    parameterOf(place, "out_proj.weight", [width, width], evenlyByFan(width)),
-    parameterOf(place, "out_proj.bias", [width], { kind: "zeros" }),
+    weightOf(layer, place, "in_proj_weight", [3 * width, width], { kind: "xavier_uniform" }),
+    biasOf(layer, place, "in_proj_bias", [3 * width], { kind: "zeros" }),
+    weightOf(layer, place, "out_proj.weight", [width, width], evenlyByFan(width)),
+    biasOf(layer, place, "out_proj.bias", [width], { kind: "zeros" }),
   ];
   return {
     outputShape: input,

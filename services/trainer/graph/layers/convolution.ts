@@ -1,9 +1,9 @@
 import { int, ints } from "../../../../lib/onnx/attributes.ts";
 import { product } from "../../../../lib/onnx/shapes.ts";
-import type { Initializer } from "../initializers/initializer.ts";
 import type { Parameter } from "../network.ts";
 import { specError } from "../spec-error.ts";
-import { checkCount, evenlyByFan, type LayerKind, type Place, parameterOf, shapeError } from "./layer-kind.ts";
+import { biasOf, evenlyByFan, type FirstElements, weightOf } from "./first-elements.ts";
+import { checkCount, type LayerKind, type Place, shapeError } from "./layer-kind.ts";
 import { attributesOf, perAxis, placesOf, type WindowFields, windowsOf } from "./windows.ts";
 
 /** A convolution over rows [channels, length] or [channels, height, width], as `torch.nn.Conv1d` and `Conv2d`. */
@@ -18,14 +18,12 @@ export interface TransposedConvolution extends WindowFields, Channels {
   readonly outputPadding?: readonly number[] | undefined;
 }
 
-interface Channels {
+interface Channels extends FirstElements {
   readonly outputChannels: number;
   /** Channels are shared out over so many groups; 1 by default. */
   readonly groups?: number | undefined;
   /** Whether it adds a number to each channel; true by default. */
   readonly bias?: boolean | undefined;
-  readonly initialWeight?: Initializer | undefined;
-  readonly initialBias?: Initializer | undefined;
 }
 
 export const convolution: LayerKind<Convolution> = (layer, input, place) => {
@@ -79,12 +77,7 @@ function checkedGroups({ outputChannels, groups = 1 }: Channels, [channels]: rea
 
 function parametersOf(layer: Channels, shape: readonly number[], place: Place): readonly Parameter[] {
   const byDefault = evenlyByFan(product(shape.slice(1)));
-  const { initialWeight, initialBias, outputChannels, bias = true } = layer;
-  const weight = parameterOf(place, "weight", shape, byDefault, {
-    field: "initial_weight",
-    initializer: initialWeight,
-  });
-  if (!bias) return [weight];
-  const wanted = { field: "initial_bias", initializer: initialBias };
-  return [weight, parameterOf(place, "bias", [outputChannels], byDefault, wanted)];
+  const weight = weightOf(layer, place, "weight", shape, byDefault);
+  if (layer.bias === false) return [weight];
+  return [weight, biasOf(layer, place, "bias", [layer.outputChannels], byDefault)];
 }

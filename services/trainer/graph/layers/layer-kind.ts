@@ -1,7 +1,6 @@
 import { ServiceError } from "../../../../lib/errors.ts";
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import type { Value } from "../../../../lib/onnx/graph.ts";
-import { checkInitializer, type Initializer } from "../initializers/initializer.ts";
 import type { Mode, Parameter, Statistic } from "../network.ts";
 import { specError } from "../spec-error.ts";
 
@@ -74,24 +73,6 @@ export function inTurn(parts: readonly BuiltLayer[], input: readonly number[]): 
     statistics: parts.flatMap(({ statistics }) => statistics),
     append: (into, x) => parts.reduce((value, part) => part.append(into, value), x),
   };
-}
-
-/** A parameter of a layer, which begins by default as in PyTorch; `field` is that of the layer that may say otherwise. */
-export function parameterOf(
-  place: Place,
-  name: string,
-  shape: readonly number[],
-  byDefault: Initializer,
-  wanted?: { readonly field: string; readonly initializer: Initializer | undefined },
-): Parameter {
-  if (wanted?.initializer !== undefined) checkInitializer(wanted.initializer, `${place.field}.${wanted.field}`, shape);
-  return { name: `${place.name}.${name}`, shape, initial: wanted?.initializer ?? byDefault };
-}
-
-/** ±1/√fan, in which PyTorch draws the weights and biases of most layers (Kaiming uniform with a = √5, after He et al. 2015). */
-export function evenlyByFan(fan: number): Initializer {
-  const bound = 1 / Math.sqrt(fan);
-  return { kind: "uniform", low: -bound, high: bound };
 }
 
 /** A layer that cannot take the rows that come in. `needed` says their shape in words, such as `[channels, height, width]`. */

@@ -1,12 +1,12 @@
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import type { Value } from "../../../../lib/onnx/graph.ts";
-import type { Initializer } from "../initializers/initializer.ts";
 import type { Parameter } from "../network.ts";
 import { specError } from "../spec-error.ts";
-import { checkCount, evenlyByFan, type LayerKind, type Place, parameterOf, shapeError } from "./layer-kind.ts";
+import { biasOf, evenlyByFan, type FirstElements, weightOf } from "./first-elements.ts";
+import { checkCount, type LayerKind, type Place, shapeError } from "./layer-kind.ts";
 
 /** `y = x Wᵀ + b` over the last axis, as `torch.nn.Linear`. */
-export interface Linear {
+export interface Linear extends FirstElements {
   readonly kind: "linear";
   /** Follows from the layer before; another one is refused. */
   readonly inputSize?: number | undefined;
@@ -15,12 +15,10 @@ export interface Linear {
   readonly bias?: boolean | undefined;
   /** A parameter [outputSize, inputSize] of a layer before that is W here too, such as `layers.0.weight` of an embedding. */
   readonly weightOf?: string | undefined;
-  readonly initialWeight?: Initializer | undefined;
-  readonly initialBias?: Initializer | undefined;
 }
 
 export const linear: LayerKind<Linear> = (layer, input, place) => {
-  const { outputSize, bias = true, initialWeight, initialBias } = layer;
+  const { outputSize, bias = true } = layer;
   const inputSize = input.at(-1);
   if (layer.inputSize !== undefined) checkCount(place, "input_size", layer.inputSize);
   checkCount(place, "output_size", outputSize);
@@ -32,20 +30,10 @@ export const linear: LayerKind<Linear> = (layer, input, place) => {
       `${inputSize}, of rows of the shape [${input.join(", ")}]`,
     );
   }
+  const byDefault = evenlyByFan(inputSize);
   const weight =
-    tiedWeight(layer, inputSize, place) ??
-    parameterOf(place, "weight", [outputSize, inputSize], evenlyByFan(inputSize), {
-      field: "initial_weight",
-      initializer: initialWeight,
-    });
-  const biases = bias
-    ? [
-        parameterOf(place, "bias", [outputSize], evenlyByFan(inputSize), {
-          field: "initial_bias",
-          initializer: initialBias,
-        }),
-      ]
-    : [];
+    tiedWeight(layer, inputSize, place) ?? weightOf(layer, place, "weight", [outputSize, inputSize], byDefault);
+  const biases = bias ? [biasOf(layer, place, "bias", [outputSize], byDefault)] : [];
   return {
     outputShape: [...input.slice(0, -1), outputSize],
     parameters: layer.weightOf === undefined ? [weight, ...biases] : biases,

@@ -2,15 +2,14 @@ import { int, string } from "../../../../lib/onnx/attributes.ts";
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import type { Value } from "../../../../lib/onnx/graph.ts";
 import type { Parameter } from "../network.ts";
+import { biasOf, evenlyByFan, type FirstElements, weightOf } from "./first-elements.ts";
 import {
   type Appending,
   type BuiltLayer,
   checkCount,
   checkShare,
-  evenlyByFan,
   type LayerKind,
   type Place,
-  parameterOf,
   shapeError,
 } from "./layer-kind.ts";
 
@@ -25,7 +24,7 @@ export interface Gru extends Recurrent {
 }
 
 /** Rows are [places, features]. */
-interface Recurrent {
+interface Recurrent extends FirstElements {
   readonly hiddenSize: number;
   /** One on top of the other; 1 by default. */
   readonly layerCount?: number | undefined;
@@ -114,15 +113,14 @@ function inOnnxOrder(graph: GraphBuilder, weight: Value, kind: "lstm" | "gru"): 
   );
 }
 
-function weightsOf(
-  { kind, hiddenSize }: Lstm | Gru,
-  features: number,
-  suffix: string,
-  place: Place,
-): readonly Parameter[] {
+function weightsOf(layer: Lstm | Gru, features: number, suffix: string, place: Place): readonly Parameter[] {
+  const { kind, hiddenSize } = layer;
   const size = gatesOf[kind].length * hiddenSize;
-  const shapes = { weight_ih: [size, features], weight_hh: [size, hiddenSize], bias_ih: [size], bias_hh: [size] };
-  return Object.entries(shapes).map(([name, shape]) =>
-    parameterOf(place, `${name}_${suffix}`, shape, evenlyByFan(hiddenSize)),
-  );
+  const byDefault = evenlyByFan(hiddenSize);
+  return [
+    weightOf(layer, place, `weight_ih_${suffix}`, [size, features], byDefault),
+    weightOf(layer, place, `weight_hh_${suffix}`, [size, hiddenSize], byDefault),
+    biasOf(layer, place, `bias_ih_${suffix}`, [size], byDefault),
+    biasOf(layer, place, `bias_hh_${suffix}`, [size], byDefault),
+  ];
 }

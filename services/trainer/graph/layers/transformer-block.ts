@@ -1,15 +1,16 @@
 import { activationNamed } from "./activations.ts";
 import { dropout as dropoutKind } from "./arrangement.ts";
 import { attention } from "./attention.ts";
+import type { FirstElements } from "./first-elements.ts";
 import { checkCount, inTurn, type LayerKind, placeWithin, shapeError } from "./layer-kind.ts";
 import { linear } from "./linear.ts";
 import { layerNorm } from "./normalization.ts";
 
 /**
  * Attention and two dense layers, each added to its input and normalised, as `torch.nn.TransformerEncoderLayer` with batch_first, whose
- * names its parameters have (Vaswani et al. 2017).
+ * names its parameters have (Vaswani et al. 2017). Initializers are those of attention and dense layers.
  */
-export interface TransformerBlock {
+export interface TransformerBlock extends FirstElements {
   readonly kind: "transformer_block";
   /** A divisor of the width. */
   readonly headCount: number;
@@ -28,14 +29,15 @@ export interface TransformerBlock {
 export const transformerBlock: LayerKind<TransformerBlock> = (block, input, place) => {
   if (input.length !== 2) throw shapeError(place, "transformer_block", input, "[places, width]");
   const width = input[1];
+  const first: FirstElements = { initialWeight: block.initialWeight, initialBias: block.initialBias };
   const { headCount, hiddenSize = 4 * width, causal, normFirst = false, activation = "relu", dropout = 0 } = block;
   checkCount(place, "hidden_size", hiddenSize);
   const dropped = dropoutKind({ kind: "dropout", ratio: dropout }, input, place);
   const part = (name: string) => ({ ...placeWithin(place, name), field: place.field });
-  const attending = attention({ kind: "attention", headCount, causal, dropout }, input, part("self_attn"));
-  const inner = linear({ kind: "linear", outputSize: hiddenSize }, input, part("linear1"));
+  const attending = attention({ kind: "attention", headCount, causal, dropout, ...first }, input, part("self_attn"));
+  const inner = linear({ kind: "linear", outputSize: hiddenSize, ...first }, input, part("linear1"));
   const bent = activationNamed(activation, inner.outputShape, place);
-  const outer = linear({ kind: "linear", outputSize: width }, inner.outputShape, part("linear2"));
+  const outer = linear({ kind: "linear", outputSize: width, ...first }, inner.outputShape, part("linear2"));
   const [norm1, norm2] = ["norm1", "norm2"].map((name) => layerNorm({ kind: "layer_norm" }, input, part(name)));
   const halves = [
     { branch: inTurn([attending, dropped], input), norm: norm1 },
