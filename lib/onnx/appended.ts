@@ -119,7 +119,9 @@ class Appending {
     const otherwise = typeof types === "string" ? types : `${titleOf(node)} gives fewer outputs`;
     const told = this.#told(node, otherwise).slice(0, outputCount);
     const named = told.map((each, index) => (typeof types === "string" ? each : agreed(each, types[index])));
-    return graph.append({ ...node, operator, inputs: inputs as readonly Value[], attributes, set: undefined }, named);
+    const doubt = typeof types === "string" ? types : undefined;
+    const form = { operator, inputs: inputs as readonly Value[], attributes, set: undefined, doubt };
+    return graph.append({ ...node, ...form }, named);
   }
 
   /** What the file tells of a node's outputs, with its names of sizes as they are here. */
@@ -167,7 +169,7 @@ function typesOf(
   try {
     return outputTypes(operator, inputs as readonly Value[], attributes);
   } catch (failure) {
-    return `${titleOf(node)}: ${messageOf(failure)}`;
+    return `${titleOf(node)}: ${messageOf(failure).replace("broken invariant: ", "")}`;
   }
 }
 

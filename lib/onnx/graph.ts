@@ -66,6 +66,8 @@ export interface Node {
   readonly attributes: Attributes;
   /** Whose operator it is, with the version of the set that gives it its meaning; ONNX's own where it is left out. */
   readonly set?: OperatorSet | undefined;
+  /** Why our tables cannot type it, though its operator is in them: its outputs are then what its file says. */
+  readonly doubt?: string | undefined;
   /** What it was read from, for what only a file has: doc string, metadata, devices. */
   readonly source?: NodeProto | undefined;
 }

@@ -1,9 +1,12 @@
+import { readFileSync } from "node:fs";
 import { expect } from "chai";
+import fc from "fast-check";
 import { ServiceError } from "../../lib/errors.ts";
 import { elementsOf, elementTypes, type NumericDataType } from "../../lib/onnx/element-type.ts";
 import { type ModelProto, type NodeProto, writeModel } from "../../lib/onnx/model.ts";
 import type { Head } from "../../services/trainer/graph/imported/head.ts";
 import { importedNetwork } from "../../services/trainer/graph/imported/imported-network.ts";
+import { fileOf } from "../repository.ts";
 
 describe("an ONNX file is refused for training", () => {
   const refusals: Readonly<Record<string, readonly [model: () => ModelProto, why: string | RegExp, head?: Head]>> = {
@@ -27,6 +30,10 @@ describe("an ONNX file is refused for training", () => {
     "with a shape that nothing tells there": [
       () => modelOfNodes([node("Twisted", ["x"], ["z"]), node("Gemm", ["z", "w"], ["y"])]),
       "the node Gemm (Gemm) works with z, whose shape its gradient needs, and which is not known: nothing is known of the operator Twisted",
+    ],
+    "with a node that its inputs do not fit": [
+      () => modelOfNodes([node("Conv", ["x", "w"], ["h"]), node("Relu", ["h"], ["y"])], { inner: "h" }),
+      'the node "Conv" (Conv): [rows,2] and the weight [2,2] have one rank; a gradient needs inputs that fit',
     ],
     "with parameters that are integers": [
       () =>
@@ -116,6 +123,25 @@ describe("an ONNX file is refused for training", () => {
         .with.property("reason", "SPEC_INVALID");
     });
   }
+
+  it("or is a network, whatever bytes of it were changed", () => {
+    const names = ["images-traced-13-training", "images-graph-18"];
+    const files = names.map((name) => readFileSync(fileOf(`test/fixtures/exported-torch/${name}.onnx`)));
+    const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 3 });
+    const head = fc.constantFrom(undefined, { outputSize: 2 });
+    fc.assert(
+      fc.property(fc.constantFrom(...files), changes, head, (file, changes, head) => {
+        const model = Uint8Array.from(file);
+        for (const [place, byte] of changes) model[place % model.length] = byte;
+        try {
+          importedNetwork({ kind: "imported", model, files: new Map(), head });
+        } catch (failure) {
+          expect(failure).to.be.instanceOf(ServiceError);
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
 });
 
 function node(opType: string, input: string[], output: string[]): NodeProto {
@@ -131,10 +157,11 @@ function modelOfNodes(
     rows?: number;
     second?: true;
     outputs?: readonly string[];
+    inner?: string;
   } = {},
   ...more: NonNullable<NonNullable<ModelProto["graph"]>["initializer"]>
 ): ModelProto {
-  const { weight = "FP32", input = "FP32", rows, second, outputs = ["y"] } = given;
+  const { weight = "FP32", input = "FP32", rows, second, inner, outputs = ["y"] } = given;
   const first = rows === undefined ? { dimParam: "n" } : { dimValue: rows };
   const type = { tensorType: { elemType: elementTypes[input], shape: { dim: [first, { dimValue: 2 }] } } };
   const floats = { tensorType: { elemType: elementTypes.FP32, shape: { dim: [first, { dimValue: 2 }] } } };
@@ -145,6 +172,7 @@ function modelOfNodes(
     node: nodes,
     initializer: [w, ...more],
     input: [{ name: "x", type }, ...(second ? [{ name: "x2", type }] : [])],
+    ...(inner !== undefined && { valueInfo: [{ name: inner, type: floats }] }),
     output: outputs.map((name) => ({ name, type: floats })),
   };
   return { irVersion: 8, opsetImport: [{ domain: "", version: 18 }], graph };

@@ -82,14 +82,15 @@ function ruleOf(node: Node): GradientRule {
   throw invalid(`${titleOf(node)} has no gradient; supported: ${supported.sort().join(", ")}`);
 }
 
-/** Rules work with shapes. */
+/** Rules work with shapes that fit. */
 function checkKnown(node: Node): void {
   const values = [...node.inputs, ...node.outputs].filter((value: Value | undefined) => value !== undefined);
   const open = values.find(({ name, unknown }) => name !== "" && unknown !== undefined);
-  if (open === undefined) return;
-  throw invalid(
-    `${titleOf(node)} works with ${open.name}, whose shape its gradient needs, and which is not known: ${open.unknown}`,
-  );
+  if (open !== undefined) {
+    const why = `whose shape its gradient needs, and which is not known: ${open.unknown}`;
+    throw invalid(`${titleOf(node)} works with ${open.name}, ${why}`);
+  }
+  if (node.doubt !== undefined) throw invalid(`${node.doubt}; a gradient needs inputs that fit`);
 }
 
 function titleOf({ name, operator }: Node): string {

@@ -110,7 +110,7 @@ class ImportedPart {
   #instead(tensors: ReadonlyMap<string, Value>, mode: Mode, statistics: Map<string, Value>): Instead {
     let maskCount = 0;
     return (graph, node, inputs) => {
-      if (node.set?.domain !== "") return undefined;
+      if (node.set?.domain !== "" || inputs.some((input) => input?.unknown !== undefined)) return undefined;
       const [x, ratio] = inputs as readonly [Value, ...Value[]];
       if (node.operator === "Dropout") {
         const share = ratio === undefined ? 0.5 : ratioOf(node, ratio);
