@@ -3,6 +3,7 @@ import { besideTorch } from "./beside-torch.ts";
 import { build } from "./build.ts";
 import { dense } from "./dense.ts";
 import { digits } from "./digits.ts";
+import { memory } from "./memory.ts";
 import { type BenchNetwork, gpt, lenet, resnet18 } from "./networks.ts";
 
 const beside =
@@ -17,5 +18,6 @@ export const scenarios: Scenarios = {
   lenet: beside(lenet, 0.9),
   resnet18: beside(resnet18, 0.8),
   build,
+  memory,
   digits,
 };

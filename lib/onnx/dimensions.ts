@@ -76,3 +76,42 @@ export function slicedSize(size: Dimension, start: Dimension, end: Dimension, st
       : [clamped(start, 0, size - 1), clamped(end, -1, size - 1)];
   return Math.max(0, Math.ceil((to - from) / step));
 }
+
+/** The number that a size is once the named ones that it follows from are known; undefined where one of them is not. */
+export function sizeAt(size: Dimension, known: ReadonlyMap<string, number>): number | undefined {
+  const number = numberFor(String(size), known);
+  return Number.isNaN(number) ? undefined : Math.ceil(number);
+}
+
+/** What the words of the functions above stand for, the loosest first; NaN for a name that is not known. */
+function numberFor(words: string, known: ReadonlyMap<string, number>): number {
+  const named = known.get(words);
+  if (named !== undefined) return named;
+  if (/^-?\d+$/.test(words)) return Number(words);
+  for (const [sign, joined] of signs) {
+    const parts = partsBetween(words, ` ${sign} `);
+    if (parts.length > 1) return parts.map((part) => numberFor(part, known)).reduce(joined);
+  }
+  const [, rounding, inner] = /^(floor|ceil|)\((.*)\)$/.exec(words) ?? [];
+  if (inner === undefined) return Number.NaN;
+  const value = numberFor(inner, known);
+  return { floor: Math.floor(value), ceil: Math.ceil(value) }[rounding] ?? value;
+}
+
+const signs: readonly (readonly [string, (a: number, b: number) => number])[] = [
+  ["+", (a, b) => a + b],
+  ["·", (a, b) => a * b],
+  ["/", (a, b) => a / b],
+];
+
+/** The parts between separators that are in no brackets. */
+function partsBetween(words: string, separator: string): readonly string[] {
+  const depthOf = (text: string) => text.split("(").length - text.split(")").length;
+  const parts: string[] = [];
+  for (const part of words.split(separator)) {
+    const last = parts.at(-1);
+    if (last === undefined || depthOf(last) === 0) parts.push(part);
+    else parts[parts.length - 1] = last + separator + part;
+  }
+  return parts;
+}

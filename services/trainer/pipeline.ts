@@ -5,6 +5,7 @@ import type { Catalogue } from "./catalogue.ts";
 import type { QueueConfig } from "./config.ts";
 import { readCsv } from "./datasets/csv.ts";
 import { nextTokens } from "./datasets/next-tokens.ts";
+import type { MemoryEstimate } from "./engine/memory-estimate.ts";
 import type { TrainingOutcome } from "./engine/thread-protocol.ts";
 import { runTraining } from "./engine/training-run.ts";
 import { initialModel } from "./initial-model.ts";
@@ -46,7 +47,8 @@ export async function runPipeline(parts: PipelineParts, job: Job, signal: AbortS
 
   const report = new ProgressReport((progress) => store.progress(job.id, progress), log);
   const onProgress = (progress: Parameters<typeof report.add>[0]) => report.add(progress, spec.plan.epochCount);
-  const outcome = await runTraining(spec.plan, data, { onProgress, signal });
+  const onStart = (memory: MemoryEstimate) => log.info({ memory }, "training begins");
+  const outcome = await runTraining(spec.plan, data, { onStart, onProgress, signal });
   await report.finished();
 
   signal.throwIfAborted();
@@ -76,6 +78,7 @@ function metricsOf({ metrics }: TrainingOutcome): Record<string, number> {
     validation_rows: metrics.validationRows,
     samples_per_second: metrics.samplesPerSecond,
     duration_seconds: metrics.durationMs / 1000,
+    memory_estimate_bytes: metrics.memoryEstimateBytes,
   };
   return Object.fromEntries(Object.entries(named).filter((entry): entry is [string, number] => entry[1] !== undefined));
 }

@@ -132,7 +132,7 @@ function windowCount(input: Dimension, steps: Steps, { before, after }: Pads, ce
   const rest = before + after - span(steps);
   if (typeof input === "string") {
     if (steps.stride === 1) return sumOf([input, rest + 1]);
-    return `${ceil ? "ceil" : "floor"}(${sumOf([input, rest])} / ${steps.stride}) + 1`;
+    return `(${ceil ? "ceil" : "floor"}(${sumOf([input, rest])} / ${steps.stride}) + 1)`;
   }
   assert(input + rest >= 0, `a window of ${span(steps)} fits into ${input} and the padding of ${before + after}`);
   const count = (ceil ? Math.ceil : Math.floor)((input + rest) / steps.stride) + 1;

@@ -1,3 +1,5 @@
+import type { Graph } from "../../../lib/onnx/graph.ts";
+import { widestRow } from "../graph/widest-row.ts";
 import { type RowForms, RowGatherer } from "./batches.ts";
 import type { RuntimeTensors, Session } from "./runtime.ts";
 import type { Measured } from "./stepper.ts";
@@ -17,10 +19,9 @@ export class Evaluation {
   readonly #rowsPerCall: number;
   readonly #isStopped: () => boolean;
 
-  /** `rowElements` is how many elements the widest tensor of `session` has for each row. */
   constructor(
     session: Session,
-    rowElements: number,
+    rowsPerCall: number,
     data: TrainingData,
     forms: RowForms,
     rows: Int32Array,
@@ -29,8 +30,8 @@ export class Evaluation {
     this.#session = session;
     this.#rows = rows;
     this.#isStopped = isStopped;
-    this.#rowsPerCall = Math.max(1, Math.min(rowsMax, Math.floor(elementsMax / rowElements)));
-    this.#gatherer = new RowGatherer(data, forms, Math.min(rows.length, this.#rowsPerCall));
+    this.#rowsPerCall = rowsPerCall;
+    this.#gatherer = new RowGatherer(data, forms, Math.min(rows.length, rowsPerCall));
   }
 
   /** `undefined` where no rows are held out, and after a stop. */
@@ -46,4 +47,9 @@ export class Evaluation {
     }
     return { rowCount: this.#rows.length, lossSum, correctCount };
   }
+}
+
+/** How many rows of a graph are measured in one call of the runtime, at most. */
+export function evaluationRowsMax(graph: Graph): number {
+  return Math.max(1, Math.min(rowsMax, Math.floor(elementsMax / widestRow(graph))));
 }

@@ -24,6 +24,8 @@ export async function openSession(model: Uint8Array, threadCount: number): Promi
     interOpNumThreads: 1,
     // Threads that spin while they wait take the cores that inference on the same machine needs.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
+    // Else it keeps a block as large as all that a run needs at once, beside those that its first run took one by one.
+    enableMemPattern: false,
     logSeverityLevel: 3,
   });
   return {

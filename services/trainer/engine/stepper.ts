@@ -46,9 +46,7 @@ export class Stepper {
     this.#session = session;
     this.#graph = graph;
     this.#plan = plan;
-    const batchBytes = plan.batchRows * data.featureCount * Float32Array.BYTES_PER_ELEMENT;
-    const epochSteps = Math.ceil(data.rowCount / plan.batchRows);
-    this.#callStepsMax = Math.max(1, Math.min(epochSteps, Math.floor(callBytesMax / batchBytes)));
+    this.#callStepsMax = callStepsMax(plan, data);
     this.#gatherer = new RowGatherer(data, forms, this.#callStepsMax * plan.batchRows);
     const first = ({ name, shape, startsAs = "" }: StateTensor) => {
       const elements = tensors.get(startsAs) ?? new Float32Array(shape.reduce((product, size) => product * size, 1));
@@ -131,6 +129,12 @@ export class Stepper {
       { metadata: { epoch: String(epoch), step: String(step) } },
     );
   }
+}
+
+/** Steps of one call of the runtime, at most. */
+export function callStepsMax({ batchRows }: TrainingPlan, { rowCount, featureCount }: TrainingData): number {
+  const batchBytes = batchRows * featureCount * Float32Array.BYTES_PER_ELEMENT;
+  return Math.max(1, Math.min(Math.ceil(rowCount / batchRows), Math.floor(callBytesMax / batchBytes)));
 }
 
 /** In double precision, in order. */

@@ -1,4 +1,5 @@
 import type { Reason } from "../../../lib/errors.ts";
+import type { MemoryEstimate } from "./memory-estimate.ts";
 import type { TrainingData, TrainingPlan } from "./training-plan.ts";
 
 /** What the training thread is started with. The host has checked the plan; the thread checks the data. */
@@ -9,8 +10,9 @@ export interface ThreadStart {
   readonly stopFlag: Int32Array;
 }
 
-/** What the training thread says. Anything but progress comes last, when its native memory is free again. */
+/** What the training thread says. What is neither its start nor progress comes last, when its native memory is free again. */
 export type ThreadMessage =
+  | { readonly kind: "started"; readonly memory: MemoryEstimate }
   | { readonly kind: "progress"; readonly progress: TrainingProgress }
   | { readonly kind: "finished"; readonly outcome: TrainingOutcome }
   | { readonly kind: "stopped" }
@@ -48,6 +50,8 @@ export interface TrainingMetrics {
   readonly validationRows: number;
   readonly samplesPerSecond: number;
   readonly durationMs: number;
+  /** What the run was to take at its peak; `onStart` tells its parts. */
+  readonly memoryEstimateBytes: number;
 }
 
 export interface TrainingOutcome {

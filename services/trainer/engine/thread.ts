@@ -11,6 +11,7 @@ const network = checkPlan(plan);
 try {
   checkData(plan, network, data);
   const training = new Training(plan, data, {
+    onStart: (memory) => say({ kind: "started", memory }),
     onProgress: (progress) => say({ kind: "progress", progress }),
     isStopped: () => Atomics.load(stopFlag, 0) !== 0,
   });

@@ -2,10 +2,13 @@ import { setTimeout as waited } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { ServiceError } from "../../../lib/errors.ts";
 import { startThread } from "../../../lib/start-thread.ts";
+import type { MemoryEstimate } from "./memory-estimate.ts";
 import type { ThreadMessage, ThreadStart, TrainingOutcome, TrainingProgress } from "./thread-protocol.ts";
 import { checkPlan, type TrainingData, type TrainingPlan } from "./training-plan.ts";
 
 export interface TrainingRunOptions {
+  /** Called once, when plan and data have passed their checks and before the first step, with the memory that the run will take. */
+  readonly onStart?: (memory: MemoryEstimate) => void;
   /** Called in order, once per epoch and at most every 250 ms within one. A throw ends the run with its error. */
   readonly onProgress?: (progress: TrainingProgress) => void;
   /** Stops the run; the promise then rejects with the signal's reason, within {@link stopGraceMs}. */
@@ -45,13 +48,13 @@ export async function runTraining(
 /** Resolves once the thread has said its last word, or is no more. */
 function endOf(worker: Worker): Promise<void> {
   return new Promise((resolve) => {
-    worker.on("message", ({ kind }: ThreadMessage) => kind !== "progress" && resolve());
+    worker.on("message", ({ kind }: ThreadMessage) => kind !== "started" && kind !== "progress" && resolve());
     worker.on("error", () => resolve());
     worker.on("exit", () => resolve());
   });
 }
 
-function outcomeOf(worker: Worker, { onProgress, signal }: TrainingRunOptions): Promise<TrainingOutcome> {
+function outcomeOf(worker: Worker, { onStart, onProgress, signal }: TrainingRunOptions): Promise<TrainingOutcome> {
   return new Promise((resolve, reject) => {
     let isSettled = false;
     const settled = (settle: () => void) => {
@@ -62,6 +65,7 @@ function outcomeOf(worker: Worker, { onProgress, signal }: TrainingRunOptions): 
     const abort = () => settled(() => reject(signal?.reason));
     signal?.addEventListener("abort", abort, { once: true });
     const heard = {
+      started: ({ memory }) => onStart?.(memory),
       progress: ({ progress }) => onProgress?.(progress),
       finished: ({ outcome }) => settled(() => resolve(outcome)),
       stopped: () => settled(() => reject(died("stopped without being asked"))),

@@ -1,5 +1,6 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import { modelOf } from "../../../lib/onnx/export.ts";
+import type { Graph } from "../../../lib/onnx/graph.ts";
 import { writeModel } from "../../../lib/onnx/model.ts";
 import { product } from "../../../lib/onnx/shapes.ts";
 import { type RowSplit, splitRows } from "../../../lib/split.ts";
@@ -11,15 +12,16 @@ import type { TargetForm } from "../graph/losses/loss-kind.ts";
 import type { Network } from "../graph/network.ts";
 import { networkOf } from "../graph/network-spec.ts";
 import { evaluationGraph, type TrainingGraph, trainingGraph } from "../graph/training-graph.ts";
-import { widestRow } from "../graph/widest-row.ts";
-import { Evaluation } from "./evaluation.ts";
+import { Evaluation, evaluationRowsMax } from "./evaluation.ts";
+import { type MemoryEstimate, memoryEstimate } from "./memory-estimate.ts";
 import { openSession, type RuntimeTensors } from "./runtime.ts";
-import { type Measured, Stepper } from "./stepper.ts";
+import { callStepsMax, type Measured, Stepper } from "./stepper.ts";
 import type { TrainingMetrics, TrainingOutcome, TrainingProgress } from "./thread-protocol.ts";
 import type { TrainingData, TrainingPlan } from "./training-plan.ts";
 
 /** What a run tells and asks between calls of the runtime. */
 export interface TrainingHooks {
+  readonly onStart: (memory: MemoryEstimate) => void;
   readonly onProgress: (progress: TrainingProgress) => void;
   readonly isStopped: () => boolean;
 }
@@ -36,6 +38,8 @@ export class Training {
   readonly #rows: RowSplit;
   readonly #form: TargetForm;
   readonly #graph: TrainingGraph;
+  readonly #measuring: Graph;
+  readonly #memory: MemoryEstimate;
   readonly #startedMs = performance.now();
   #learningSinceMs = 0;
   #reportedMs = 0;
@@ -48,28 +52,40 @@ export class Training {
     this.#rows = splitRows(data.rowCount, plan.validationShare, plan.seed);
     this.#form = targetForm(plan.loss, this.#network);
     this.#graph = trainingGraph(this.#network, plan.loss, plan, plan.seed);
+    this.#measuring = evaluationGraph(this.#network, plan.loss);
+    this.#memory = memoryEstimate({
+      training: this.#graph,
+      evaluation: this.#measuring,
+      rowBytes: Float32Array.BYTES_PER_ELEMENT * (data.featureCount + product(this.#form.rowShape)),
+      rowCount: data.rowCount,
+      batchRows: plan.batchRows,
+      parts: plan.accumulatedParts ?? 1,
+      callSteps: callStepsMax(plan, data),
+      evaluationRows: Math.min(this.#rows.validation.length, evaluationRowsMax(this.#measuring)),
+    });
   }
 
   /** Runs every epoch, unless it is stopped. Throws TRAINING_DIVERGED at the first loss or weight that is not finite. */
   async run(): Promise<TrainingOutcome | "stopped"> {
-    const { loss, threadCount, epochCount } = this.#plan;
+    const { threadCount, epochCount } = this.#plan;
+    this.#hooks.onStart(this.#memory);
     const open = (model: Parameters<typeof modelOf>[0]) => openSession(writeModel(modelOf(model)), threadCount);
     const stepping = await open(this.#graph.graph);
-    const measuring = evaluationGraph(this.#network, loss);
-    const evaluating = await open(measuring);
+    const evaluating = await open(this.#measuring);
+    let last: TrainingProgress | undefined;
+    let results: RuntimeTensors;
     try {
       const first = initialTensors(this.#network, this.#plan.seed);
       const forms = { input: this.#network.input, targets: this.#form };
       const stepper = new Stepper(stepping, this.#graph, this.#plan, this.#data, forms, first, this.#stepCount);
       const evaluation = new Evaluation(
         evaluating,
-        widestRow(measuring),
+        evaluationRowsMax(this.#measuring),
         this.#data,
         forms,
         this.#rows.validation,
         this.#hooks.isStopped,
       );
-      let last: TrainingProgress | undefined;
       this.#learningSinceMs = this.#reportedMs = performance.now();
       for (let epoch = 1; epoch <= epochCount; epoch++) {
         const learned = await this.#runEpoch(stepper, epoch);
@@ -78,11 +94,13 @@ export class Training {
         last = this.#progress("epoch", epoch, stepper.stepsDone, learned, held);
         this.#hooks.onProgress(last);
       }
-      return this.#outcome(stepper.results(), last as TrainingProgress);
+      results = stepper.results();
     } finally {
       await stepping.release();
       await evaluating.release();
     }
+    // The model is written when the runtime's memory is free again.
+    return this.#outcome(results, last as TrainingProgress);
   }
 
   async #runEpoch(stepper: Stepper, epoch: number): Promise<Measured | "stopped"> {
@@ -139,6 +157,7 @@ export class Training {
       trainingRows: this.#rows.training.length,
       validationRows: this.#rows.validation.length,
       durationMs: performance.now() - this.#startedMs,
+      memoryEstimateBytes: this.#memory.totalBytes,
     };
     const model = writeModel(inferenceModel(this.#network, tensors));
     return { model, metrics, parameterCount: this.#network.parameterCount };
