@@ -2,7 +2,7 @@ import { modelOf } from "../../../lib/onnx/export.ts";
 import { writeModel } from "../../../lib/onnx/model.ts";
 import { product } from "../../../lib/onnx/shapes.ts";
 import { Random } from "../../../lib/random.ts";
-import { openSession } from "../../../services/trainer/engine/runtime.ts";
+import { Sessions } from "../../../services/trainer/engine/sessions.ts";
 import { Stepper } from "../../../services/trainer/engine/stepper.ts";
 import type { TrainingPlan } from "../../../services/trainer/engine/training-plan.ts";
 import { initialTensors } from "../../../services/trainer/graph/initialise.ts";
@@ -19,11 +19,12 @@ let stepper: Stepper | undefined;
 let order = new Int32Array();
 
 /** Makes the training of a network ready: by Adam, on rows that are drawn. */
-export async function prepare(network: BenchNetwork, threadCount: number): Promise<void> {
+export function prepare(network: BenchNetwork, threadCount: number): void {
   const plan = planOf(network, threadCount);
   const built = networkOf(plan.network);
   const graph = trainingGraph(built, plan.loss, plan, seed);
-  const session = await openSession(writeModel(modelOf(graph.graph)), threadCount);
+  const carried = graph.state.map(({ name }) => name);
+  const sessions = new Sessions({ threadCount, device: "cpu", carried, graph: () => graph.graph });
   const rowCount = batchCount * network.batchRows;
   const data = {
     rowCount,
@@ -33,7 +34,7 @@ export async function prepare(network: BenchNetwork, threadCount: number): Promi
   };
   const forms = { input: built.input, targets: targetForm(plan.loss, built) };
   order = Int32Array.from({ length: rowCount }, (_, row) => row);
-  stepper = new Stepper(session, graph, plan, data, forms, initialTensors(built, seed), Number.MAX_SAFE_INTEGER);
+  stepper = new Stepper(sessions, graph, plan, data, forms, initialTensors(built, seed), Number.MAX_SAFE_INTEGER);
 }
 
 /** Takes so many steps, or a few more where the last call of the runtime takes several; tells what each took. */

@@ -1,7 +1,8 @@
 import type { Graph } from "../../../lib/onnx/graph.ts";
 import { widestRow } from "../graph/widest-row.ts";
 import { type RowForms, RowGatherer } from "./batches.ts";
-import type { RuntimeTensors, Session } from "./runtime.ts";
+import type { RuntimeTensors } from "./runtime.ts";
+import type { Sessions } from "./sessions.ts";
 import type { Measured } from "./stepper.ts";
 import type { TrainingData } from "./training-plan.ts";
 
@@ -13,21 +14,21 @@ const elementsMax = 2 ** 24;
 
 /** Measures the loss of the rows that are held out. */
 export class Evaluation {
-  readonly #session: Session;
+  readonly #sessions: Sessions;
   readonly #rows: Int32Array;
   readonly #gatherer: RowGatherer;
   readonly #rowsPerCall: number;
   readonly #isStopped: () => boolean;
 
   constructor(
-    session: Session,
+    sessions: Sessions,
     rowsPerCall: number,
     data: TrainingData,
     forms: RowForms,
     rows: Int32Array,
     isStopped: () => boolean,
   ) {
-    this.#session = session;
+    this.#sessions = sessions;
     this.#rows = rows;
     this.#isStopped = isStopped;
     this.#rowsPerCall = rowsPerCall;
@@ -41,7 +42,8 @@ export class Evaluation {
     for (let start = 0; start < this.#rows.length; start += this.#rowsPerCall) {
       if (this.#isStopped()) return undefined;
       const rows = this.#rows.subarray(start, start + this.#rowsPerCall);
-      const outputs = await this.#session.run({ ...this.#gatherer.gather(rows, [rows.length]), ...results });
+      const session = await this.#sessions.of([rows.length]);
+      const outputs = await session.run({ ...this.#gatherer.gather(rows, [rows.length]), ...results });
       lossSum += outputs.loss.elements[0] * rows.length;
       if (outputs.correct_count) correctCount = (correctCount ?? 0) + outputs.correct_count.elements[0];
     }

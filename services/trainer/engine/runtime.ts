@@ -1,4 +1,10 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
+import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import { GraphBuilder } from "../../../lib/onnx/builder.ts";
+import { modelOf } from "../../../lib/onnx/export.ts";
+import { writeModel } from "../../../lib/onnx/model.ts";
+import type { Device } from "./device.ts";
+import { Placement } from "./placement.ts";
 
 /** A dense tensor in this thread's memory, row-major. */
 export type RuntimeTensor =
@@ -10,34 +16,134 @@ export type RuntimeTensors = Readonly<Record<string, RuntimeTensor>>;
 
 /** A graph that is ready to run. */
 export interface Session {
-  /** Runs the graph; blocks the thread while it does. Inputs are only read; outputs are new. */
-  run(inputs: RuntimeTensors): Promise<RuntimeTensors>;
+  /**
+   * Runs the graph; blocks the thread while it does. Inputs are only read; outputs are new. What `carried` holds goes in too, by its
+   * names, and what comes out as `next.<name>` takes its place.
+   */
+  run(inputs: RuntimeTensors, carried?: CarriedTensors): Promise<RuntimeTensors>;
+  /** The operators that its device left to the CPU, in alphabetical order; of another device than the CPU known after the first run. */
+  readonly leftToCpu: readonly string[];
   /** Frees the native memory. */
   release(): Promise<void>;
 }
 
-/** Loads an ONNX model on the CPU. `threadCount` is the number of threads inside one operator. */
-export async function openSession(model: Uint8Array, threadCount: number): Promise<Session> {
+/**
+ * Tensors that go from run to run. A device keeps them in its memory where it can; else they lie here in two buffers in turn, because a
+ * run that wrote over its own inputs would read what it has written.
+ */
+export class CarriedTensors {
+  readonly #names: readonly string[];
+  #now: readonly Tensor[];
+  #spare: readonly (Tensor | null)[];
+  #reader: InferenceSession | undefined;
+
+  /** Copies what they begin with. */
+  constructor(first: RuntimeTensors) {
+    this.#names = Object.keys(first);
+    this.#now = Object.values(first).map((tensor) =>
+      given({ ...tensor, elements: tensor.elements.slice() } as RuntimeTensor),
+    );
+    this.#spare = this.#names.map(() => null);
+  }
+
+  /** What they are now, in this thread's memory; overwritten by the run after the next. */
+  async read(): Promise<RuntimeTensors> {
+    const tensors = this.#now.every(isBuffer) ? this.#now : await this.#downloaded();
+    return Object.fromEntries(this.#names.map((name, index) => [name, received(tensors[index])] as const));
+  }
+
+  /** By a graph that gives what it is given: the runtime's own way ends the process (onnxruntime-node 1.30). */
+  async #downloaded(): Promise<readonly Tensor[]> {
+    const graph = new GraphBuilder("read");
+    const values = this.#now.map(({ dims }, index) => graph.input(this.#names[index], "FP32", dims));
+    for (const value of values) graph.output(nextName(value.name), value);
+    const model = writeModel(modelOf(graph.graph()));
+    this.#reader ??= await InferenceSession.create(model, { executionProviders: ["webgpu"], logSeverityLevel: 4 });
+    const outputs = await this.#reader.run(this.feeds);
+    return this.#names.map((name) => outputs[nextName(name)] as Tensor);
+  }
+
+  get feeds(): Readonly<Record<string, Tensor>> {
+    return Object.fromEntries(this.#names.map((name, index) => [name, this.#now[index]]));
+  }
+
+  /** Where a run puts what it gives; null where it chooses itself. */
+  get fetches(): Readonly<Record<string, Tensor | null>> {
+    return Object.fromEntries(this.#names.map((name, index) => [nextName(name), this.#spare[index]]));
+  }
+
+  take(outputs: Readonly<Record<string, Tensor>>): void {
+    const before = this.#now;
+    this.#now = this.#names.map((name) => outputs[nextName(name)]);
+    for (const tensor of before) if (!isBuffer(tensor)) tensor.dispose();
+    this.#spare = before.map((tensor, index) => (isBuffer(tensor) && isBuffer(this.#now[index]) ? tensor : null));
+  }
+
+  /** Frees what a device keeps. */
+  async release(): Promise<void> {
+    for (const tensor of this.#now) if (!isBuffer(tensor)) tensor.dispose();
+    await this.#reader?.release();
+  }
+}
+
+/** How a session runs. */
+export interface SessionOptions {
+  /** The CPU by default. */
+  readonly device?: Device;
+  /** Names of tensors that are carried from run to run, which the device keeps if it can. */
+  readonly carried?: readonly string[];
+}
+
+/**
+ * Loads an ONNX model. `threadCount` is the number of threads inside one operator. Throws UNSUPPORTED where there is no such device here;
+ * nothing else takes its place.
+ */
+export async function openSession(
+  model: Uint8Array,
+  threadCount: number,
+  { device = "cpu", carried = [] }: SessionOptions = {},
+): Promise<Session> {
+  const placement = device === "cpu" ? undefined : await Placement.begin();
   const session = await InferenceSession.create(model, {
-    executionProviders: ["cpu"],
+    executionProviders: [device],
     intraOpNumThreads: threadCount,
     interOpNumThreads: 1,
     // Threads that spin while they wait take the cores that inference on the same machine needs.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
     // Else it keeps a block as large as all that a run needs at once, beside those that its first run took one by one.
     enableMemPattern: false,
-    logSeverityLevel: 3,
+    // What fails is thrown; the runtime would print it too.
+    logSeverityLevel: 4,
+    ...placement?.options,
+    ...(device === "webgpu" && {
+      preferredOutputLocation: Object.fromEntries(carried.map((name) => [nextName(name), "gpu-buffer" as const])),
+    }),
+  }).catch(async (cause: unknown) => {
+    await placement?.end();
+    if (device === "cpu") throw cause;
+    throw new ServiceError("UNSUPPORTED", `the device ${device} cannot be used here: ${messageOf(cause)}`, { cause });
   });
+  let leftToCpu: readonly string[] | undefined;
   return {
-    async run(inputs) {
-      const feeds = Object.entries(inputs).map(([name, { dataType, elements, shape }]) => [
-        name,
-        new Tensor(typeNames[dataType], elements, shape),
-      ]);
-      const outputs = await session.run(Object.fromEntries(feeds));
-      return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, received(tensor as Tensor)]));
+    async run(inputs, carried) {
+      const own = Object.entries(inputs).map(([name, tensor]) => [name, given(tensor)] as const);
+      const fetches = { ...Object.fromEntries(session.outputNames.map((name) => [name, null])), ...carried?.fetches };
+      const outputs = await session.run({ ...Object.fromEntries(own), ...carried?.feeds }, fetches);
+      carried?.take(outputs as Record<string, Tensor>);
+      if (placement !== undefined && leftToCpu === undefined) {
+        session.endProfiling();
+        leftToCpu = await placement.operatorsOn("CPUExecutionProvider");
+      }
+      const others = Object.entries(outputs).filter(([name]) => carried === undefined || !(name in carried.fetches));
+      return Object.fromEntries(others.map(([name, tensor]) => [name, received(tensor as Tensor)]));
     },
-    release: () => session.release(),
+    get leftToCpu() {
+      return leftToCpu ?? [];
+    },
+    async release() {
+      await session.release();
+      await placement?.end();
+    },
   };
 }
 
@@ -47,8 +153,21 @@ const typeNames = { FP32: "float32", FP64: "float64", INT32: "int32" } as const 
   Tensor.Type
 >;
 
-function received(tensor: Tensor): RuntimeTensor {
-  const dataType = Object.entries(typeNames).find(([, type]) => type === tensor.type)?.[0];
-  if (dataType === undefined) throw new Error(`the runtime gave a tensor of ${tensor.type}`);
-  return { dataType, shape: tensor.dims, elements: tensor.data } as RuntimeTensor;
+function nextName(name: string): string {
+  return `next.${name}`;
+}
+
+/** Whether it lies in this thread's memory. */
+function isBuffer({ location }: Tensor): boolean {
+  return location === "cpu";
+}
+
+function given({ dataType, elements, shape }: RuntimeTensor): Tensor {
+  return new Tensor(typeNames[dataType], elements, shape);
+}
+
+function received({ type, dims, data: elements }: Tensor): RuntimeTensor {
+  const dataType = Object.entries(typeNames).find(([, name]) => name === type)?.[0];
+  if (dataType === undefined) throw new Error(`the runtime gave a tensor of ${type}`);
+  return { dataType, shape: dims, elements } as RuntimeTensor;
 }

@@ -3,7 +3,9 @@ import { moveScalars } from "../graph/moves.ts";
 import { rateShare } from "../graph/schedule.ts";
 import type { StateTensor, TrainingGraph } from "../graph/training-graph.ts";
 import { type RowForms, RowGatherer } from "./batches.ts";
-import type { RuntimeTensor, RuntimeTensors, Session } from "./runtime.ts";
+import { needsFixedSizes } from "./device.ts";
+import { CarriedTensors, type RuntimeTensor, type RuntimeTensors } from "./runtime.ts";
+import type { Sessions } from "./sessions.ts";
 import type { TrainingData, TrainingPlan } from "./training-plan.ts";
 
 /** Sums over rows; `correctCount` for class targets only, of all their places. */
@@ -21,20 +23,20 @@ const callBytesMax = 32 * 2 ** 20;
 
 /** Holds parameters, statistics and optimizer state between calls of the runtime, and takes as many steps per call as time allows. */
 export class Stepper {
-  readonly #session: Session;
+  readonly #sessions: Sessions;
   readonly #graph: TrainingGraph;
   readonly #plan: TrainingPlan;
   readonly #gatherer: RowGatherer;
   readonly #callStepsMax: number;
   readonly #stepCount: number;
   readonly #frozen: RuntimeTensors;
-  #state: RuntimeTensors;
+  readonly #state: CarriedTensors;
   #stepsDone = 0;
   #callSteps = 1;
 
   /** `tensors` are the first elements of each parameter and statistic; they are only read. `stepCount` is that of the whole run. */
   constructor(
-    session: Session,
+    sessions: Sessions,
     graph: TrainingGraph,
     plan: TrainingPlan,
     data: TrainingData,
@@ -43,7 +45,7 @@ export class Stepper {
     stepCount: number,
   ) {
     this.#stepCount = stepCount;
-    this.#session = session;
+    this.#sessions = sessions;
     this.#graph = graph;
     this.#plan = plan;
     this.#callStepsMax = callStepsMax(plan, data);
@@ -52,7 +54,7 @@ export class Stepper {
       const elements = tensors.get(startsAs) ?? new Float32Array(shape.reduce((product, size) => product * size, 1));
       return [name, { dataType: "FP32", shape, elements }] as const;
     };
-    this.#state = Object.fromEntries(graph.state.map(first));
+    this.#state = new CarriedTensors(Object.fromEntries(graph.state.map(first)));
     this.#frozen = Object.fromEntries(graph.frozen.map(first));
   }
 
@@ -70,13 +72,14 @@ export class Stepper {
     const wholeBatches = Math.floor(rows.length / batchRows);
     const steps = Math.max(1, Math.min(wholeBatches, this.#callSteps));
     const rowsPerStep = wholeBatches === 0 ? rows.length : batchRows;
-    const batches = this.#gatherer.gather(rows.subarray(0, steps * rowsPerStep), [steps, ...this.#parts(rowsPerStep)]);
+    const sizes = [steps, ...this.#parts(rowsPerStep)];
+    const batches = this.#gatherer.gather(rows.subarray(0, steps * rowsPerStep), sizes);
+    const session = await this.#sessions.of(sizes);
     const startedMs = performance.now();
     const before = { dataType: "INT32", shape: [], elements: Int32Array.of(this.#stepsDone) } as const;
     const numbers = { steps_before: before, ...this.#scalars(steps) };
-    const outputs = await this.#session.run({ ...batches, ...numbers, ...this.#frozen, ...this.#state });
+    const outputs = await session.run({ ...batches, ...numbers, ...this.#frozen }, this.#state);
     this.#callSteps = this.#nextCallSteps((performance.now() - startedMs) / steps);
-    this.#state = Object.fromEntries(this.#graph.state.map(({ name }) => [name, outputs[`next.${name}`]]));
     const losses = outputs.loss.elements;
     this.#checkLosses(losses, epoch);
     this.#stepsDone += steps;
@@ -84,10 +87,15 @@ export class Stepper {
     return { rowCount: steps * rowsPerStep, lossSum: total(outputs.loss) * rowsPerStep, correctCount };
   }
 
-  /** The parameters as they are now, or their averages, and the statistics. */
-  results(): RuntimeTensors {
-    const held = { ...this.#frozen, ...this.#state };
+  /** The parameters as they are now, or their averages, and the statistics; what is read is overwritten by the step after the next. */
+  async results(): Promise<RuntimeTensors> {
+    const held = { ...this.#frozen, ...(await this.#state.read()) };
     return Object.fromEntries([...this.#graph.results].map(([name, result]) => [name, held[result]]));
+  }
+
+  /** Frees what the device keeps. */
+  async release(): Promise<void> {
+    await this.#state.release();
   }
 
   /** How the rows of a batch lie: in the fewest equal parts that are no larger than those of a whole batch. */
@@ -132,7 +140,9 @@ export class Stepper {
 }
 
 /** Steps of one call of the runtime, at most. */
-export function callStepsMax({ batchRows }: TrainingPlan, { rowCount, featureCount }: TrainingData): number {
+export function callStepsMax(plan: TrainingPlan, { rowCount, featureCount }: TrainingData): number {
+  const { batchRows, device = "cpu" } = plan;
+  if (needsFixedSizes(device)) return 1;
   const batchBytes = batchRows * featureCount * Float32Array.BYTES_PER_ELEMENT;
   return Math.max(1, Math.min(Math.ceil(rowCount / batchRows), Math.floor(callBytesMax / batchBytes)));
 }

@@ -1,4 +1,5 @@
 import type { Reason } from "../../../lib/errors.ts";
+import type { Device } from "./device.ts";
 import type { MemoryEstimate } from "./memory-estimate.ts";
 import type { TrainingData, TrainingPlan } from "./training-plan.ts";
 
@@ -59,4 +60,7 @@ export interface TrainingOutcome {
   readonly model: Uint8Array;
   readonly metrics: TrainingMetrics;
   readonly parameterCount: number;
+  readonly device: Device;
+  /** The operators that the device could not run, which the CPU has run instead, in alphabetical order. */
+  readonly leftToCpu: readonly string[];
 }

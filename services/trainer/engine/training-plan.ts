@@ -7,6 +7,7 @@ import type { Network, NetworkInput } from "../graph/network.ts";
 import { type NetworkSpec, networkOf } from "../graph/network-spec.ts";
 import { checkSchedule, type Schedule } from "../graph/schedule.ts";
 import { specError } from "../graph/spec-error.ts";
+import { type Device, devices } from "./device.ts";
 
 /** All that decides a training run besides its data. The same plan and data give the same weights, bit for bit. */
 export interface TrainingPlan extends Moves {
@@ -24,6 +25,8 @@ export interface TrainingPlan extends Moves {
   readonly validationShare: number;
   /** Threads of the runtime inside one operator, in [1, {@link threadCountMax}]. */
   readonly threadCount: number;
+  /** What it runs on, the CPU by default. Nothing else takes its place where there is none. */
+  readonly device?: Device | undefined;
 }
 
 /** A dataset in memory. Arrays over a SharedArrayBuffer are shared with the training thread, others are copied to it. */
@@ -52,7 +55,8 @@ export function checkPlan(plan: TrainingPlan): Network {
   checkParts(plan);
   checkWhole("seed", plan.seed, 0, Number.MAX_SAFE_INTEGER);
   checkWhole("thread_count", plan.threadCount, 1, threadCountMax);
-  const { validationShare } = plan;
+  const { validationShare, device = "cpu" } = plan;
+  if (!devices.includes(device)) throw specError("device", device, `one of ${devices.join(", ")}`);
   if (!Number.isFinite(validationShare) || validationShare < 0 || validationShare >= 1) {
     throw specError("validation_share", validationShare, "a number in [0, 1)");
   }

@@ -1,5 +1,4 @@
 import { ServiceError } from "../../../lib/errors.ts";
-import { modelOf } from "../../../lib/onnx/export.ts";
 import type { Graph } from "../../../lib/onnx/graph.ts";
 import { writeModel } from "../../../lib/onnx/model.ts";
 import { product } from "../../../lib/onnx/shapes.ts";
@@ -14,7 +13,8 @@ import { networkOf } from "../graph/network-spec.ts";
 import { evaluationGraph, type TrainingGraph, trainingGraph } from "../graph/training-graph.ts";
 import { Evaluation, evaluationRowsMax } from "./evaluation.ts";
 import { type MemoryEstimate, memoryEstimate } from "./memory-estimate.ts";
-import { openSession, type RuntimeTensors } from "./runtime.ts";
+import type { RuntimeTensors } from "./runtime.ts";
+import { Sessions } from "./sessions.ts";
 import { callStepsMax, type Measured, Stepper } from "./stepper.ts";
 import type { TrainingMetrics, TrainingOutcome, TrainingProgress } from "./thread-protocol.ts";
 import type { TrainingData, TrainingPlan } from "./training-plan.ts";
@@ -67,17 +67,19 @@ export class Training {
 
   /** Runs every epoch, unless it is stopped. Throws TRAINING_DIVERGED at the first loss or weight that is not finite. */
   async run(): Promise<TrainingOutcome | "stopped"> {
-    const { threadCount, epochCount } = this.#plan;
+    const { loss, threadCount, epochCount, device = "cpu" } = this.#plan;
     this.#hooks.onStart(this.#memory);
-    const open = (model: Parameters<typeof modelOf>[0]) => openSession(writeModel(modelOf(model)), threadCount);
-    const stepping = await open(this.#graph.graph);
-    const evaluating = await open(this.#measuring);
+    const [network, plan] = [this.#network, this.#plan];
+    const carried = this.#graph.state.map(({ name }) => name);
+    const stepGraph = (sizes?: readonly number[]) => trainingGraph(network, loss, plan, plan.seed, sizes).graph;
+    const stepping = new Sessions({ threadCount, device, carried, graph: stepGraph });
+    const evaluating = new Sessions({ threadCount, device, graph: (sizes) => evaluationGraph(network, loss, sizes) });
+    const forms = { input: network.input, targets: this.#form };
+    const first = initialTensors(network, plan.seed);
+    const stepper = new Stepper(stepping, this.#graph, plan, this.#data, forms, first, this.#stepCount);
     let last: TrainingProgress | undefined;
     let results: RuntimeTensors;
     try {
-      const first = initialTensors(this.#network, this.#plan.seed);
-      const forms = { input: this.#network.input, targets: this.#form };
-      const stepper = new Stepper(stepping, this.#graph, this.#plan, this.#data, forms, first, this.#stepCount);
       const evaluation = new Evaluation(
         evaluating,
         evaluationRowsMax(this.#measuring),
@@ -90,17 +92,19 @@ export class Training {
       for (let epoch = 1; epoch <= epochCount; epoch++) {
         const learned = await this.#runEpoch(stepper, epoch);
         if (learned === "stopped") return "stopped";
-        const held = await evaluation.measure(stepper.results());
+        const held = await evaluation.measure(await stepper.results());
         last = this.#progress("epoch", epoch, stepper.stepsDone, learned, held);
         this.#hooks.onProgress(last);
       }
-      results = stepper.results();
+      results = await stepper.results();
     } finally {
+      await stepper.release();
       await stepping.release();
       await evaluating.release();
     }
     // The model is written when the runtime's memory is free again.
-    return this.#outcome(results, last as TrainingProgress);
+    const leftToCpu = [...new Set([...stepping.leftToCpu, ...evaluating.leftToCpu])].sort();
+    return { ...this.#outcome(results, last as TrainingProgress), device, leftToCpu };
   }
 
   async #runEpoch(stepper: Stepper, epoch: number): Promise<Measured | "stopped"> {
@@ -144,7 +148,7 @@ export class Training {
     return correctCount / (rowCount * product(this.#form.rowShape));
   }
 
-  #outcome(results: RuntimeTensors, last: TrainingProgress): TrainingOutcome {
+  #outcome(results: RuntimeTensors, last: TrainingProgress): Omit<TrainingOutcome, "device" | "leftToCpu"> {
     const tensors = new Map(Object.entries(results).map(([name, { elements }]) => [name, elements as Float32Array]));
     for (const [name, elements] of tensors) {
       if (elements.every((element) => Number.isFinite(element))) continue;

@@ -1,5 +1,5 @@
-import { GraphBuilder } from "../../../lib/onnx/builder.ts";
-import type { Graph, Value } from "../../../lib/onnx/graph.ts";
+import { GraphBuilder, type LoopResult } from "../../../lib/onnx/builder.ts";
+import type { Dimension, Graph, Value } from "../../../lib/onnx/graph.ts";
 import { pruned } from "../../../lib/onnx/pruned.ts";
 import { Random } from "../../../lib/random.ts";
 import { type Learn, learnedInParts } from "./accumulation.ts";
@@ -44,27 +44,35 @@ export interface TrainingGraph {
   readonly results: ReadonlyMap<string, string>;
 }
 
-/** `seed` is that of the run: it decides what dropout drops. */
-export function trainingGraph(network: Network, loss: Loss, moves: Moves, seed: number): TrainingGraph {
+/**
+ * `seed` is that of the run: it decides what dropout drops. With `sizes`, those of [steps, rows] or [steps, parts, rows], nothing is free, and
+ * one step is taken without a Loop around it.
+ */
+export function trainingGraph(
+  network: Network,
+  loss: Loss,
+  moves: Moves,
+  seed: number,
+  sizes?: readonly number[],
+): TrainingGraph {
   const outer = new GraphBuilder("training");
   const { dataType, rowShape } = targetForm(loss, network);
   const isDivided = (moves.accumulatedParts ?? 1) > 1;
-  const leading = ["steps", ...(isDivided ? ["parts"] : []), "rows"];
+  const leading = sizes ?? ["steps", ...(isDivided ? ["parts"] : []), "rows"];
   const features = outer.input("features", network.input.dataType, [...leading, ...network.input.rowShape]);
   const targets = outer.input("targets", dataType, [...leading, ...rowShape]);
   const stepsBefore = outer.cast(outer.input("steps_before", "INT32", []), "INT64");
   const dropoutSeed = new Random(seed, "dropout").next();
   const moving = movesOf(moves, network.parameters);
   const scalarNames = Object.keys(moveScalars(moving, 1, 1));
-  const scalars = scalarNames.map((name) => outer.input(name, "FP32", ["steps"]));
+  const scalars = scalarNames.map((name) => outer.input(name, "FP32", leading.slice(0, 1)));
   const state = stateTensors(network, moving, moves);
   const frozen = network.parameters
     .filter((parameter) => !moving.some((move) => move.parameter === parameter))
     .map(({ name, shape }) => ({ name, shape, startsAs: name }));
   const still = new Map(frozen.map(({ name, shape }) => [name, outer.input(name, "FP32", shape)]));
   const initial = state.map(({ name, shape }) => outer.input(name, "FP32", shape));
-  const stepCount = outer.gather(outer.shapeOf(features), outer.scalar(0, "INT64"));
-  const { carried, scanned } = outer.loop(stepCount, "steps", initial, (body, iteration, before) => {
+  const step = (body: GraphBuilder, iteration: Value, before: readonly Value[]): LoopResult => {
     const at = (values: Value) => body.gather(values, iteration);
     const held = new Map(state.map(({ name }, index) => [name, before[index]]));
     const tensors = new Map([...still, ...held]);
@@ -76,18 +84,19 @@ export function trainingGraph(network: Network, loss: Loss, moves: Moves, seed: 
       return { measured, slopes: gradients(graph, measured.mean, parameters), statistics };
     };
     const batch = { features: at(features), targets: at(targets) };
-    const step = body.add(stepsBefore, iteration);
+    const number = body.add(stepsBefore, iteration);
     const running = new Map(network.statistics.map(({ name }) => [name, held.get(name)!]));
     const { measured, slopes, statistics } = isDivided
-      ? learnedInParts(body, batch, running, step, parameters, learn)
-      : learn(body, batch, running, step);
+      ? learnedInParts(body, batch, running, number, parameters, learn)
+      : learn(body, batch, running, number);
     const bounded = clipped(body, slopes, moves.clip ?? {});
     const numbers = new Map(scalarNames.map((name, index) => [name, at(scalars[index])]));
     const next = new Map(moving.flatMap((move, index) => moved(body, move, bounded[index], held, numbers)));
     for (const [name, value] of statistics) next.set(name, value);
     if (moves.averageDecay !== undefined) averageAll(body, moving, moves.averageDecay, held, next);
     return { carried: state.map(({ name }) => next.get(name)!), scanned: reported(measured) };
-  });
+  };
+  const { carried, scanned } = leading[0] === 1 ? once(outer, initial, step) : repeated(outer, features, initial, step);
   outer.output("loss", scanned[0]);
   if (scanned[1] !== undefined) outer.output("correct_count", scanned[1]);
   for (const [index, { name }] of state.entries()) outer.output(`next.${name}`, carried[index]);
@@ -99,6 +108,18 @@ export function trainingGraph(network: Network, loss: Loss, moves: Moves, seed: 
     scalarNames,
     results: resultsOf(network, moving, moves),
   };
+}
+
+type StepOf = (body: GraphBuilder, iteration: Value, before: readonly Value[]) => LoopResult;
+
+function repeated(graph: GraphBuilder, features: Value, initial: readonly Value[], step: StepOf): LoopResult {
+  const stepCount = graph.gather(graph.shapeOf(features), graph.scalar(0, "INT64"));
+  return graph.loop(stepCount, "steps", initial, step);
+}
+
+function once(graph: GraphBuilder, initial: readonly Value[], step: StepOf): LoopResult {
+  const { carried, scanned } = step(graph, graph.scalar(0, "INT64"), initial);
+  return { carried, scanned: scanned.map((value) => graph.unsqueeze(value, [0])) };
 }
 
 function resultsOf({ parameters, statistics }: Network, moving: readonly Move[], { averageDecay }: Moves) {
@@ -114,13 +135,13 @@ function averageName(parameter: string): string {
 
 /**
  * The loss of rows that are not learned from: `features` [rows, ...], `targets`, the parameters and the statistics in; `loss` FP32 []
- * and, with class targets, `correct_count` FP32 [] out.
+ * and, with class targets, `correct_count` FP32 [] out. `rows` are free unless their number is given.
  */
-export function evaluationGraph(network: Network, loss: Loss): Graph {
+export function evaluationGraph(network: Network, loss: Loss, [rows]: readonly Dimension[] = ["rows"]): Graph {
   const graph = new GraphBuilder("evaluation");
   const { dataType, rowShape } = targetForm(loss, network);
-  const features = graph.input("features", network.input.dataType, ["rows", ...network.input.rowShape]);
-  const targets = graph.input("targets", dataType, ["rows", ...rowShape]);
+  const features = graph.input("features", network.input.dataType, [rows, ...network.input.rowShape]);
+  const targets = graph.input("targets", dataType, [rows, ...rowShape]);
   const tensors = [...network.parameters, ...network.statistics].map(
     ({ name, shape }) => [name, graph.input(name, "FP32", shape)] as const,
   );

@@ -1,0 +1,13 @@
+/** What a training may run on. */
+export const devices = ["cpu", "webgpu", "cuda"] as const;
+
+/** cuda needs the libraries of onnxruntime-node's optional download; webgpu a driver of the system. */
+export type Device = (typeof devices)[number];
+
+/**
+ * Whether sizes that are known only at run time are worked out on the CPU, and so is a Loop. Graphs for such a device have all sizes in
+ * them and take one step.
+ */
+export function needsFixedSizes(device: Device): boolean {
+  return device === "webgpu";
+}
