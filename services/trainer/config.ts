@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Settings } from "../../lib/env.ts";
 import { readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
+import { type Compute, devices } from "./engine/device.ts";
 import { threadCountMax } from "./engine/training-plan.ts";
 
 /** The trainer's settings; its README says what each is for. */
@@ -14,8 +15,8 @@ export interface TrainerConfig extends ServiceConfig {
   readonly modelBytesMax: number;
   /** How long the registry keeps the dataset of a job that nothing more is heard of, in milliseconds. */
   readonly datasetHoldMs: number;
-  /** Threads of the runtime inside one operator. */
-  readonly threadCount: number;
+  /** The device is that of jobs that name none. */
+  readonly compute: Compute;
   readonly registryTimeoutMs: number;
 }
 
@@ -55,7 +56,10 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
     datasetBytesMax: whole("DATASET_BYTES_MAX", 1024 ** 3, 1, 64 * 1024 ** 3),
     modelBytesMax: whole("MODEL_BYTES_MAX", 1024 ** 3, 1, 64 * 1024 ** 3),
     datasetHoldMs: whole("DATASET_HOLD_MS", 7 * dayMs, 1000, 30 * dayMs),
-    threadCount: whole("THREADS", Math.min(availableParallelism(), threadCountMax), 1, threadCountMax),
+    compute: {
+      threadCount: whole("THREADS", Math.min(availableParallelism(), threadCountMax), 1, threadCountMax),
+      device: settings.choice("AMAAS_TRAINER_DEVICE", devices, "cpu"),
+    },
     registryTimeoutMs: whole("REGISTRY_TIMEOUT_MS", 30_000, 100, 3_600_000),
   };
 }

@@ -5,6 +5,7 @@ import type { Catalogue } from "./catalogue.ts";
 import type { QueueConfig } from "./config.ts";
 import { readCsv } from "./datasets/csv.ts";
 import { nextTokens } from "./datasets/next-tokens.ts";
+import type { Compute } from "./engine/device.ts";
 import type { MemoryEstimate } from "./engine/memory-estimate.ts";
 import type { TrainingOutcome } from "./engine/thread-protocol.ts";
 import { runTraining } from "./engine/training-run.ts";
@@ -20,7 +21,7 @@ import type { JobStore } from "./queue/job-store.ts";
 export interface PipelineParts {
   readonly catalogue: Catalogue;
   readonly store: JobStore;
-  readonly threadCount: number;
+  readonly compute: Compute;
   readonly bounds: QueueConfig;
 }
 
@@ -38,7 +39,7 @@ export async function runPipeline(parts: PipelineParts, job: Job, signal: AbortS
   const { catalogue, store } = parts;
   const onBehalf = { requestId: job.requestId, signal };
   const initial = await initialModel(catalogue, job.spec, onBehalf);
-  const spec = checkSpec(job.spec, parts.threadCount, initial);
+  const spec = checkSpec(job.spec, parts.compute, initial);
 
   const bytes = catalogue.download(spec.datasetSha256, onBehalf);
   const rows = await readCsv(bytes, spec.csv);
@@ -56,7 +57,7 @@ export async function runPipeline(parts: PipelineParts, job: Job, signal: AbortS
     throw new ServiceError("CANCELLED", "the job has ended meanwhile");
   }
   const metrics = metricsOf(outcome);
-  const lineage = lineageOf(job, spec);
+  const lineage = lineageOf(job, spec, outcome);
   const created = { model: spec.model, bytes: outcome.model, metrics, lineage, idempotencyKey: jobName(job.id) };
   // Tried again here rather than by another delivery, which would train again.
   const patiently = <Value>(call: () => Promise<Value>) => whileUnavailable(call, parts.bounds, signal, log);
@@ -83,7 +84,7 @@ function metricsOf({ metrics }: TrainingOutcome): Record<string, number> {
   return Object.fromEntries(Object.entries(named).filter((entry): entry is [string, number] => entry[1] !== undefined));
 }
 
-function lineageOf(job: Job, { plan, datasetSha256, initialVersion }: CheckedSpec) {
+function lineageOf(job: Job, { plan, datasetSha256, initialVersion }: CheckedSpec, outcome: TrainingOutcome) {
   const { kind, ...optimizer } = plan.optimizer;
   const { kind: _, ...lossFields } = plan.loss;
   const hyperParameters: Record<string, unknown> = {
@@ -104,6 +105,8 @@ function lineageOf(job: Job, { plan, datasetSha256, initialVersion }: CheckedSpe
     batch_size: plan.batchRows,
     validation_share: plan.validationShare,
     threads: plan.threadCount,
+    device: outcome.device,
+    left_to_cpu: outcome.leftToCpu.length > 0 ? outcome.leftToCpu.join(", ") : undefined,
   };
   const set = Object.entries(hyperParameters).filter(([, value]) => value !== undefined);
   return {

@@ -32,7 +32,7 @@ export class TrainerService implements Service {
   }
 
   async start(): Promise<{ readonly port: number }> {
-    const { queue: bounds, threadCount, registryAddress, registryTimeoutMs } = this.#config;
+    const { queue: bounds, compute, registryAddress, registryTimeoutMs } = this.#config;
     const clock = this.#clock;
     const [commands, blocking, subscriber] = [
       await this.#redis("commands"),
@@ -58,7 +58,7 @@ export class TrainerService implements Service {
       store,
       changes,
       process: (job, signal, log) =>
-        holds.during(job, signal, log, () => runPipeline({ catalogue, store, threadCount, bounds }, job, signal, log)),
+        holds.during(job, signal, log, () => runPipeline({ catalogue, store, compute, bounds }, job, signal, log)),
       onEnd: (job) => holds.release(job, this.#log),
       clock,
       log: this.#log,
@@ -67,7 +67,7 @@ export class TrainerService implements Service {
     const server = new RpcServer(this.#config, this.#log);
     server.implement<TrainerServiceHandlers>(
       "amaas.trainer.v1.TrainerService",
-      jobHandlers({ store, queue, changes, catalogue, holds, threadCount }),
+      jobHandlers({ store, queue, changes, catalogue, holds, compute }),
     );
     this.#releases.push(["server", () => server.stop()]);
     const port = await server.start();

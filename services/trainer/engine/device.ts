@@ -4,6 +4,13 @@ export const devices = ["cpu", "webgpu", "cuda"] as const;
 /** cuda needs the libraries of onnxruntime-node's optional download; webgpu a driver of the system. */
 export type Device = (typeof devices)[number];
 
+/** What a training runs by, as far as its machine decides it. */
+export interface Compute {
+  /** Threads of the runtime inside one operator. */
+  readonly threadCount: number;
+  readonly device: Device;
+}
+
 /**
  * Whether sizes that are known only at run time are worked out on the CPU, and so is a Loop. Graphs for such a device have all sizes in
  * them and take one step.

@@ -5,6 +5,7 @@ import { jobIdPattern, jobName, parseJobName } from "../../../lib/resource-names
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { Catalogue } from "../catalogue.ts";
 import type { DatasetHolds } from "../dataset-holds.ts";
+import type { Compute } from "../engine/device.ts";
 import { initialModel } from "../initial-model.ts";
 import { type JobState, jobStates } from "../jobs/job.ts";
 import { jobMessage } from "../jobs/job-message.ts";
@@ -21,17 +22,17 @@ export interface JobHandlerParts {
   readonly changes: JobChanges;
   readonly catalogue: Catalogue;
   readonly holds: DatasetHolds;
-  readonly threadCount: number;
+  readonly compute: Compute;
 }
 
 /** The calls of `amaas.trainer.v1.TrainerService`. */
 export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHandlers> {
-  const { store, queue, catalogue, holds, threadCount } = parts;
+  const { store, queue, catalogue, holds, compute } = parts;
   return {
     CreateJob: async ({ job, requestId }, call) => {
       if (requestId.length > requestIdLengthMax) throw requestIdTooLong(requestId.length);
       const initial = await initialModel(catalogue, job?.train, call);
-      const spec = checkSpec(job?.train, threadCount, initial);
+      const spec = checkSpec(job?.train, compute, initial);
       await catalogue.checkDataset(spec.datasetSha256, call);
       const created = await store.create({ spec: job!.train!, requestId: call.requestId }, requestId);
       if (jobStates[created.state].ended) return jobMessage(created);

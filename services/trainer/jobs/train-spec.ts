@@ -1,5 +1,6 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import type { CsvFormat__Output } from "../../../lib/gen/amaas/trainer/v1/CsvFormat.ts";
+import type { Device__Output } from "../../../lib/gen/amaas/trainer/v1/Device.ts";
 import type { Loss__Output } from "../../../lib/gen/amaas/trainer/v1/Loss.ts";
 import type { LossSettings__Output } from "../../../lib/gen/amaas/trainer/v1/LossSettings.ts";
 import type { Optimizer__Output } from "../../../lib/gen/amaas/trainer/v1/Optimizer.ts";
@@ -8,6 +9,7 @@ import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainS
 import { product } from "../../../lib/onnx/shapes.ts";
 import { parseAliasId, parseArtifactName, parseModelName } from "../../../lib/resource-names.ts";
 import type { CsvForm } from "../datasets/csv.ts";
+import type { Compute } from "../engine/device.ts";
 import { checkPlan, type TrainingPlan } from "../engine/training-plan.ts";
 import { targetForm } from "../graph/losses/loss.ts";
 import type { TargetForm } from "../graph/losses/loss-kind.ts";
@@ -33,7 +35,7 @@ export interface CheckedSpec {
 /** Checks all of a specification that can be checked without the data; throws SPEC_INVALID or REQUEST_INVALID. `initial` is as in {@link networkSpecOf}. */
 export function checkSpec(
   spec: TrainSpec__Output | null | undefined,
-  threadCount: number,
+  compute: Compute,
   initial: InitialModel | undefined,
 ): CheckedSpec {
   if (!spec) throw missing("job.train", "a train spec");
@@ -56,7 +58,8 @@ export function checkSpec(
     batchRows: spec.batchSize,
     seed: spec.seed,
     validationShare: spec.validationShare,
-    threadCount,
+    threadCount: compute.threadCount,
+    device: deviceOf[spec.device] ?? compute.device,
   };
   const network = checkPlan(plan);
   const csv = csvFormOf(plan, network, spec.csv);
@@ -91,6 +94,14 @@ function targetsOf({ kind }: TrainingPlan["loss"], { dataType }: TargetForm): st
   if (kind === "next_token") return "because the tokens are the targets, for LOSS_NEXT_TOKEN";
   return dataType === "INT32" ? "the class, for LOSS_CROSS_ENTROPY" : "the network's output size";
 }
+
+/** Undefined where the trainer's setting counts. */
+const deviceOf = {
+  DEVICE_UNSPECIFIED: undefined,
+  DEVICE_CPU: "cpu",
+  DEVICE_WEBGPU: "webgpu",
+  DEVICE_CUDA: "cuda",
+} as const satisfies Record<Device__Output, TrainingPlan["device"]>;
 
 function lossOf(loss: Loss__Output, settings: LossSettings__Output | null | undefined): TrainingPlan["loss"] {
   const kinds = {
