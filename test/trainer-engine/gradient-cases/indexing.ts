@@ -49,6 +49,7 @@ export const indexingCases: Cases = {
     sliced([-3, 0], [1000, -1], [1, -1], [2, 1]),
     sliced([-1, 3], [-1000, 0], [1, 3], [-2, -1]),
     sliced([4], [1], [1], [1]),
+    sliced([-1000, -2], [-3, 1000], [3, 1], [1, 1]),
   ],
   Gather: [
     gathered([2], [], 0),

@@ -1,12 +1,13 @@
 import { int } from "../../../../lib/onnx/attributes.ts";
+import type { Value } from "../../../../lib/onnx/graph.ts";
 import type { indexingOperators } from "../../../../lib/onnx/operators/indexing.ts";
-import { intOf, stringOf } from "../../../../lib/onnx/operators/inference.ts";
+import { frontAxis, intOf, numbersOf, sizesOf, stringOf } from "../../../../lib/onnx/operators/inference.ts";
 import { putBack } from "./places.ts";
-import type { Rules } from "./rule.ts";
+import type { Derivation, Rules } from "./rule.ts";
 
 /** Rules of operators that take some elements of a tensor, or put some into it. */
 export const indexingRules = {
-  Slice: putBack("Slice"),
+  Slice: (derivation) => [() => withZerosAround(derivation) ?? putBack("Slice")(derivation)[0]()],
   /** As ScatterElements: its sums of equal indices are made in order, so that they are the same run after run. */
   Gather: ({ graph, inputs: [x, indices], attributes, dy }) => [
     () => {
@@ -44,3 +45,19 @@ export const indexingRules = {
   },
   Trilu: ({ graph, inputs: [, diagonal], attributes, dy }) => [() => graph.node("Trilu", [dy, diagonal], attributes)],
 } as const satisfies Rules<typeof indexingOperators>;
+
+/** The gradient of a slice by steps of 1 whose places are known; undefined of another one. */
+function withZerosAround({ graph, inputs: [x, starts, , axes, steps], output, dy }: Derivation): Value | undefined {
+  const rank = x.shape.length;
+  const from = sizesOf(starts);
+  const sliced = axes === undefined ? from.map((_, axis) => axis) : numbersOf(axes);
+  const [before, after] = [Array<number>(rank).fill(0), Array<number>(rank).fill(0)];
+  for (const [index, axis] of sliced.map((axis) => frontAxis(axis, rank)).entries()) {
+    const [size, taken, start] = [x.shape[axis], output.shape[axis], from[index]];
+    const isKnown = typeof size === "number" && typeof start === "number" && Number(taken) > 0;
+    if (!isKnown || (steps !== undefined && sizesOf(steps)[index] !== 1)) return undefined;
+    before[axis] = Math.max(0, start < 0 ? start + size : start);
+    after[axis] = size - before[axis] - Number(taken);
+  }
+  return graph.node("Pad", [dy, graph.sizes([...before, ...after])]);
+}
