@@ -27,6 +27,11 @@ const data: TrainingData = {
   targets: Int32Array.from([0, 1, 2, 0, 1, 2, 0, 1]),
 };
 const regression: TrainingPlan = { ...plan, network: layers(linear(4, 3)), loss: { kind: "mse" } };
+const ofTokens: TrainingPlan = {
+  ...plan,
+  network: { kind: "gpt", tokenCount: 3, context: 3, width: 4, layerCount: 1, headCount: 2 },
+};
+const tokens: TrainingData = { rowCount: 2, featureCount: 3, features: new Int32Array(6), targets: new Int32Array(6) };
 
 describe("a training plan", () => {
   it("that fits is accepted, and its sizes are worked out", () => {
@@ -133,6 +138,16 @@ describe("training data", () => {
     "a label out of range": [
       { targets: Int32Array.from([0, 1, 2, 0, 3, 2, 0, 1]) },
       "the label of row 4 is 3; needed: a class index in [0, 2]",
+    ],
+    "a label of several out of range": [
+      { ...tokens, targets: Int32Array.from([0, 1, 2, 0, 5, 1]) },
+      "label 1 of row 1 is 5; needed: a class index in [0, 2]",
+      ofTokens,
+    ],
+    "a token out of range": [
+      { ...tokens, features: Int32Array.from([0, 1, 2, 0, 1, -1]) },
+      "token 2 of row 1 is -1; needed: one in [0, 2]",
+      ofTokens,
     ],
     "a negative label": [{ targets: Int32Array.from([-1, 0, 0, 0, 0, 0, 0, 0]) }, "the label of row 0 is -1"],
     "too few labels": [{ targets: new Int32Array(7) }, "the dataset's targets are 7 labels; needed: 8"],

@@ -4,10 +4,12 @@ import { readModel } from "../../lib/onnx/model.ts";
 import { signatureOf } from "../../lib/onnx/signature.ts";
 import { Random } from "../../lib/random.ts";
 import { splitRows } from "../../lib/split.ts";
+import type { MemoryEstimate } from "../../services/trainer/engine/memory-estimate.ts";
 import { openSession } from "../../services/trainer/engine/runtime.ts";
 import type { TrainingProgress } from "../../services/trainer/engine/thread-protocol.ts";
 import type { TrainingData, TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
 import { runTraining } from "../../services/trainer/engine/training-run.ts";
+import { epochOrder } from "../../services/trainer/graph/epoch-order.ts";
 
 const plan = {
   network: {
@@ -136,7 +138,45 @@ describe("a training run", () => {
     const wild: TrainingPlan = { ...plan, optimizer: { kind: "sgd", learningRate: 1e30 } };
     const failure = await rejection(runTraining(wild, data));
     expect(failure).to.be.instanceOf(ServiceError).with.property("reason", "TRAINING_DIVERGED");
-    expect((failure as Error).message).to.match(/the loss is \S+ at step \d+ in epoch 1; a learning rate below 1e\+30/);
+    expect((failure as Error).message).to.match(
+      /the loss is \S+ at step \d+, batch \d+ of 5 in epoch 1; a learning rate below 1e\+30/,
+    );
+  });
+
+  it("stops at the very batch whose loss is not finite, and tells its place", async () => {
+    const network = { kind: "layers", layers: [{ kind: "linear", inputSize: 6, outputSize: 3 }] } as const;
+    const regression: TrainingPlan = { ...plan, network, loss: { kind: "mse" } };
+    const rows = epochOrder(splitRows(data.rowCount, plan.validationShare, plan.seed).training, plan.seed, 1);
+    for (const place of [0, 40, 74]) {
+      const targets = new Float32Array(300);
+      // A number as any other, but its square overflows.
+      targets[3 * rows[place]] = 3e38;
+      const batch = Math.floor(place / plan.batchRows) + 1;
+      const failure = (await rejection(runTraining(regression, { ...data, targets }))) as ServiceError;
+      expect(failure.reason).to.equal("TRAINING_DIVERGED");
+      expect(failure.metadata).to.deep.equal({ epoch: "1", step: String(batch), batch: String(batch) });
+      expect(failure.message).to.match(
+        new RegExp(`the loss is Infinity at step ${batch}, batch ${batch} of 5 in epoch 1;`),
+      );
+    }
+  });
+
+  it("refuses a label out of range before it starts, by row and value", async () => {
+    const heard: string[] = [];
+    const hooks = { onStart: () => heard.push("start"), onProgress: () => heard.push("progress") };
+    const targets = Int32Array.from(data.targets).fill(7, 41, 42);
+    const failure = (await rejection(runTraining(plan, { ...data, targets }, hooks))) as ServiceError;
+    expect(failure.reason).to.equal("DATASET_INVALID");
+    expect(failure.message).to.equal("the label of row 41 is 7; needed: a class index in [0, 2]");
+    expect(heard).to.deep.equal([]);
+  });
+
+  it("tells before its first step what memory it will take", async () => {
+    const heard: (string | number)[] = [];
+    const onStart = ({ totalBytes }: MemoryEstimate) => heard.push(totalBytes);
+    const onProgress = ({ kind }: TrainingProgress) => heard.push(kind);
+    const { metrics } = await runTraining({ ...plan, epochCount: 1 }, data, { onStart, onProgress });
+    expect(heard).to.deep.equal([metrics.memoryEstimateBytes, "epoch"]);
   });
 
   it("refuses a plan that cannot be trained before it starts a thread", async () => {

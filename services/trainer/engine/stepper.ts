@@ -130,11 +130,13 @@ export class Stepper {
     const index = losses.findIndex((loss) => !Number.isFinite(loss));
     if (index < 0) return;
     const step = this.#stepsDone + index + 1;
+    const epochSteps = this.#stepCount / this.#plan.epochCount;
+    const batch = ((step - 1) % epochSteps) + 1;
     throw new ServiceError(
       "TRAINING_DIVERGED",
-      `the loss is ${losses[index]} at step ${step} in epoch ${epoch}; ` +
+      `the loss is ${losses[index]} at step ${step}, batch ${batch} of ${epochSteps} in epoch ${epoch}; ` +
         `a learning rate below ${this.#plan.optimizer.learningRate}, or features of smaller scale, may help`,
-      { metadata: { epoch: String(epoch), step: String(step) } },
+      { metadata: { epoch: String(epoch), step: String(step), batch: String(batch) } },
     );
   }
 }

@@ -17,7 +17,15 @@ export type ThreadMessage =
   | { readonly kind: "progress"; readonly progress: TrainingProgress }
   | { readonly kind: "finished"; readonly outcome: TrainingOutcome }
   | { readonly kind: "stopped" }
-  | { readonly kind: "failed"; readonly reason?: Reason; readonly message: string; readonly stack?: string };
+  | ({ readonly kind: "failed" } & ThreadFailure);
+
+/** An error, with what a ServiceError has besides. */
+export interface ThreadFailure {
+  readonly reason?: Reason;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly message: string;
+  readonly stack?: string;
+}
 
 /** Losses are means over rows; accuracies are shares in [0, 1], given for cross-entropy only. */
 export interface TrainingProgress {

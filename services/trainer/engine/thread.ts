@@ -18,9 +18,9 @@ try {
   const outcome = await training.run();
   say(outcome === "stopped" ? { kind: "stopped" } : { kind: "finished", outcome });
 } catch (failure) {
-  const reason = failure instanceof ServiceError ? failure.reason : undefined;
+  const { reason, metadata } = failure instanceof ServiceError ? failure : {};
   const stack = failure instanceof Error ? failure.stack : undefined;
-  say({ kind: "failed", reason, message: messageOf(failure), stack });
+  say({ kind: "failed", reason, metadata, message: messageOf(failure), stack });
 }
 
 function say(message: ThreadMessage): void {

@@ -3,7 +3,13 @@ import type { Worker } from "node:worker_threads";
 import { ServiceError } from "../../../lib/errors.ts";
 import { startThread } from "../../../lib/start-thread.ts";
 import type { MemoryEstimate } from "./memory-estimate.ts";
-import type { ThreadMessage, ThreadStart, TrainingOutcome, TrainingProgress } from "./thread-protocol.ts";
+import type {
+  ThreadFailure,
+  ThreadMessage,
+  ThreadStart,
+  TrainingOutcome,
+  TrainingProgress,
+} from "./thread-protocol.ts";
 import { checkPlan, type TrainingData, type TrainingPlan } from "./training-plan.ts";
 
 export interface TrainingRunOptions {
@@ -84,8 +90,8 @@ function outcomeOf(worker: Worker, { onStart, onProgress, signal }: TrainingRunO
   });
 }
 
-function failureOf({ reason, message, stack }: Extract<ThreadMessage, { kind: "failed" }>): ServiceError {
-  return new ServiceError(reason ?? "INTERNAL", message, { cause: stack });
+function failureOf({ reason, metadata, message, stack }: ThreadFailure): ServiceError {
+  return new ServiceError(reason ?? "INTERNAL", message, { metadata, cause: stack });
 }
 
 function died(how: string, cause?: unknown): ServiceError {
