@@ -23,12 +23,13 @@ export type Instead = (
 
 /**
  * Appends to a graph what `wanted` needs of one that was read, and gives its values there. `given` are the values that stand for some of
- * those that were read, such as its inputs, whose nodes are left out; initializers without one come along. Operators of ONNX's own set get the form that our tables
- * know, functions of the model are written out, and subgraphs come with all that they use.
+ * those that were read, such as its inputs, whose nodes are left out; initializers without one come along. Operators of ONNX's own set
+ * get the form that our tables know, functions of the model are written out, and subgraphs come with all that they use.
  *
  * Types are those that the tables give. Where they know none it is what the file tells, or `unknown` with the reason.
  *
- * Throws ARTIFACT_INVALID for an operator set that is too old or too new, a value that nothing gives, nodes that stand before what they use, and functions that call themselves.
+ * Throws ARTIFACT_INVALID for an operator set that is too old or too new, a value that nothing gives, nodes that stand before what they
+ * use, and functions that call themselves.
  */
 export function appended(
   graph: GraphBuilder,

@@ -78,8 +78,8 @@ export class GraphBuilder {
   }
 
   /**
-   * Appends a node and gives its first output; types follow from the operator table. An optional input may be undefined. Where all that a node
-   * gives is known already, it is a constant instead.
+   * Appends a node and gives its first output; types follow from the operator table. An optional input may be undefined. Where all that a
+   * node gives is known already, it is a constant instead.
    */
   node(operator: Operator, inputs: readonly (Value | undefined)[], attributes: Attributes = {}): Value {
     return this.many(operator, inputs, attributes, 1)[0];

@@ -4,8 +4,8 @@ import type { Value } from "./graph.ts";
 import { floatOf, intOf } from "./operators/inference.ts";
 
 /**
- * What an operator gives that ONNX itself defines by others, made of those, so that it has the gradients that they have. Undefined for other
- * operators, and for forms of them that are not written out here.
+ * What an operator gives that ONNX itself defines by others, made of those, so that it has the gradients that they have. Undefined for
+ * other operators, and for forms of them that are not written out here.
  */
 export function composed(graph: GraphBuilder, application: Application): readonly Value[] | undefined {
   const { operator, inputs } = application;

@@ -19,8 +19,8 @@ export interface Application {
 export const knownOpsets = { oldest: 13, newest: 26 } as const;
 
 /**
- * An application of an operator of ONNX's own set of a version from {@link knownOpsets} in the form that our tables of operators and rules know, which is also
- * that of the newest set. May append nodes that make the inputs of the new form.
+ * An application of an operator of ONNX's own set of a version from {@link knownOpsets} in the form that our tables of operators and
+ * rules know, which is also that of the newest set. May append nodes that make the inputs of the new form.
  */
 export function converted(graph: GraphBuilder, application: Application): Application {
   const { operator, version } = application;

@@ -12,7 +12,10 @@ export function functionOf({ functions }: ReadModel, { operator, set, source }: 
   );
 }
 
-/** The body of a function with the attributes of the node that calls it: a graph of the function's inputs and outputs (ONNX `FunctionProto`). */
+/**
+ * The body of a function with the attributes of the node that calls it: a graph of the function's inputs and outputs (ONNX
+ * `FunctionProto`).
+ */
 export function calledBody(model: ReadModel, called: FunctionProto, { inputs, attributes }: Node): ReadModel {
   const given = new Map(Object.entries(attributes).map(([name, each]) => [name, attributeProto(name, each)]));
   for (const byDefault of called.attributeProto ?? []) {

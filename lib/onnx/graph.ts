@@ -78,7 +78,9 @@ export interface OperatorSet {
   readonly version: number;
 }
 
-/** An attribute keeps its ONNX kind: 1 as `int` and 1 as `float` are different attributes. A data type is an `int`, ONNX's number for it. */
+/**
+ * An attribute keeps its ONNX kind: 1 as `int` and 1 as `float` are different attributes. A data type is an `int`, ONNX's number for it.
+ */
 export type Attribute = (
   | { readonly kind: "int"; readonly value: number }
   | { readonly kind: "float"; readonly value: number }

@@ -20,8 +20,8 @@ export function dimensionsOf({ name, dims = [] }: TensorProto): readonly number[
 }
 
 /**
- * The elements of a tensor, wherever it keeps them (ONNX `TensorProto`); they may alias the bytes that it was read from. Undefined where there is no array for them (texts, complex
- * numbers, 8- and 4-bit floats), and where they are in a file that is not given.
+ * The elements of a tensor, wherever it keeps them (ONNX `TensorProto`); they may alias the bytes that it was read from. Undefined where
+ * there is no array for them (texts, complex numbers, 8- and 4-bit floats), and where they are in a file that is not given.
  *
  * Throws ARTIFACT_INVALID that names the tensor where there are more or fewer elements than its shape says.
  */

@@ -3,8 +3,8 @@ import { parseVersionName } from "../../lib/resource-names.ts";
 import type { Catalogue, ModelFiles, OnBehalf } from "./catalogue.ts";
 
 /**
- * The files of the version that a job begins with, undefined where it has none. Throws REQUEST_INVALID for a name that is none of a version, and as
- * `Catalogue.modelFiles` does.
+ * The files of the version that a job begins with, undefined where it has none. Throws REQUEST_INVALID for a name that is none of a
+ * version, and as `Catalogue.modelFiles` does.
  */
 export async function initialModel(
   catalogue: Catalogue,

@@ -45,6 +45,19 @@ describe("a network from an ONNX file", () => {
     });
   }
 
+  it("has statistics of its own where its file shares them with weights", async () => {
+    const graph = new GraphBuilder("shared");
+    const [one, zero] = [weights(graph, "one", [2]), weights(graph, "zero", [2])];
+    graph.output("y", graph.node("BatchNormalization", [graph.input("x", "FP32", ["n", 2, 3]), one, zero, zero, one]));
+    const network = importedNetwork(specOf(written(graph)));
+    expect([namesOf(network.parameters), namesOf(network.statistics)]).to.deep.equal([
+      ["one", "zero"],
+      ["zero_1", "one_1"],
+    ]);
+    const x = { dataType: "FP32", shape: [1, 2, 3], elements: Float32Array.of(1, 2, 3, 4, 5, 6) } as const;
+    expect(await outputsOf(served(network), { x })).to.deep.equal(await outputsOf(modelOf(graph.graph()), { x }));
+  });
+
   it("takes tokens, of which there are as many as rows in the table that they are looked up in", () => {
     for (const name of ["tokens-traced-17", "tokens-traced-17-training", "tokens-graph-20"]) {
       expect(networkOf(name).input).to.deep.equal({ dataType: "INT32", rowShape: [6], tokenCount: 11 });

@@ -3,8 +3,8 @@ import type { Elements, Value } from "../graph.ts";
 import type { Constant } from "./fold.ts";
 
 /**
- * Elements as those of another type: integers wrap around, floats lose their fraction. Undefined for what no two machines agree about, numbers
- * beyond the integers of the type, and for 16-bit floats and texts.
+ * Elements as those of another type: integers wrap around, floats lose their fraction. Undefined for what no two machines agree about,
+ * numbers beyond the integers of the type, and for 16-bit floats and texts.
  */
 export function castElements({ dataType, elements }: Constant, to: Value["dataType"]): Elements | undefined {
   if (!isFoldable(dataType) || !isFoldable(to)) return undefined;

@@ -12,8 +12,9 @@ import { snakeCase } from "./snake-case.ts";
 export type InitialModel = Omit<ImportedSpec, "kind" | "head">;
 
 /**
- * The network that a job describes; `initial` are the files of its initial version, where it has one. Messages of the contract have the fields of the types here, and the kinds in their oneofs are those of
- * the types in another spelling. Throws SPEC_INVALID where it is said twice, or a kind is not said.
+ * The network that a job describes; `initial` are the files of its initial version, where it has one. Messages of the contract have the
+ * fields of the types here, and the kinds in their oneofs are those of the types in another spelling. Throws SPEC_INVALID where it is
+ * said twice, or a kind is not said.
  */
 export function networkSpecOf(spec: TrainSpec__Output, initial: InitialModel | undefined): NetworkSpec {
   const { layers, inputShape = [], preset, head } = spec;

@@ -32,7 +32,10 @@ export interface CheckedSpec {
   readonly plan: TrainingPlan;
 }
 
-/** Checks all of a specification that can be checked without the data; throws SPEC_INVALID or REQUEST_INVALID. `initial` is as in {@link networkSpecOf}. */
+/**
+ * Checks all of a specification that can be checked without the data; throws SPEC_INVALID or REQUEST_INVALID. `initial` is as in {@link
+ * networkSpecOf}.
+ */
 export function checkSpec(
   spec: TrainSpec__Output | null | undefined,
   compute: Compute,

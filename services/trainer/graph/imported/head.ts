@@ -9,8 +9,8 @@ export interface Head {
   /** How many values it gives for each row, or each place of a row: classes, for a loss that has them. */
   readonly outputSize: number;
   /**
-   * The value of the model that it takes, flattened to one axis: all that comes after is dropped. By default it takes what the last product with weights takes, and works
-   * over the last axis as that did.
+   * The value of the model that it takes, flattened to one axis: all that comes after is dropped. By default it takes what the last
+   * product with weights takes, and works over the last axis as that did.
    */
   readonly after?: string | undefined;
 }

@@ -31,7 +31,10 @@ export interface ImportedModel {
 /** The field of a job that names a model, for messages. */
 export const modelField = "initial_version";
 
-/** Reads a file. Throws ARTIFACT_INVALID for what is no model, and SPEC_INVALID for one without a single input and output, or a quantised one. */
+/**
+ * Reads a file. Throws ARTIFACT_INVALID for what is no model, and SPEC_INVALID for one without a single input and output, or a quantised
+ * one.
+ */
 export function importedModel({ model, files, head }: ImportedSpec): ImportedModel {
   const read = readGraph(readModel(model), files);
   const { graph } = read;
@@ -55,8 +58,8 @@ export function importedModel({ model, files, head }: ImportedSpec): ImportedMod
 }
 
 /**
- * What Identity gives of an initializer: exporters keep equal elements once, whether or not they are to stay equal in training, so each is a
- * tensor of its own.
+ * What Identity gives of an initializer: exporters keep equal elements once, whether or not they are to stay equal in training, so each
+ * is a tensor of its own.
  */
 function copiesIn({ graph }: ReadModel): readonly (readonly [Value, Value])[] {
   const initializers = new Set(graph.initializers);

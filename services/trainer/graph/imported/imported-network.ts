@@ -68,8 +68,8 @@ class ImportedPart {
 
   constructor(model: ImportedModel) {
     this.model = model;
-    this.statistics = statisticsOf(model);
     this.#candidates = candidatesOf(model);
+    this.statistics = statisticsOf(model, this.#candidates);
     const graph = new GraphBuilder("trial");
     const { dataType, rowShape } = inputOf(model);
     const input = graph.input("input", dataType, ["rows", ...rowShape]);

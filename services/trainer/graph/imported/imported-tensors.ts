@@ -28,10 +28,12 @@ const settings: Readonly<Record<string, readonly number[]>> = {
  * since others are masks; not those that are settings of operators.
  */
 export function candidatesOf({ nodes, held }: ImportedModel): readonly Candidate[] {
-  const set = new Set(nodes.flatMap(({ operator, inputs }) => settings[operator]?.map((index) => inputs[index]) ?? []));
+  const isSetting = ({ operator }: Node, index: number) => settings[operator]?.includes(index) ?? false;
+  const set = new Set(nodes.flatMap((node) => node.inputs.filter((_, index) => isSetting(node, index))));
+  const weights = new Set(nodes.flatMap((node) => node.inputs.filter((_, index) => !isSetting(node, index))));
   const candidates: Candidate[] = [];
   for (const [value, { dataType, shape, elements }] of held) {
-    if (!isFloat(dataType) || shape.length === 0 || set.has(value)) continue;
+    if (!isFloat(dataType) || shape.length === 0 || (set.has(value) && !weights.has(value))) continue;
     if (elements instanceof Float32Array && !elements.every(Number.isFinite)) continue;
     candidates.push({ value, name: value.name, dataType, shape: shape.map(Number), elements });
   }
@@ -45,9 +47,12 @@ export function floatsOf({ dataType, elements }: Pick<Value, "dataType" | "eleme
   throw specError(modelField, `a model whose parameter ${name} is in a file of its own`, "that file beside it");
 }
 
-/** The running mean and variance of each BatchNormalization of a model, under names that no two share. */
-export function statisticsOf({ nodes, held }: ImportedModel): ReadonlyMap<Node, readonly Statistic[]> {
-  const taken = new Set<string>();
+/** The running mean and variance of each BatchNormalization of a model, under names that neither two of them nor a candidate have. */
+export function statisticsOf(
+  { nodes, held }: ImportedModel,
+  candidates: readonly Candidate[],
+): ReadonlyMap<Node, readonly Statistic[]> {
+  const taken = new Set(candidates.map(({ name }) => name));
   const statistics = new Map<Node, readonly Statistic[]>();
   for (const node of nodes.filter(({ operator, set }) => operator === "BatchNormalization" && set?.domain === "")) {
     const values = node.inputs.slice(3).map((value) => {
