@@ -54,6 +54,7 @@ function estimated(moves: Moves, load: Partial<Parameters<typeof memoryEstimate>
     batchRows: 100,
     parts: 1,
     callSteps: 1,
+    stepCount: 1,
     evaluationRows: 0,
     ...load,
   });

@@ -35,6 +35,8 @@ export interface MemoryLoad {
   readonly parts: number;
   /** Steps of one call of the runtime, at most. */
   readonly callSteps: number;
+  /** Steps of the whole run. */
+  readonly stepCount: number;
   /** Rows that are measured in one call; 0 where none are held out. */
   readonly evaluationRows: number;
 }
@@ -45,7 +47,7 @@ export interface MemoryLoad {
  * measured (`bench/training/memory.ts`).
  */
 export function memoryEstimate(load: MemoryLoad): MemoryEstimate {
-  const { training, evaluation, rowBytes, rowCount, batchRows, parts, callSteps, evaluationRows } = load;
+  const { training, evaluation, rowBytes, rowCount, batchRows, parts, callSteps, stepCount, evaluationRows } = load;
   const [body] = training.graph.nodes.flatMap(subgraphsOf);
   const perPart = new Map(Object.entries({ rows: Math.ceil(batchRows / parts), parts, steps: 1 }));
   const begun = [...training.state, ...training.frozen].filter(({ startsAs }) => startsAs !== undefined);
@@ -58,7 +60,11 @@ export function memoryEstimate(load: MemoryLoad): MemoryEstimate {
   const datasetBytes = rowCount * rowBytes;
   const runtimeBytes = processBytes + nodeBytes * (body.nodes.length + evaluation.nodes.length);
   const valueBytes = blockFactor * (activationBytes + evaluationBytes);
-  const heldBytes = stateCopies * stateBytes + frozenBytes + parameterBytes;
+  const uncollectedBytes = Math.max(
+    uncollectedStates * stateBytes,
+    Math.min(uncollectedBytesMax, stepCount * stateBytes),
+  );
+  const heldBytes = 2 * stateBytes + uncollectedBytes + frozenBytes + parameterBytes;
   return {
     parameterBytes,
     optimizerBytes: stateBytes + frozenBytes - parameterBytes,
@@ -80,8 +86,12 @@ const nodeBytes = 22 * 2 ** 10;
 /** How much larger the blocks of the runtime's arena are than what lies in them. */
 const blockFactor = 1.25;
 
-/** Beside what a step makes: what the call was given, what it gives, and what the call before gave, which is not collected yet. */
-const stateCopies = 3;
+/**
+ * Beside what a step makes, the state lies in what the call was given and in what it gives, and in what calls before gave: so many bytes of
+ * arrays are made before V8 collects those that are not used, or one or two states where that is larger.
+ */
+const uncollectedBytesMax = 64 * 2 ** 20;
+const uncollectedStates = 1.5;
 
 function bytesOf(tensors: readonly StateTensor[]): number {
   return tensors.reduce((sum, { shape }) => sum + product(shape) * Float32Array.BYTES_PER_ELEMENT, 0);

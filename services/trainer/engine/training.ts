@@ -61,6 +61,7 @@ export class Training {
       batchRows: plan.batchRows,
       parts: plan.accumulatedParts ?? 1,
       callSteps: callStepsMax(plan, data),
+      stepCount: this.#stepCount,
       evaluationRows: Math.min(this.#rows.validation.length, evaluationRowsMax(this.#measuring)),
     });
   }
