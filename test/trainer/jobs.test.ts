@@ -49,6 +49,7 @@ describe("the trainer", function () {
       lossSettings: { labelSmoothing: 0.1, classWeights: [1, 2, 1] },
       groups: [{ parameters: "*.bias", weightDecay: 0 }],
       frozen: ["layers.0.bias"],
+      device: "DEVICE_CPU" as const,
     };
     const job = await running.ended(await running.submit({ ...spec, ...asked }));
     expect(job.state).to.equal("STATE_SUCCEEDED");
@@ -63,6 +64,7 @@ describe("the trainer", function () {
       "loss.label_smoothing": "0.1",
       "loss.class_weights": "1,2,1",
       frozen: "layers.0.bias",
+      device: "cpu",
     });
     expect(lineage!.hyperParameters.groups).to.contain("*.bias");
   });
