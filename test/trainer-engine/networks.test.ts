@@ -41,7 +41,11 @@ describe("a well-known network", () => {
       { kind: "cnn", inputShape: [3, 2, 2], outputSize: 2 },
       "layers[5] (max_pool) is given rows of the shape [16, 1, 1]",
     ],
-    [{ kind: "mlp", inputShape: [4], hiddenSizes: [2], outputSize: 2, activation: "rleu" }, "layers[1].kind is rleu"],
+    [
+      { kind: "mlp", inputShape: [4], hiddenSizes: [2], outputSize: 2, activation: "rleu" },
+      "mlp.activation is rleu; needed: one of relu",
+    ],
+    [{ kind: "mlp", inputShape: [4], hiddenSizes: [2], outputSize: 2, activation: "conv" }, "mlp.activation is conv"],
     [{ kind: "resnet18", inputShape: [32], outputSize: 2 }, "layers[0] (conv) is given rows of the shape [32]"],
   ] as const) {
     it(`is refused where it cannot be: ${JSON.stringify(spec)}`, () =>
@@ -160,6 +164,23 @@ describe("a list of layers", () => {
       "layers[0].shortcut[0].output_size is 0",
     ],
     "lists without end": [[4], [nested(9)], "is a list too deep; needed: at most 8"],
+    "lists of too many together": [
+      [4],
+      [
+        ...Array(5).fill({
+          kind: "residual",
+          layers: Array(128).fill({ kind: "relu" }),
+          shortcut: Array(128).fill(linear),
+        }),
+        linear,
+      ],
+      "layers is lists of 1286 layers together; needed: at most 1024",
+    ],
+    "a pile of too many": [
+      [4, 2],
+      [{ kind: "lstm", hiddenSize: 1, layerCount: 16_000_000 }],
+      "layers[0].layer_count is 16000000; needed: a whole number in [1, 128]",
+    ],
     "a dropout of all": [[4], [{ kind: "dropout", ratio: 1 }], "layers[0].ratio is 1; needed: a number in [0, 1)"],
     "a variance of less than nothing": [[4], [{ kind: "layer_norm", epsilon: -1 }], "layers[0].epsilon is -1"],
     "more axes than there are": [
@@ -201,6 +222,12 @@ describe("a list of layers", () => {
       "layers[0] (conv) is given rows of the shape [1, 4096, 4096]; needed: rows of which it makes at most 16777216 elements",
     ],
     "no shape": [[], [{ kind: "flatten" }], "input_shape is not set; needed: the shape of a row"],
+    "a shape without end": [Array(17).fill(1), [linear], "input_shape is a shape of 17 axes; needed: at most 16"],
+    "another shape without end": [
+      [4],
+      [{ kind: "reshape", shape: [...Array(16).fill(1), 4] }],
+      "layers[0].shape is a shape of 17 axes; needed: at most 16",
+    ],
     "half an axis": [[2.5], [linear], "network.input_shape[0] is 2.5"],
   };
   for (const [fault, [inputShape, layers, message]] of Object.entries(faults)) {

@@ -1,6 +1,6 @@
 import { product } from "../../../../lib/onnx/shapes.ts";
 import { specError } from "../spec-error.ts";
-import { checkCount, checkShare, elementwise, type LayerKind, reshaping, shapeError } from "./layer-kind.ts";
+import { checkAxes, checkCount, checkShare, elementwise, type LayerKind, reshaping, shapeError } from "./layer-kind.ts";
 
 /** All elements of a row along one axis. */
 export interface Flatten {
@@ -39,6 +39,7 @@ export const flatten: LayerKind<Flatten> = (_, input) => {
 };
 
 export const reshape: LayerKind<Reshape> = ({ shape }, input, place) => {
+  checkAxes(`${place.field}.shape`, shape);
   for (const [axis, size] of shape.entries()) checkCount(place, `shape[${axis}]`, size);
   if (product(shape) !== product(input)) {
     throw shapeError(place, "reshape", input, `rows of ${product(shape)} elements, as [${shape.join(", ")}] has`);

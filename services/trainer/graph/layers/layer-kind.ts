@@ -82,12 +82,25 @@ export function shapeError(place: Place, kind: string, input: readonly number[],
   return new ServiceError("SPEC_INVALID", message, { metadata: { field } });
 }
 
-export function checkCount(place: Pick<Place, "field">, field: string, value: number, least = 1): void {
-  if (Number.isSafeInteger(value) && value >= least && value <= countMax) return;
-  throw specError(`${place.field}.${field}`, value, `a whole number in [${least}, ${countMax}]`);
+const countMax = 2 ** 24;
+
+export function checkCount(
+  place: Pick<Place, "field">,
+  field: string,
+  value: number,
+  least = 1,
+  most = countMax,
+): void {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return;
+  throw specError(`${place.field}.${field}`, value, `a whole number in [${least}, ${most}]`);
 }
 
-const countMax = 2 ** 24;
+/** Refuses a shape of a row that has more axes than any layer needs. */
+export function checkAxes(field: string, shape: readonly number[]): void {
+  if (shape.length > axesMax) throw specError(field, `a shape of ${shape.length} axes`, `at most ${axesMax}`);
+}
+
+const axesMax = 16;
 
 export function checkShare(place: Place, field: string, value: number): void {
   if (value >= 0 && value < 1) return;

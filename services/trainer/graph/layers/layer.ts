@@ -98,11 +98,27 @@ export const layerKinds = Object.keys(kinds);
 /** Layers of one list, at most. */
 const layerCountMax = 256;
 
+/** Layers of a network, those of lists within lists included, at most. */
+const allLayersMax = 1024;
+
 /** Lists within lists, at most. */
 const depthMax = 8;
 
 /** Elements of one row between two layers, at most. */
 const rowElementsMax = 2 ** 24;
+
+/** Refuses lists whose layers are too many together: throws SPEC_INVALID. Built, each would cost time that no other bound limits. */
+export function checkLayerCount(layers: readonly Layer[]): void {
+  const count = layerCountOf(layers);
+  if (count > allLayersMax) throw specError("layers", `lists of ${count} layers together`, `at most ${allLayersMax}`);
+}
+
+function layerCountOf(layers: readonly Layer[]): number {
+  return layers.reduce((sum, layer) => {
+    const within = layer.kind === "residual" ? layerCountOf(layer.layers) + layerCountOf(layer.shortcut ?? []) : 0;
+    return sum + 1 + within;
+  }, 0);
+}
 
 /** Builds a list of layers, each fed by the one before; `place` is that of the list. Throws SPEC_INVALID. */
 export function builtLayers(layers: readonly Layer[], input: readonly number[], place: Place): BuiltLayer {

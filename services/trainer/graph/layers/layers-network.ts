@@ -4,8 +4,8 @@ import { product } from "../../../../lib/onnx/shapes.ts";
 import { dropout } from "../dropout.ts";
 import type { Mode, Network, NetworkInput, NetworkOutput } from "../network.ts";
 import { specError } from "../spec-error.ts";
-import { builtLayers, type Layer } from "./layer.ts";
-import { type Appending, type BuiltLayer, checkCount } from "./layer-kind.ts";
+import { builtLayers, checkLayerCount, type Layer } from "./layer.ts";
+import { type Appending, type BuiltLayer, checkAxes, checkCount } from "./layer-kind.ts";
 
 /** A network as a list of layers, each fed by the one before. Its parameters are named as within `torch.nn.Sequential`, behind `layers.`. */
 export interface LayersSpec {
@@ -17,10 +17,12 @@ export interface LayersSpec {
 
 /** Checks a list of layers and works out its shapes. Throws SPEC_INVALID that names the layer, the shape given and the one needed. */
 export function layersNetwork({ layers, inputShape }: LayersSpec): Network {
+  checkLayerCount(layers);
   const [first] = layers;
   const tokenCount = first?.kind === "embedding" ? first.tokenCount : undefined;
   const place = { field: "layers", name: "layers", takesTokens: tokenCount !== undefined, known: [] };
   const rowShape = inputShape?.length ? inputShape : impliedShape(layers);
+  checkAxes("input_shape", rowShape);
   for (const [axis, size] of rowShape.entries()) checkCount({ field: "network" }, `input_shape[${axis}]`, size);
   const built = builtLayers(layers, rowShape, place);
   const input: NetworkInput =

@@ -42,10 +42,13 @@ const gatesOf = { lstm: [0, 3, 1, 2], gru: [1, 0, 2] } as const;
 export const lstm: LayerKind<Lstm> = recurrent;
 export const gru: LayerKind<Gru> = recurrent;
 
+/** Layers one on top of the other, at most. */
+const levelCountMax = 128;
+
 function recurrent(layer: Lstm | Gru, input: readonly number[], place: Place): BuiltLayer {
   const { hiddenSize, layerCount = 1, bidirectional = false, dropout = 0, lastOnly = false } = layer;
   checkCount(place, "hidden_size", hiddenSize);
-  checkCount(place, "layer_count", layerCount);
+  checkCount(place, "layer_count", layerCount, 1, levelCountMax);
   checkShare(place, "dropout", dropout);
   if (input.length !== 2) throw shapeError(place, layer.kind, input, "[places, features]");
   const [places, features] = input;

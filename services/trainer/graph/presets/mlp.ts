@@ -1,5 +1,7 @@
+import { activations } from "../layers/activations.ts";
 import type { Layer } from "../layers/layer.ts";
 import type { LayersSpec } from "../layers/layers-network.ts";
+import { specError } from "../spec-error.ts";
 
 /** Dense layers with an activation between them. */
 export interface Mlp {
@@ -15,7 +17,10 @@ export interface Mlp {
   readonly dropout?: number | undefined;
 }
 
-export function mlpLayers({ inputShape, hiddenSizes, outputSize, activation, dropout }: Mlp): LayersSpec {
+export function mlpLayers({ inputShape, hiddenSizes, outputSize, activation = "relu", dropout }: Mlp): LayersSpec {
+  if (!Object.hasOwn(activations, activation)) {
+    throw specError("mlp.activation", activation, `one of ${Object.keys(activations).join(", ")}`);
+  }
   return {
     kind: "layers",
     inputShape,
@@ -28,7 +33,7 @@ export function mlpLayers({ inputShape, hiddenSizes, outputSize, activation, dro
 }
 
 /** An activation, and dropout where there is some. */
-export function bent(activation = "relu", dropout = 0): readonly Layer[] {
+export function bent(activation: string, dropout = 0): readonly Layer[] {
   const ratio = dropout === 0 ? [] : [{ kind: "dropout", ratio: dropout } as const];
   return [{ kind: activation } as Layer, ...ratio];
 }
