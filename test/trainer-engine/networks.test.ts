@@ -179,7 +179,7 @@ describe("a list of layers", () => {
     "a pile of too many": [
       [4, 2],
       [{ kind: "lstm", hiddenSize: 1, layerCount: 16_000_000 }],
-      "layers[0].layer_count is 16000000; needed: a whole number in [1, 128]",
+      "layers[0].layer_count is 16000000; needed: a whole number in [1, 16]",
     ],
     "a dropout of all": [[4], [{ kind: "dropout", ratio: 1 }], "layers[0].ratio is 1; needed: a number in [0, 1)"],
     "a variance of less than nothing": [[4], [{ kind: "layer_norm", epsilon: -1 }], "layers[0].epsilon is -1"],

@@ -43,7 +43,7 @@ export const lstm: LayerKind<Lstm> = recurrent;
 export const gru: LayerKind<Gru> = recurrent;
 
 /** Layers one on top of the other, at most. */
-const levelCountMax = 128;
+const levelCountMax = 16;
 
 function recurrent(layer: Lstm | Gru, input: readonly number[], place: Place): BuiltLayer {
   const { hiddenSize, layerCount = 1, bidirectional = false, dropout = 0, lastOnly = false } = layer;
