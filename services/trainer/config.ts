@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import type { Settings } from "../../lib/env.ts";
 import { readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
 import { type Compute, devices } from "./engine/device.ts";
@@ -59,9 +59,15 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
     compute: {
       threadCount: whole("THREADS", Math.min(availableParallelism(), threadCountMax), 1, threadCountMax),
       device: settings.choice("AMAAS_TRAINER_DEVICE", devices, "cpu"),
+      memoryBytesMax: whole("MEMORY_BYTES_MAX", machineBytes(), 1, Number.MAX_SAFE_INTEGER),
     },
     registryTimeoutMs: whole("REGISTRY_TIMEOUT_MS", 30_000, 100, 3_600_000),
   };
+}
+
+/** All that the process can have: that of the machine, or of its container where that is less. */
+function machineBytes(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 }
 
 const dayMs = 24 * 60 * 60 * 1000;

@@ -9,6 +9,8 @@ export interface Compute {
   /** Threads of the runtime inside one operator. */
   readonly threadCount: number;
   readonly device: Device;
+  /** A training on the CPU that is estimated to take more memory, in bytes, is refused; none is if not set. */
+  readonly memoryBytesMax?: number | undefined;
 }
 
 /**

@@ -27,6 +27,8 @@ export interface TrainingPlan extends Moves {
   readonly threadCount: number;
   /** What it runs on, the CPU by default. Nothing else takes its place where there is none. */
   readonly device?: Device | undefined;
+  /** Bytes of memory that a training on the CPU may be estimated to take; without a bound if not set. */
+  readonly memoryBytesMax?: number | undefined;
 }
 
 /** A dataset in memory. Arrays over a SharedArrayBuffer are shared with the training thread, others are copied to it. */

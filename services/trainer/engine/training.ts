@@ -10,6 +10,7 @@ import { targetForm } from "../graph/losses/loss.ts";
 import type { TargetForm } from "../graph/losses/loss-kind.ts";
 import type { Network } from "../graph/network.ts";
 import { networkOf } from "../graph/network-spec.ts";
+import { specError } from "../graph/spec-error.ts";
 import { evaluationGraph, type TrainingGraph, trainingGraph } from "../graph/training-graph.ts";
 import { Evaluation, evaluationRowsMax } from "./evaluation.ts";
 import { type MemoryEstimate, memoryEstimate } from "./memory-estimate.ts";
@@ -29,7 +30,7 @@ export interface TrainingHooks {
 /** The shortest time between two progress reports within an epoch. */
 const progressIntervalMs = 250;
 
-/** One training run in the thread that it blocks. Plan and data have been checked. */
+/** One training run in the thread that it blocks. Plan and data have been checked; one of too much memory throws SPEC_INVALID. */
 export class Training {
   readonly #plan: TrainingPlan;
   readonly #data: TrainingData;
@@ -64,6 +65,7 @@ export class Training {
       stepCount: this.#stepCount,
       evaluationRows: Math.min(this.#rows.validation.length, evaluationRowsMax(this.#measuring)),
     });
+    checkMemory(plan, this.#memory);
   }
 
   /** Runs every epoch, unless it is stopped. Throws TRAINING_DIVERGED at the first loss or weight that is not finite. */
@@ -171,6 +173,16 @@ export class Training {
   get #stepCount(): number {
     return this.#plan.epochCount * Math.ceil(this.#rows.training.length / this.#plan.batchRows);
   }
+}
+
+/** Beyond what there is the system would end the whole process, and all other jobs with it. */
+function checkMemory(
+  { device = "cpu", memoryBytesMax = Infinity }: TrainingPlan,
+  { totalBytes }: MemoryEstimate,
+): void {
+  if (device !== "cpu" || totalBytes <= memoryBytesMax) return;
+  const needed = `at most ${memoryBytesMax}, AMAAS_TRAINER_MEMORY_BYTES_MAX; smaller batches, or more accumulated_parts, take less`;
+  throw specError("the training", `one that takes about ${totalBytes} bytes of memory`, needed);
 }
 
 function added(a: Measured, b: Measured): Measured {

@@ -63,6 +63,7 @@ export function checkSpec(
     validationShare: spec.validationShare,
     threadCount: compute.threadCount,
     device: deviceOf[spec.device] ?? compute.device,
+    memoryBytesMax: compute.memoryBytesMax,
   };
   const network = checkPlan(plan);
   const csv = csvFormOf(plan, network, spec.csv);
