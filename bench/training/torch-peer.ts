@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { networkOf } from "../../services/trainer/graph/network-spec.ts";
 import { PythonPackages } from "../harness/python.ts";
 import type { Workplace } from "../harness/scenario.ts";
 import type { BenchNetwork } from "./networks.ts";
@@ -30,9 +31,11 @@ export class TorchPeer {
   readonly #child: ChildProcess;
   readonly #lines: Interface;
   readonly #ended: Promise<never>;
+  readonly #parameterCount: number;
 
   constructor(place: Workplace, python: string, network: BenchNetwork, threads: number, mode: "eager" | "compiled") {
     const { peer, batchRows: batch, input, target } = network;
+    this.#parameterCount = networkOf(network.spec).parameterCount;
     const args = [join(programs, "train.py"), JSON.stringify({ ...peer, batch, input, target }), `${threads}`, mode];
     this.#child = spawn(python, args, { cwd: place.folder, env: place.env, stdio: ["pipe", "pipe", 2] });
     this.#lines = createInterface(this.#child.stdout!);
@@ -52,7 +55,10 @@ export class TorchPeer {
   async steps(count: number): Promise<StepCost> {
     this.#child.stdin!.write(`${count}\n`);
     const [line] = await Promise.race([once(this.#lines, "line"), this.#ended]);
-    const { seconds, cpuSeconds } = JSON.parse(line);
+    const { seconds, cpuSeconds, parameters } = JSON.parse(line);
+    if (parameters !== this.#parameterCount) {
+      throw new Error(`the network of train.py has ${parameters} parameters; needed: ${this.#parameterCount}, as here`);
+    }
     return { seconds: seconds / count, cpuSeconds: cpuSeconds / count };
   }
 

@@ -3,7 +3,7 @@
 Run as: train.py NETWORK THREADS eager|compiled
 
 NETWORK is what networks.ts writes, as JSON. For each line with a number of steps it prints one with the seconds that they took, the
-processor time, and the last loss, as JSON.
+processor time, the last loss, and how many elements the parameters have, as JSON.
 """
 
 import json
@@ -25,8 +25,8 @@ def mlp(sizes):
 def lenet(_):
     return nn.Sequential(
         nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+        nn.Conv2d(6, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(784, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
     )  # fmt: skip
 
 
@@ -101,6 +101,7 @@ def main(network, threads, mode):
     torch.set_num_threads(int(threads))
     torch.manual_seed(1)
     model = kinds[network["kind"]](network["sizes"])
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     run = torch.compile(model) if mode == "compiled" else model
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
     x = drawn([network["batch"], *network["input"]["shape"]], network["input"]["classes"])
@@ -120,7 +121,7 @@ def main(network, threads, mode):
         for _ in range(int(line)):
             loss = step()
         seconds, used = time.perf_counter() - start, time.process_time() - used
-        print(json.dumps({"seconds": seconds, "cpuSeconds": used, "loss": loss}), flush=True)
+        print(json.dumps({"seconds": seconds, "cpuSeconds": used, "loss": loss, "parameters": parameters}), flush=True)
 
 
 main(*sys.argv[1:])
