@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 
-const waitMsMax = 20_000;
+const waitMsMax = 50_000;
 
 /** The ids of the validator processes of a registry that runs in a process. */
 export async function validatorsOf(parentId: number = process.pid): Promise<number[]> {
