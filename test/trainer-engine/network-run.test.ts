@@ -161,7 +161,7 @@ describe("the next token", () => {
       "that is no target",
       {},
       { targets: data.targets.map((token) => 2 * token) },
-      "is 8; needed: a class index in [0, 6]",
+      "token 4 of row 0 is 8; needed: one in [0, 6]",
     ],
   ] as const) {
     it(`is refused ${what}`, () => {

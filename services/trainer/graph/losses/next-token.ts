@@ -1,3 +1,4 @@
+import { ServiceError } from "../../../../lib/errors.ts";
 import { specError } from "../spec-error.ts";
 import { crossEntropy } from "./classification.ts";
 import type { LossKind } from "./loss-kind.ts";
@@ -22,8 +23,16 @@ export const nextToken: LossKind<NextToken> = {
     }
     crossEntropy.check(ofClasses, { input, outputShape });
   },
-  checkTargets: (_, targets, rowCount, outputShape) =>
-    crossEntropy.checkTargets(ofClasses, targets, rowCount, outputShape),
+  checkTargets(_, targets, rowCount, outputShape) {
+    const [places, tokenCount] = outputShape as readonly [number, number];
+    const index = targets.findIndex((token) => token < 0 || token >= tokenCount);
+    if (index >= 0) {
+      // The target of a place is the token behind it.
+      const place = `token ${(index % places) + 1} of row ${Math.floor(index / places)}`;
+      throw new ServiceError("DATASET_INVALID", `${place} is ${targets[index]}; needed: one in [0, ${tokenCount - 1}]`);
+    }
+    crossEntropy.checkTargets(ofClasses, targets, rowCount, outputShape);
+  },
   targetForm: crossEntropy.targetForm,
   values: (_, graph, output, targets) => crossEntropy.values(ofClasses, graph, output, targets),
 };
