@@ -11,7 +11,7 @@ let server: Promise<PostgresServer> | undefined;
 
 // At the root: one server for every file of a run.
 after(async function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   await (await server)?.stop();
 });
 

@@ -116,7 +116,7 @@ for (const catalogue of catalogueStores)
       });
 
       it("is not what a version uses, until the version has been deleted for as long as the grace lasts", async function () {
-        this.timeout(30_000);
+        this.timeout(120_000);
         const { name, variants } = await publish(running.registry, "m", addingModel(1));
         const { artifact } = variants[0]!;
         clock.advance(2 * dayMs);

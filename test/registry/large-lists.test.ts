@@ -28,7 +28,7 @@ describeOnEachStore("a list of large entries", (own) => {
   }
 
   it("has fewer versions on a page, and still all of them in the end", async function () {
-    this.timeout(20_000);
+    this.timeout(120_000);
     const artifact = await upload(own.running.registry, linearModel());
     // 1 MiB, the most that there may be.
     const metadata = Object.fromEntries(

@@ -5,7 +5,7 @@ import { point, publish } from "./running-registry.ts";
 
 describeOnEachStore("the route of a model", (own) => {
   it("has its versions as they are, whichever of them change, and after the model was deleted", async function () {
-    this.timeout(20_000);
+    this.timeout(120_000);
     const { registry, control } = own.running;
     const watcher = new RouteWatcher(control);
     const versions = (...numbers: number[]) => Object.fromEntries(numbers.map((number) => [`m/${number}`, []]));

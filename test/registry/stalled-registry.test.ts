@@ -13,7 +13,7 @@ describe("a registry that stands still for a while", () => {
   let stalling: RegistryProcess;
 
   beforeEach(async function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
     folder = await emptyFolder();
     stalling = await spawnRegistry(folder.path, { AMAAS_REPLICAS_PER_VERSION: "4" });
   });
@@ -24,7 +24,7 @@ describe("a registry that stands still for a while", () => {
   });
 
   it("takes no node out of the routes that reported meanwhile, or lost its stream over it and comes back", async function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
     const { registry, control, close } = clientsOf(stalling.address);
     await publish(registry, "m", addingModel(1));
     const nodes = ["n1", "n2", "n3"].map((id) => new ConnectedNode(control, id));

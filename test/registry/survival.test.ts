@@ -77,7 +77,7 @@ describe("a registry that is killed", () => {
   });
 
   it("gives its folder free at once, and a living one does not", async function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
     running = await spawnRegistry(folder.path);
     const refusal = await spawnRegistry(folder.path).catch((failure: Error) => failure.message);
     expect(refusal)

@@ -21,7 +21,7 @@ describe("functions bound to an asynchronous resource", () => {
   });
 
   it("hold no request of HTTP/2 until a full collection", async function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
     const program = fileURLToPath(new URL(`kept-by-requests${extname(import.meta.url)}`, import.meta.url));
     const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, "--expose-gc", program]);
     // With Node's own bindings it is more than 5,000 bytes of each.
