@@ -13,7 +13,7 @@ import type { BenchNetwork, Drawn } from "../networks.ts";
 
 const seed = 1;
 /** Rows that are drawn: enough for the steps of one call of the runtime. */
-const batchCount = 16;
+const batchCount = 64;
 
 let stepper: Stepper | undefined;
 let order = new Int32Array();
