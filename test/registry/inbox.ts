@@ -1,6 +1,6 @@
 import { type RemoteFault, remoteFaultOf } from "../../lib/rpc/status.ts";
 
-const waitMsMax = 10_000;
+const waitMsMax = 50_000;
 
 /** Reads a stream to its end and keeps everything. */
 export class Inbox<Message> {
@@ -13,7 +13,7 @@ export class Inbox<Message> {
     void this.#read(stream);
   }
 
-  /** Settles once `answer` gives something for all that has come. Fails after ten seconds, and where the stream has ended. */
+  /** Settles once `answer` gives something for all that has come. Fails after most of a minute, and where the stream has ended. */
   async until<Answer>(what: string, answer: () => Answer | undefined | false): Promise<Answer> {
     const endMs = Date.now() + waitMsMax;
     for (;;) {

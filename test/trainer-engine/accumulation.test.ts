@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { Random } from "../../lib/random.ts";
+import { learnedRowCount } from "../../services/trainer/engine/stepper.ts";
 import type { TrainingProgress } from "../../services/trainer/engine/thread-protocol.ts";
 import type { TrainingData, TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
 import { runTraining } from "../../services/trainer/engine/training-run.ts";
@@ -39,6 +40,20 @@ describe("batches that are taken in parts", () => {
     expect(losses(again)).to.deep.equal(losses(once));
     expect(losses(other)).to.not.deep.equal(losses(once));
     expect(losses(once).at(-1)).to.be.below(losses(once)[0]);
+  });
+
+  it("are never of single rows, whose variance is 0: an epoch's last batch leaves out what is too much for equal parts", () => {
+    const plan = { batchRows: 32, accumulatedParts: 4 } as TrainingPlan;
+    for (const [rowCount, learned] of [
+      [61, 60],
+      [64, 64],
+      [65, 65],
+      [79, 78],
+      [96, 96],
+    ] as const) {
+      expect(learnedRowCount(plan, rowCount), `of ${rowCount}`).to.equal(learned);
+    }
+    expect(learnedRowCount({ batchRows: 32 } as TrainingPlan, 61)).to.equal(61);
   });
 });
 

@@ -16,7 +16,7 @@ export interface Measured {
 }
 
 /** How long one call of the runtime should take: it can be neither watched nor stopped meanwhile. */
-const callTargetMs = 100;
+const callTargetMs = 400;
 
 /** Features of one call, at most, in bytes; a single batch may be larger. */
 const callBytesMax = 32 * 2 ** 20;
@@ -98,13 +98,10 @@ export class Stepper {
     await this.#state.release();
   }
 
-  /** How the rows of a batch lie: in the fewest equal parts that are no larger than those of a whole batch. */
+  /** How the rows of a batch lie, of which the parts are equal. */
   #parts(rowCount: number): readonly number[] {
-    const { accumulatedParts = 1, batchRows } = this.#plan;
-    if (accumulatedParts === 1) return [rowCount];
-    let parts = Math.ceil((rowCount * accumulatedParts) / batchRows);
-    while (rowCount % parts !== 0) parts++;
-    return [parts, rowCount / parts];
+    const parts = partCount(this.#plan, rowCount);
+    return (this.#plan.accumulatedParts ?? 1) === 1 ? [rowCount] : [parts, rowCount / parts];
   }
 
   #scalars(steps: number): RuntimeTensors {
@@ -147,6 +144,20 @@ export function callStepsMax(plan: TrainingPlan, { rowCount, featureCount }: Tra
   if (needsFixedSizes(device)) return 1;
   const batchBytes = batchRows * featureCount * Float32Array.BYTES_PER_ELEMENT;
   return Math.max(1, Math.min(Math.ceil(rowCount / batchRows), Math.floor(callBytesMax / batchBytes)));
+}
+
+/**
+ * How many of an epoch's rows are learned from: all, but for those of the last batch that are too many for equal parts, which are fewer
+ * than it has parts. Another epoch has other rows last.
+ */
+export function learnedRowCount(plan: TrainingPlan, rowCount: number): number {
+  const last = rowCount % plan.batchRows;
+  return rowCount - (last % partCount(plan, last));
+}
+
+/** In so many parts a batch is taken: as few as are no larger than those of a whole batch. */
+function partCount({ accumulatedParts = 1, batchRows }: TrainingPlan, rowCount: number): number {
+  return Math.max(1, Math.ceil((rowCount * accumulatedParts) / batchRows));
 }
 
 /** In double precision, in order. */

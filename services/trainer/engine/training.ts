@@ -16,7 +16,7 @@ import { Evaluation, evaluationRowsMax } from "./evaluation.ts";
 import { type MemoryEstimate, memoryEstimate } from "./memory-estimate.ts";
 import type { RuntimeTensors } from "./runtime.ts";
 import { Sessions } from "./sessions.ts";
-import { callStepsMax, type Measured, Stepper } from "./stepper.ts";
+import { callStepsMax, learnedRowCount, type Measured, Stepper } from "./stepper.ts";
 import type { TrainingMetrics, TrainingOutcome, TrainingProgress } from "./thread-protocol.ts";
 import type { TrainingData, TrainingPlan } from "./training-plan.ts";
 
@@ -111,7 +111,8 @@ export class Training {
   }
 
   async #runEpoch(stepper: Stepper, epoch: number): Promise<Measured | "stopped"> {
-    const order = epochOrder(this.#rows.training, this.#plan.seed, epoch);
+    const all = epochOrder(this.#rows.training, this.#plan.seed, epoch);
+    const order = all.subarray(0, learnedRowCount(this.#plan, all.length));
     let sum: Measured = { rowCount: 0, lossSum: 0, correctCount: undefined };
     while (sum.rowCount < order.length) {
       if (this.#hooks.isStopped()) return "stopped";
