@@ -18,5 +18,6 @@ export async function dense(place: Workplace): Promise<Measured[]> {
   const runs = all[0].engine.map((_, round) => ({ value: mean("engine", round), baseline: mean("eager", round) }));
   const goal = { of: "ratio", kind: "at least", bound: 1.5 } as const;
   const metric = "dense networks, geometric mean";
-  return [...rows, { metric, unit: "steps/s", runs, baselineOf: "PyTorch, eager", goal }];
+  const ifMissed = "the optimizer takes ten passes over each parameter, one after the other, where PyTorch takes seven";
+  return [...rows, { metric, unit: "steps/s", runs, baselineOf: "PyTorch, eager", goal, ifMissed }];
 }

@@ -12,6 +12,8 @@ export interface BenchNetwork {
   readonly peer: { readonly kind: string; readonly sizes: readonly number[] };
   readonly input: Drawn;
   readonly target: Drawn;
+  /** Why it is slower than it should be where it is. */
+  readonly ifSlow?: string;
 }
 
 /** What is drawn for a row: classes in [0, classes), or numbers in [0, 1) where there are none. */
@@ -51,6 +53,8 @@ export const gpt: BenchNetwork = {
   batchRows: 8,
   roundSteps: 6,
   peer: { kind: "gpt", sizes: [128, 256, 4, 4, 96] },
+  ifSlow:
+    "a third of a step is passes over elements that PyTorch joins, such as the gradient of Gelu and the optimizer's",
   input: { shape: [128], classes: 96 },
   target: { shape: [128], classes: 96 },
 };
@@ -63,6 +67,7 @@ export const lenet: BenchNetwork = {
   batchRows: 64,
   roundSteps: 60,
   peer: { kind: "lenet", sizes: [] },
+  ifSlow: "the places of maxima come from a slow path of the runtime, and products of so few channels are narrow",
   input: { shape: [1, 28, 28], classes: 0 },
   target: { shape: [], classes: 10 },
 };
@@ -74,6 +79,7 @@ export const resnet18: BenchNetwork = {
   batchRows: 32,
   roundSteps: 2,
   peer: { kind: "resnet18", sizes: [] },
+  ifSlow: "weights that change rule out the runtime's blocked convolutions, and the gradient of one is nine products",
   input: { shape: [3, 32, 32], classes: 0 },
   target: { shape: [], classes: 10 },
 };
