@@ -42,7 +42,7 @@ describe("batches that are taken in parts", () => {
     expect(losses(once).at(-1)).to.be.below(losses(once)[0]);
   });
 
-  it("are never of single rows, whose variance is 0: an epoch's last batch leaves out what is too much for equal parts", () => {
+  it("are few and equal: an epoch's last batch leaves out what is too much for that, instead of going row by row", () => {
     const plan = { batchRows: 32, accumulatedParts: 4 } as TrainingPlan;
     for (const [rowCount, learned] of [
       [61, 60],

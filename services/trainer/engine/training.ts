@@ -74,9 +74,12 @@ export class Training {
     this.#hooks.onStart(this.#memory);
     const [network, plan] = [this.#network, this.#plan];
     const carried = this.#graph.state.map(({ name }) => name);
-    const stepGraph = (sizes?: readonly number[]) => trainingGraph(network, loss, plan, plan.seed, sizes).graph;
+    const stepGraph = (sizes?: readonly number[]) =>
+      sizes === undefined ? this.#graph.graph : trainingGraph(network, loss, plan, plan.seed, sizes).graph;
+    const measuringGraph = (sizes?: readonly number[]) =>
+      sizes === undefined ? this.#measuring : evaluationGraph(network, loss, sizes);
     const stepping = new Sessions({ threadCount, device, carried, graph: stepGraph });
-    const evaluating = new Sessions({ threadCount, device, graph: (sizes) => evaluationGraph(network, loss, sizes) });
+    const evaluating = new Sessions({ threadCount, device, graph: measuringGraph });
     const forms = { input: network.input, targets: this.#form };
     const first = initialTensors(network, plan.seed);
     const stepper = new Stepper(stepping, this.#graph, plan, this.#data, forms, first, this.#stepCount);
@@ -112,7 +115,7 @@ export class Training {
 
   async #runEpoch(stepper: Stepper, epoch: number): Promise<Measured | "stopped"> {
     const all = epochOrder(this.#rows.training, this.#plan.seed, epoch);
-    const order = all.subarray(0, learnedRowCount(this.#plan, all.length));
+    const order = all.subarray(0, this.#epochRowCount);
     let sum: Measured = { rowCount: 0, lossSum: 0, correctCount: undefined };
     while (sum.rowCount < order.length) {
       if (this.#hooks.isStopped()) return "stopped";
@@ -133,7 +136,7 @@ export class Training {
     held?: Measured,
   ): TrainingProgress {
     this.#reportedMs = performance.now();
-    const rowsDone = (epoch - 1) * this.#rows.training.length + learned.rowCount;
+    const rowsDone = (epoch - 1) * this.#epochRowCount + learned.rowCount;
     return {
       kind,
       epoch,
@@ -169,6 +172,11 @@ export class Training {
     };
     const model = writeModel(inferenceModel(this.#network, tensors));
     return { model, metrics, parameterCount: this.#network.parameterCount };
+  }
+
+  /** How many rows an epoch learns from. */
+  get #epochRowCount(): number {
+    return learnedRowCount(this.#plan, this.#rows.training.length);
   }
 
   get #stepCount(): number {

@@ -1,5 +1,6 @@
 import { isFloat } from "../../../../lib/onnx/element-type.ts";
 import type { Node, Value } from "../../../../lib/onnx/graph.ts";
+import { UniqueNames } from "../../../../lib/onnx/unique-names.ts";
 import type { Statistic } from "../network.ts";
 import { specError } from "../spec-error.ts";
 import { type ImportedModel, modelField } from "./imported-model.ts";
@@ -58,7 +59,8 @@ export function statisticsOf(
   { nodes, held }: ImportedModel,
   candidates: readonly Candidate[],
 ): ReadonlyMap<Node, readonly Statistic[]> {
-  const taken = new Set(candidates.map(({ name }) => name));
+  const names = new UniqueNames();
+  for (const { name } of candidates) names.of(name);
   const statistics = new Map<Node, readonly Statistic[]>();
   for (const node of nodes.filter(({ operator, set }) => operator === "BatchNormalization" && set?.domain === "")) {
     const values = node.inputs.slice(3).map((value) => {
@@ -67,7 +69,7 @@ export function statisticsOf(
         const seen = `a model whose node ${node.name} (BatchNormalization) works out its running ${value.name}`;
         throw specError(modelField, seen, "running statistics that are initializers");
       }
-      const name = uniqueName(value.name, taken);
+      const name = names.of(value.name);
       const elements = floatsOf(initial, value.name);
       return { name, shape: initial.shape.map(Number), initial: { kind: "elements", elements } as const };
     });
@@ -86,11 +88,4 @@ export function nothingToTrain({ nodes, held }: ImportedModel): Error {
   const needed =
     "one whose output depends, by operators with gradients, on initializers of FP32 with at least one axis";
   return specError(modelField, "a model without parameters", needed);
-}
-
-function uniqueName(wanted: string, taken: Set<string>): string {
-  let name = wanted;
-  for (let count = 1; taken.has(name); count++) name = `${wanted}_${count}`;
-  taken.add(name);
-  return name;
 }
