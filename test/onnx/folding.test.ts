@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { expect } from "chai";
 import fc from "fast-check";
 import { int, ints } from "../../lib/onnx/attributes.ts";
@@ -44,8 +45,8 @@ function numberOf(dataType: NumericDataType, nonZero: boolean): fc.Arbitrary<num
   if (dataType.startsWith("UINT")) return fc.integer({ min: least, max: 255 });
   if (dataType === "INT8") return fc.integer({ min: -128, max: 127 });
   if (dataType === "INT16") return fc.integer({ min: -32768, max: 32767 });
-  if (dataType === "FP32") return fc.float({ noNaN: true });
-  if (dataType === "FP64") return fc.double({ noNaN: true });
+  if (dataType === "FP32") return fc.oneof({ weight: 4, arbitrary: fc.float({ noNaN: true }) }, fc.constant(-0));
+  if (dataType === "FP64") return fc.oneof({ weight: 4, arbitrary: fc.double({ noNaN: true }) }, fc.constant(-0));
   const most = dataType === "INT32" ? 2 ** 31 - 1 : Number.MAX_SAFE_INTEGER;
   return fc.oneof(fc.integer({ min: least, max: 9 }), fc.integer({ min: nonZero ? 1 : -most, max: most }));
 }
@@ -222,5 +223,6 @@ function bitsOf({ elements }: Given): string {
 }
 
 function seen({ operator, inputs }: Application): string {
-  return `${operator} of ${inputs.map(({ dataType, shape, elements }) => `${dataType} [${shape}] ${elements}`).join("; ")}`;
+  const given = inputs.map(({ dataType, shape, elements }) => `${dataType} [${shape}] ${inspect(elements)}`);
+  return `${operator} of ${given.join("; ")}`;
 }

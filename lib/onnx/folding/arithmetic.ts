@@ -39,11 +39,14 @@ export const arithmeticFolds = {
   And: truth((a, b) => a && b!),
   Or: truth((a, b) => a || b!),
   Xor: truth((a, b) => a !== b),
-  Where: ([condition, yes, no], _attributes, { shape }) =>
-    filled(yes!, shape, (at) => {
-      const chosen = condition!.elements[broadcastPlace(condition!.shape, at)] ? yes! : no!;
-      return chosen.elements[broadcastPlace(chosen.shape, at)]!;
-    }),
+  Where: ([condition, yes, no], _attributes, { shape }) => {
+    const chosen = filled(yes!, shape, (at) => {
+      const from = condition!.elements[broadcastPlace(condition!.shape, at)] ? yes! : no!;
+      return from.elements[broadcastPlace(from.shape, at)]!;
+    });
+    // Whether the runtime keeps the sign of a zero depends on which of the operands it broadcasts.
+    return chosen.some((element: number | bigint) => Object.is(element, -0)) ? undefined : chosen;
+  },
 } as const satisfies Record<string, Fold>;
 
 function elementwise({ float, whole }: Scalars): Fold {
