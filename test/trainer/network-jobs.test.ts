@@ -80,9 +80,9 @@ describe("the trainer's networks", function () {
     ],
     [
       "with targets of its own",
-      { csv: { targetColumns: 1 } },
+      { data: { targetColumns: 1 } },
       "SPEC_INVALID",
-      "csv.target_columns is 1; needed: 0, because the tokens",
+      "data.target_columns is 1; needed: 0, because the tokens",
     ],
     [
       "with an initializer of no kind",

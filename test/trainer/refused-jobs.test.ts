@@ -75,7 +75,7 @@ describe("the trainer, given what it cannot do,", function () {
       ["with a batch of no rows", { batchSize: 0 }, "SPEC_INVALID", ["batch_size", "0"]],
       ["with a negative seed", { seed: -1 }, "SPEC_INVALID", ["seed", "-1"]],
       ["that holds out everything", { validationShare: 1 }, "SPEC_INVALID", ["validation_share", "1"]],
-      ["with two class columns", { csv: { targetColumns: 2 } }, "SPEC_INVALID", ["csv.target_columns", "2", "1"]],
+      ["with two class columns", { data: { targetColumns: 2 } }, "SPEC_INVALID", ["data.target_columns", "2", "1"]],
       ["for a model without a proper name", { model: "models/Bad Name" }, "REQUEST_INVALID", ["model", "Bad Name"]],
       ["for an alias without a letter", { targetAlias: "12" }, "REQUEST_INVALID", ["target_alias", "12"]],
       ["on a dataset without a proper name", { dataset: "digits.csv" }, "REQUEST_INVALID", ["dataset", "digits.csv"]],

@@ -1,5 +1,5 @@
 import { ServiceError } from "../../../lib/errors.ts";
-import type { CsvFormat__Output } from "../../../lib/gen/amaas/trainer/v1/CsvFormat.ts";
+import type { DataSpec__Output } from "../../../lib/gen/amaas/trainer/v1/DataSpec.ts";
 import type { Device__Output } from "../../../lib/gen/amaas/trainer/v1/Device.ts";
 import type { Loss__Output } from "../../../lib/gen/amaas/trainer/v1/Loss.ts";
 import type { LossSettings__Output } from "../../../lib/gen/amaas/trainer/v1/LossSettings.ts";
@@ -66,7 +66,7 @@ export function checkSpec(
     memoryBytesMax: compute.memoryBytesMax,
   };
   const network = checkPlan(plan);
-  const csv = csvFormOf(plan, network, spec.csv);
+  const csv = csvFormOf(plan, network, spec.data);
   if (spec.targetAlias) parseAliasId(spec.targetAlias, "target_alias");
   return {
     model,
@@ -79,14 +79,15 @@ export function checkSpec(
   };
 }
 
-function csvFormOf({ loss }: TrainingPlan, network: Network, csv: CsvFormat__Output | null): CsvForm {
+function csvFormOf({ loss }: TrainingPlan, network: Network, data: DataSpec__Output | null): CsvForm {
   const form = targetForm(loss, network);
   const isNext = loss.kind === "next_token";
-  const targetCount = csv?.targetColumns || (isNext ? 0 : 1);
+  const targetCount = data?.targetColumns || (isNext ? 0 : 1);
   const needed = isNext ? 0 : product(form.rowShape);
-  if (targetCount !== needed) throw specError("csv.target_columns", targetCount, `${needed}, ${targetsOf(loss, form)}`);
+  if (targetCount !== needed)
+    throw specError("data.target_columns", targetCount, `${needed}, ${targetsOf(loss, form)}`);
   return {
-    header: csv?.header ?? false,
+    header: data?.csv?.header ?? false,
     tokens: network.input.dataType === "INT32",
     targetCount,
     classes: form.dataType === "INT32",
