@@ -4,6 +4,7 @@ import { StepFailed, tell } from "./console.mjs";
 import { prepare } from "./prepare.mjs";
 import { findRedis } from "./redis.mjs";
 import { root } from "./root.mjs";
+import { softwareVulkan } from "./software-vulkan.mjs";
 import { test } from "./test.mjs";
 
 /** What each command does once the checkout is ready. Each answers with the exit code. */
@@ -14,6 +15,7 @@ const commands = {
   test: (args) => {
     // The tests kill Redis and start it again: one of their own, never one that somebody named.
     process.env.AMAAS_REDIS_URL = "";
+    Object.assign(process.env, softwareVulkan());
     return test(args, (chosen, options) => launch("node_modules/mocha/lib/cli/cli.js", chosen, [], options));
   },
   check,
