@@ -4,6 +4,7 @@ import type { Log } from "../../lib/log.ts";
 import { jobName } from "../../lib/resource-names.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Job } from "./jobs/job.ts";
+import { datasetsOf } from "./jobs/work.ts";
 
 /** What holds are made of. */
 export interface DatasetHoldsParts {
@@ -14,7 +15,7 @@ export interface DatasetHoldsParts {
 }
 
 /** As much of a job as its hold needs. */
-export type HoldingJob = Pick<Job, "id" | "spec" | "requestId">;
+export type HoldingJob = Pick<Job, "id" | "work" | "requestId">;
 
 /** Keeps the datasets of jobs from being collected, in the name of each job, until it has ended. */
 export class DatasetHolds {
@@ -25,12 +26,15 @@ export class DatasetHolds {
     this.#parts = parts;
   }
 
-  /** Holds the dataset of a job, or prolongs its hold. Rejects with the registry's fault. */
-  hold({ id, spec, requestId }: HoldingJob, signal?: AbortSignal): Promise<void> {
-    return this.#parts.catalogue.hold(spec.dataset, jobName(id), this.#parts.holdMs, { requestId, signal });
+  /** Holds the datasets of a job, or prolongs their holds. Rejects with the registry's fault. */
+  async hold({ id, work, requestId }: HoldingJob, signal?: AbortSignal): Promise<void> {
+    const { catalogue, holdMs } = this.#parts;
+    await Promise.all(
+      datasetsOf(work).map((dataset) => catalogue.hold(dataset, jobName(id), holdMs, { requestId, signal })),
+    );
   }
 
-  /** Holds the dataset of a job as long as `work` goes on, and for a while after. Rejects as `hold` and `work` do. */
+  /** Holds the datasets of a job as long as `work` goes on, and for a while after. Rejects as `hold` and `work` do. */
   async during<Result>(job: HoldingJob, signal: AbortSignal, log: Log, work: () => Promise<Result>): Promise<Result> {
     await this.hold(job, signal);
     let cancel = () => {};
@@ -51,10 +55,12 @@ export class DatasetHolds {
     }
   }
 
-  /** Ends the hold of a job in the background. Where the registry is away, the hold expires by itself. */
-  release({ id, spec, requestId }: HoldingJob, log: Log): void {
-    const releasing = this.#parts.catalogue
-      .release(spec.dataset, jobName(id), { requestId, deadlineMs: this.#parts.clock.now() + releaseMsMax })
+  /** Ends the holds of a job in the background. Where the registry is away, they expire by themselves. */
+  release({ id, work, requestId }: HoldingJob, log: Log): void {
+    const { catalogue, clock } = this.#parts;
+    const onBehalf = { requestId, deadlineMs: clock.now() + releaseMsMax };
+    const releasing = Promise.all(datasetsOf(work).map((dataset) => catalogue.release(dataset, jobName(id), onBehalf)))
+      .then(() => undefined)
       .catch((failure) => log.warn({ error: messageOf(failure) }, "the dataset stays held until its hold expires"))
       .finally(() => this.#releasing.delete(releasing));
     this.#releasing.add(releasing);

@@ -8,10 +8,10 @@ import type { Catalogue, ModelFiles, OnBehalf } from "./catalogue.ts";
  */
 export async function initialModel(
   catalogue: Catalogue,
-  spec: TrainSpec__Output | null | undefined,
+  spec: TrainSpec__Output,
   onBehalf: OnBehalf,
 ): Promise<ModelFiles | undefined> {
-  if (!spec?.initialVersion) return undefined;
+  if (!spec.initialVersion) return undefined;
   parseVersionName(spec.initialVersion, "initial_version");
   return catalogue.modelFiles(spec.initialVersion, onBehalf);
 }

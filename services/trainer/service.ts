@@ -10,12 +10,12 @@ import { Catalogue } from "./catalogue.ts";
 import type { TrainerConfig } from "./config.ts";
 import { DatasetHolds } from "./dataset-holds.ts";
 import { jobHandlers } from "./handlers/jobs.ts";
-import { runPipeline } from "./pipeline.ts";
 import { JobChanges } from "./queue/job-changes.ts";
 import { JobQueue } from "./queue/job-queue.ts";
 import { JobStore } from "./queue/job-store.ts";
 import { JobWorker } from "./queue/job-worker.ts";
 import { connectRedis, createRedis } from "./queue/redis.ts";
+import { runWork } from "./work/works.ts";
 
 /** The trainer: takes jobs, runs them, registers their results. */
 export class TrainerService implements Service {
@@ -52,13 +52,13 @@ export class TrainerService implements Service {
     this.#releases.push(["job queue", () => queue.stop()]);
     await queue.start();
 
+    const work = { catalogue, store, compute, bounds };
     const worker = new JobWorker({
       redis: blocking,
       config: bounds,
       store,
       changes,
-      process: (job, signal, log) =>
-        holds.during(job, signal, log, () => runPipeline({ catalogue, store, compute, bounds }, job, signal, log)),
+      process: (job, signal, log) => holds.during(job, signal, log, () => runWork(work, { job, signal, log })),
       onEnd: (job) => holds.release(job, this.#log),
       clock,
       log: this.#log,
@@ -67,7 +67,7 @@ export class TrainerService implements Service {
     const server = new RpcServer(this.#config, this.#log);
     server.implement<TrainerServiceHandlers>(
       "amaas.trainer.v1.TrainerService",
-      jobHandlers({ store, queue, changes, catalogue, holds, compute }),
+      jobHandlers({ store, queue, changes, holds, work }),
     );
     this.#releases.push(["server", () => server.stop()]);
     const port = await server.start();

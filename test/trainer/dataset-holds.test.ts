@@ -9,7 +9,7 @@ const hourMs = 60 * 60 * 1000;
 describe("the hold on a job's dataset", () => {
   const log = createLog("test", "silent");
   const { signal } = new AbortController();
-  const job = { id: "j1", requestId: "r", spec: { dataset: "artifacts/ab" } } as HoldingJob;
+  const job = { id: "j1", requestId: "r", work: { kind: "train", spec: { dataset: "artifacts/ab" } } } as HoldingJob;
   let clock: ManualClock;
   let calls: string[];
   let isAway: boolean;

@@ -8,8 +8,8 @@ import { connectRedis, createRedis } from "../../services/trainer/queue/redis.ts
 import { PrivateRedis } from "../private-redis.ts";
 
 const config = { concurrency: 1, openJobsMax: 5, endedJobsMax: 3, eventsMax: 1000, attemptsMax: 1, retryDelayMs: 10 };
-const spec = { model: "models/a" } as TrainSpec__Output;
-const newJob = { spec, requestId: "r" };
+const work = { kind: "train", spec: { model: "models/a" } as TrainSpec__Output } as const;
+const newJob = { work, priority: 0, requestId: "r" };
 const progress = { epoch: 1, epochs: 2, step: 3, steps: 6, trainingLoss: 0.5, samplesPerSecond: 10 };
 
 describe("the job store", () => {
@@ -42,7 +42,7 @@ describe("the job store", () => {
 
   it("gives a job back as it was stored", async () => {
     const { id } = await store.create(newJob, "");
-    expect(await store.get(id)).to.deep.include({ id, spec, requestId: "r", state: "PENDING" });
+    expect(await store.get(id)).to.deep.include({ id, ...newJob, state: "PENDING", attempts: 0 });
   });
 
   it("makes one job per request id, however often and however concurrently it is sent", async () => {

@@ -96,7 +96,17 @@ describe("the trainer, given what it cannot do,", function () {
     });
 
     it("that is missing altogether", async () => {
-      expect(await fault(running.trainer.unary("CreateJob", {}))).to.include({ reason: "SPEC_INVALID" });
+      for (const job of [undefined, {}]) {
+        const refused = await fault(running.trainer.unary("CreateJob", { job }));
+        expect(refused).to.include({ reason: "SPEC_INVALID" });
+        expect(refused.message).to.contain("job.work is not set; needed: one of train, evaluate, predict, sweep");
+      }
+    });
+
+    it("with a priority that there is not", async () => {
+      const refused = await fault(running.trainer.unary("CreateJob", { job: { train: spec, priority: 1001 } }));
+      expect(refused).to.include({ code: status.INVALID_ARGUMENT, reason: "SPEC_INVALID" });
+      expect(refused.message).to.contain("job.priority is 1001; needed: 0 to 1000");
     });
   });
 

@@ -3,16 +3,16 @@ import type { TrainerServiceHandlers } from "../../../lib/gen/amaas/trainer/v1/T
 import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
 import { jobIdPattern, jobName, parseJobName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
-import type { Catalogue } from "../catalogue.ts";
 import type { DatasetHolds } from "../dataset-holds.ts";
-import type { Compute } from "../engine/device.ts";
-import { initialModel } from "../initial-model.ts";
+import { specError } from "../graph/spec-error.ts";
 import { type JobState, jobStates } from "../jobs/job.ts";
 import { jobMessage } from "../jobs/job-message.ts";
-import { checkSpec } from "../jobs/train-spec.ts";
+import { workOf } from "../jobs/work.ts";
 import type { JobChanges } from "../queue/job-changes.ts";
 import type { JobQueue } from "../queue/job-queue.ts";
 import type { JobStore } from "../queue/job-store.ts";
+import type { WorkParts } from "../work/work-rules.ts";
+import { checkWork } from "../work/works.ts";
 import { watchJob } from "./watch-job.ts";
 
 /** What the calls about jobs need. */
@@ -20,21 +20,20 @@ export interface JobHandlerParts {
   readonly store: JobStore;
   readonly queue: JobQueue;
   readonly changes: JobChanges;
-  readonly catalogue: Catalogue;
   readonly holds: DatasetHolds;
-  readonly compute: Compute;
+  readonly work: WorkParts;
 }
 
 /** The calls of `amaas.trainer.v1.TrainerService`. */
 export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHandlers> {
-  const { store, queue, catalogue, holds, compute } = parts;
+  const { store, queue, holds } = parts;
   return {
     CreateJob: async ({ job, requestId }, call) => {
       if (requestId.length > requestIdLengthMax) throw requestIdTooLong(requestId.length);
-      const initial = await initialModel(catalogue, job?.train, call);
-      const spec = checkSpec(job?.train, compute, initial);
-      await catalogue.checkDataset(spec.datasetSha256, call);
-      const created = await store.create({ spec: job!.train!, requestId: call.requestId }, requestId);
+      const work = workOf(job);
+      const priority = priorityOf(job!.priority, "job.priority");
+      await checkWork(work, parts.work, call);
+      const created = await store.create({ work, priority, requestId: call.requestId }, requestId);
       if (jobStates[created.state].ended) return jobMessage(created);
       // Stored is accepted: a job that cannot hold its dataset now does so when it begins, ...
       await holds
@@ -72,6 +71,12 @@ export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHand
   };
 }
 
+function priorityOf(seen: number, field: string): number {
+  if (seen < 0 || seen > priorityMax) throw specError(field, seen, `0 to ${priorityMax}`);
+  return seen;
+}
+
+const priorityMax = 1000;
 const requestIdLengthMax = 128;
 
 function requestIdTooLong(length: number): ServiceError {

@@ -8,7 +8,7 @@ import type { Job, JobEvent, JobState } from "./job.ts";
 export function jobMessage(job: Job): JobMessage {
   return {
     name: jobName(job.id),
-    train: job.spec,
+    [job.work.kind]: job.work.spec,
     state: stateMessages[job.state],
     progress: job.progress ?? null,
     version: job.version ?? "",
@@ -17,6 +17,9 @@ export function jobMessage(job: Job): JobMessage {
     createTime: timestampOf(job.createTimeMs),
     startTime: timestampOf(job.startTimeMs),
     endTime: timestampOf(job.endTimeMs),
+    priority: job.priority,
+    attempts: job.attempts,
+    parent: job.parent === undefined ? "" : jobName(job.parent),
   };
 }
 

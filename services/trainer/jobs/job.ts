@@ -1,4 +1,4 @@
-import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import type { Work } from "./work.ts";
 
 /**
  * States of a job, and whether it has ended in them. A running job may wait for another worker when its own has died.
@@ -30,10 +30,16 @@ export interface JobProgress {
 /** Everything that is known of a job. Times are milliseconds since 1970. */
 export interface Job {
   readonly id: string;
-  readonly spec: TrainSpec__Output;
+  readonly work: Work;
   /** Of the call that submitted it; in every log line that it causes, in every service. */
   readonly requestId: string;
   readonly state: JobState;
+  /** Jobs with more of it begin earlier; 0 to 1000. */
+  readonly priority: number;
+  /** Times that a worker has begun it. */
+  readonly attempts: number;
+  /** The sweep that it belongs to, by its id. */
+  readonly parent?: string;
   readonly createTimeMs: number;
   readonly startTimeMs?: number;
   readonly endTimeMs?: number;

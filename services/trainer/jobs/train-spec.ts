@@ -36,12 +36,7 @@ export interface CheckedSpec {
  * Checks all of a specification that can be checked without the data; throws SPEC_INVALID or REQUEST_INVALID. `initial` is as in {@link
  * networkSpecOf}.
  */
-export function checkSpec(
-  spec: TrainSpec__Output | null | undefined,
-  compute: Compute,
-  initial: InitialModel | undefined,
-): CheckedSpec {
-  if (!spec) throw missing("job.train", "a train spec");
+export function checkSpec(spec: TrainSpec__Output, compute: Compute, initial: InitialModel | undefined): CheckedSpec {
   const model = parseModelName(spec.model, "model");
   const plan: TrainingPlan = {
     network: networkSpecOf(spec, initial),

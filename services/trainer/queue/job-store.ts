@@ -8,9 +8,9 @@ import { changeScript, createScript } from "./job-scripts.ts";
 import { keyPrefix, reaching } from "./redis.ts";
 
 /** What a job is submitted with. */
-export type NewJob = Pick<Job, "spec" | "requestId">;
+export type NewJob = Pick<Job, "work" | "requestId" | "priority" | "parent">;
 /** What changes together with a state. */
-export type JobChange = Partial<Pick<Job, "startTimeMs" | "version" | "metrics" | "error">>;
+export type JobChange = Partial<Pick<Job, "startTimeMs" | "attempts" | "version" | "metrics" | "error">>;
 
 /** Redis publishes the id of a job here after every change. */
 export const jobChannel = `${keyPrefix}:changed`;
@@ -39,7 +39,7 @@ export class JobStore {
   async create(job: NewJob, idempotencyKey: string): Promise<Job> {
     const createTimeMs = this.#clock.now();
     const id = createJobId(createTimeMs);
-    const fields = fieldsOf({ ...job, id, state: "PENDING", createTimeMs });
+    const fields = fieldsOf({ ...job, id, state: "PENDING", attempts: 0, createTimeMs });
     const lifetime = idempotencyKey === "" ? 0 : requestLifetimeSeconds;
     const keys = [`${keyPrefix}:request:${idempotencyKey}`, jobKey(id), eventsKey(id), openKey, indexKey];
     const { openJobsMax } = this.#config;

@@ -84,9 +84,12 @@ export class JobWorker {
     const startTimeMs = job.startTimeMs ?? clock.now();
     // A job that was registering stays so, since its version may exist: it can begin again but not be cancelled.
     const next = job.state === "REGISTERING" ? "REGISTERING" : "RUNNING";
-    if (!(await store.move(id, ["PENDING", "RUNNING", "REGISTERING"], next, { startTimeMs }))) return;
+    if (
+      !(await store.move(id, ["PENDING", "RUNNING", "REGISTERING"], next, { startTimeMs, attempts: job.attempts + 1 }))
+    )
+      return;
     const log = this.#parts.log.child({ requestId: job.requestId, job: id });
-    log.info({ attempt: delivery.attemptsMade + 1 }, "job begins");
+    log.info({ attempt: job.attempts + 1 }, "job begins");
     const over = new AbortController();
     this.#running.set(id, over);
     const unwatch = this.#parts.changes.watch(id, () => void this.#abortIfEnded(id, over));

@@ -1,45 +1,34 @@
-import { ServiceError } from "../../lib/errors.ts";
-import type { Log } from "../../lib/log.ts";
-import { artifactName, jobName } from "../../lib/resource-names.ts";
-import type { Catalogue } from "./catalogue.ts";
-import type { QueueConfig } from "./config.ts";
-import { readCsv } from "./datasets/csv.ts";
-import { nextTokens } from "./datasets/next-tokens.ts";
-import type { Compute } from "./engine/device.ts";
-import type { MemoryEstimate } from "./engine/memory-estimate.ts";
-import type { TrainingOutcome } from "./engine/thread-protocol.ts";
-import { runTraining } from "./engine/training-run.ts";
-import { initialModel } from "./initial-model.ts";
-import type { Job } from "./jobs/job.ts";
-import { snakeCase } from "./jobs/snake-case.ts";
-import { type CheckedSpec, checkSpec } from "./jobs/train-spec.ts";
-import { whileUnavailable } from "./patience.ts";
-import { ProgressReport } from "./progress-report.ts";
-import type { JobStore } from "./queue/job-store.ts";
+import { ServiceError } from "../../../lib/errors.ts";
+import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { artifactName, jobName } from "../../../lib/resource-names.ts";
+import { readCsv } from "../datasets/csv.ts";
+import { nextTokens } from "../datasets/next-tokens.ts";
+import type { MemoryEstimate } from "../engine/memory-estimate.ts";
+import type { TrainingOutcome } from "../engine/thread-protocol.ts";
+import { runTraining } from "../engine/training-run.ts";
+import { initialModel } from "../initial-model.ts";
+import type { Job } from "../jobs/job.ts";
+import { snakeCase } from "../jobs/snake-case.ts";
+import { type CheckedSpec, checkSpec } from "../jobs/train-spec.ts";
+import { whileUnavailable } from "../patience.ts";
+import { ProgressReport } from "../progress-report.ts";
+import type { JobResult, Running, WorkParts, WorkRules } from "./work-rules.ts";
 
-/** What a job passes through. */
-export interface PipelineParts {
-  readonly catalogue: Catalogue;
-  readonly store: JobStore;
-  readonly compute: Compute;
-  readonly bounds: QueueConfig;
-}
+/** Training: from a dataset and a description of a network to a version. It may be begun again at any point. */
+export const train: WorkRules<"train"> = {
+  check: async (spec, { catalogue, compute }, onBehalf) => {
+    const initial = await initialModel(catalogue, spec, onBehalf);
+    const { datasetSha256 } = checkSpec(spec, compute, initial);
+    await catalogue.checkDataset(datasetSha256, onBehalf);
+  },
+  run: runTrain,
+};
 
-/** What a finished job leaves. */
-export interface JobResult {
-  readonly version: string;
-  readonly metrics: Readonly<Record<string, number>>;
-}
-
-/**
- * A job from its dataset to its version. It may be begun again at any point: the same job gives the same weights, and
- * registers them once. Throws the signal's reason once it aborts.
- */
-export async function runPipeline(parts: PipelineParts, job: Job, signal: AbortSignal, log: Log): Promise<JobResult> {
+async function runTrain(told: TrainSpec__Output, parts: WorkParts, { job, signal, log }: Running): Promise<JobResult> {
   const { catalogue, store } = parts;
   const onBehalf = { requestId: job.requestId, signal };
-  const initial = await initialModel(catalogue, job.spec, onBehalf);
-  const spec = checkSpec(job.spec, parts.compute, initial);
+  const initial = await initialModel(catalogue, told, onBehalf);
+  const spec = checkSpec(told, parts.compute, initial);
 
   const bytes = catalogue.download(spec.datasetSha256, onBehalf);
   const rows = await readCsv(bytes, spec.csv);

@@ -1,0 +1,37 @@
+import type { Log } from "../../../lib/log.ts";
+import type { Catalogue, OnBehalf } from "../catalogue.ts";
+import type { QueueConfig } from "../config.ts";
+import type { Compute } from "../engine/device.ts";
+import type { Job } from "../jobs/job.ts";
+import type { WorkKind, WorkSpecs } from "../jobs/work.ts";
+import type { JobStore } from "../queue/job-store.ts";
+
+/** What work is done with. */
+export interface WorkParts {
+  readonly catalogue: Catalogue;
+  readonly store: JobStore;
+  readonly compute: Compute;
+  readonly bounds: QueueConfig;
+}
+
+/** What a job leaves that has succeeded. */
+export type JobResult = Pick<Job, "version" | "metrics">;
+
+/** A job at work. */
+export interface Running {
+  readonly job: Job;
+  /** Aborts when the job has ended otherwise or must stop; its reason says why. */
+  readonly signal: AbortSignal;
+  readonly log: Log;
+}
+
+/** How one kind of work is checked and done. */
+export interface WorkRules<Kind extends WorkKind> {
+  /** Checks all that can be checked before the job is accepted; throws SPEC_INVALID, REQUEST_INVALID, or the registry's faults. */
+  check(spec: WorkSpecs[Kind], parts: WorkParts, onBehalf: OnBehalf): Promise<void>;
+  /**
+   * Does the work, from its beginning or from what an earlier attempt has left; the same job leaves the same result, once. Throws the
+   * signal's reason soon after it aborts, and UNAVAILABLE where another attempt makes sense.
+   */
+  run(spec: WorkSpecs[Kind], parts: WorkParts, running: Running): Promise<JobResult>;
+}
