@@ -34,9 +34,9 @@ const singleDoors = {
 /** Code that only computes: no I/O, no timers, no gRPC; time arrives as a `Clock`. */
 const pure = [
   /^lib\/onnx\//,
-  /^lib\/(errors|random|rendezvous|resource-names|split|tensor|tensor-numbers)\.ts$/,
+  /^lib\/(errors|nearest-names|random|rendezvous|resource-names|split|tensor|tensor-numbers)\.ts$/,
   /^services\/trainer\/graph\//,
-  /^services\/gateway\/(message-fields|model-health|model-ref|nearest-names|pick-target|repository-index|routing|route-message|route-table|sequence|sharded-map)[^/]*\.ts$/,
+  /^services\/gateway\/(message-fields|model-health|model-ref|pick-target|repository-index|routing|route-message|route-table|sequence|sharded-map)[^/]*\.ts$/,
   /^services\/gateway\/(admission|balance)\//,
   /^services\/gateway\/limits\/(?!redis-)/,
   /^services\/gateway\/mirrors\/(compare-outputs|copy-queue|mirror-figures)\.ts$/,

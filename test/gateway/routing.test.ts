@@ -1,7 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { ServiceError } from "../../lib/errors.ts";
-import { nearestNames } from "../../services/gateway/nearest-names.ts";
 import {
   addressesOf,
   applied,
@@ -279,21 +278,5 @@ describe("routing", () => {
   it("waits for the first table", () => {
     const fault = faultOf(() => routeOf(undefined as RouteTable | undefined, { model: "digits", version: "" }, chance));
     expect(fault).to.include({ reason: "SERVICE_UNAVAILABLE", retryDelayMs: 1000 });
-  });
-});
-
-describe("the nearest names", () => {
-  it("come first, then the alphabet", () => {
-    expect(nearestNames("digts", ["zebra", "digits", "ants", "digests"], 3)).to.deep.equal([
-      "digits",
-      "digests",
-      "ants",
-    ]);
-    expect(nearestNames("", ["b", "a"], 3)).to.deep.equal(["a", "b"]);
-  });
-
-  it("cost little among very many", () => {
-    const names = Array.from({ length: 10_000 }, (_, i) => `${"x".repeat(50)}-${i}`);
-    expect(nearestNames(`${"x".repeat(50)}-777`, names, 1)).to.deep.equal([`${"x".repeat(50)}-777`]);
   });
 });

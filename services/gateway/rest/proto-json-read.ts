@@ -1,6 +1,6 @@
 import protobuf from "protobufjs";
 import { ServiceError } from "../../../lib/errors.ts";
-import { nearestNames } from "../nearest-names.ts";
+import { nearestNames } from "../../../lib/nearest-names.ts";
 import { isObject, type JsonValue, shownJson } from "./json-text.ts";
 import { fieldNamed, isOptional, isTextType, isUnsigned, jsonName, kindOf, type ValueKind } from "./proto-names.ts";
 import { textForms } from "./text-types.ts";
