@@ -1,0 +1,72 @@
+import { join } from "node:path";
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { messageOf, ServiceError } from "../../../../lib/errors.ts";
+import { datasetError } from "./dataset-error.ts";
+import type { DatasetFile } from "./file-format.ts";
+
+/** A database in the job's folder, for one file. */
+export interface DatasetDatabase {
+  readonly connection: DuckDBConnection;
+  /** From now on nothing but the file and the database's own files is read or written, and no setting can be changed. */
+  seal(): Promise<void>;
+  close(): void;
+}
+
+/** Opens a database that takes no more memory and threads than the file's reader may, and that loads nothing. */
+export async function openDatabase({
+  path,
+  folder,
+  memoryBytesMax,
+  threadCount,
+}: DatasetFile): Promise<DatasetDatabase> {
+  const instance = await DuckDBInstance.create(join(folder, "rows.duckdb"), {
+    memory_limit: `${Math.floor(memoryBytesMax / 1024)}KiB`,
+    threads: String(threadCount),
+    temp_directory: join(folder, "spilled"),
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+    allow_community_extensions: "false",
+    preserve_insertion_order: "true",
+  });
+  const connection = await instance.connect();
+  return {
+    connection,
+    seal: async () => {
+      await connection.run(`SET allowed_paths = [${sqlText(path)}]`);
+      await connection.run("SET enable_external_access = false");
+      await connection.run("SET lock_configuration = true");
+    },
+    close: () => {
+      connection.closeSync();
+      instance.closeSync();
+    },
+  };
+}
+
+/** A text as SQL has it. */
+export function sqlText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** The one number that a query answers. */
+export async function numberOf(connection: DuckDBConnection, sql: string): Promise<number> {
+  const reader = await connection.runAndReadAll(sql);
+  return Number(reader.getRows()[0]?.[0]);
+}
+
+/** What made a query over the file fail, as the caller is told it. */
+export function readFault(failure: unknown): Error {
+  const message = messageOf(failure);
+  const [first] = message.split("\n");
+  if (message.startsWith("Out of Memory Error")) {
+    return new ServiceError("LIMIT_EXCEEDED", `dataset: reading the file takes more memory than there is: ${first}`, {
+      cause: failure,
+    });
+  }
+  if (/no space left|disk is full/i.test(message)) {
+    return new ServiceError("DISK_FULL", "dataset: the disk is full; reading the file needs some times its size", {
+      cause: failure,
+    });
+  }
+  return datasetError(`the file cannot be read: ${first}`);
+}

@@ -1,0 +1,19 @@
+import { ServiceError } from "../../../../lib/errors.ts";
+import { openCsv } from "./csv-relation.ts";
+import type { DatasetFile } from "./file-format.ts";
+import type { Relation } from "./relation.ts";
+import type { Tensors } from "./tensors.ts";
+
+/**
+ * Opens a file by its format. Throws DATASET_INVALID that names the place of what is wrong, LIMIT_EXCEEDED where the memory does not do,
+ * and DISK_FULL.
+ */
+export async function openDataset(file: DatasetFile): Promise<Relation | Tensors> {
+  const { format } = file;
+  switch (format.kind) {
+    case "csv":
+      return openCsv(file, format);
+    default:
+      throw new ServiceError("UNSUPPORTED", `dataset: files of ${format.kind} cannot be read`);
+  }
+}
