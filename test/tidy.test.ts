@@ -77,7 +77,14 @@ describe("the repository is tidy:", () => {
       client: ["client", "lib"],
       cli: ["cli", "client", "lib"],
       // The textbook case runs the trainer's engine alone, without its service.
-      examples: ["examples", "client", "supervisor", "services/trainer/engine", "lib"],
+      examples: [
+        "examples",
+        "client",
+        "supervisor",
+        "services/trainer/engine",
+        "services/trainer/datasets/rows",
+        "lib",
+      ],
       // A decision of the gateway and a step of a training are too short to be seen from outside.
       bench: ["bench", "examples", "client", "supervisor", "services/gateway", "services/trainer", "lib"],
       bootstrap: ["bootstrap"],

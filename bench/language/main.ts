@@ -1,12 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import type { TrainingProgress } from "../../services/trainer/engine/thread-protocol.ts";
+import { preparedInMemory } from "../../services/trainer/datasets/rows/prepared-in-memory.ts";
+import type { TrainingProgress } from "../../services/trainer/engine/training-figures.ts";
 import { runTraining } from "../../services/trainer/engine/training-run.ts";
 import type { Measured } from "../harness/figures.ts";
 import type { Scenarios, Workplace } from "../harness/scenario.ts";
 
 const context = 128;
 const minutesMax = 15;
+const seed = 1;
+const validationShare = 0.1;
 
 /** A bench of its own, since it takes a quarter of an hour and a text. */
 export const scenarios: Scenarios = { bytes };
@@ -34,11 +37,11 @@ async function bytes(place: Workplace): Promise<Measured[]> {
       clip: { norm: 1 },
       epochCount: 3,
       batchRows: 16,
-      seed: 1,
-      validationShare: 0.1,
+      seed,
+      validationShare,
       threadCount: availableParallelism(),
     },
-    rows,
+    preparedInMemory(rows, validationShare, seed),
     { onProgress },
   );
   const inTime = epochs.filter(({ minutes }) => minutes <= minutesMax);

@@ -1,10 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { preparedInMemory } from "../../services/trainer/datasets/rows/prepared-in-memory.ts";
 import { runTraining } from "../../services/trainer/engine/training-run.ts";
 import type { Measured } from "../harness/figures.ts";
 
 const rounds = 3;
+const validationShare = 0.2;
 
 /** Handwritten digits by the cnn preset: how many of those held out are recognised, and after how long. */
 export async function digits(): Promise<Measured[]> {
@@ -26,10 +28,10 @@ export async function digits(): Promise<Measured[]> {
         epochCount: 30,
         batchRows: 32,
         seed,
-        validationShare: 0.2,
+        validationShare,
         threadCount: availableParallelism(),
       },
-      data,
+      preparedInMemory(data, validationShare, seed),
     );
     all.push(metrics);
   }

@@ -1,3 +1,4 @@
+import { preparedInMemory } from "../../services/trainer/datasets/rows/prepared-in-memory.ts";
 import { runTraining } from "../../services/trainer/engine/training-run.ts";
 import { regressionData } from "./data.ts";
 import { regressionPlan } from "./plan.ts";
@@ -7,7 +8,9 @@ const shown = new Set([1, 2, 10, 50, ...Array.from({ length: 10 }, (_, index) =>
 
 console.log("epoch  training loss  seconds");
 const startedMs = performance.now();
-const { metrics, model, parameterCount } = await runTraining(regressionPlan, regressionData(regressionPlan.seed), {
+const { validationShare, seed } = regressionPlan;
+const data = preparedInMemory(regressionData(seed), validationShare, seed);
+const { metrics, model, parameterCount } = await runTraining(regressionPlan, data, {
   onProgress({ kind, epoch, trainingLoss }) {
     if (kind !== "epoch" || !shown.has(epoch)) return;
     const seconds = (performance.now() - startedMs) / 1000;

@@ -1,6 +1,6 @@
 import { messageOf } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
-import type { TrainingProgress } from "./engine/thread-protocol.ts";
+import type { TrainingProgress } from "./engine/training-figures.ts";
 import type { JobProgress } from "./jobs/job.ts";
 
 /**

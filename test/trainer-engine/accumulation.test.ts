@@ -1,10 +1,10 @@
 import { expect } from "chai";
 import { Random } from "../../lib/random.ts";
 import { learnedRowCount } from "../../services/trainer/engine/stepper.ts";
-import type { TrainingProgress } from "../../services/trainer/engine/thread-protocol.ts";
+import type { TrainingProgress } from "../../services/trainer/engine/training-figures.ts";
 import type { TrainingData, TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
-import { runTraining } from "../../services/trainer/engine/training-run.ts";
 import type { Layer } from "../../services/trainer/graph/layers/layer.ts";
+import { trainOn } from "./train-on.ts";
 
 describe("batches that are taken in parts", () => {
   const dense: Layer[] = [
@@ -69,7 +69,7 @@ async function trained(part: Pick<TrainingPlan, "network" | "batchRows" | "accum
     validationShare: 0,
     threadCount: 1,
   };
-  await runTraining(plan, rows(30), {
+  await trainOn(plan, rows(30), {
     onProgress: (progress) => {
       if (progress.kind === "epoch") epochs.push(progress);
     },

@@ -2,10 +2,10 @@ import { expect } from "chai";
 import { ServiceError } from "../../lib/errors.ts";
 import { Random } from "../../lib/random.ts";
 import type { Device } from "../../services/trainer/engine/device.ts";
-import type { TrainingProgress } from "../../services/trainer/engine/thread-protocol.ts";
-import { runTraining } from "../../services/trainer/engine/training-run.ts";
+import type { TrainingProgress } from "../../services/trainer/engine/training-figures.ts";
 import type { Loss } from "../../services/trainer/graph/losses/loss.ts";
 import { useSoftwareVulkan } from "../inference/software-vulkan.ts";
+import { trainOn } from "./train-on.ts";
 
 describe("a training on a device", () => {
   it("says that it was the CPU, which leaves nothing to another", async () => {
@@ -55,7 +55,7 @@ async function trained(device: Device, loss: Loss) {
   const random = new Random(3);
   const epochs: TrainingProgress[] = [];
   const targets = loss.kind === "mse" ? new Float32Array(40).map(() => random.uniform()) : new Int32Array(20).fill(1);
-  const outcome = await runTraining(
+  const outcome = await trainOn(
     {
       network: { kind: "mlp", inputShape: [3], hiddenSizes: [8], outputSize: 2 },
       loss,

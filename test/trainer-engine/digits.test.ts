@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import type { TrainingData, TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
-import { runTraining } from "../../services/trainer/engine/training-run.ts";
 import { fileOf } from "../repository.ts";
+import { trainOn } from "./train-on.ts";
 
 const plan: TrainingPlan = {
   network: {
@@ -26,7 +26,7 @@ const plan: TrainingPlan = {
 describe("handwritten digits", () => {
   for (const seed of [1, 3, 7]) {
     it(`are recognised at 97 % or more of those held out, with the seed ${seed}`, async () => {
-      const { metrics } = await runTraining({ ...plan, seed }, digits());
+      const { metrics } = await trainOn({ ...plan, seed }, digits());
       expect(metrics.validationAccuracy).to.be.at.least(0.97);
     });
   }
@@ -40,7 +40,7 @@ describe("handwritten digits", () => {
       hiddenSizes: [64],
       outputSize: 10,
     } as const;
-    const { metrics } = await runTraining({ ...plan, network, epochCount: 12 }, digits());
+    const { metrics } = await trainOn({ ...plan, network, epochCount: 12 }, digits());
     expect(metrics.validationAccuracy).to.be.at.least(0.975);
   });
 });

@@ -4,7 +4,6 @@ import { GraphBuilder } from "../../lib/onnx/builder.ts";
 import { modelOf } from "../../lib/onnx/export.ts";
 import type { Value } from "../../lib/onnx/graph.ts";
 import { type ModelProto, readModel, writeModel } from "../../lib/onnx/model.ts";
-import { runTraining } from "../../services/trainer/engine/training-run.ts";
 import type { Head } from "../../services/trainer/graph/imported/head.ts";
 import { importedNetwork } from "../../services/trainer/graph/imported/imported-network.ts";
 import { inferenceModel } from "../../services/trainer/graph/inference-model.ts";
@@ -12,6 +11,7 @@ import { initialTensors } from "../../services/trainer/graph/initialise.ts";
 import type { Network } from "../../services/trainer/graph/network.ts";
 import { outputsOf } from "../onnx/running-model.ts";
 import { fileOf } from "../repository.ts";
+import { trainOn } from "./train-on.ts";
 
 const fileNamed = (name: string) => readFileSync(fileOf(`test/fixtures/exported-torch/${name}.onnx`));
 const specOf = (model: Uint8Array, head?: Head) => ({ kind: "imported", model, files: new Map(), head }) as const;
@@ -90,7 +90,7 @@ describe("a network from an ONNX file", () => {
     const network = specOf(fileNamed("images-traced-17-training"), { outputSize: 2 });
     const rowCount = 40;
     const features = Float32Array.from({ length: rowCount * 64 }, (_, index) => Math.sin(index * (index % 3)));
-    const outcome = await runTraining(
+    const outcome = await trainOn(
       {
         network,
         loss: { kind: "cross_entropy" },
@@ -129,7 +129,7 @@ describe("a network from an ONNX file", () => {
     );
     const features = Float32Array.from({ length: 12 * 64 }, (_, index) => Math.sin(index));
     const seen: number[] = [];
-    const { model } = await runTraining(
+    const { model } = await trainOn(
       {
         network: specOf(fileNamed("images-learner")),
         loss: { kind: "cross_entropy" },

@@ -56,6 +56,7 @@ function estimated(moves: Moves, load: Partial<Parameters<typeof memoryEstimate>
     callSteps: 1,
     stepCount: 1,
     evaluationRows: 0,
+    keepsBest: false,
     ...load,
   });
 }

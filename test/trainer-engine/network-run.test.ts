@@ -4,6 +4,7 @@ import { readModel } from "../../lib/onnx/model.ts";
 import { Random } from "../../lib/random.ts";
 import { splitRows } from "../../lib/split.ts";
 import { nextTokens } from "../../services/trainer/datasets/next-tokens.ts";
+import { preparedInMemory } from "../../services/trainer/datasets/rows/prepared-in-memory.ts";
 import { openSession } from "../../services/trainer/engine/runtime.ts";
 import {
   checkData,
@@ -11,7 +12,7 @@ import {
   type TrainingData,
   type TrainingPlan,
 } from "../../services/trainer/engine/training-plan.ts";
-import { runTraining } from "../../services/trainer/engine/training-run.ts";
+import { trainOn } from "./train-on.ts";
 
 const how = {
   optimizer: { kind: "adam", learningRate: 0.01 },
@@ -44,7 +45,7 @@ describe("a network that behaves otherwise in training", () => {
   const data: TrainingData = { rowCount: 100, featureCount: 6, features: numbers(600), targets: numbers(200) };
 
   it("is measured and served by its running statistics, and drops nothing there", async () => {
-    const { model, metrics } = await runTraining(plan, data);
+    const { model, metrics } = await trainOn(plan, data);
     const { graph } = readModel(model);
     expect(graph?.node?.map(({ opType }) => opType)).to.deep.equal([
       "Gemm",
@@ -72,7 +73,7 @@ describe("a network that behaves otherwise in training", () => {
   });
 
   it("gives the same bits run after run, however many steps share a call", async () => {
-    const [first, second] = [await runTraining(plan, data), await runTraining(plan, data)];
+    const [first, second] = [await trainOn(plan, data), await trainOn(plan, data)];
     expect(Buffer.compare(first.model, second.model)).to.equal(0);
   });
 });
@@ -101,7 +102,7 @@ describe("the next token", () => {
   });
 
   it("is learned, and the model that is served takes tokens", async () => {
-    const { model, metrics } = await runTraining(plan, data);
+    const { model, metrics } = await trainOn(plan, data);
     expect(metrics.validationAccuracy).to.equal(1);
     expect(metrics.validationLoss).to.be.below(0.5);
     const session = await openSession(model, 1);
@@ -114,7 +115,7 @@ describe("the next token", () => {
   });
 
   it("does not depend on tokens behind it", async () => {
-    const { model } = await runTraining({ ...plan, epochCount: 1 }, data);
+    const { model } = await trainOn({ ...plan, epochCount: 1 }, data);
     const session = await openSession(model, 1);
     const scoresOf = async (tokens: readonly number[]) => {
       const elements = Int32Array.from(tokens);
@@ -166,7 +167,8 @@ describe("the next token", () => {
   ] as const) {
     it(`is refused ${what}`, () => {
       const given = { ...plan, ...change } as TrainingPlan;
-      expect(() => checkData(given, checkPlan(given), { ...data, ...rowsChange })).to.throw(ServiceError, message);
+      const prepared = preparedInMemory({ ...data, ...rowsChange }, given.validationShare, given.seed);
+      expect(() => checkData(given, checkPlan(given), prepared)).to.throw(ServiceError, message);
     });
   }
 

@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { regressionCsv, regressionData } from "../../examples/regression/data.ts";
 import { regressionPlan } from "../../examples/regression/plan.ts";
-import { runTraining } from "../../services/trainer/engine/training-run.ts";
 import { initialTensors } from "../../services/trainer/graph/initialise.ts";
 import { networkOf } from "../../services/trainer/graph/network-spec.ts";
 import { fileOf } from "../repository.ts";
+import { trainOn } from "./train-on.ts";
 
 /** Written by regression-torch.py beside it. */
 interface TorchFigures {
@@ -32,7 +32,7 @@ describe("the textbook regression", () => {
 
   it(`has PyTorch ${torch.torch}'s loss at epochs 1, 2, 10, 50 and 100`, async () => {
     const losses = new Map<number, number>();
-    await runTraining({ ...regressionPlan, epochCount: 100 }, data, {
+    await trainOn({ ...regressionPlan, epochCount: 100 }, data, {
       onProgress: ({ kind, epoch, trainingLoss }) => kind === "epoch" && losses.set(epoch, trainingLoss),
     });
     for (const [epoch, differenceMax] of Object.entries({ 1: 1e-4, 2: 1e-4, 10: 1e-4, 50: 1e-3, 100: 1e-3 })) {

@@ -2,14 +2,14 @@ import { expect } from "chai";
 import { ServiceError } from "../../lib/errors.ts";
 import { readModel } from "../../lib/onnx/model.ts";
 import { signatureOf } from "../../lib/onnx/signature.ts";
-import { Random } from "../../lib/random.ts";
 import { splitRows } from "../../lib/split.ts";
 import type { MemoryEstimate } from "../../services/trainer/engine/memory-estimate.ts";
 import { openSession } from "../../services/trainer/engine/runtime.ts";
-import type { TrainingProgress } from "../../services/trainer/engine/thread-protocol.ts";
-import type { TrainingData, TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
-import { runTraining } from "../../services/trainer/engine/training-run.ts";
+import type { TrainingProgress } from "../../services/trainer/engine/training-figures.ts";
+import type { TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
 import { epochOrder } from "../../services/trainer/graph/epoch-order.ts";
+import { clusters } from "./clusters.ts";
+import { trainOn } from "./train-on.ts";
 
 const plan = {
   network: {
@@ -34,17 +34,17 @@ const endless: TrainingPlan = { ...plan, epochCount: 1_000_000 };
 
 describe("a training run", () => {
   it("gives the same model, bit for bit, for the same plan and data", async () => {
-    const [first, second] = [await runTraining(plan, data), await runTraining(plan, data)];
+    const [first, second] = [await trainOn(plan, data), await trainOn(plan, data)];
     expect(Buffer.compare(first.model, second.model)).to.equal(0);
   });
 
   it("gives another model for another seed", async () => {
-    const [first, second] = [await runTraining(plan, data), await runTraining({ ...plan, seed: 4 }, data)];
+    const [first, second] = [await trainOn(plan, data), await trainOn({ ...plan, seed: 4 }, data)];
     expect(Buffer.compare(first.model, second.model)).to.not.equal(0);
   });
 
   it("gives a model whose batch axis is free and whose weights have PyTorch's names and shapes", async () => {
-    const { model, parameterCount } = await runTraining(plan, data);
+    const { model, parameterCount } = await trainOn(plan, data);
     const read = readModel(model);
     expect(signatureOf(read)).to.deep.equal({
       inputs: [{ name: "input", dataType: "FP32", shape: ["batch", 6] }],
@@ -62,7 +62,7 @@ describe("a training run", () => {
   });
 
   it("holds out the rows that splitRows says, and measures the model that it gives", async () => {
-    const { model, metrics } = await runTraining(plan, data);
+    const { model, metrics } = await trainOn(plan, data);
     const { validation } = splitRows(data.rowCount, plan.validationShare, plan.seed);
     const session = await openSession(model, 1);
     let [correctCount, lossSum] = [0, 0];
@@ -93,7 +93,7 @@ describe("a training run", () => {
     const network = { kind: "layers", layers: [{ kind: "linear", inputSize: 6, outputSize: 2 }] } as const;
     const targets = Float32Array.from({ length: 200 }, (_, index) => index / 200);
     const regression = { ...plan, network, loss: { kind: "mse" }, validationShare: 0 } as const;
-    const { metrics } = await runTraining(regression, { ...data, targets });
+    const { metrics } = await trainOn(regression, { ...data, targets });
     expect(metrics).to.include({ trainingRows: 100, validationRows: 0, epochCount: 5, stepCount: 35 });
     expect(metrics).to.not.have.any.keys("trainingAccuracy", "validationAccuracy", "validationLoss");
   });
@@ -101,14 +101,14 @@ describe("a training run", () => {
   it("takes data in shared memory", async () => {
     const shared = new Float32Array(new SharedArrayBuffer(data.features.byteLength));
     shared.set(data.features);
-    const [first, second] = [await runTraining(plan, data), await runTraining(plan, { ...data, features: shared })];
+    const [first, second] = [await trainOn(plan, data), await trainOn(plan, { ...data, features: shared })];
     expect(Buffer.compare(first.model, second.model)).to.equal(0);
   });
 
   it("learns each of the activations", async () => {
     for (const kind of ["relu", "tanh", "sigmoid"] as const) {
       const layers = plan.network.layers.map((layer) => (layer.kind === "relu" ? { kind } : layer));
-      const { metrics } = await runTraining({ ...plan, network: { kind: "layers", layers }, epochCount: 30 }, data);
+      const { metrics } = await trainOn({ ...plan, network: { kind: "layers", layers }, epochCount: 30 }, data);
       expect(metrics.trainingAccuracy, kind).to.be.above(0.95);
     }
   });
@@ -120,23 +120,23 @@ describe("a training run", () => {
     { kind: "adagrad", learningRate: 0.1 },
   ] as const) {
     it(`learns by ${optimizer.kind}`, async () => {
-      const { metrics } = await runTraining({ ...plan, optimizer, epochCount: 30 }, data);
+      const { metrics } = await trainOn({ ...plan, optimizer, epochCount: 30 }, data);
       expect(metrics.trainingAccuracy).to.be.above(0.95);
     });
   }
 
   it("moves by the rate that the schedule gives each step, over all calls of the runtime", async () => {
     const still = { ...plan, schedule: { kind: "step", everySteps: 5, factor: 1e-30 } } as const;
-    const [one, five] = [await runTraining({ ...still, epochCount: 1 }, data), await runTraining(still, data)];
+    const [one, five] = [await trainOn({ ...still, epochCount: 1 }, data), await trainOn(still, data)];
     // The five steps of the first epoch are all that move anything.
     expect(Buffer.compare(one.model, five.model)).to.equal(0);
-    const constant = await runTraining({ ...plan, epochCount: 1 }, data);
+    const constant = await trainOn({ ...plan, epochCount: 1 }, data);
     expect(Buffer.compare(one.model, constant.model)).to.equal(0);
   });
 
   it("stops at the first loss that is not finite, and says where", async () => {
     const wild: TrainingPlan = { ...plan, optimizer: { kind: "sgd", learningRate: 1e30 } };
-    const failure = await rejection(runTraining(wild, data));
+    const failure = await rejection(trainOn(wild, data));
     expect(failure).to.be.instanceOf(ServiceError).with.property("reason", "TRAINING_DIVERGED");
     expect((failure as Error).message).to.match(
       /the loss is \S+ at step \d+, batch \d+ of 5 in epoch 1; a learning rate below 1e\+30/,
@@ -152,7 +152,7 @@ describe("a training run", () => {
       // A number as any other, but its square overflows.
       targets[3 * rows[place]] = 3e38;
       const batch = Math.floor(place / plan.batchRows) + 1;
-      const failure = (await rejection(runTraining(regression, { ...data, targets }))) as ServiceError;
+      const failure = (await rejection(trainOn(regression, { ...data, targets }))) as ServiceError;
       expect(failure.reason).to.equal("TRAINING_DIVERGED");
       expect(failure.metadata).to.deep.equal({ epoch: "1", step: String(batch), batch: String(batch) });
       expect(failure.message).to.match(
@@ -165,7 +165,7 @@ describe("a training run", () => {
     const heard: string[] = [];
     const hooks = { onStart: () => heard.push("start"), onProgress: () => heard.push("progress") };
     const targets = Int32Array.from(data.targets).fill(7, 41, 42);
-    const failure = (await rejection(runTraining(plan, { ...data, targets }, hooks))) as ServiceError;
+    const failure = (await rejection(trainOn(plan, { ...data, targets }, hooks))) as ServiceError;
     expect(failure.reason).to.equal("DATASET_INVALID");
     expect(failure.message).to.equal("the label of row 41 is 7; needed: a class index in [0, 2]");
     expect(heard).to.deep.equal([]);
@@ -175,14 +175,14 @@ describe("a training run", () => {
     const heard: (string | number)[] = [];
     const onStart = ({ totalBytes }: MemoryEstimate) => heard.push(totalBytes);
     const onProgress = ({ kind }: TrainingProgress) => heard.push(kind);
-    const { metrics } = await runTraining({ ...plan, epochCount: 1 }, data, { onStart, onProgress });
+    const { metrics } = await trainOn({ ...plan, epochCount: 1 }, data, { onStart, onProgress });
     // On a busy machine a step is told too.
     expect(heard.filter((each) => each !== "step")).to.deep.equal([metrics.memoryEstimateBytes, "epoch"]);
     expect(heard[0]).to.equal(metrics.memoryEstimateBytes);
   });
 
   it("refuses what is estimated to take more memory than there may be, before its first step", async () => {
-    const failure = await rejection(runTraining({ ...plan, memoryBytesMax: 1e6 }, data));
+    const failure = await rejection(trainOn({ ...plan, memoryBytesMax: 1e6 }, data));
     expect(failure).to.be.instanceOf(ServiceError).with.property("reason", "SPEC_INVALID");
     const words =
       /^the training is one that takes about \d{9} bytes of memory; needed: at most 1000000, AMAAS_TRAINER_/;
@@ -190,16 +190,16 @@ describe("a training run", () => {
   });
 
   it("refuses a plan that cannot be trained before it starts a thread", async () => {
-    const failure = await rejection(runTraining({ ...plan, epochCount: 0 }, data));
+    const failure = await rejection(trainOn({ ...plan, epochCount: 0 }, data));
     expect(failure).to.be.instanceOf(ServiceError).with.property("reason", "SPEC_INVALID");
   });
 
   it("ends with the signal's reason when it is aborted, before or while it runs", async () => {
     const stopped = new Error("enough");
-    expect(await rejection(runTraining(endless, data, { signal: AbortSignal.abort(stopped) }))).to.equal(stopped);
+    expect(await rejection(trainOn(endless, data, { signal: AbortSignal.abort(stopped) }))).to.equal(stopped);
     const stopping = new AbortController();
     const onProgress = () => stopping.abort(stopped);
-    expect(await rejection(runTraining(endless, data, { signal: stopping.signal, onProgress }))).to.equal(stopped);
+    expect(await rejection(trainOn(endless, data, { signal: stopping.signal, onProgress }))).to.equal(stopped);
   });
 
   it("ends with what onProgress throws", async () => {
@@ -207,7 +207,7 @@ describe("a training run", () => {
     const onProgress = () => {
       throw broken;
     };
-    expect(await rejection(runTraining(endless, data, { onProgress }))).to.equal(broken);
+    expect(await rejection(trainOn(endless, data, { onProgress }))).to.equal(broken);
   });
 
   it("ends with a clear error when its thread dies", async () => {
@@ -217,26 +217,15 @@ describe("a training run", () => {
       enumerable: true,
       get: () => (reads++ === 0 ? plan.network : { kind: "layers", layers: [] }),
     });
-    const failure = await rejection(runTraining(treacherous, data));
+    const failure = await rejection(trainOn(treacherous, data));
     expect(failure).to.be.instanceOf(ServiceError);
     expect((failure as Error).message).to.equal("the training thread threw");
   });
 });
 
-/** Three clouds of points around three corners, one class each. */
-function clusters(rowCount: number): TrainingData {
-  const random = new Random(1, "clusters");
-  const targets = Int32Array.from({ length: rowCount }, () => random.below(3));
-  const features = Float32Array.from({ length: rowCount * 6 }, (_, place) => {
-    const [row, column] = [Math.floor(place / 6), place % 6];
-    return random.uniform() + (column % 3 === targets[row] ? 1.5 : 0);
-  });
-  return { rowCount, featureCount: 6, features, targets };
-}
-
 async function reported(given: TrainingPlan): Promise<TrainingProgress[]> {
   const all: TrainingProgress[] = [];
-  await runTraining(given, data, { onProgress: (progress) => all.push(progress) });
+  await trainOn(given, data, { onProgress: (progress) => all.push(progress) });
   return all.filter(({ kind }) => kind === "epoch");
 }
 

@@ -10,7 +10,10 @@ import { PrivateRedis } from "../private-redis.ts";
 const config = { concurrency: 1, openJobsMax: 5, endedJobsMax: 3, eventsMax: 1000, attemptsMax: 1, retryDelayMs: 10 };
 const work = { kind: "train", spec: { model: "models/a" } as TrainSpec__Output } as const;
 const newJob = { work, priority: 0, requestId: "r" };
-const progress = { epoch: 1, epochs: 2, step: 3, steps: 6, trainingLoss: 0.5, samplesPerSecond: 10 };
+const progress = {
+  ...{ epoch: 1, epochs: 2, step: 3, steps: 6, trainingLoss: 0.5 },
+  ...{ learningRate: 0.1, samplesPerSecond: 10, etaSeconds: 3, waitedShare: 0 },
+};
 
 describe("the job store", () => {
   const server = new PrivateRedis();

@@ -2,6 +2,10 @@ import { modelOf } from "../../../lib/onnx/export.ts";
 import { writeModel } from "../../../lib/onnx/model.ts";
 import { product } from "../../../lib/onnx/shapes.ts";
 import { Random } from "../../../lib/random.ts";
+import type { RowSource } from "../../../services/trainer/datasets/row-source.ts";
+import { openRows } from "../../../services/trainer/datasets/rows/open-rows.ts";
+import { preparedInMemory } from "../../../services/trainer/datasets/rows/prepared-in-memory.ts";
+import { nothingMeasured } from "../../../services/trainer/engine/measured.ts";
 import { Sessions } from "../../../services/trainer/engine/sessions.ts";
 import { Stepper } from "../../../services/trainer/engine/stepper.ts";
 import type { TrainingPlan } from "../../../services/trainer/engine/training-plan.ts";
@@ -16,7 +20,7 @@ const seed = 1;
 const batchCount = 64;
 
 let stepper: Stepper | undefined;
-let order = new Int32Array();
+let rows: RowSource | undefined;
 
 /** Makes the training of a network ready: by Adam, on rows that are drawn. */
 export function prepare(network: BenchNetwork, threadCount: number): void {
@@ -33,14 +37,15 @@ export function prepare(network: BenchNetwork, threadCount: number): void {
     targets: drawn(rowCount, network.target),
   };
   const forms = { input: built.input, targets: targetForm(plan.loss, built) };
-  order = Int32Array.from({ length: rowCount }, (_, row) => row);
-  stepper = new Stepper(sessions, graph, plan, data, forms, initialTensors(built, seed), Number.MAX_SAFE_INTEGER);
+  rows = openRows(preparedInMemory(data, plan.validationShare, seed).training);
+  const [first, stepCount] = [initialTensors(built, seed), Number.MAX_SAFE_INTEGER];
+  stepper = new Stepper({ sessions, graph, plan, rows, forms, first, stepCount });
 }
 
 /** Takes so many steps, or a few more where the last call of the runtime takes several; tells what each took. */
 export async function steps(count: number) {
   const [startedMs, used, first] = [performance.now(), process.cpuUsage(), stepper!.stepsDone];
-  while (stepper!.stepsDone - first < count) await stepper!.advance(order, 1);
+  while (stepper!.stepsDone - first < count) await stepper!.advance(rows!.inOrder(), 1, nothingMeasured);
   const done = stepper!.stepsDone - first;
   const { user, system } = process.cpuUsage(used);
   return { seconds: (performance.now() - startedMs) / 1000 / done, cpuSeconds: (user + system) / 1e6 / done };

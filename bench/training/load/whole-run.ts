@@ -1,4 +1,5 @@
 import { product } from "../../../lib/onnx/shapes.ts";
+import { preparedInMemory } from "../../../services/trainer/datasets/rows/prepared-in-memory.ts";
 import { runTraining } from "../../../services/trainer/engine/training-run.ts";
 import type { BenchNetwork, Drawn } from "../networks.ts";
 
@@ -25,7 +26,7 @@ export async function train(network: Pick<BenchNetwork, "spec" | "loss" | "batch
     features: shared(rowCount, input),
     targets: shared(rowCount, target),
   };
-  const { metrics } = await runTraining(plan, data);
+  const { metrics } = await runTraining(plan, preparedInMemory(data, plan.validationShare, plan.seed));
   return metrics.memoryEstimateBytes;
 }
 

@@ -1,10 +1,10 @@
 import type { Graph } from "../../../lib/onnx/graph.ts";
+import type { RowSource } from "../datasets/row-source.ts";
 import { widestRow } from "../graph/widest-row.ts";
-import { type RowForms, RowGatherer } from "./batches.ts";
+import { type Measured, nothingMeasured, withBatches } from "./measured.ts";
+import { RowBuffer, type RowForms } from "./row-buffer.ts";
 import type { RuntimeTensors } from "./runtime.ts";
 import type { Sessions } from "./sessions.ts";
-import type { Measured } from "./stepper.ts";
-import type { TrainingData } from "./training-plan.ts";
 
 /** Rows measured in one call of the runtime, at most. */
 const rowsMax = 4096;
@@ -15,39 +15,44 @@ const elementsMax = 2 ** 24;
 /** Measures the loss of the rows that are held out. */
 export class Evaluation {
   readonly #sessions: Sessions;
-  readonly #rows: Int32Array;
-  readonly #gatherer: RowGatherer;
+  readonly #rows: RowSource;
+  readonly #buffer: RowBuffer;
   readonly #rowsPerCall: number;
   readonly #isStopped: () => boolean;
+  #waitedMs = 0;
 
-  constructor(
-    sessions: Sessions,
-    rowsPerCall: number,
-    data: TrainingData,
-    forms: RowForms,
-    rows: Int32Array,
-    isStopped: () => boolean,
-  ) {
+  constructor(sessions: Sessions, rowsPerCall: number, rows: RowSource, forms: RowForms, isStopped: () => boolean) {
     this.#sessions = sessions;
     this.#rows = rows;
     this.#isStopped = isStopped;
     this.#rowsPerCall = rowsPerCall;
-    this.#gatherer = new RowGatherer(data, forms, Math.min(rows.length, rowsPerCall));
+    this.#buffer = new RowBuffer(forms, Math.min(rows.rowCount, rowsPerCall));
+  }
+
+  /** Milliseconds that it has waited for data. */
+  get waitedMs(): number {
+    return this.#waitedMs;
   }
 
   /** `undefined` where no rows are held out, and after a stop. */
   async measure(results: RuntimeTensors): Promise<Measured | undefined> {
-    if (this.#rows.length === 0) return undefined;
-    let [lossSum, correctCount]: [number, number | undefined] = [0, undefined];
-    for (let start = 0; start < this.#rows.length; start += this.#rowsPerCall) {
-      if (this.#isStopped()) return undefined;
-      const rows = this.#rows.subarray(start, start + this.#rowsPerCall);
-      const session = await this.#sessions.of([rows.length]);
-      const outputs = await session.run({ ...this.#gatherer.gather(rows, [rows.length]), ...results });
-      lossSum += outputs.loss.elements[0] * rows.length;
-      if (outputs.correct_count) correctCount = (correctCount ?? 0) + outputs.correct_count.elements[0];
+    const { rowCount } = this.#rows;
+    if (rowCount === 0) return undefined;
+    const reader = this.#rows.inOrder();
+    try {
+      let sum = nothingMeasured;
+      while (sum.rowCount < rowCount) {
+        if (this.#isStopped()) return undefined;
+        const count = Math.min(this.#rowsPerCall, rowCount - sum.rowCount);
+        const session = await this.#sessions.of([count]);
+        const outputs = await session.run({ ...this.#buffer.read(reader, [count]), ...results });
+        sum = withBatches(sum, count, outputs.loss!.elements, outputs.correct_count?.elements);
+      }
+      return sum;
+    } finally {
+      this.#waitedMs += reader.waitedMs;
+      reader.close();
     }
-    return { rowCount: this.#rows.length, lossSum, correctCount };
   }
 }
 

@@ -39,6 +39,8 @@ export interface MemoryLoad {
   readonly stepCount: number;
   /** Rows that are measured in one call; 0 where none are held out. */
   readonly evaluationRows: number;
+  /** Whether the tensors of the best epoch are kept. */
+  readonly keepsBest: boolean;
 }
 
 /**
@@ -47,7 +49,18 @@ export interface MemoryLoad {
  * measured (`bench/training/memory.ts`).
  */
 export function memoryEstimate(load: MemoryLoad): MemoryEstimate {
-  const { training, evaluation, rowBytes, rowCount, batchRows, parts, callSteps, stepCount, evaluationRows } = load;
+  const {
+    training,
+    evaluation,
+    rowBytes,
+    rowCount,
+    batchRows,
+    parts,
+    callSteps,
+    stepCount,
+    evaluationRows,
+    keepsBest,
+  } = load;
   const [body] = training.graph.nodes.flatMap(subgraphsOf);
   const perPart = new Map(Object.entries({ rows: Math.ceil(batchRows / parts), parts, steps: 1 }));
   const begun = [...training.state, ...training.frozen].filter(({ startsAs }) => startsAs !== undefined);
@@ -64,7 +77,8 @@ export function memoryEstimate(load: MemoryLoad): MemoryEstimate {
     uncollectedStates * stateBytes,
     Math.min(uncollectedBytesMax, stepCount * stateBytes),
   );
-  const heldBytes = 2 * stateBytes + uncollectedBytes + frozenBytes + parameterBytes;
+  const bestBytes = keepsBest ? parameterBytes : 0;
+  const heldBytes = 2 * stateBytes + uncollectedBytes + frozenBytes + parameterBytes + bestBytes;
   return {
     parameterBytes,
     optimizerBytes: stateBytes + frozenBytes - parameterBytes,

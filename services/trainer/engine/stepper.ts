@@ -1,19 +1,15 @@
 import { ServiceError } from "../../../lib/errors.ts";
+import { product } from "../../../lib/onnx/shapes.ts";
+import type { RowReader, RowSource } from "../datasets/row-source.ts";
 import { moveScalars } from "../graph/moves.ts";
 import { rateShare } from "../graph/schedule.ts";
 import type { StateTensor, TrainingGraph } from "../graph/training-graph.ts";
-import { type RowForms, RowGatherer } from "./batches.ts";
 import { needsFixedSizes } from "./device.ts";
+import { type Measured, withBatches } from "./measured.ts";
+import { RowBuffer, type RowForms } from "./row-buffer.ts";
 import { CarriedTensors, type RuntimeTensor, type RuntimeTensors } from "./runtime.ts";
 import type { Sessions } from "./sessions.ts";
-import type { TrainingData, TrainingPlan } from "./training-plan.ts";
-
-/** Sums over rows; `correctCount` for class targets only, of all their places. */
-export interface Measured {
-  readonly rowCount: number;
-  readonly lossSum: number;
-  readonly correctCount: number | undefined;
-}
+import type { TrainingPlan } from "./training-plan.ts";
 
 /** How long one call of the runtime should take: it can be neither watched nor stopped meanwhile. */
 const callTargetMs = 400;
@@ -21,60 +17,70 @@ const callTargetMs = 400;
 /** Features of one call, at most, in bytes; a single batch may be larger. */
 const callBytesMax = 32 * 2 ** 20;
 
+/** What a stepper is made of. */
+export interface StepperParts {
+  readonly sessions: Sessions;
+  readonly graph: TrainingGraph;
+  readonly plan: TrainingPlan;
+  /** The rows that it will learn from. */
+  readonly rows: Pick<RowSource, "rowCount" | "featureCount">;
+  readonly forms: RowForms;
+  /** The first elements of each parameter and statistic; they are only read. */
+  readonly first: ReadonlyMap<string, Float32Array>;
+  /** Steps of the whole run. */
+  readonly stepCount: number;
+  /** Where it goes on: what {@link Stepper.state} gave after so many steps. */
+  readonly resumed?: { readonly stepsDone: number; readonly tensors: ReadonlyMap<string, Float32Array> } | undefined;
+}
+
 /** Holds parameters, statistics and optimizer state between calls of the runtime, and takes as many steps per call as time allows. */
 export class Stepper {
-  readonly #sessions: Sessions;
-  readonly #graph: TrainingGraph;
-  readonly #plan: TrainingPlan;
-  readonly #gatherer: RowGatherer;
+  readonly #parts: StepperParts;
+  readonly #buffer: RowBuffer;
   readonly #callStepsMax: number;
-  readonly #stepCount: number;
   readonly #frozen: RuntimeTensors;
   readonly #state: CarriedTensors;
-  #stepsDone = 0;
+  #stepsDone: number;
   #callSteps = 1;
 
-  /** `tensors` are the first elements of each parameter and statistic; they are only read. `stepCount` is that of the whole run. */
-  constructor(
-    sessions: Sessions,
-    graph: TrainingGraph,
-    plan: TrainingPlan,
-    data: TrainingData,
-    forms: RowForms,
-    tensors: ReadonlyMap<string, Float32Array>,
-    stepCount: number,
-  ) {
-    this.#stepCount = stepCount;
-    this.#sessions = sessions;
-    this.#graph = graph;
-    this.#plan = plan;
-    this.#callStepsMax = callStepsMax(plan, data);
-    this.#gatherer = new RowGatherer(data, forms, this.#callStepsMax * plan.batchRows);
-    const first = ({ name, shape, startsAs = "" }: StateTensor) => {
-      const elements = tensors.get(startsAs) ?? new Float32Array(shape.reduce((product, size) => product * size, 1));
+  constructor(parts: StepperParts) {
+    const { graph, plan, rows, forms, first, resumed } = parts;
+    this.#parts = parts;
+    this.#stepsDone = resumed?.stepsDone ?? 0;
+    this.#callStepsMax = callStepsMax(plan, rows);
+    this.#buffer = new RowBuffer(forms, this.#callStepsMax * plan.batchRows);
+    const begun = ({ name, shape, startsAs = "" }: StateTensor) => {
+      const elements = resumed?.tensors.get(name) ?? first.get(startsAs) ?? new Float32Array(product(shape));
       return [name, { dataType: "FP32", shape, elements }] as const;
     };
-    this.#state = new CarriedTensors(Object.fromEntries(graph.state.map(first)));
-    this.#frozen = Object.fromEntries(graph.frozen.map(first));
+    this.#state = new CarriedTensors(Object.fromEntries(graph.state.map(begun)));
+    this.#frozen = Object.fromEntries(graph.frozen.map(begun));
   }
 
-  /** Steps taken since the start. */
+  /** Steps taken since the beginning of the run. */
   get stepsDone(): number {
     return this.#stepsDone;
   }
 
   /**
-   * Learns from the first batches of `rows`, in one call. How many depends on how long they take, but the weights that
-   * come out do not. Throws TRAINING_DIVERGED where a batch's loss is not finite.
+   * Learns from the next batches of an epoch, in one call, and adds what they measured to the sum of those before. How many depends on
+   * how long they take, and is at most `stepsMax`, but the weights that come out do not. Throws TRAINING_DIVERGED where a batch's loss is
+   * not finite.
    */
-  async advance(rows: Int32Array, epoch: number): Promise<Measured> {
-    const { batchRows } = this.#plan;
-    const wholeBatches = Math.floor(rows.length / batchRows);
-    const steps = Math.max(1, Math.min(wholeBatches, this.#callSteps));
-    const rowsPerStep = wholeBatches === 0 ? rows.length : batchRows;
-    const sizes = [steps, ...this.#parts(rowsPerStep)];
-    const batches = this.#gatherer.gather(rows.subarray(0, steps * rowsPerStep), sizes);
-    const session = await this.#sessions.of(sizes);
+  async advance(
+    reader: RowReader,
+    epoch: number,
+    sum: Measured,
+    stepsMax = Number.POSITIVE_INFINITY,
+  ): Promise<Measured> {
+    const { plan, rows, sessions } = this.#parts;
+    const rowsLeft = learnedRowCount(plan, rows.rowCount) - sum.rowCount;
+    const wholeBatches = Math.floor(rowsLeft / plan.batchRows);
+    const steps = Math.max(1, Math.min(wholeBatches, this.#callSteps, stepsMax));
+    const rowsPerStep = wholeBatches === 0 ? rowsLeft : plan.batchRows;
+    const sizes = [steps, ...this.#sizesOf(rowsPerStep)];
+    const batches = this.#buffer.read(reader, sizes);
+    const session = await sessions.of(sizes);
     const startedMs = performance.now();
     const before = { dataType: "INT32", shape: [], elements: Int32Array.of(this.#stepsDone) } as const;
     const numbers = { steps_before: before, ...this.#scalars(steps) };
@@ -83,14 +89,18 @@ export class Stepper {
     const losses = outputs.loss.elements;
     this.#checkLosses(losses, epoch);
     this.#stepsDone += steps;
-    const correctCount = outputs.correct_count && total(outputs.correct_count);
-    return { rowCount: steps * rowsPerStep, lossSum: total(outputs.loss) * rowsPerStep, correctCount };
+    return withBatches(sum, rowsPerStep, losses, outputs.correct_count?.elements);
+  }
+
+  /** All that moves, by name, as it is now; overwritten by the step after the next. */
+  async state(): Promise<RuntimeTensors> {
+    return this.#state.read();
   }
 
   /** The parameters as they are now, or their averages, and the statistics; what is read is overwritten by the step after the next. */
   async results(): Promise<RuntimeTensors> {
     const held = { ...this.#frozen, ...(await this.#state.read()) };
-    return Object.fromEntries([...this.#graph.results].map(([name, result]) => [name, held[result]]));
+    return Object.fromEntries([...this.#parts.graph.results].map(([name, result]) => [name, held[result]]));
   }
 
   /** Frees what the device keeps. */
@@ -99,20 +109,20 @@ export class Stepper {
   }
 
   /** How the rows of a batch lie, of which the parts are equal. */
-  #parts(rowCount: number): readonly number[] {
-    const parts = partCount(this.#plan, rowCount);
-    return (this.#plan.accumulatedParts ?? 1) === 1 ? [rowCount] : [parts, rowCount / parts];
+  #sizesOf(rowCount: number): readonly number[] {
+    const { plan } = this.#parts;
+    const parts = partCount(plan, rowCount);
+    return (plan.accumulatedParts ?? 1) === 1 ? [rowCount] : [parts, rowCount / parts];
   }
 
   #scalars(steps: number): RuntimeTensors {
-    const { schedule } = this.#plan;
+    const { graph, plan, stepCount } = this.#parts;
     const byStep = Array.from({ length: steps }, (_, index) => {
       const step = this.#stepsDone + index + 1;
-      const share = schedule === undefined ? 1 : rateShare(schedule, step, this.#stepCount);
-      return moveScalars(this.#graph.moving, step, share);
+      return moveScalars(graph.moving, step, rateShareAt(plan, step, stepCount));
     });
     return Object.fromEntries(
-      this.#graph.scalarNames.map((name) => {
+      graph.scalarNames.map((name) => {
         const elements = Float32Array.from(byStep, (scalars) => scalars[name]);
         return [name, { dataType: "FP32", shape: [steps], elements } as const];
       }),
@@ -127,19 +137,28 @@ export class Stepper {
     const index = losses.findIndex((loss) => !Number.isFinite(loss));
     if (index < 0) return;
     const step = this.#stepsDone + index + 1;
-    const epochSteps = this.#stepCount / this.#plan.epochCount;
+    const { plan, stepCount } = this.#parts;
+    const epochSteps = stepCount / plan.epochCount;
     const batch = ((step - 1) % epochSteps) + 1;
     throw new ServiceError(
       "TRAINING_DIVERGED",
       `the loss is ${losses[index]} at step ${step}, batch ${batch} of ${epochSteps} in epoch ${epoch}; ` +
-        `a learning rate below ${this.#plan.optimizer.learningRate}, or features of smaller scale, may help`,
+        `a learning rate below ${plan.optimizer.learningRate}, or features of smaller scale, may help`,
       { metadata: { epoch: String(epoch), step: String(step), batch: String(batch) } },
     );
   }
 }
 
+/** What share of the learning rate a step has, from 1 to `stepCount`. */
+export function rateShareAt({ schedule }: TrainingPlan, step: number, stepCount: number): number {
+  return schedule === undefined ? 1 : rateShare(schedule, step, stepCount);
+}
+
 /** Steps of one call of the runtime, at most. */
-export function callStepsMax(plan: TrainingPlan, { rowCount, featureCount }: TrainingData): number {
+export function callStepsMax(
+  plan: TrainingPlan,
+  { rowCount, featureCount }: Pick<RowSource, "rowCount" | "featureCount">,
+): number {
   const { batchRows, device = "cpu" } = plan;
   if (needsFixedSizes(device)) return 1;
   const batchBytes = batchRows * featureCount * Float32Array.BYTES_PER_ELEMENT;
@@ -158,11 +177,4 @@ export function learnedRowCount(plan: TrainingPlan, rowCount: number): number {
 /** In so many parts a batch is taken: as few as are no larger than those of a whole batch. */
 function partCount({ accumulatedParts = 1, batchRows }: TrainingPlan, rowCount: number): number {
   return Math.max(1, Math.ceil((rowCount * accumulatedParts) / batchRows));
-}
-
-/** In double precision, in order. */
-function total({ elements }: RuntimeTensor): number {
-  let sum = 0;
-  for (const element of elements) sum += element;
-  return sum;
 }

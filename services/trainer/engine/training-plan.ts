@@ -1,16 +1,18 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import { product } from "../../../lib/onnx/shapes.ts";
-import { validationRowCount } from "../../../lib/split.ts";
-import { checkLoss, checkTargets, type Loss } from "../graph/losses/loss.ts";
+import type { MemoryStorage, PreparedData } from "../datasets/row-source.ts";
+import { openRows } from "../datasets/rows/open-rows.ts";
+import { checkLoss, checkTargets, type Loss, targetForm } from "../graph/losses/loss.ts";
 import { checkMoves, type Moves } from "../graph/moves.ts";
 import type { Network, NetworkInput } from "../graph/network.ts";
 import { type NetworkSpec, networkOf } from "../graph/network-spec.ts";
 import { checkSchedule, type Schedule } from "../graph/schedule.ts";
 import { specError } from "../graph/spec-error.ts";
 import { type Device, devices } from "./device.ts";
+import { checkEarlyStopping, type EpochJudgement } from "./epoch-record.ts";
 
 /** All that decides a training run besides its data. The same plan and data give the same weights, bit for bit. */
-export interface TrainingPlan extends Moves {
+export interface TrainingPlan extends Moves, EpochJudgement {
   readonly network: NetworkSpec;
   readonly loss: Loss;
   /** Of the learning rate; constant where it is left out. */
@@ -31,7 +33,7 @@ export interface TrainingPlan extends Moves {
   readonly memoryBytesMax?: number | undefined;
 }
 
-/** A dataset in memory. Arrays over a SharedArrayBuffer are shared with the training thread, others are copied to it. */
+/** A dataset in memory. */
 export interface TrainingData {
   readonly rowCount: number;
   /** Elements of a row that goes in. */
@@ -52,6 +54,8 @@ export function checkPlan(plan: TrainingPlan): Network {
   checkLoss(plan.loss, network);
   checkMoves(plan, network.parameters);
   if (plan.schedule !== undefined) checkSchedule(plan.schedule);
+  if (plan.earlyStopping !== undefined)
+    checkEarlyStopping(plan.earlyStopping, targetForm(plan.loss, network).dataType === "INT32");
   checkWhole("epochs", plan.epochCount, 1, epochCountMax);
   checkWhole("batch_size", plan.batchRows, 1, batchRowsMax);
   checkParts(plan);
@@ -66,9 +70,31 @@ export function checkPlan(plan: TrainingPlan): Network {
 }
 
 /** Refuses data that does not fit a checked plan: throws DATASET_INVALID, or SPEC_INVALID where the plan asks too much. */
-export function checkData(plan: TrainingPlan, network: Network, data: TrainingData): void {
-  const { rowCount, featureCount, features } = data;
-  if (rowCount < 1) throw new ServiceError("DATASET_INVALID", "the dataset has no rows; needed: at least 1");
+export function checkData(plan: TrainingPlan, network: Network, { training, validation }: PreparedData): void {
+  checkRows(plan, network, training);
+  // Both may lie in one table.
+  if (validation.features !== training.features) checkRows(plan, network, validation);
+  const [rowCount, heldOut] = [training, validation].map((part) => openRows(part).rowCount) as [number, number];
+  if (rowCount + heldOut === 0) {
+    throw new ServiceError("DATASET_INVALID", "the dataset has no rows; needed: at least 1");
+  }
+  if (rowCount === 0) {
+    throw specError(
+      "validation_share",
+      plan.validationShare,
+      `a share that leaves some of ${heldOut} rows to train on`,
+    );
+  }
+  if (plan.batchRows > rowCount) {
+    throw specError("batch_size", plan.batchRows, `at most ${rowCount}, the rows left to train on`);
+  }
+  if (heldOut > 0) return;
+  const needed = "none where no rows are held out: a validation_share above 0";
+  if (plan.earlyStopping !== undefined) throw specError("early_stopping", "set", needed);
+  if (plan.keepBest) throw specError("keep_best", "true", needed);
+}
+
+function checkRows(plan: TrainingPlan, network: Network, { featureCount, features, targets }: MemoryStorage): void {
   const { rowShape } = network.input;
   if (featureCount !== product(rowShape)) {
     const needed = rowShape.length === 1 ? `${rowShape}` : `${product(rowShape)}, for rows of the shape [${rowShape}]`;
@@ -77,26 +103,9 @@ export function checkData(plan: TrainingPlan, network: Network, data: TrainingDa
       `the dataset has ${featureCount} feature columns; the network's input needs ${needed}`,
     );
   }
-  if (features.length !== rowCount * featureCount) {
-    throw new ServiceError(
-      "DATASET_INVALID",
-      `features holds ${features.length} numbers; ${rowCount} rows of ${featureCount} need ${rowCount * featureCount}`,
-    );
-  }
   checkFeatures(network.input, features, featureCount);
-  checkTargets(plan.loss, network, data);
-  if (data.targets instanceof Float32Array) checkFinite("target", data.targets, product(network.outputShape));
-  const trainingRows = rowCount - validationRowCount(rowCount, plan.validationShare);
-  if (trainingRows === 0) {
-    throw specError(
-      "validation_share",
-      plan.validationShare,
-      `a share that leaves some of ${rowCount} rows to train on`,
-    );
-  }
-  if (plan.batchRows > trainingRows) {
-    throw specError("batch_size", plan.batchRows, `at most ${trainingRows}, the rows left to train on`);
-  }
+  checkTargets(plan.loss, network, { rowCount: features.length / featureCount, targets });
+  if (targets instanceof Float32Array) checkFinite("target", targets, product(network.outputShape));
 }
 
 function checkParts({ accumulatedParts = 1, batchRows }: TrainingPlan): void {

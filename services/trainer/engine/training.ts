@@ -1,200 +1,156 @@
-import { ServiceError } from "../../../lib/errors.ts";
+import { assert, ServiceError } from "../../../lib/errors.ts";
 import type { Graph } from "../../../lib/onnx/graph.ts";
 import { writeModel } from "../../../lib/onnx/model.ts";
 import { product } from "../../../lib/onnx/shapes.ts";
-import { type RowSplit, splitRows } from "../../../lib/split.ts";
-import { epochOrder } from "../graph/epoch-order.ts";
+import type { PreparedData, RowSource } from "../datasets/row-source.ts";
+import { openRows } from "../datasets/rows/open-rows.ts";
 import { inferenceModel } from "../graph/inference-model.ts";
 import { initialTensors } from "../graph/initialise.ts";
 import { targetForm } from "../graph/losses/loss.ts";
-import type { TargetForm } from "../graph/losses/loss-kind.ts";
 import type { Network } from "../graph/network.ts";
 import { networkOf } from "../graph/network-spec.ts";
 import { specError } from "../graph/spec-error.ts";
 import { evaluationGraph, type TrainingGraph, trainingGraph } from "../graph/training-graph.ts";
+import { type CheckpointHooks, type CheckpointSettings, Checkpoints } from "./checkpoints.ts";
+import type { EpochRecord } from "./epoch-record.ts";
 import { Evaluation, evaluationRowsMax } from "./evaluation.ts";
+import { Learning } from "./learning.ts";
 import { type MemoryEstimate, memoryEstimate } from "./memory-estimate.ts";
+import type { RowForms } from "./row-buffer.ts";
 import type { RuntimeTensors } from "./runtime.ts";
 import { Sessions } from "./sessions.ts";
-import { callStepsMax, learnedRowCount, type Measured, Stepper } from "./stepper.ts";
-import type { TrainingMetrics, TrainingOutcome, TrainingProgress } from "./thread-protocol.ts";
-import type { TrainingData, TrainingPlan } from "./training-plan.ts";
+import { callStepsMax, Stepper } from "./stepper.ts";
+import type { TrainingMetrics, TrainingOutcome, TrainingProgress } from "./training-figures.ts";
+import type { TrainingPlan } from "./training-plan.ts";
+import type { TrainingState } from "./training-state.ts";
+import type { Wish } from "./wish.ts";
 
 /** What a run tells and asks between calls of the runtime. */
-export interface TrainingHooks {
+export interface TrainingHooks extends CheckpointHooks {
   readonly onStart: (memory: MemoryEstimate) => void;
   readonly onProgress: (progress: TrainingProgress) => void;
-  readonly isStopped: () => boolean;
+  readonly wish: () => Wish;
 }
-
-/** The shortest time between two progress reports within an epoch. */
-const progressIntervalMs = 250;
 
 /** One training run in the thread that it blocks. Plan and data have been checked; one of too much memory throws SPEC_INVALID. */
 export class Training {
   readonly #plan: TrainingPlan;
-  readonly #data: TrainingData;
   readonly #hooks: TrainingHooks;
   readonly #network: Network;
-  readonly #rows: RowSplit;
-  readonly #form: TargetForm;
+  readonly #rows: RowSource;
+  readonly #heldOut: RowSource;
+  readonly #forms: RowForms;
   readonly #graph: TrainingGraph;
   readonly #measuring: Graph;
   readonly #memory: MemoryEstimate;
   readonly #startedMs = performance.now();
-  #learningSinceMs = 0;
-  #reportedMs = 0;
 
-  constructor(plan: TrainingPlan, data: TrainingData, hooks: TrainingHooks) {
+  constructor(plan: TrainingPlan, data: PreparedData, hooks: TrainingHooks) {
     this.#plan = plan;
-    this.#data = data;
     this.#hooks = hooks;
     this.#network = networkOf(plan.network);
-    this.#rows = splitRows(data.rowCount, plan.validationShare, plan.seed);
-    this.#form = targetForm(plan.loss, this.#network);
+    this.#rows = openRows(data.training);
+    this.#heldOut = openRows(data.validation);
+    this.#forms = { input: this.#network.input, targets: targetForm(plan.loss, this.#network) };
     this.#graph = trainingGraph(this.#network, plan.loss, plan, plan.seed);
     this.#measuring = evaluationGraph(this.#network, plan.loss);
     this.#memory = memoryEstimate({
       training: this.#graph,
       evaluation: this.#measuring,
-      rowBytes: Float32Array.BYTES_PER_ELEMENT * (data.featureCount + product(this.#form.rowShape)),
-      rowCount: data.rowCount,
+      rowBytes: Float32Array.BYTES_PER_ELEMENT * (this.#rows.featureCount + product(this.#forms.targets.rowShape)),
+      rowCount: this.#rows.rowCount + this.#heldOut.rowCount,
       batchRows: plan.batchRows,
       parts: plan.accumulatedParts ?? 1,
-      callSteps: callStepsMax(plan, data),
+      callSteps: callStepsMax(plan, this.#rows),
       stepCount: this.#stepCount,
-      evaluationRows: Math.min(this.#rows.validation.length, evaluationRowsMax(this.#measuring)),
+      evaluationRows: Math.min(this.#heldOut.rowCount, evaluationRowsMax(this.#measuring)),
+      keepsBest: plan.keepBest ?? false,
     });
     checkMemory(plan, this.#memory);
   }
 
-  /** Runs every epoch, unless it is stopped. Throws TRAINING_DIVERGED at the first loss or weight that is not finite. */
-  async run(): Promise<TrainingOutcome | "stopped"> {
-    const { loss, threadCount, epochCount, device = "cpu" } = this.#plan;
+  /** Whether a state is one of this training, as far as its tensors tell. */
+  fits({ tensors, stepsDone }: TrainingState): boolean {
+    const { state } = this.#graph;
+    const isSame = ({ name, shape }: (typeof state)[number]) => tensors.get(name)?.length === product(shape);
+    return tensors.size === state.length && state.every(isSame) && stepsDone <= this.#stepCount;
+  }
+
+  /**
+   * Runs every epoch, from the beginning or from a state that fits, unless it is stopped or ends early. Throws TRAINING_DIVERGED at the
+   * first loss or weight that is not finite.
+   */
+  async run(checkpoints?: CheckpointSettings, resumed?: TrainingState): Promise<TrainingOutcome | "stopped"> {
+    const { loss, threadCount, device = "cpu" } = this.#plan;
     this.#hooks.onStart(this.#memory);
-    const [network, plan] = [this.#network, this.#plan];
-    const carried = this.#graph.state.map(({ name }) => name);
+    const [network, plan, graph, hooks] = [this.#network, this.#plan, this.#graph, this.#hooks];
+    const [rows, forms, stepCount] = [this.#rows, this.#forms, this.#stepCount];
+    const carried = graph.state.map(({ name }) => name);
     const stepGraph = (sizes?: readonly number[]) =>
-      sizes === undefined ? this.#graph.graph : trainingGraph(network, loss, plan, plan.seed, sizes).graph;
+      sizes === undefined ? graph.graph : trainingGraph(network, loss, plan, plan.seed, sizes).graph;
     const measuringGraph = (sizes?: readonly number[]) =>
       sizes === undefined ? this.#measuring : evaluationGraph(network, loss, sizes);
     const stepping = new Sessions({ threadCount, device, carried, graph: stepGraph });
     const evaluating = new Sessions({ threadCount, device, graph: measuringGraph });
-    const forms = { input: network.input, targets: this.#form };
     const first = initialTensors(network, plan.seed);
-    const stepper = new Stepper(stepping, this.#graph, plan, this.#data, forms, first, this.#stepCount);
-    let last: TrainingProgress | undefined;
-    let results: RuntimeTensors;
+    const stepper = new Stepper({ sessions: stepping, graph, plan, rows, forms, first, stepCount, resumed });
+    const isStopped = () => hooks.wish() !== "go on";
+    const rowsPerCall = evaluationRowsMax(this.#measuring);
+    const evaluation = new Evaluation(evaluating, rowsPerCall, this.#heldOut, forms, isStopped);
+    const kept = checkpoints && new Checkpoints(checkpoints, hooks, stepper.stepsDone);
+    const { onProgress, wish } = hooks;
+    const learning = new Learning({
+      ...{ plan, rows, forms, stepper, evaluation, stepCount, resumed, onProgress, wish },
+      checkpoints: kept,
+    });
+    let results: RuntimeTensors | "stopped";
     try {
-      const evaluation = new Evaluation(
-        evaluating,
-        evaluationRowsMax(this.#measuring),
-        this.#data,
-        forms,
-        this.#rows.validation,
-        this.#hooks.isStopped,
-      );
-      this.#learningSinceMs = this.#reportedMs = performance.now();
-      for (let epoch = 1; epoch <= epochCount; epoch++) {
-        const learned = await this.#runEpoch(stepper, epoch);
-        if (learned === "stopped") return "stopped";
-        const held = await evaluation.measure(await stepper.results());
-        last = this.#progress("epoch", epoch, stepper.stepsDone, learned, held);
-        this.#hooks.onProgress(last);
-      }
-      results = await stepper.results();
+      results = await learning.run();
     } finally {
       await stepper.release();
       await stepping.release();
       await evaluating.release();
     }
+    if (results === "stopped") return results;
     // The model is written when the runtime's memory is free again.
     const leftToCpu = [...new Set([...stepping.leftToCpu, ...evaluating.leftToCpu])].sort();
-    return { ...this.#outcome(results, last as TrainingProgress), device, leftToCpu };
+    return { ...this.#outcome(results, learning.record), device, leftToCpu };
   }
 
-  async #runEpoch(stepper: Stepper, epoch: number): Promise<Measured | "stopped"> {
-    const all = epochOrder(this.#rows.training, this.#plan.seed, epoch);
-    const order = all.subarray(0, this.#epochRowCount);
-    let sum: Measured = { rowCount: 0, lossSum: 0, correctCount: undefined };
-    while (sum.rowCount < order.length) {
-      if (this.#hooks.isStopped()) return "stopped";
-      sum = added(sum, await stepper.advance(order.subarray(sum.rowCount), epoch));
-      const nowMs = performance.now();
-      if (nowMs - this.#reportedMs >= progressIntervalMs && sum.rowCount < order.length) {
-        this.#hooks.onProgress(this.#progress("step", epoch, stepper.stepsDone, sum));
-      }
-    }
-    return sum;
-  }
-
-  #progress(
-    kind: TrainingProgress["kind"],
-    epoch: number,
-    step: number,
-    learned: Measured,
-    held?: Measured,
-  ): TrainingProgress {
-    this.#reportedMs = performance.now();
-    const rowsDone = (epoch - 1) * this.#epochRowCount + learned.rowCount;
-    return {
-      kind,
-      epoch,
-      step,
-      stepCount: this.#stepCount,
-      trainingLoss: learned.lossSum / learned.rowCount,
-      ...(learned.correctCount !== undefined && { trainingAccuracy: this.#shareOf(learned.correctCount, learned) }),
-      ...(held !== undefined && { validationLoss: held.lossSum / held.rowCount }),
-      ...(held?.correctCount !== undefined && { validationAccuracy: this.#shareOf(held.correctCount, held) }),
-      samplesPerSecond: rowsDone / ((this.#reportedMs - this.#learningSinceMs) / 1000),
-    };
-  }
-
-  /** Of all places: rows may have several, each with its class. */
-  #shareOf(correctCount: number, { rowCount }: Measured): number {
-    return correctCount / (rowCount * product(this.#form.rowShape));
-  }
-
-  #outcome(results: RuntimeTensors, last: TrainingProgress): Omit<TrainingOutcome, "device" | "leftToCpu"> {
-    const tensors = new Map(Object.entries(results).map(([name, { elements }]) => [name, elements as Float32Array]));
+  #outcome(results: RuntimeTensors, record: EpochRecord): Omit<TrainingOutcome, "device" | "leftToCpu"> {
+    const last = new Map(Object.entries(results).map(([name, { elements }]) => [name, elements as Float32Array]));
+    const tensors = record.bestTensors.size > 0 ? record.bestTensors : last;
     for (const [name, elements] of tensors) {
       if (elements.every((element) => Number.isFinite(element))) continue;
       throw new ServiceError("TRAINING_DIVERGED", `the tensor ${name} is not finite after the last step`);
     }
-    const { kind: _kind, epoch: epochCount, step: _step, ...figures } = last;
+    const { chosen, history } = record;
+    assert(chosen !== undefined && history.last !== undefined, "a training that has ended has had an epoch");
+    const { kind: _kind, epoch: bestEpoch, step: _step, etaSeconds: _eta, learningRate: _rate, ...figures } = chosen;
+    const { samplesPerSecond, waitedShare, epoch: epochCount, step: stepCount } = history.last;
     const metrics: TrainingMetrics = {
       ...figures,
-      epochCount,
-      trainingRows: this.#rows.training.length,
-      validationRows: this.#rows.validation.length,
+      ...{ samplesPerSecond, waitedShare, epochCount, bestEpoch, stepCount },
+      trainingRows: this.#rows.rowCount,
+      validationRows: this.#heldOut.rowCount,
       durationMs: performance.now() - this.#startedMs,
       memoryEstimateBytes: this.#memory.totalBytes,
     };
     const model = writeModel(inferenceModel(this.#network, tensors));
-    return { model, metrics, parameterCount: this.#network.parameterCount };
-  }
-
-  /** How many rows an epoch learns from. */
-  get #epochRowCount(): number {
-    return learnedRowCount(this.#plan, this.#rows.training.length);
+    return { model, metrics, epochs: history.epochs, parameterCount: this.#network.parameterCount };
   }
 
   get #stepCount(): number {
-    return this.#plan.epochCount * Math.ceil(this.#rows.training.length / this.#plan.batchRows);
+    return this.#plan.epochCount * Math.ceil(this.#rows.rowCount / this.#plan.batchRows);
   }
 }
 
-/** Beyond what there is the system would end the whole process, and all other jobs with it. */
+/** Beyond what there is the job would be ended by its worker, or by the system. */
 function checkMemory(
-  { device = "cpu", memoryBytesMax = Infinity }: TrainingPlan,
+  { device = "cpu", memoryBytesMax = Number.POSITIVE_INFINITY }: TrainingPlan,
   { totalBytes }: MemoryEstimate,
 ): void {
   if (device !== "cpu" || totalBytes <= memoryBytesMax) return;
   const needed = `at most ${memoryBytesMax}, AMAAS_TRAINER_MEMORY_BYTES_MAX; smaller batches, or more accumulated_parts, take less`;
   throw specError("the training", `one that takes about ${totalBytes} bytes of memory`, needed);
-}
-
-function added(a: Measured, b: Measured): Measured {
-  const correctCount = b.correctCount === undefined ? undefined : (a.correctCount ?? 0) + b.correctCount;
-  return { rowCount: a.rowCount + b.rowCount, lossSum: a.lossSum + b.lossSum, correctCount };
 }

@@ -24,7 +24,12 @@ export interface JobProgress {
   readonly trainingAccuracy?: number;
   readonly validationLoss?: number;
   readonly validationAccuracy?: number;
+  /** Of the last step. */
+  readonly learningRate: number;
   readonly samplesPerSecond: number;
+  readonly etaSeconds: number;
+  /** The share of the time so far in which the runtime waited for data. */
+  readonly waitedShare: number;
 }
 
 /** Everything that is known of a job. Times are milliseconds since 1970. */

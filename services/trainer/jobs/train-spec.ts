@@ -1,6 +1,7 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import type { DataSpec__Output } from "../../../lib/gen/amaas/trainer/v1/DataSpec.ts";
 import type { Device__Output } from "../../../lib/gen/amaas/trainer/v1/Device.ts";
+import type { EarlyStopping__Output } from "../../../lib/gen/amaas/trainer/v1/EarlyStopping.ts";
 import type { Loss__Output } from "../../../lib/gen/amaas/trainer/v1/Loss.ts";
 import type { LossSettings__Output } from "../../../lib/gen/amaas/trainer/v1/LossSettings.ts";
 import type { Optimizer__Output } from "../../../lib/gen/amaas/trainer/v1/Optimizer.ts";
@@ -10,6 +11,7 @@ import { product } from "../../../lib/onnx/shapes.ts";
 import { parseAliasId, parseArtifactName, parseModelName } from "../../../lib/resource-names.ts";
 import type { CsvForm } from "../datasets/csv.ts";
 import type { Compute } from "../engine/device.ts";
+import type { GoalMetric } from "../engine/epoch-record.ts";
 import { checkPlan, type TrainingPlan } from "../engine/training-plan.ts";
 import { targetForm } from "../graph/losses/loss.ts";
 import type { TargetForm } from "../graph/losses/loss-kind.ts";
@@ -52,6 +54,8 @@ export function checkSpec(spec: TrainSpec__Output, compute: Compute, initial: In
       weightDecay,
     })),
     frozen: atMost("frozen", spec.frozen),
+    earlyStopping: earlyStoppingOf(spec.earlyStopping),
+    keepBest: spec.keepBest,
     epochCount: spec.epochs,
     batchRows: spec.batchSize,
     seed: spec.seed,
@@ -152,6 +156,13 @@ function optimizerOf(optimizer: Optimizer__Output | null): TrainingPlan["optimiz
     case undefined:
       throw missing("optimizer", "one of sgd, adam, adamw, rmsprop, adagrad");
   }
+}
+
+/** Whether there is such a metric is for the plan to say. */
+function earlyStoppingOf(early: EarlyStopping__Output | null | undefined): TrainingPlan["earlyStopping"] {
+  if (!early) return undefined;
+  const { metric, patienceEpochs, leastChange } = early;
+  return { metric: (metric || "validation_loss") as GoalMetric, patienceEpochs, leastChange };
 }
 
 function scheduleOf(schedule: Schedule__Output | null): TrainingPlan["schedule"] {

@@ -3,8 +3,9 @@ import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainS
 import { artifactName, jobName } from "../../../lib/resource-names.ts";
 import { readCsv } from "../datasets/csv.ts";
 import { nextTokens } from "../datasets/next-tokens.ts";
+import { preparedInMemory } from "../datasets/rows/prepared-in-memory.ts";
 import type { MemoryEstimate } from "../engine/memory-estimate.ts";
-import type { TrainingOutcome } from "../engine/thread-protocol.ts";
+import type { TrainingOutcome } from "../engine/training-figures.ts";
 import { runTraining } from "../engine/training-run.ts";
 import { initialModel } from "../initial-model.ts";
 import type { Job } from "../jobs/job.ts";
@@ -33,12 +34,13 @@ async function runTrain(told: TrainSpec__Output, parts: WorkParts, { job, signal
   const bytes = catalogue.download(spec.datasetSha256, onBehalf);
   const rows = await readCsv(bytes, spec.csv);
   const data = spec.context === undefined ? rows : nextTokens(rows, spec.context);
+  const prepared = preparedInMemory(data, spec.plan.validationShare, spec.plan.seed);
   log.info({ rows: data.rowCount, features: data.featureCount }, "dataset loaded");
 
   const report = new ProgressReport((progress) => store.progress(job.id, progress), log);
   const onProgress = (progress: Parameters<typeof report.add>[0]) => report.add(progress, spec.plan.epochCount);
   const onStart = (memory: MemoryEstimate) => log.info({ memory }, "training begins");
-  const outcome = await runTraining(spec.plan, data, { onStart, onProgress, signal });
+  const outcome = await runTraining(spec.plan, prepared, { onStart, onProgress, signal });
   await report.finished();
 
   signal.throwIfAborted();
@@ -63,9 +65,11 @@ function metricsOf({ metrics }: TrainingOutcome): Record<string, number> {
     validation_loss: metrics.validationLoss,
     validation_accuracy: metrics.validationAccuracy,
     epochs: metrics.epochCount,
+    best_epoch: metrics.bestEpoch,
     steps: metrics.stepCount,
     training_rows: metrics.trainingRows,
     validation_rows: metrics.validationRows,
+    waited_share: metrics.waitedShare,
     samples_per_second: metrics.samplesPerSecond,
     duration_seconds: metrics.durationMs / 1000,
     memory_estimate_bytes: metrics.memoryEstimateBytes,
@@ -90,6 +94,8 @@ function lineageOf(job: Job, { plan, datasetSha256, initialVersion }: CheckedSpe
     accumulated_parts: plan.accumulatedParts,
     groups: plan.groups?.length ? JSON.stringify(plan.groups) : undefined,
     frozen: plan.frozen?.length ? plan.frozen.join(", ") : undefined,
+    early_stopping: plan.earlyStopping && JSON.stringify(plan.earlyStopping),
+    keep_best: plan.keepBest || undefined,
     epochs: plan.epochCount,
     batch_size: plan.batchRows,
     validation_share: plan.validationShare,

@@ -1,0 +1,129 @@
+import { specError } from "../graph/spec-error.ts";
+import type { RuntimeTensors } from "./runtime.ts";
+import type { TrainingProgress } from "./training-figures.ts";
+
+/** When a training ends before its last epoch. */
+export interface EarlyStopping {
+  /** What is to become better. */
+  readonly metric: GoalMetric;
+  /** Epochs without a better one after which it ends, at least 1. */
+  readonly patienceEpochs: number;
+  /** By how much an epoch must be better to count, at least 0. */
+  readonly leastChange: number;
+}
+
+/** What epochs are judged by: which of two values is the better one, where it is told, and whether that is so of classes only. */
+const goals = {
+  validation_loss: { sign: -1, ofClasses: false, of: ({ validationLoss }) => validationLoss },
+  validation_accuracy: { sign: 1, ofClasses: true, of: ({ validationAccuracy }) => validationAccuracy },
+} as const satisfies Record<string, Goal>;
+export type GoalMetric = keyof typeof goals;
+
+interface Goal {
+  readonly sign: 1 | -1;
+  readonly ofClasses: boolean;
+  of(progress: TrainingProgress): number | undefined;
+}
+
+/** Throws SPEC_INVALID for a metric that epochs are not judged by, or only those with class targets, or a number out of its range. */
+export function checkEarlyStopping({ metric, patienceEpochs, leastChange }: EarlyStopping, ofClasses: boolean): void {
+  const known = Object.entries(goals).flatMap(([name, goal]) => (goal.ofClasses && !ofClasses ? [] : [name]));
+  if (!known.includes(metric)) throw specError("early_stopping.metric", metric, `one of ${known.join(", ")}`);
+  if (!Number.isSafeInteger(patienceEpochs) || patienceEpochs < 1) {
+    throw specError("early_stopping.patience_epochs", patienceEpochs, "a whole number of at least 1");
+  }
+  if (!(leastChange >= 0 && leastChange < Number.POSITIVE_INFINITY)) {
+    throw specError("early_stopping.least_change", leastChange, "a finite number of at least 0");
+  }
+}
+
+/** How epochs are judged; by the validation loss where nothing ends the training early. */
+export interface EpochJudgement {
+  readonly earlyStopping?: EarlyStopping | undefined;
+  /** Whether the tensors of the best epoch are kept. */
+  readonly keepBest?: boolean | undefined;
+}
+
+/** What an {@link EpochRecord} knows: plain data. */
+export interface EpochHistory {
+  /** One epoch in so many is kept, and each of the others forgotten. */
+  readonly stride: number;
+  readonly epochs: readonly TrainingProgress[];
+  readonly last?: TrainingProgress;
+  readonly best?: TrainingProgress;
+  /** The last epoch that counted as better. */
+  readonly counted?: TrainingProgress;
+}
+
+/** The epochs of a training: what each measured, which was the best, and whether more of them are worth while. */
+export class EpochRecord {
+  readonly #judgement: EpochJudgement;
+  #history: EpochHistory = { stride: 1, epochs: [] };
+  #bestTensors: ReadonlyMap<string, Float32Array> = new Map();
+
+  /** Goes on from where another one stood. */
+  constructor(judgement: EpochJudgement, history?: EpochHistory, bestTensors?: ReadonlyMap<string, Float32Array>) {
+    this.#judgement = judgement;
+    if (history !== undefined) this.#history = history;
+    if (bestTensors !== undefined) this.#bestTensors = bestTensors;
+  }
+
+  /** Adds an epoch that has ended and the tensors that came out of it, which are copied if they are to be kept. */
+  add(epoch: TrainingProgress, results: RuntimeTensors): void {
+    const { best, counted } = this.#history;
+    const { keepBest, earlyStopping } = this.#judgement;
+    const isBest = this.#isBetter(epoch, best, 0);
+    if (isBest && keepBest) {
+      this.#bestTensors = new Map(
+        Object.entries(results).map(([name, { elements }]) => [name, Float32Array.from(elements)] as const),
+      );
+    }
+    this.#history = {
+      ...thinned(this.#history, epoch),
+      last: epoch,
+      best: isBest ? epoch : best,
+      counted: this.#isBetter(epoch, counted, earlyStopping?.leastChange ?? 0) ? epoch : counted,
+    };
+  }
+
+  get history(): EpochHistory {
+    return this.#history;
+  }
+
+  /** The tensors of the best epoch, where they are kept. */
+  get bestTensors(): ReadonlyMap<string, Float32Array> {
+    return this.#bestTensors;
+  }
+
+  /** The epoch whose tensors come out of the training: the last, or the best where that is kept. */
+  get chosen(): TrainingProgress | undefined {
+    return this.#judgement.keepBest ? (this.#history.best ?? this.#history.last) : this.#history.last;
+  }
+
+  /** Whether there were too many epochs without a better one. */
+  get isStale(): boolean {
+    const { earlyStopping } = this.#judgement;
+    const { last, counted } = this.#history;
+    if (earlyStopping === undefined || last === undefined) return false;
+    return last.epoch - (counted?.epoch ?? 0) >= earlyStopping.patienceEpochs;
+  }
+
+  #isBetter(epoch: TrainingProgress, than: TrainingProgress | undefined, leastChange: number): boolean {
+    const { sign, of } = goals[this.#judgement.earlyStopping?.metric ?? "validation_loss"];
+    const value = of(epoch);
+    if (value === undefined || Number.isNaN(value)) return false;
+    const before = than && of(than);
+    return before === undefined || sign * (value - before) > leastChange;
+  }
+}
+
+/** With one more epoch, and with half as many where they would become too many. */
+function thinned({ stride, epochs }: EpochHistory, epoch: TrainingProgress): Pick<EpochHistory, "stride" | "epochs"> {
+  if ((epoch.epoch - 1) % stride !== 0) return { stride, epochs };
+  const all = [...epochs, epoch];
+  if (all.length <= epochsKeptMax) return { stride, epochs: all };
+  return { stride: 2 * stride, epochs: all.filter((each) => (each.epoch - 1) % (2 * stride) === 0) };
+}
+
+/** Epochs that are kept, at most. */
+const epochsKeptMax = 512;
