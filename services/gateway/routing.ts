@@ -1,9 +1,9 @@
 import { ServiceError } from "../../lib/errors.ts";
+import { nearestNames } from "../../lib/nearest-names.ts";
 import { defaultAlias, versionNumber } from "../../lib/resource-names.ts";
 import { versionKey } from "../../lib/rpc/call-context.ts";
 import type { CalledRef, CallHeaders } from "./called-ref.ts";
 import { shown } from "./model-ref.ts";
-import { nearestNames } from "../../lib/nearest-names.ts";
 import { pickTarget } from "./pick-target.ts";
 import type { AliasMirror, ModelRoute, RouteTable } from "./route-table.ts";
 import { stickyTarget } from "./sticky-target.ts";

@@ -30,7 +30,7 @@ export interface RowReader {
 export type RowElements = Float32Array | Int32Array;
 
 /** Where rows lie: plain data, so that another thread can be given it. */
-export type RowStorage = MemoryStorage;
+export type RowStorage = MemoryStorage | DiskStorage;
 
 /** Rows in memory, in the order of the file. Arrays over a SharedArrayBuffer are shared between threads, others are copied. */
 export interface MemoryStorage {
@@ -42,6 +42,15 @@ export interface MemoryStorage {
   readonly targets: RowElements;
   /** Which of them these are, ascending. */
   readonly rows: Int32Array;
+}
+
+/** Rows in a file, one behind the other: the elements of features, then those of targets, little-endian, 4 bytes each. */
+export interface DiskStorage {
+  readonly kind: "disk";
+  readonly path: string;
+  readonly rowCount: number;
+  readonly featureCount: number;
+  readonly targetCount: number;
 }
 
 /** A dataset as a training takes it: plain data, so that another thread can be given it. */
