@@ -1,6 +1,6 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import { product } from "../../../lib/onnx/shapes.ts";
-import type { MemoryStorage, PreparedData } from "../datasets/row-source.ts";
+import type { PreparedData, RowStorage } from "../datasets/row-source.ts";
 import { openRows } from "../datasets/rows/open-rows.ts";
 import { checkLoss, checkTargets, type Loss, targetForm } from "../graph/losses/loss.ts";
 import { checkMoves, type Moves } from "../graph/moves.ts";
@@ -69,11 +69,13 @@ export function checkPlan(plan: TrainingPlan): Network {
   return network;
 }
 
-/** Refuses data that does not fit a checked plan: throws DATASET_INVALID, or SPEC_INVALID where the plan asks too much. */
+/**
+ * Refuses data that does not fit a checked plan: throws DATASET_INVALID, or SPEC_INVALID where the plan asks too much. Rows on disk have had
+ * their values checked before they were written.
+ */
 export function checkData(plan: TrainingPlan, network: Network, { training, validation }: PreparedData): void {
   checkRows(plan, network, training);
-  // Both may lie in one table.
-  if (validation.features !== training.features) checkRows(plan, network, validation);
+  if (!isOneTable(training, validation)) checkRows(plan, network, validation);
   const [rowCount, heldOut] = [training, validation].map((part) => openRows(part).rowCount) as [number, number];
   if (rowCount + heldOut === 0) {
     throw new ServiceError("DATASET_INVALID", "the dataset has no rows; needed: at least 1");
@@ -94,8 +96,13 @@ export function checkData(plan: TrainingPlan, network: Network, { training, vali
   if (plan.keepBest) throw specError("keep_best", "true", needed);
 }
 
-function checkRows(plan: TrainingPlan, network: Network, { featureCount, features, targets }: MemoryStorage): void {
+function isOneTable(a: RowStorage, b: RowStorage): boolean {
+  return a.kind === "memory" && b.kind === "memory" && a.features === b.features;
+}
+
+function checkRows(plan: TrainingPlan, network: Network, rows: RowStorage): void {
   const { rowShape } = network.input;
+  const { featureCount } = rows;
   if (featureCount !== product(rowShape)) {
     const needed = rowShape.length === 1 ? `${rowShape}` : `${product(rowShape)}, for rows of the shape [${rowShape}]`;
     throw new ServiceError(
@@ -103,6 +110,8 @@ function checkRows(plan: TrainingPlan, network: Network, { featureCount, feature
       `the dataset has ${featureCount} feature columns; the network's input needs ${needed}`,
     );
   }
+  if (rows.kind === "disk") return;
+  const { features, targets } = rows;
   checkFeatures(network.input, features, featureCount);
   checkTargets(plan.loss, network, { rowCount: features.length / featureCount, targets });
   if (targets instanceof Float32Array) checkFinite("target", targets, product(network.outputShape));
