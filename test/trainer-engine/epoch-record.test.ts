@@ -68,6 +68,17 @@ describe("the record of epochs", () => {
     expect(record.isStale).to.equal(true);
   });
 
+  it("keeps the confusion matrix of the epoch that it chooses", () => {
+    const chosen = (judgement: EpochJudgement) => {
+      const record = new EpochRecord(judgement);
+      for (const [index, loss] of [3, 1, 2].entries()) {
+        record.add(epochOf(index + 1, loss), {}, { classCount: 1, counts: [index + 1] });
+      }
+      return record.history.confusion?.counts;
+    };
+    expect([chosen({}), chosen({ keepBest: true })]).to.deep.equal([[3], [2]]);
+  });
+
   it("keeps one of many epochs in so many, evenly, and the same ones wherever it was interrupted", () => {
     const losses = Array.from({ length: 3000 }, (_, index) => 1 / (index + 1));
     const { history } = recordOf({}, losses);

@@ -8,6 +8,8 @@ import { openSession } from "../../services/trainer/engine/runtime.ts";
 import type { TrainingProgress } from "../../services/trainer/engine/training-figures.ts";
 import type { TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
 import { epochOrder } from "../../services/trainer/graph/epoch-order.ts";
+import { counterOf } from "../../services/trainer/metrics/counter-of.ts";
+import type { MetricName } from "../../services/trainer/metrics/metric-counter.ts";
 import { clusters } from "./clusters.ts";
 import { trainOn } from "./train-on.ts";
 
@@ -62,14 +64,16 @@ describe("a training run", () => {
   });
 
   it("holds out the rows that splitRows says, and measures the model that it gives", async () => {
-    const { model, metrics } = await trainOn(plan, data);
+    const { model, metrics, confusion } = await trainOn(plan, data);
     const { validation } = splitRows(data.rowCount, plan.validationShare, plan.seed);
     const session = await openSession(model, 1);
     let [correctCount, lossSum] = [0, 0];
+    const counter = counterOf(plan.loss, [3], "probabilities");
     for (const row of validation) {
       const elements = Float32Array.from(data.features.slice(row * 6, row * 6 + 6));
       const { output } = await session.run({ input: { dataType: "FP32", shape: [1, 6], elements } });
       const probabilities = Array.from(output.elements);
+      counter.add(output!.elements as Float32Array, data.targets.slice(row, row + 1));
       correctCount += probabilities.indexOf(Math.max(...probabilities)) === data.targets[row] ? 1 : 0;
       lossSum -= Math.log(probabilities[data.targets[row]]);
     }
@@ -77,6 +81,12 @@ describe("a training run", () => {
     expect(metrics.validationRows).to.equal(validation.length).and.to.equal(25);
     expect(metrics.validationAccuracy).to.be.closeTo(correctCount / validation.length, 1e-9);
     expect(metrics.validationLoss).to.be.closeTo(lossSum / validation.length, 1e-4);
+    const { values, confusion: counted } = counter.measured();
+    expect(confusion).to.deep.equal(counted);
+    expect(metrics.metrics).to.have.all.keys("accuracy", "f1", "auc", "log_loss");
+    for (const [name, value] of Object.entries(values)) {
+      expect(metrics.metrics?.[name as MetricName], name).to.be.closeTo(value, 1e-4);
+    }
   });
 
   it("reports every epoch in order, and learns from the smaller batch at an epoch's end", async () => {

@@ -1,4 +1,5 @@
 import { specError } from "../graph/spec-error.ts";
+import type { ConfusionMatrix } from "../metrics/confusion-matrix.ts";
 import type { RuntimeTensors } from "./runtime.ts";
 import type { TrainingProgress } from "./training-figures.ts";
 
@@ -53,6 +54,8 @@ export interface EpochHistory {
   readonly best?: TrainingProgress;
   /** The last epoch that counted as better. */
   readonly counted?: TrainingProgress;
+  /** Of the epoch that is chosen. */
+  readonly confusion?: ConfusionMatrix | undefined;
 }
 
 /** The epochs of a training: what each measured, which was the best, and whether more of them are worth while. */
@@ -69,7 +72,7 @@ export class EpochRecord {
   }
 
   /** Adds an epoch that has ended and the tensors that came out of it, which are copied if they are to be kept. */
-  add(epoch: TrainingProgress, results: RuntimeTensors): void {
+  add(epoch: TrainingProgress, results: RuntimeTensors, confusion?: ConfusionMatrix): void {
     const { best, counted } = this.#history;
     const { keepBest, earlyStopping } = this.#judgement;
     const isBest = this.#isBetter(epoch, best, 0);
@@ -83,6 +86,7 @@ export class EpochRecord {
       last: epoch,
       best: isBest ? epoch : best,
       counted: this.#isBetter(epoch, counted, earlyStopping?.leastChange ?? 0) ? epoch : counted,
+      confusion: isBest || best === undefined || !keepBest ? confusion : this.#history.confusion,
     };
   }
 

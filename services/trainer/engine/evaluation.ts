@@ -1,7 +1,7 @@
 import type { Graph } from "../../../lib/onnx/graph.ts";
-import type { RowSource } from "../datasets/row-source.ts";
+import type { RowElements, RowSource } from "../datasets/row-source.ts";
 import { widestRow } from "../graph/widest-row.ts";
-import { type Measured, nothingMeasured, withBatches } from "./measured.ts";
+import type { Measurement, MetricCounter } from "../metrics/metric-counter.ts";
 import { RowBuffer, type RowForms } from "./row-buffer.ts";
 import type { RuntimeTensors } from "./runtime.ts";
 import type { Sessions } from "./sessions.ts";
@@ -12,18 +12,35 @@ const rowsMax = 4096;
 /** Elements of the widest tensor of one call, at most; one row may have more. */
 const elementsMax = 2 ** 24;
 
-/** Measures the loss of the rows that are held out. */
+/** What the rows that are held out come to. */
+export interface Held {
+  /** The mean over rows. */
+  readonly loss: number;
+  readonly measurement: Measurement;
+}
+
+/** Measures the loss and the metrics of the rows that are held out. */
 export class Evaluation {
   readonly #sessions: Sessions;
   readonly #rows: RowSource;
   readonly #buffer: RowBuffer;
   readonly #rowsPerCall: number;
+  readonly #counter: () => MetricCounter;
   readonly #isStopped: () => boolean;
   #waitedMs = 0;
 
-  constructor(sessions: Sessions, rowsPerCall: number, rows: RowSource, forms: RowForms, isStopped: () => boolean) {
+  /** `counter` makes one that takes the scores of the graph. */
+  constructor(
+    sessions: Sessions,
+    rowsPerCall: number,
+    rows: RowSource,
+    forms: RowForms,
+    counter: () => MetricCounter,
+    isStopped: () => boolean,
+  ) {
     this.#sessions = sessions;
     this.#rows = rows;
+    this.#counter = counter;
     this.#isStopped = isStopped;
     this.#rowsPerCall = rowsPerCall;
     this.#buffer = new RowBuffer(forms, Math.min(rows.rowCount, rowsPerCall));
@@ -35,20 +52,23 @@ export class Evaluation {
   }
 
   /** `undefined` where no rows are held out, and after a stop. */
-  async measure(results: RuntimeTensors): Promise<Measured | undefined> {
+  async measure(results: RuntimeTensors): Promise<Held | undefined> {
     const { rowCount } = this.#rows;
     if (rowCount === 0) return undefined;
+    const counter = this.#counter();
     const reader = this.#rows.inOrder();
+    let lossSum = 0;
     try {
-      let sum = nothingMeasured;
-      while (sum.rowCount < rowCount) {
+      for (let done = 0; done < rowCount; done += this.#rowsPerCall) {
         if (this.#isStopped()) return undefined;
-        const count = Math.min(this.#rowsPerCall, rowCount - sum.rowCount);
+        const count = Math.min(this.#rowsPerCall, rowCount - done);
         const session = await this.#sessions.of([count]);
-        const outputs = await session.run({ ...this.#buffer.read(reader, [count]), ...results });
-        sum = withBatches(sum, count, outputs.loss!.elements, outputs.correct_count?.elements);
+        const rows = this.#buffer.read(reader, [count]);
+        const { loss, scores } = await session.run({ ...rows, ...results });
+        lossSum += loss!.elements[0]! * count;
+        counter.add(scores!.elements as Float32Array, rows.targets.elements as RowElements);
       }
-      return sum;
+      return { loss: lossSum / rowCount, measurement: counter.measured() };
     } finally {
       this.#waitedMs += reader.waitedMs;
       reader.close();

@@ -2,7 +2,7 @@ import { product } from "../../../lib/onnx/shapes.ts";
 import type { RowReader, RowSource } from "../datasets/row-source.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { EpochRecord } from "./epoch-record.ts";
-import type { Evaluation } from "./evaluation.ts";
+import type { Evaluation, Held } from "./evaluation.ts";
 import { type Measured, nothingMeasured } from "./measured.ts";
 import type { RowForms } from "./row-buffer.ts";
 import type { RuntimeTensors } from "./runtime.ts";
@@ -65,7 +65,7 @@ export class Learning {
       const held = await evaluation.measure(results);
       if (this.#parts.wish() !== "go on") return this.#stopped();
       const ended = this.#progress("epoch", held);
-      this.record.add(ended, results);
+      this.record.add(ended, results, held?.measurement.confusion);
       onProgress(ended);
       this.#epoch++;
       this.#sum = nothingMeasured;
@@ -127,7 +127,7 @@ export class Learning {
     return (resumed?.waitedMs ?? 0) + this.#waitedMs + evaluation.waitedMs + (this.#reader?.waitedMs ?? 0);
   }
 
-  #progress(kind: TrainingProgress["kind"], held?: Measured): TrainingProgress {
+  #progress(kind: TrainingProgress["kind"], held?: Held): TrainingProgress {
     this.#reportedMs = performance.now();
     const { plan, rows, forms, stepper, stepCount } = this.#parts;
     const [sum, learnedMs, { stepsDone }] = [this.#sum, this.#learnedMs, stepper];
@@ -142,8 +142,8 @@ export class Learning {
       stepCount,
       trainingLoss: sum.lossSum / sum.rowCount,
       ...(sum.correctCount !== undefined && { trainingAccuracy: share(sum.correctCount, sum) }),
-      ...(held !== undefined && { validationLoss: held.lossSum / held.rowCount }),
-      ...(held?.correctCount !== undefined && { validationAccuracy: share(held.correctCount, held) }),
+      ...(held !== undefined && { validationLoss: held.loss, metrics: held.measurement.values }),
+      ...(held?.measurement.values.accuracy !== undefined && { validationAccuracy: held.measurement.values.accuracy }),
       learningRate: plan.optimizer.learningRate * rateShareAt(plan, stepsDone, stepCount),
       samplesPerSecond: rowsDone / (learnedMs / 1000),
       etaSeconds: (learnedMs / 1000) * (stepCount / stepsDone - 1),

@@ -1,3 +1,5 @@
+import type { ConfusionMatrix } from "../metrics/confusion-matrix.ts";
+import type { MetricValues } from "../metrics/metric-counter.ts";
 import type { Device } from "./device.ts";
 
 /** Losses are means over rows; accuracies are shares in [0, 1], given for cross-entropy only. */
@@ -16,6 +18,8 @@ export interface TrainingProgress {
   /** Over the rows held out, after the epoch's last step; absent on `step` and where no rows are held out. */
   readonly validationLoss?: number;
   readonly validationAccuracy?: number;
+  /** What else was measured on them. */
+  readonly metrics?: MetricValues;
   /** Of the last step. */
   readonly learningRate: number;
   /** Rows learned from per second since the start. */
@@ -32,6 +36,8 @@ export interface TrainingMetrics {
   readonly trainingAccuracy?: number;
   readonly validationLoss?: number;
   readonly validationAccuracy?: number;
+  /** What else was measured on the rows held out. */
+  readonly metrics?: MetricValues;
   /** Epochs that were run, which an early stop makes fewer. */
   readonly epochCount: number;
   /** The epoch whose weights came out. */
@@ -52,6 +58,8 @@ export interface TrainingOutcome {
   readonly metrics: TrainingMetrics;
   /** What each epoch measured; of many, one in so many, evenly. */
   readonly epochs: readonly TrainingProgress[];
+  /** Of the rows held out, by the weights that came out; of few classes only. */
+  readonly confusion?: ConfusionMatrix | undefined;
   readonly parameterCount: number;
   readonly device: Device;
   /** The operators that the device could not run, which the CPU has run instead, in alphabetical order. */

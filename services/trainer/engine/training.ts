@@ -11,6 +11,7 @@ import type { Network } from "../graph/network.ts";
 import { networkOf } from "../graph/network-spec.ts";
 import { specError } from "../graph/spec-error.ts";
 import { evaluationGraph, type TrainingGraph, trainingGraph } from "../graph/training-graph.ts";
+import { counterOf } from "../metrics/counter-of.ts";
 import { type CheckpointHooks, type CheckpointSettings, Checkpoints } from "./checkpoints.ts";
 import type { EpochRecord } from "./epoch-record.ts";
 import { Evaluation, evaluationRowsMax } from "./evaluation.ts";
@@ -96,7 +97,8 @@ export class Training {
     const stepper = new Stepper({ sessions: stepping, graph, plan, rows, forms, first, stepCount, resumed });
     const isStopped = () => hooks.wish() !== "go on";
     const rowsPerCall = evaluationRowsMax(this.#measuring);
-    const evaluation = new Evaluation(evaluating, rowsPerCall, this.#heldOut, forms, isStopped);
+    const counter = () => counterOf(loss, network.outputShape, "scores");
+    const evaluation = new Evaluation(evaluating, rowsPerCall, this.#heldOut, forms, counter, isStopped);
     const kept = checkpoints && new Checkpoints(checkpoints, hooks, stepper.stepsDone);
     const { onProgress, wish } = hooks;
     const learning = new Learning({
@@ -137,7 +139,8 @@ export class Training {
       memoryEstimateBytes: this.#memory.totalBytes,
     };
     const model = writeModel(inferenceModel(this.#network, tensors));
-    return { model, metrics, epochs: history.epochs, parameterCount: this.#network.parameterCount };
+    const { epochs, confusion } = history;
+    return { model, metrics, epochs, confusion, parameterCount: this.#network.parameterCount };
   }
 
   get #stepCount(): number {

@@ -10,7 +10,7 @@ export interface Rows {
 
 /** What rows teach. */
 export interface Lesson {
-  readonly measured: LossValues;
+  readonly measured: Omit<LossValues, "scores">;
   /** Of each parameter that moves. */
   readonly slopes: readonly Value[];
   /** The network's statistics afterwards, by name. */

@@ -135,7 +135,7 @@ function averageName(parameter: string): string {
 
 /**
  * The loss of rows that are not learned from: `features` [rows, ...], `targets`, the parameters and the statistics in; `loss` FP32 []
- * and, with class targets, `correct_count` FP32 [] out. `rows` are free unless their number is given.
+ * and `scores` FP32 [rows, ...], which it is taken of, out. `rows` are free unless their number is given.
  */
 export function evaluationGraph(network: Network, loss: Loss, [rows]: readonly Dimension[] = ["rows"]): Graph {
   const graph = new GraphBuilder("evaluation");
@@ -146,8 +146,9 @@ export function evaluationGraph(network: Network, loss: Loss, [rows]: readonly D
     ({ name, shape }) => [name, graph.input(name, "FP32", shape)] as const,
   );
   const { output } = network.append(graph, features, new Map(tensors), { kind: "inference" });
-  const measured = reported(lossValues(graph, loss, output, targets));
-  for (const [index, value] of measured.entries()) graph.output(["loss", "correct_count"][index], value);
+  const { mean, scores } = lossValues(graph, loss, output, targets);
+  graph.output("loss", mean);
+  graph.output("scores", scores);
   return pruned(graph.graph());
 }
 
@@ -191,6 +192,6 @@ function averageAll(
   }
 }
 
-function reported({ mean, correctCount }: LossValues): Value[] {
+function reported({ mean, correctCount }: Omit<LossValues, "scores">): Value[] {
   return correctCount === undefined ? [mean] : [mean, correctCount];
 }

@@ -24,6 +24,8 @@ export interface JobProgress {
   readonly trainingAccuracy?: number;
   readonly validationLoss?: number;
   readonly validationAccuracy?: number;
+  /** What else was measured on the rows held out, by the names of metrics/metric-counter.ts. */
+  readonly metrics?: Readonly<Record<string, number>>;
   /** Of the last step. */
   readonly learningRate: number;
   readonly samplesPerSecond: number;

@@ -64,6 +64,7 @@ function metricsOf({ metrics }: TrainingOutcome): Record<string, number> {
     training_accuracy: metrics.trainingAccuracy,
     validation_loss: metrics.validationLoss,
     validation_accuracy: metrics.validationAccuracy,
+    ...Object.fromEntries(Object.entries(metrics.metrics ?? {}).map(([name, value]) => [`validation_${name}`, value])),
     epochs: metrics.epochCount,
     best_epoch: metrics.bestEpoch,
     steps: metrics.stepCount,

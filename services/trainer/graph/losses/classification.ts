@@ -99,6 +99,7 @@ export const crossEntropy: LossKind<CrossEntropy> = {
     const best = graph.cast(graph.argMax(scores, shape.length - 1), "INT32");
     return {
       mean: graph.neg(smoothed),
+      scores,
       correctCount: graph.reduceSum(counted(graph.cast(graph.equal(best, targets), "FP32"))),
     };
   },
@@ -116,7 +117,8 @@ export const binaryCrossEntropy: LossKind<BinaryCrossEntropy> = {
   targetForm: (outputShape) => ({ dataType: "FP32", rowShape: outputShape }),
   values(_, graph, output, targets) {
     const scores = scoresOf(output, "Sigmoid");
-    return { mean: graph.reduceMean(graph.sub(graph.node("Softplus", [scores]), graph.mul(scores, targets))) };
+    const each = graph.sub(graph.node("Softplus", [scores]), graph.mul(scores, targets));
+    return { mean: graph.reduceMean(each), scores };
   },
 };
 
@@ -144,7 +146,7 @@ export const klDivergence: LossKind<KlDivergence> = {
     // t log t is 0 where t is.
     const known = graph.log(graph.where(isSome, targets, number(1)));
     const each = graph.mul(targets, graph.sub(known, graph.logSoftmax(scores)));
-    return { mean: graph.reduceMean(graph.reduceSum(each, [-1])) };
+    return { mean: graph.reduceMean(graph.reduceSum(each, [-1])), scores };
   },
 };
 

@@ -4,9 +4,13 @@ import type { Value } from "../../../../lib/onnx/graph.ts";
 import { product } from "../../../../lib/onnx/shapes.ts";
 import type { Network } from "../network.ts";
 
-/** A loss in a graph: `mean` is the scalar to differentiate; `correctCount` the rows whose best score is their class. */
+/**
+ * A loss in a graph: `mean` is the scalar to differentiate; `scores` what it is taken of, the output before a final softmax or sigmoid that
+ * is part of it; `correctCount` the rows whose best score is their class.
+ */
 export interface LossValues {
   readonly mean: Value;
+  readonly scores: Value;
   readonly correctCount?: Value;
 }
 

@@ -31,6 +31,7 @@ function ofError<L extends { readonly kind: string }>(
     targetForm: (outputShape) => ({ dataType: "FP32", rowShape: outputShape }),
     values: (loss, graph, output, targets) => ({
       mean: graph.reduceMean(of(loss, graph, graph.sub(output, targets))),
+      scores: output,
     }),
   };
 }
