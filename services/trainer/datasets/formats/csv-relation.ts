@@ -1,8 +1,10 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { ServiceError } from "../../../../lib/errors.ts";
-import { csvLineOf, csvStructure, recordBytesMax } from "./csv-scanner.ts";
+import { messageOf } from "../../../../lib/errors.ts";
+import { checkColumnCount } from "./columns-max.ts";
+import { badCsvValue, type CsvStructure, csvLineOf, csvStructure } from "./csv-structure.ts";
+import { recordBytesMax } from "./csv-tokenizer.ts";
 import { badValue, datasetError } from "./dataset-error.ts";
-import { type DatasetDatabase, numberOf, openDatabase, readFault, sqlText } from "./duckdb.ts";
+import { numberOf, openDatabase, readFault, sqlText } from "./duckdb.ts";
 import type { CsvFormat, DatasetFile } from "./file-format.ts";
 import type { Relation, RelationColumn } from "./relation.ts";
 
@@ -11,35 +13,33 @@ import type { Relation, RelationColumn } from "./relation.ts";
  * without a word; then DuckDB converts the values, once, into a table in the job's folder.
  */
 export async function openCsv(file: DatasetFile, format: CsvFormat): Promise<Relation> {
-  const { names, firstValues, columnCount, rowCount } = await csvStructure(file.path, format);
+  const { path, kinds } = file;
+  const structure = await csvStructure(path, format);
+  const { names, firstValues, columnCount, rowCount } = structure;
+  checkColumnCount(columnCount);
+  if (names !== undefined) checkNames(names);
   const columns = Array.from({ length: columnCount }, (_, index): RelationColumn => {
     const name = names?.[index] ?? `column${index}`;
-    const kind = file.kinds?.get(name) ?? (isNumber(firstValues[index]) ? "number" : "text");
+    const kind = kinds?.get(name) ?? (isNumber(firstValues[index] ?? "0") ? "number" : "text");
     return { name, sql: `c${index}`, kind, type: kind === "number" ? "DOUBLE" : "VARCHAR" };
   });
-  if (names !== undefined) checkNames(names);
   const database = await openDatabase(file);
+  const { connection, close } = database;
   try {
-    await load(database, file, format, columns);
-    const read = await numberOf(database.connection, "SELECT count(*) FROM rows");
-    if (read !== rowCount) throw datasetError(`the file is not CSV: ${read} of ${rowCount} rows can be read`);
+    await load(connection, { path, format, columns, structure });
+    const read = await numberOf(connection, "SELECT count(*) FROM rows");
+    if (read !== rowCount) throw datasetError(`the file is not CSV: ${read} of its ${rowCount} rows can be read`);
     await database.seal();
   } catch (failure) {
-    database.close();
+    close();
     throw failure;
   }
-  return {
-    kind: "relation",
-    connection: database.connection,
-    columns,
-    rowCount,
-    placeOf: async (row) => `line ${await csvLineOf(file.path, format, row)}`,
-    close: database.close,
-  };
+  const placeOf = async (row: number) => `line ${await csvLineOf(path, format, row)}`;
+  return { kind: "relation", connection, columns, rowCount, placeOf, close };
 }
 
-function isNumber(text: string | undefined): boolean {
-  return text === undefined || decimal.test(text);
+function isNumber(text: string): boolean {
+  return decimal.test(text);
 }
 
 function isFiniteFp32(text: string): boolean {
@@ -60,75 +60,91 @@ function checkNames(names: readonly string[]): void {
   });
 }
 
-async function load(
-  { connection }: DatasetDatabase,
-  file: DatasetFile,
-  format: CsvFormat,
-  columns: readonly RelationColumn[],
-) {
-  const texts = textsOf(file, format, columns);
-  const values = columns.map(({ sql, kind }) => `${kind === "number" ? numeric(sql) : sql} AS ${sql}`);
+/** What is known of a file before DuckDB reads it. */
+interface CsvTable {
+  readonly path: string;
+  readonly format: CsvFormat;
+  readonly columns: readonly RelationColumn[];
+  readonly structure: CsvStructure;
+}
+
+/** Loads the values; where DuckDB would take too much or too little for a number, the file is read again by the rules of {@link isNumber}. */
+async function load(connection: DuckDBConnection, table: CsvTable): Promise<void> {
+  const { columns, structure } = table;
+  const numbers = columns.flatMap(({ kind, sql }, index) => (kind === "number" ? [{ index, sql }] : []));
+  const underscored = numbers.filter(({ index }) => structure.underscored.has(index));
+  if (underscored.length > 0) await checkNumbers(table, underscored);
   try {
-    await connection.run(`CREATE TABLE loaded AS SELECT ${values.join(", ")} FROM (${texts})`);
+    await connection.run(`CREATE TABLE loaded AS ${values(table, false)}`);
   } catch (failure) {
-    throw (await badNumber(connection, file.path, format, columns, texts)) ?? readFault(failure);
+    await checkNumbers(table, numbers);
+    // What is left are blanks, alone or around the text for a missing value.
+    if (!messageOf(failure).startsWith("Conversion Error")) throw readFault(failure);
+    await connection
+      .run(`CREATE TABLE loaded AS ${values(table, true)}`)
+      .catch((again) => Promise.reject(readFault(again)));
   }
+  if (await isAnyBeyondFp32(connection, numbers)) await checkNumbers(table, numbers);
   await connection.run("CREATE VIEW rows AS SELECT rowid AS row, * FROM loaded");
 }
 
-/** DuckDB also converts infinite numbers, those that are not numbers, and digits with underscores. */
-function numeric(sql: string): string {
-  return `CASE WHEN ${isBad(sql)} THEN error('not a number') ELSE TRY_CAST(${sql} AS DOUBLE) END`;
+/** The values of a file, column by column. Every setting that DuckDB would guess is given. */
+function values({ path, format, columns, structure }: CsvTable, byTexts: boolean): string {
+  const { delimiter, header, missingText } = format;
+  const settings = [
+    "auto_detect = false",
+    `skip = ${structure.emptyLines}`,
+    `header = ${header}`,
+    `delim = ${sqlText(delimiter)}`,
+    `quote = '"'`,
+    `escape = '"'`,
+    `columns = {${columns.map(({ sql, type }) => `${sql}: '${byTexts ? "VARCHAR" : type}'`).join(", ")}}`,
+    // The same text twice would double rows.
+    `nullstr = [${[...new Set(["", missingText])].map(sqlText).join(", ")}]`,
+    "strict_mode = true",
+    "null_padding = false",
+    "ignore_errors = false",
+    "parallel = false",
+    "hive_partitioning = false",
+    `max_line_size = ${recordBytesMax}`,
+  ];
+  const selected = columns.map(({ sql, kind }) => {
+    if (kind === "text") return `${textual(sql, missingText)} AS ${sql}`;
+    return byTexts ? `TRY_CAST(${textual(sql, missingText)} AS DOUBLE) AS ${sql}` : sql;
+  });
+  return `SELECT ${selected.join(", ")} FROM read_csv(${sqlText(path)}, ${settings.join(", ")})`;
 }
 
-function isBad(sql: string): string {
-  return `(${sql} IS NOT NULL AND NOT coalesce(abs(TRY_CAST(${sql} AS DOUBLE)) < ${endOfFp32} AND NOT contains(${sql}, '_'), false))`;
+/** A text without the blanks around it, which trim() costs more time than all else; NULL where it is missing. */
+function textual(sql: string, missingText: string): string {
+  const trimmed = `CASE WHEN contains(${sql}, ' ') OR contains(${sql}, '	') THEN trim(${sql}, ' 	') ELSE ${sql} END`;
+  return `nullif(nullif(${trimmed}, ''), ${sqlText(missingText)})`;
+}
+
+/** Throws DATASET_INVALID for the first value that is no number. */
+async function checkNumbers(
+  { path, format, columns }: CsvTable,
+  numbers: readonly { readonly index: number }[],
+): Promise<void> {
+  const bad = await badCsvValue(path, format, new Set(numbers.map(({ index }) => index)), isFiniteFp32);
+  if (bad !== undefined)
+    throw badValue(`line ${bad.line}`, { label: bad.column + 1, name: columns[bad.column].name }, bad.text);
+}
+
+/** Whether a number is infinite, NaN, or rounds to infinity in FP32. */
+async function isAnyBeyondFp32(
+  connection: DuckDBConnection,
+  numbers: readonly { readonly sql: string }[],
+): Promise<boolean> {
+  for (let begin = 0; begin < numbers.length; begin += columnsPerQuery) {
+    const largest = numbers.slice(begin, begin + columnsPerQuery).map(({ sql }) => `max(abs(${sql}))`);
+    const query = `SELECT coalesce(greatest(${largest.join(", ")}) >= ${endOfFp32}, false)::INTEGER FROM loaded`;
+    if ((await numberOf(connection, query)) === 1) return true;
+  }
+  return false;
 }
 
 /** The least number that rounds to infinity in FP32. */
 const endOfFp32 = "3.4028235677973366e38";
 
-/** What to say of the first value that is no number where one is needed; undefined if there is none. */
-async function badNumber(
-  connection: DuckDBConnection,
-  path: string,
-  format: CsvFormat,
-  columns: readonly RelationColumn[],
-  texts: string,
-): Promise<ServiceError | undefined> {
-  const numbers = columns.flatMap(({ sql, kind }, index) => (kind === "number" ? [{ sql, index }] : []));
-  const isAnyBad = numbers.map(({ sql }) => isBad(sql)).join(" OR ");
-  const numbered = `SELECT row_number() OVER () - 1 AS row, * FROM (${texts})`;
-  const found = await connection
-    .runAndReadAll(`SELECT * FROM (${numbered}) WHERE ${isAnyBad || "false"} LIMIT 1`)
-    .catch(() => undefined);
-  const [row, ...values] = found?.getRows()[0] ?? [];
-  const bad = numbers.find(({ index }) => typeof values[index] === "string" && !isFiniteFp32(values[index]));
-  if (bad === undefined) return undefined;
-  const line = await csvLineOf(path, format, Number(row));
-  return badValue(`line ${line}`, columns[bad.index].name, bad.index, String(values[bad.index]));
-}
-
-/** A query of all values as texts, without blanks around them; missing ones are NULL. */
-function textsOf(
-  { path }: DatasetFile,
-  { header, delimiter, missingText }: CsvFormat,
-  columns: readonly RelationColumn[],
-): string {
-  const settings = [
-    "auto_detect = false",
-    "header = false",
-    `delim = ${sqlText(delimiter)}`,
-    `quote = '"'`,
-    `escape = '"'`,
-    `columns = {${columns.map(({ sql }) => `${sql}: 'VARCHAR'`).join(", ")}}`,
-    "nullstr = ''",
-    "strict_mode = true",
-    "null_padding = false",
-    "ignore_errors = false",
-    "parallel = false",
-    `max_line_size = ${recordBytesMax}`,
-  ];
-  const values = columns.map(({ sql }) => `nullif(nullif(trim(${sql}, ' \t'), ''), ${sqlText(missingText)}) AS ${sql}`);
-  return `SELECT ${values.join(", ")} FROM read_csv(${sqlText(path)}, ${settings.join(", ")}) OFFSET ${header ? 1 : 0}`;
-}
+const columnsPerQuery = 256;

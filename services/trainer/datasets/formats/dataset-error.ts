@@ -10,12 +10,20 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** A value that has no number, or none that FP32 holds. `place` is as in "line 7"; the column is the `index`-th from 0. */
-export function badValue(place: string, name: string, index: number, value: string): ServiceError {
-  const seen = JSON.stringify(value.slice(0, 64));
-  return datasetError(`${place}, column ${index + 1} is ${seen}; needed: a finite number, as FP32 holds it`, {
+/**
+ * A value that is no number, or none that FP32 holds. `place` is as in "line 7"; the column is called by `label`, its number or its name
+ * in quotes.
+ */
+export function badValue(
+  place: string,
+  column: { readonly label: string | number; readonly name: string },
+  value: string,
+): ServiceError {
+  const text = value.slice(0, 64);
+  const seen = `${place}, column ${column.label} is ${JSON.stringify(text)}`;
+  return datasetError(`${seen}; needed: a finite number, as FP32 holds it`, {
     place,
-    column: name,
-    value: value.slice(0, 64),
+    column: column.name,
+    value: text,
   });
 }

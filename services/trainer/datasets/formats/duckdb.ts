@@ -54,10 +54,12 @@ export async function numberOf(connection: DuckDBConnection, sql: string): Promi
   return Number(reader.getRows()[0]?.[0]);
 }
 
-/** What made a query over the file fail, as the caller is told it. */
-export function readFault(failure: unknown): Error {
+/** What made a query over the file fail, as the caller is told it; faults of ours stay as they are. */
+export function readFault(failure: unknown): ServiceError {
+  if (failure instanceof ServiceError) return failure;
   const message = messageOf(failure);
-  const [first] = message.split("\n");
+  // Where the file lies on this machine is nobody's business.
+  const first = message.split("\n")[0].replace(/["'`]\/[^"'`]*["'`]/g, "it");
   if (message.startsWith("Out of Memory Error")) {
     return new ServiceError("LIMIT_EXCEEDED", `dataset: reading the file takes more memory than there is: ${first}`, {
       cause: failure,

@@ -1,6 +1,8 @@
 import { ServiceError } from "../../../../lib/errors.ts";
 import { openCsv } from "./csv-relation.ts";
 import type { DatasetFile } from "./file-format.ts";
+import { openNdjson } from "./ndjson-relation.ts";
+import { openParquet } from "./parquet-relation.ts";
 import type { Relation } from "./relation.ts";
 import type { Tensors } from "./tensors.ts";
 
@@ -13,6 +15,10 @@ export async function openDataset(file: DatasetFile): Promise<Relation | Tensors
   switch (format.kind) {
     case "csv":
       return openCsv(file, format);
+    case "parquet":
+      return openParquet(file);
+    case "ndjson":
+      return openNdjson(file);
     default:
       throw new ServiceError("UNSUPPORTED", `dataset: files of ${format.kind} cannot be read`);
   }
