@@ -3,6 +3,7 @@ import type { Settings } from "../../lib/env.ts";
 import { readServiceConfig, type ServiceConfig } from "../../lib/service-config.ts";
 import { type Compute, devices } from "./engine/device.ts";
 import { threadCountMax } from "./engine/training-plan.ts";
+import type { Offer } from "./jobs/resource-class.ts";
 
 /** The trainer's settings; its README says what each is for. */
 export interface TrainerConfig extends ServiceConfig {
@@ -17,6 +18,8 @@ export interface TrainerConfig extends ServiceConfig {
   readonly datasetHoldMs: number;
   /** The device is that of jobs that name none. */
   readonly compute: Compute;
+  /** What jobs find here. */
+  readonly offer: Offer;
   readonly registryTimeoutMs: number;
 }
 
@@ -24,13 +27,15 @@ export interface TrainerConfig extends ServiceConfig {
 export interface QueueConfig {
   /** Jobs that run at the same time in this process. */
   readonly concurrency: number;
-  /** Jobs that wait or run, over all trainers. */
+  /** Sweeps that are led at the same time by this process, beside its other jobs. */
+  readonly sweepsMax: number;
+  /** Jobs that wait, run or are paused, over all trainers. */
   readonly openJobsMax: number;
   /** Ended jobs that are kept, over all trainers; the oldest go first. */
   readonly endedJobsMax: number;
   /** Events that are kept per job; the oldest go first. */
   readonly eventsMax: number;
-  /** Attempts at a job, and at the registration of its result, whose registry or Redis could not be reached. */
+  /** Attempts in a row at a job that leave nothing behind, and at the registration of its result. */
   readonly attemptsMax: number;
   /** Wait before the second attempt, doubled before each further one up to a minute, in milliseconds. */
   readonly retryDelayMs: number;
@@ -40,6 +45,8 @@ export interface QueueConfig {
 export function readTrainerConfig(settings: Settings): TrainerConfig {
   const whole = (name: string, preset: number, min: number, max: number) =>
     settings.integer(`AMAAS_TRAINER_${name}`, { default: preset, min, max });
+  const offered = settings.choices("AMAAS_TRAINER_DEVICES", devices, ["cpu"]);
+  const memoryBytes = whole("MEMORY_BYTES_MAX", machineBytes(), 1, Number.MAX_SAFE_INTEGER);
   return {
     ...readServiceConfig(settings),
     port: settings.port("AMAAS_TRAINER_PORT", 8201),
@@ -47,6 +54,7 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
     redisUrl: settings.redisUrl("AMAAS_REDIS_URL", "redis://127.0.0.1:6379"),
     queue: {
       concurrency: whole("CONCURRENCY", 1, 1, 64),
+      sweepsMax: whole("SWEEPS_MAX", 16, 1, 1000),
       openJobsMax: whole("OPEN_JOBS_MAX", 1000, 1, 1_000_000),
       endedJobsMax: whole("ENDED_JOBS_MAX", 10_000, 1, 1_000_000),
       eventsMax: whole("EVENTS_MAX", 20_000, 10, 1_000_000),
@@ -58,9 +66,10 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
     datasetHoldMs: whole("DATASET_HOLD_MS", 7 * dayMs, 1000, 30 * dayMs),
     compute: {
       threadCount: whole("THREADS", Math.min(availableParallelism(), threadCountMax), 1, threadCountMax),
-      device: settings.choice("AMAAS_TRAINER_DEVICE", devices, "cpu"),
-      memoryBytesMax: whole("MEMORY_BYTES_MAX", machineBytes(), 1, Number.MAX_SAFE_INTEGER),
+      device: offered[0]!,
+      memoryBytesMax: memoryBytes,
     },
+    offer: { devices: offered, memoryBytes },
     registryTimeoutMs: whole("REGISTRY_TIMEOUT_MS", 30_000, 100, 3_600_000),
   };
 }

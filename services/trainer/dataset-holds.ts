@@ -17,6 +17,13 @@ export interface DatasetHoldsParts {
 /** As much of a job as its hold needs. */
 export type HoldingJob = Pick<Job, "id" | "work" | "requestId">;
 
+/** A job at work. */
+export interface HoldingRun {
+  readonly job: HoldingJob;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+}
+
 /** Keeps the datasets of jobs from being collected, in the name of each job, until it has ended. */
 export class DatasetHolds {
   readonly #parts: DatasetHoldsParts;
@@ -35,7 +42,7 @@ export class DatasetHolds {
   }
 
   /** Holds the datasets of a job as long as `work` goes on, and for a while after. Rejects as `hold` and `work` do. */
-  async during<Result>(job: HoldingJob, signal: AbortSignal, log: Log, work: () => Promise<Result>): Promise<Result> {
+  async during<Result>({ job, signal, log }: HoldingRun, work: () => Promise<Result>): Promise<Result> {
     await this.hold(job, signal);
     let cancel = () => {};
     let isOver = false;

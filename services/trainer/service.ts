@@ -10,6 +10,9 @@ import { Catalogue } from "./catalogue.ts";
 import type { TrainerConfig } from "./config.ts";
 import { DatasetHolds } from "./dataset-holds.ts";
 import { jobHandlers } from "./handlers/jobs.ts";
+import type { Job } from "./jobs/job.ts";
+import { fits } from "./jobs/resource-class.ts";
+import type { Running } from "./queue/job-attempt.ts";
 import { JobChanges } from "./queue/job-changes.ts";
 import { JobQueue } from "./queue/job-queue.ts";
 import { JobStore } from "./queue/job-store.ts";
@@ -48,22 +51,28 @@ export class TrainerService implements Service {
     const store = new JobStore(commands, bounds, clock);
     const changes = new JobChanges(subscriber, clock);
     await changes.start();
-    const queue = new JobQueue(commands, bounds, store, clock, this.#log);
+    const queue = new JobQueue(commands, store, clock, this.#log);
     this.#releases.push(["job queue", () => queue.stop()]);
     await queue.start();
 
     const work = { catalogue, store, compute, bounds };
-    const worker = new JobWorker({
+    const attempts = {
       redis: blocking,
       config: bounds,
       store,
+      queue,
       changes,
-      process: (job, signal, log) => holds.during(job, signal, log, () => runWork(work, { job, signal, log })),
-      onEnd: (job) => holds.release(job, this.#log),
+      process: (running: Running) => holds.during(running, () => runWork(work, running)),
+      onEnd: (job: Job) => holds.release(job, this.#log),
       clock,
       log: this.#log,
-    });
-    this.#releases.push(["job worker", () => worker.stop()]);
+    };
+    // Sweeps wait for other jobs, so they must not take their places.
+    const [worker, sweeper] = [
+      new JobWorker({ ...attempts, concurrency: bounds.concurrency, fits: (name) => fits(name, this.#config.offer) }),
+      new JobWorker({ ...attempts, concurrency: bounds.sweepsMax, fits: (name) => name === "sweep" }),
+    ];
+    this.#releases.push(["sweeps", () => sweeper.stop()], ["job worker", () => worker.stop()]);
     const server = new RpcServer(this.#config, this.#log);
     server.implement<TrainerServiceHandlers>(
       "amaas.trainer.v1.TrainerService",
@@ -71,7 +80,8 @@ export class TrainerService implements Service {
     );
     this.#releases.push(["server", () => server.stop()]);
     const port = await server.start();
-    await worker.start();
+    worker.start();
+    sweeper.start();
     this.#log.info({ port }, "listening");
     return { port };
   }

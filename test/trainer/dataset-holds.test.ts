@@ -50,7 +50,7 @@ describe("the hold on a job's dataset", () => {
 
   it("begins before the work, is prolonged every hour while it goes on, and no longer", async () => {
     const { run, end } = work();
-    const during = holdsOf(7 * 24 * hourMs).during(job, signal, log, run);
+    const during = holdsOf(7 * 24 * hourMs).during({ job, signal, log }, run);
     await settled();
     await passes(hourMs, 3);
     end("done");
@@ -62,7 +62,7 @@ describe("the hold on a job's dataset", () => {
 
   it("is prolonged in time where it is short", async () => {
     const { run, end } = work();
-    const during = holdsOf(3000).during(job, signal, log, run);
+    const during = holdsOf(3000).during({ job, signal, log }, run);
     await settled();
     await passes(1000, 2);
     end("done");
@@ -72,7 +72,7 @@ describe("the hold on a job's dataset", () => {
 
   it("is prolonged after all once a registry that was away is back", async () => {
     const { run, end } = work();
-    const during = holdsOf(3000).during(job, signal, log, run);
+    const during = holdsOf(3000).during({ job, signal, log }, run);
     await settled();
     isAway = true;
     await passes(1000, 2);
@@ -85,7 +85,7 @@ describe("the hold on a job's dataset", () => {
 
   it("is what the work waits for, and the registry's fault is the work's", async () => {
     isAway = true;
-    const begun = holdsOf(3000).during(job, signal, log, async () => expect.fail("it was begun"));
+    const begun = holdsOf(3000).during({ job, signal, log }, async () => expect.fail("it was begun"));
     expect(await begun.catch((failure) => failure)).to.include({ reason: "SERVICE_UNAVAILABLE" });
   });
 

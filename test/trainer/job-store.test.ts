@@ -7,7 +7,15 @@ import { JobStore } from "../../services/trainer/queue/job-store.ts";
 import { connectRedis, createRedis } from "../../services/trainer/queue/redis.ts";
 import { PrivateRedis } from "../private-redis.ts";
 
-const config = { concurrency: 1, openJobsMax: 5, endedJobsMax: 3, eventsMax: 1000, attemptsMax: 1, retryDelayMs: 10 };
+const config = {
+  concurrency: 1,
+  sweepsMax: 1,
+  openJobsMax: 5,
+  endedJobsMax: 3,
+  eventsMax: 1000,
+  attemptsMax: 1,
+  retryDelayMs: 10,
+};
 const work = { kind: "train", spec: { model: "models/a" } as TrainSpec__Output } as const;
 const newJob = { work, priority: 0, requestId: "r" };
 const progress = {
@@ -45,7 +53,7 @@ describe("the job store", () => {
 
   it("gives a job back as it was stored", async () => {
     const { id } = await store.create(newJob, "");
-    expect(await store.get(id)).to.deep.include({ id, ...newJob, state: "PENDING", attempts: 0 });
+    expect(await store.get(id)).to.deep.include({ id, ...newJob, state: "PENDING", attempts: 0, attemptsInVain: 0 });
   });
 
   it("makes one job per request id, however often and however concurrently it is sent", async () => {
@@ -64,16 +72,15 @@ describe("the job store", () => {
   it("numbers events from 1 without gaps, each state with the job as it was then", async () => {
     const { id } = await store.create(newJob, "");
     await store.move(id, ["PENDING"], "RUNNING", { startTimeMs: 5 });
-    await store.progress(id, progress);
+    await store.progress({ id, attempts: 0 }, progress);
     await store.move(id, ["RUNNING"], "FAILED", { error: { reason: "X", message: "m" } });
     const events = await store.eventsAfter(id, 0, 100);
     expect(events.map(({ sequence }) => sequence)).to.deep.equal([1, 2, 3, 4]);
-    expect(events.map((event) => (event.kind === "state" ? event.job.state : event.progress))).to.deep.equal([
-      "PENDING",
-      "RUNNING",
-      progress,
-      "FAILED",
-    ]);
+    expect(
+      events.map((event) =>
+        event.kind === "state" ? event.job.state : event.kind === "log" ? event.line : event.progress,
+      ),
+    ).to.deep.equal(["PENDING", "RUNNING", progress, "FAILED"]);
     expect((await store.eventsAfter(id, 2, 1)).map(({ sequence }) => sequence)).to.deep.equal([3]);
   });
 
@@ -81,7 +88,7 @@ describe("the job store", () => {
     const { id } = await store.create(newJob, "");
     await end(id);
     expect(await store.move(id, ["PENDING", "RUNNING"], "CANCELLED")).to.equal(false);
-    expect(await store.progress(id, progress)).to.equal(false);
+    expect(await store.progress({ id, attempts: 0 }, progress)).to.equal(false);
     expect((await store.get(id)).state).to.equal("SUCCEEDED");
     expect(await store.eventsAfter(id, 0, 100)).to.have.length(3);
   });

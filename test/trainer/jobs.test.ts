@@ -106,6 +106,56 @@ describe("the trainer", function () {
     expect(await fault(running.trainer.unary("CancelJob", { name: done }))).to.include({ reason: "JOB_ENDED" });
   });
 
+  it("pauses a running job and a waiting one, and ends them when they are resumed", async () => {
+    const { trainer } = running;
+    const [first, second] = [await running.submit({ ...spec, epochs: 300 }), await running.submit(spec)];
+    await begun(first);
+    for (const name of [first, second]) {
+      expect((await trainer.unary("PauseJob", { name })).state).to.equal("STATE_PAUSED");
+      expect((await trainer.unary("PauseJob", { name })).state).to.equal("STATE_PAUSED");
+    }
+    expect((await running.ended(await running.submit(spec))).state).to.equal("STATE_SUCCEEDED");
+    for (const name of [first, second]) {
+      expect(await trainer.unary("GetJob", { name })).to.include({ state: "STATE_PAUSED" });
+      expect((await trainer.unary("ResumeJob", { name })).state).to.equal("STATE_PENDING");
+      expect((await running.ended(name)).state).to.equal("STATE_SUCCEEDED");
+    }
+    expect((await trainer.unary("GetJob", { name: first })).attempts).to.equal(2);
+    for (const call of ["PauseJob", "ResumeJob", "UpdateJobPriority"] as const) {
+      expect(await fault(trainer.unary(call, { name: first }))).to.include({ reason: "JOB_ENDED" });
+    }
+  });
+
+  it("cancels a paused job", async () => {
+    const name = await longJob();
+    await running.trainer.unary("PauseJob", { name });
+    expect((await running.trainer.unary("CancelJob", { name })).state).to.equal("STATE_CANCELLED");
+  });
+
+  it("takes another priority for a job that waits", async () => {
+    const blocker = await longJob();
+    const [first, second] = [await running.submit(spec), await running.submit(spec)];
+    expect(await running.trainer.unary("UpdateJobPriority", { name: second, priority: 5 })).to.include({ priority: 5 });
+    await running.trainer.unary("CancelJob", { name: blocker });
+    const [one, two] = [await running.ended(first), await running.ended(second)];
+    expect(Number(two.startTime!.seconds) + two.startTime!.nanos / 1e9).to.be.below(
+      Number(one.startTime!.seconds) + one.startTime!.nanos / 1e9,
+    );
+    const refused = await fault(running.trainer.unary("UpdateJobPriority", { name: first, priority: -1 }));
+    expect(refused.message).to.equal("priority is -1; needed: 0 to 1000");
+  });
+
+  it("tells watchers what a job waits for", async () => {
+    const name = await running.submit({ ...spec, device: "DEVICE_CUDA", limits: { memoryBytes: 1024 ** 3 } });
+    for await (const { logged } of running.trainer.serverStream("WatchJob", { name })) {
+      if (logged === undefined || logged === null) continue;
+      const text = "waits for a worker that has the device cuda and 1073741824 bytes of memory";
+      expect(logged).to.deep.equal({ level: "info", text });
+      break;
+    }
+    await running.trainer.unary("CancelJob", { name });
+  });
+
   it("lists jobs newest first, page by page", async () => {
     const all = (await running.trainer.unary("ListJobs", {})).jobs.map(({ name }) => name);
     const paged: string[] = [];

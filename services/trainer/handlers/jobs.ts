@@ -1,18 +1,20 @@
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { TrainerServiceHandlers } from "../../../lib/gen/amaas/trainer/v1/TrainerService.ts";
 import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
-import { jobIdPattern, jobName, parseJobName } from "../../../lib/resource-names.ts";
+import { jobIdPattern, parseJobName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { DatasetHolds } from "../dataset-holds.ts";
-import { specError } from "../graph/spec-error.ts";
-import { type JobState, jobStates } from "../jobs/job.ts";
+import { jobStates } from "../jobs/job.ts";
 import { jobMessage } from "../jobs/job-message.ts";
+import { priorityOf } from "../jobs/priority.ts";
+import { needsOf, resourceClassOf } from "../jobs/resource-class.ts";
 import { workOf } from "../jobs/work.ts";
 import type { JobChanges } from "../queue/job-changes.ts";
 import type { JobQueue } from "../queue/job-queue.ts";
 import type { JobStore } from "../queue/job-store.ts";
 import type { WorkParts } from "../work/work-rules.ts";
 import { checkWork } from "../work/works.ts";
+import { controlHandlers } from "./control.ts";
 import { watchJob } from "./watch-job.ts";
 
 /** What the calls about jobs need. */
@@ -32,15 +34,18 @@ export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHand
       if (requestId.length > requestIdLengthMax) throw requestIdTooLong(requestId.length);
       const work = workOf(job);
       const priority = priorityOf(job!.priority, "job.priority");
+      const needs = needsOf(resourceClassOf(work));
       await checkWork(work, parts.work, call);
       const created = await store.create({ work, priority, requestId: call.requestId }, requestId);
-      if (jobStates[created.state].ended) return jobMessage(created);
-      // Stored is accepted: a job that cannot hold its dataset now does so when it begins, ...
-      await holds
-        .hold(created, call.signal)
-        .catch((failure) => call.log.warn({ error: messageOf(failure) }, "held later"));
-      // ... and one that cannot be queued now is queued by the next recovery.
-      await queue.add(created.id).catch((failure) => call.log.warn({ error: messageOf(failure) }, "queued later"));
+      if (!jobStates[created.state].queued) return jobMessage(created);
+      // Stored is accepted: a job that cannot hold its dataset now does so when it begins, and one that cannot be queued now is queued by the next
+      // recovery.
+      const trying = (step: Promise<unknown>, otherwise: string) =>
+        step.catch((failure) => call.log.warn({ error: messageOf(failure) }, otherwise));
+      await trying(holds.hold(created, call.signal), "held later");
+      const line = { level: "info", text: `waits for a worker that has ${needs}` } as const;
+      if (needs !== "") await trying(store.tell(created, line), "watchers were not told");
+      await trying(queue.add(created), "queued later");
       return jobMessage(created);
     },
 
@@ -59,24 +64,10 @@ export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHand
       return watchJob(parts, parseJobName(name), afterSequence, call);
     },
 
-    CancelJob: async ({ name }, call) => {
-      const id = parseJobName(name);
-      const cancelled = await store.move(id, ["PENDING", "RUNNING"], "CANCELLED");
-      const job = await store.get(id);
-      if (!cancelled && job.state !== "CANCELLED") throw tooLate(id, job.state);
-      await queue.remove(id);
-      holds.release(job, call.log);
-      return jobMessage(job);
-    },
+    ...controlHandlers(parts),
   };
 }
 
-function priorityOf(seen: number, field: string): number {
-  if (seen < 0 || seen > priorityMax) throw specError(field, seen, `0 to ${priorityMax}`);
-  return seen;
-}
-
-const priorityMax = 1000;
 const requestIdLengthMax = 128;
 
 function requestIdTooLong(length: number): ServiceError {
@@ -93,9 +84,4 @@ function invalidSequence(seen: number): ServiceError {
   return new ServiceError("REQUEST_INVALID", `after_sequence is ${seen}; needed: a whole number from 0`, {
     metadata: { field: "after_sequence" },
   });
-}
-
-function tooLate(id: string, state: JobState): ServiceError {
-  const seen = state === "REGISTERING" ? "is registering its result" : `is ${state}`;
-  return new ServiceError("JOB_ENDED", `${jobName(id)} ${seen}; needed: a job that waits or trains`);
 }

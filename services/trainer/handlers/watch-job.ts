@@ -1,3 +1,4 @@
+import { ServiceError } from "../../../lib/errors.ts";
 import type { JobEvent as JobEventMessage } from "../../../lib/gen/amaas/trainer/v1/JobEvent.ts";
 import type { CallContext } from "../../../lib/rpc/call-context.ts";
 import { type JobEvent, jobStates } from "../jobs/job.ts";
@@ -10,7 +11,8 @@ const readCount = 256;
 
 /**
  * Yields a job's events after a sequence number, each once and in order, as they happen; ends behind the event with which
- * the job ended. Throws JOB_NOT_FOUND, and DRAINING when the server drains.
+ * the job ended. Without a sequence number it begins with the oldest event that is kept. Throws JOB_NOT_FOUND, EVENTS_TRIMMED where the next event is
+ * no longer kept, and DRAINING when the server drains.
  */
 export async function* watchJob(
   { store, changes }: { readonly store: JobStore; readonly changes: JobChanges },
@@ -23,9 +25,10 @@ export async function* watchJob(
   for (;;) {
     // Asked for before the read, so that a change in between is not missed.
     const changed = changes.next(id, over);
-    const ended = jobStates[(await store.get(id)).state].ended;
+    const ended = jobStates[(await store.standing(id)).state].ended;
     const events = await store.eventsAfter(id, sequence, readCount);
     for (const event of events) {
+      if (sequence > 0 && event.sequence > sequence + 1) throw trimmed(sequence, event.sequence);
       yield jobEventMessage(event);
       sequence = event.sequence;
     }
@@ -33,6 +36,12 @@ export async function* watchJob(
     if (events.length === 0) await changed;
     over.throwIfAborted();
   }
+}
+
+/** Says where to go on, rather than leave events out without a word. */
+function trimmed(after: number, oldest: number): ServiceError {
+  const message = `after_sequence is ${after}, but the oldest event that is kept is ${oldest}; needed: 0, or at least ${oldest - 1}`;
+  return new ServiceError("EVENTS_TRIMMED", message, { metadata: { oldest_sequence: String(oldest) } });
 }
 
 function isEnd(event: JobEvent): boolean {

@@ -2,7 +2,7 @@ import type { Job as JobMessage } from "../../../lib/gen/amaas/trainer/v1/Job.ts
 import type { JobEvent as JobEventMessage } from "../../../lib/gen/amaas/trainer/v1/JobEvent.ts";
 import { jobName } from "../../../lib/resource-names.ts";
 import { timestampOf } from "../../../lib/timestamp.ts";
-import type { Job, JobEvent, JobState } from "./job.ts";
+import type { Job, JobCheckpoint, JobEvent, JobState } from "./job.ts";
 
 /** A job as callers see it. */
 export function jobMessage(job: Job): JobMessage {
@@ -19,22 +19,35 @@ export function jobMessage(job: Job): JobMessage {
     endTime: timestampOf(job.endTimeMs),
     priority: job.priority,
     attempts: job.attempts,
+    checkpoint: checkpointMessage(job.checkpoint),
     parent: job.parent === undefined ? "" : jobName(job.parent),
   };
+}
+
+function checkpointMessage(checkpoint: JobCheckpoint | undefined): JobMessage["checkpoint"] {
+  if (checkpoint === undefined) return null;
+  const { step, timeMs, artifact } = checkpoint;
+  return { step, time: timestampOf(timeMs), artifact };
 }
 
 /** An event as watchers see it. */
 export function jobEventMessage(event: JobEvent): JobEventMessage {
   const base = { sequence: event.sequence, time: timestampOf(event.timeMs) };
-  return event.kind === "state"
-    ? { ...base, stateChanged: jobMessage(event.job) }
-    : { ...base, progressed: event.progress };
+  switch (event.kind) {
+    case "state":
+      return { ...base, stateChanged: jobMessage(event.job) };
+    case "progress":
+      return { ...base, progressed: event.progress };
+    case "log":
+      return { ...base, logged: event.line };
+  }
 }
 
 const stateMessages = {
   PENDING: "STATE_PENDING",
   RUNNING: "STATE_RUNNING",
   REGISTERING: "STATE_RUNNING",
+  PAUSED: "STATE_PAUSED",
   SUCCEEDED: "STATE_SUCCEEDED",
   FAILED: "STATE_FAILED",
   CANCELLED: "STATE_CANCELLED",

@@ -1,18 +1,20 @@
 import type { Work } from "./work.ts";
 
 /**
- * States of a job, and whether it has ended in them. A running job may wait for another worker when its own has died.
- * REGISTERING is the last part of running: the job can't be cancelled any more, also when it has to begin again.
+ * States of a job, whether it has ended in them, and whether workers take it in them. A running job may wait for another worker when its own
+ * has died. REGISTERING is the last part of running: the job can't be cancelled or paused any more, also when it has to begin again.
  */
 export const jobStates = {
-  PENDING: { ended: false },
-  RUNNING: { ended: false },
-  REGISTERING: { ended: false },
-  SUCCEEDED: { ended: true },
-  FAILED: { ended: true },
-  CANCELLED: { ended: true },
-} as const satisfies Record<string, { ended: boolean }>;
+  PENDING: { ended: false, queued: true },
+  RUNNING: { ended: false, queued: true },
+  REGISTERING: { ended: false, queued: true },
+  PAUSED: { ended: false, queued: false },
+  SUCCEEDED: { ended: true, queued: false },
+  FAILED: { ended: true, queued: false },
+  CANCELLED: { ended: true, queued: false },
+} as const satisfies Record<string, { ended: boolean; queued: boolean }>;
 export type JobState = keyof typeof jobStates;
+export const queuedStates = (Object.keys(jobStates) as JobState[]).filter((state) => jobStates[state].queued);
 
 /** How far a training is; losses are means over rows, accuracies shares in [0, 1]. */
 export interface JobProgress {
@@ -34,6 +36,22 @@ export interface JobProgress {
   readonly waitedShare: number;
 }
 
+/** The state of a training after a step, in an artifact, "artifacts/{sha256}". */
+export interface JobCheckpoint {
+  readonly step: number;
+  readonly timeMs: number;
+  readonly artifact: string;
+}
+
+/** Something that watchers of a job should read. */
+export interface LogLine {
+  readonly level: "info" | "warn" | "error";
+  readonly text: string;
+}
+
+/** An attempt at a job: what it writes counts only as long as no other attempt has begun. */
+export type Attempt = Pick<Job, "id" | "attempts">;
+
 /** Everything that is known of a job. Times are milliseconds since 1970. */
 export interface Job {
   readonly id: string;
@@ -43,14 +61,18 @@ export interface Job {
   readonly state: JobState;
   /** Jobs with more of it begin earlier; 0 to 1000. */
   readonly priority: number;
-  /** Times that a worker has begun it. */
+  /** Times that a worker has begun it; the number of the attempt that is at work. */
   readonly attempts: number;
+  /** Attempts in a row, up to the present one, that were begun and have left no checkpoint nor ended in order. */
+  readonly attemptsInVain: number;
   /** The sweep that it belongs to, by its id. */
   readonly parent?: string;
   readonly createTimeMs: number;
   readonly startTimeMs?: number;
   readonly endTimeMs?: number;
   readonly progress?: JobProgress;
+  /** What the next attempt goes on from. */
+  readonly checkpoint?: JobCheckpoint;
   /** The result, "models/{model}/versions/{number}". */
   readonly version?: string;
   readonly metrics?: Readonly<Record<string, number>>;
@@ -60,4 +82,5 @@ export interface Job {
 /** One thing that happened to a job; `sequence` grows by one from 1. */
 export type JobEvent =
   | { readonly sequence: number; readonly timeMs: number; readonly kind: "state"; readonly job: Job }
-  | { readonly sequence: number; readonly timeMs: number; readonly kind: "progress"; readonly progress: JobProgress };
+  | { readonly sequence: number; readonly timeMs: number; readonly kind: "progress"; readonly progress: JobProgress }
+  | { readonly sequence: number; readonly timeMs: number; readonly kind: "log"; readonly line: LogLine };

@@ -1,6 +1,5 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import type { DataSpec__Output } from "../../../lib/gen/amaas/trainer/v1/DataSpec.ts";
-import type { Device__Output } from "../../../lib/gen/amaas/trainer/v1/Device.ts";
 import type { EarlyStopping__Output } from "../../../lib/gen/amaas/trainer/v1/EarlyStopping.ts";
 import type { Loss__Output } from "../../../lib/gen/amaas/trainer/v1/Loss.ts";
 import type { LossSettings__Output } from "../../../lib/gen/amaas/trainer/v1/LossSettings.ts";
@@ -17,6 +16,7 @@ import { targetForm } from "../graph/losses/loss.ts";
 import type { TargetForm } from "../graph/losses/loss-kind.ts";
 import type { Network } from "../graph/network.ts";
 import { specError } from "../graph/spec-error.ts";
+import { deviceOf } from "./device-message.ts";
 import { type InitialModel, networkSpecOf } from "./network-fields.ts";
 
 /** A checked specification: every name is well-formed and the plan can be trained on fitting data. */
@@ -98,14 +98,6 @@ function targetsOf({ kind }: TrainingPlan["loss"], { dataType }: TargetForm): st
   if (kind === "next_token") return "because the tokens are the targets, for LOSS_NEXT_TOKEN";
   return dataType === "INT32" ? "the class, for LOSS_CROSS_ENTROPY" : "the network's output size";
 }
-
-/** Undefined where the trainer's setting counts. */
-const deviceOf = {
-  DEVICE_UNSPECIFIED: undefined,
-  DEVICE_CPU: "cpu",
-  DEVICE_WEBGPU: "webgpu",
-  DEVICE_CUDA: "cuda",
-} as const satisfies Record<Device__Output, TrainingPlan["device"]>;
 
 function lossOf(loss: Loss__Output, settings: LossSettings__Output | null | undefined): TrainingPlan["loss"] {
   const kinds = {

@@ -2,10 +2,13 @@ import { EventEmitter, once } from "node:events";
 import type { Redis } from "ioredis";
 import type { Clock } from "../../../lib/clock.ts";
 import { jobChannel } from "./job-store.ts";
-import { reaching } from "./redis.ts";
+import { keyPrefix, reaching } from "./redis.ts";
 
 /** A message that was lost while the connection was down is made up for after this long, in milliseconds. */
 const pollMs = 1000;
+
+/** Redis publishes here whenever a job is queued. */
+export const queuedChannel = `${keyPrefix}:queued`;
 
 /** Tells when a job has changed, through any trainer. One connection serves all who wait. */
 export class JobChanges {
@@ -19,8 +22,10 @@ export class JobChanges {
   }
 
   async start(): Promise<void> {
-    this.#redis.on("message", (_channel: string, id: string) => this.#changed.emit(id));
-    await reaching(() => this.#redis.subscribe(jobChannel));
+    this.#redis.on("message", (channel: string, id: string) =>
+      this.#changed.emit(channel === jobChannel ? id : queuedChannel),
+    );
+    await reaching(() => this.#redis.subscribe(jobChannel, queuedChannel));
   }
 
   /** Calls back on every change of one job, and now and then without one; the answer ends it. */
@@ -38,6 +43,12 @@ export class JobChanges {
       cancelPoll();
       this.#changed.off(id, callback);
     };
+  }
+
+  /** Calls back whenever a job is queued, unless the message is lost; the answer ends it. */
+  onQueued(callback: () => void): () => void {
+    this.#changed.on(queuedChannel, callback);
+    return () => this.#changed.off(queuedChannel, callback);
   }
 
   /** Settles at the next change of a job, after a while without one, or when the signal aborts. Never rejects. */

@@ -3,27 +3,37 @@ import type { Redis } from "ioredis";
 import type { Clock } from "../../../lib/clock.ts";
 import { messageOf } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
-import type { QueueConfig } from "../config.ts";
+import { type Job, jobStates } from "../jobs/job.ts";
+import { priorityMax } from "../jobs/priority.ts";
+import { type ResourceClass, resourceClassOf } from "../jobs/resource-class.ts";
+import { queuedChannel } from "./job-changes.ts";
 import type { JobStore } from "./job-store.ts";
 import { keyPrefix, reaching } from "./redis.ts";
 
-/** The name of the BullMQ queue of all trainers. */
-export const queueName = "jobs";
+/** As much of a job as its delivery needs. */
+export type QueuedJob = Pick<Job, "id" | "work" | "priority">;
 
-/** Delivers ids of jobs to workers, each at least once until its job has ended. */
+/** The job that is next in a queue. */
+export interface Head {
+  readonly priority: number;
+  readonly timeMs: number;
+}
+
+/**
+ * Delivers ids of jobs to workers, each at least once until its job has ended or is paused: by one BullMQ queue for each resource class, in which
+ * jobs are ordered by priority and then by age.
+ */
 export class JobQueue {
-  readonly #queue: Queue;
-  readonly #config: QueueConfig;
+  readonly #redis: Redis;
   readonly #store: JobStore;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #queues = new Map<string, Queue>();
   #cancelRecovery: () => void = () => undefined;
   #stopped = false;
 
-  constructor(redis: Redis, config: QueueConfig, store: JobStore, clock: Clock, log: Log) {
-    this.#queue = new Queue(queueName, { connection: redis, prefix: keyPrefix });
-    this.#queue.on("error", (error) => log.debug({ error: messageOf(error) }, "queue"));
-    this.#config = config;
+  constructor(redis: Redis, store: JobStore, clock: Clock, log: Log) {
+    this.#redis = redis;
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
@@ -36,32 +46,66 @@ export class JobQueue {
   }
 
   /** Queues a job; queueing it again changes nothing. */
-  async add(id: string): Promise<void> {
-    const { attemptsMax } = this.#config;
-    await reaching(() =>
-      this.#queue.add("job", null, {
-        jobId: id,
-        attempts: attemptsMax,
-        backoff: { type: "custom" },
-        removeOnComplete: true,
-        removeOnFail: true,
-      }),
-    );
+  async add(job: QueuedJob): Promise<void> {
+    await this.#put(job);
+    await this.#tellWorkers();
   }
 
-  /** Takes a waiting job out of the queue; a job that a worker holds stays, and the worker sees that it has ended. */
-  async remove(id: string): Promise<void> {
-    await reaching(() => this.#queue.remove(id));
+  /** Takes a waiting job out of its queue; a job that a worker holds stays, and the worker sees that it has ended or is paused. */
+  async remove({ id, work }: QueuedJob): Promise<void> {
+    await reaching(() => this.#queue(resourceClassOf(work)).remove(id));
+  }
+
+  /** Moves a waiting job to the place of its priority; one that a worker holds is there when it comes back. */
+  async reorder({ id, work, priority }: QueuedJob): Promise<void> {
+    const delivery = await reaching(() => this.#queue(resourceClassOf(work)).getJob(id));
+    await reaching(async () => delivery?.changePriority({ priority: bullPriority(priority) }));
+    await this.#tellWorkers();
+  }
+
+  /** The names of the classes that have had jobs so far. */
+  classes(): Promise<readonly string[]> {
+    return reaching(() => this.#redis.smembers(classesKey));
+  }
+
+  /** What is next in the queue of a class, as far as it is known without taking it. */
+  async head(name: string): Promise<Head | undefined> {
+    const [first] = await reaching(() => this.#queue(name).getPrioritized(0, 0));
+    return first && { priority: priorityMax + 1 - first.priority, timeMs: first.timestamp };
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelRecovery();
-    await this.#queue.close();
+    for (const queue of this.#queues.values()) await queue.close();
+  }
+
+  async #put({ id, work, priority }: QueuedJob): Promise<void> {
+    const name = resourceClassOf(work);
+    await reaching(() => this.#redis.sadd(classesKey, name));
+    const options = { jobId: id, priority: bullPriority(priority), removeOnComplete: true };
+    await reaching(() => this.#queue(name).add("job", null, options));
+  }
+
+  #queue(name: ResourceClass | string): Queue {
+    const known = this.#queues.get(name);
+    if (known !== undefined) return known;
+    const queue = new Queue(name, { connection: this.#redis, prefix: keyPrefix });
+    queue.on("error", (error) => this.#log.debug({ error: messageOf(error), queue: name }, "queue"));
+    this.#queues.set(name, queue);
+    return queue;
+  }
+
+  async #tellWorkers(): Promise<void> {
+    await reaching(() => this.#redis.publish(queuedChannel, ""));
   }
 
   async #recover(): Promise<void> {
-    for (const id of await this.#store.openIds()) await this.add(id);
+    for (const id of await this.#store.openIds()) {
+      const job = await this.#store.find(id);
+      if (job !== undefined && jobStates[job.state].queued) await this.#put(job);
+    }
+    await this.#tellWorkers();
   }
 
   #recoverLater(): void {
@@ -74,5 +118,11 @@ export class JobQueue {
   }
 }
 
+/** In BullMQ less is earlier, and 0 is none. */
+function bullPriority(priority: number): number {
+  return priorityMax + 1 - priority;
+}
+
+const classesKey = `${keyPrefix}:classes`;
 /** How often open jobs are queued again, in milliseconds. */
 const recoveryMs = 30_000;

@@ -23,32 +23,34 @@ return ARGV[1]
 `;
 
 /**
- * Sets fields of a job and appends an event, if the job is in one of the allowed states. Answers the state that it found,
- * or nothing where there is no such job. A job that has ended leaves the open set; the jobs that ended first
- * are forgotten beyond the bound.
+ * Sets fields of a job and appends an event, if the job is in one of the allowed states and no other attempt has begun. Answers 1 if so,
+ * 0 if not, and nothing where there is no such job. An event of the kind "state" has the whole job as its body; one of no kind is left out.
+ * A job that has ended leaves the open set; the jobs that ended first are forgotten beyond the bound.
  *
- * KEYS: job, events, open, ended, index. ARGV: id, allowed states joined by commas, event kind, time, events max,
- * ended jobs max, "ended" or "", key prefix, channel, field, value, …
+ * KEYS: job, events, open, ended, index. ARGV: id, allowed states joined by commas, number of the attempt or "" for any, event kind, event
+ * body, time, events max, ended jobs max, "ended" or "", key prefix, channel, field, value, …
  */
 export const changeScript = `
 local state = redis.call("HGET", KEYS[1], "state")
 if not state then return false end
-if not string.find("," .. ARGV[2] .. ",", "," .. cjson.decode(state) .. ",", 1, true) then return state end
-redis.call("HSET", KEYS[1], unpack(ARGV, 10))
-local sequence = redis.call("HINCRBY", KEYS[1], "sequence", 1)
-local body
-if ARGV[3] == "state" then body = cjson.encode(redis.call("HGETALL", KEYS[1]))
-else body = redis.call("HGET", KEYS[1], "progress") end
-redis.call("XADD", KEYS[2], "MAXLEN", "~", ARGV[5], sequence .. "-0", "time", ARGV[4], "kind", ARGV[3], "body", body)
-if ARGV[7] == "ended" then
+if not string.find("," .. ARGV[2] .. ",", "," .. cjson.decode(state) .. ",", 1, true) then return 0 end
+if ARGV[3] ~= "" and redis.call("HGET", KEYS[1], "attempts") ~= ARGV[3] then return 0 end
+if #ARGV > 11 then redis.call("HSET", KEYS[1], unpack(ARGV, 12)) end
+if ARGV[4] ~= "" then
+  local sequence = redis.call("HINCRBY", KEYS[1], "sequence", 1)
+  local body = ARGV[5]
+  if ARGV[4] == "state" then body = cjson.encode(redis.call("HGETALL", KEYS[1])) end
+  redis.call("XADD", KEYS[2], "MAXLEN", "~", ARGV[7], sequence .. "-0", "time", ARGV[6], "kind", ARGV[4], "body", body)
+end
+if ARGV[9] == "ended" then
   redis.call("SREM", KEYS[3], ARGV[1])
-  redis.call("ZADD", KEYS[4], ARGV[4], ARGV[1])
-  while redis.call("ZCARD", KEYS[4]) > tonumber(ARGV[6]) do
+  redis.call("ZADD", KEYS[4], ARGV[6], ARGV[1])
+  while redis.call("ZCARD", KEYS[4]) > tonumber(ARGV[8]) do
     local oldest = redis.call("ZPOPMIN", KEYS[4])[1]
-    redis.call("DEL", ARGV[8] .. ":job:" .. oldest, ARGV[8] .. ":events:" .. oldest)
+    redis.call("DEL", ARGV[10] .. ":job:" .. oldest, ARGV[10] .. ":events:" .. oldest)
     redis.call("ZREM", KEYS[5], oldest)
   end
 end
-redis.call("PUBLISH", ARGV[9], ARGV[1])
-return state
+redis.call("PUBLISH", ARGV[11], ARGV[1])
+return 1
 `;

@@ -2,7 +2,17 @@ import type { Redis } from "ioredis";
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import type { QueueConfig } from "../config.ts";
-import { type Job, type JobEvent, type JobProgress, type JobState, jobStates } from "../jobs/job.ts";
+import {
+  type Attempt,
+  type Job,
+  type JobCheckpoint,
+  type JobEvent,
+  type JobProgress,
+  type JobState,
+  jobStates,
+  type LogLine,
+  queuedStates,
+} from "../jobs/job.ts";
 import { createJobId } from "./job-id.ts";
 import { changeScript, createScript } from "./job-scripts.ts";
 import { keyPrefix, reaching } from "./redis.ts";
@@ -10,7 +20,7 @@ import { keyPrefix, reaching } from "./redis.ts";
 /** What a job is submitted with. */
 export type NewJob = Pick<Job, "work" | "requestId" | "priority" | "parent">;
 /** What changes together with a state. */
-export type JobChange = Partial<Pick<Job, "startTimeMs" | "attempts" | "version" | "metrics" | "error">>;
+export type JobChange = Partial<Omit<Job, "id" | "state" | "endTimeMs">>;
 
 /** Redis publishes the id of a job here after every change. */
 export const jobChannel = `${keyPrefix}:changed`;
@@ -39,7 +49,7 @@ export class JobStore {
   async create(job: NewJob, idempotencyKey: string): Promise<Job> {
     const createTimeMs = this.#clock.now();
     const id = createJobId(createTimeMs);
-    const fields = fieldsOf({ ...job, id, state: "PENDING", attempts: 0, createTimeMs });
+    const fields = fieldsOf({ ...job, id, state: "PENDING", attempts: 0, attemptsInVain: 0, createTimeMs });
     const lifetime = idempotencyKey === "" ? 0 : requestLifetimeSeconds;
     const keys = [`${keyPrefix}:request:${idempotencyKey}`, jobKey(id), eventsKey(id), openKey, indexKey];
     const { openJobsMax } = this.#config;
@@ -60,9 +70,22 @@ export class JobStore {
 
   /** Reads one job; JOB_NOT_FOUND. */
   async get(id: string): Promise<Job> {
+    const found = await this.find(id);
+    if (found === undefined) throw notFound(id);
+    return found;
+  }
+
+  /** Reads one job, if there is such a one. */
+  async find(id: string): Promise<Job | undefined> {
     const fields = await reaching(() => this.#redis.hgetall(jobKey(id)));
-    if (fields.id === undefined) throw new ServiceError("JOB_NOT_FOUND", `there is no job jobs/${id}`);
-    return jobOf(fields);
+    return fields.id === undefined ? undefined : jobOf(fields);
+  }
+
+  /** As much of a job as tells what is going on; JOB_NOT_FOUND. */
+  async standing(id: string): Promise<Pick<Job, "state" | "attempts">> {
+    const [state, attempts] = await reaching(() => this.#redis.hmget(jobKey(id), "state", "attempts"));
+    if (!state || !attempts) throw notFound(id);
+    return { state: JSON.parse(state), attempts: JSON.parse(attempts) };
   }
 
   /** At most `count` jobs that are older than the job `before`, newest first. */
@@ -86,39 +109,77 @@ export class JobStore {
     return entries.map(([entryId, fields]) => eventOf(entryId, fields));
   }
 
-  /** Moves a job to a state if it is in one of `from`; answers whether it was. JOB_NOT_FOUND. */
-  async move(id: string, from: readonly JobState[], to: JobState, change: JobChange = {}): Promise<boolean> {
-    const endTimeMs = jobStates[to].ended ? this.#clock.now() : undefined;
-    const found = await this.#change(id, from, "state", to, fieldsOf({ ...change, state: to, endTimeMs }));
-    return from.includes(found);
-  }
-
-  /** Appends progress if the job is running; answers whether it is. */
-  async progress(id: string, progress: JobProgress): Promise<boolean> {
-    return (await this.#change(id, ["RUNNING"], "progress", "RUNNING", fieldsOf({ progress }))) === "RUNNING";
-  }
-
-  async #change(
+  /**
+   * Moves a job to a state if it is in one of `from`, and if no other attempt has begun than the one given; answers whether it was.
+   * JOB_NOT_FOUND.
+   */
+  move(
     id: string,
     from: readonly JobState[],
-    kind: JobEvent["kind"],
     to: JobState,
-    fields: readonly string[],
-  ) {
+    change: JobChange = {},
+    attempts?: number,
+  ): Promise<boolean> {
+    const ended = jobStates[to].ended;
+    const fields = { ...change, state: to, ...(ended && { endTimeMs: this.#clock.now() }) };
+    return this.#change(id, { from, attempts, event: { kind: "state" }, fields, ended });
+  }
+
+  /** Changes the priority of a job that has not ended; answers whether it has not. JOB_NOT_FOUND. */
+  setPriority(id: string, priority: number): Promise<boolean> {
+    return this.#change(id, { from: openStates, event: { kind: "state" }, fields: { priority } });
+  }
+
+  /** Appends progress if the attempt is at work; answers whether it is. */
+  progress({ id, attempts }: Attempt, progress: JobProgress): Promise<boolean> {
+    const event = { kind: "progress", body: progress } as const;
+    return this.#change(id, { from: ["RUNNING"], attempts, event, fields: { progress } });
+  }
+
+  /** Appends a line for watchers if no other attempt has begun and the job has not ended; a long one is cut. Answers whether it was. */
+  tell({ id, attempts }: Attempt, { level, text }: LogLine): Promise<boolean> {
+    const event = { kind: "log", body: { level, text: text.slice(0, lineLengthMax) } } as const;
+    return this.#change(id, { from: openStates, attempts, event, fields: {} });
+  }
+
+  /** Keeps what the next attempt goes on from, also that of an attempt that has just been paused; answers whether the attempt still counts. */
+  keepCheckpoint({ id, attempts }: Attempt, checkpoint: JobCheckpoint): Promise<boolean> {
+    return this.#change(id, { from: ["RUNNING", "PAUSED"], attempts, fields: { checkpoint, attemptsInVain: 0 } });
+  }
+
+  /** Counts an attempt as one that has ended in order. */
+  async spareAttempt({ id, attempts }: Attempt): Promise<void> {
+    await this.#change(id, { from: queuedStates, attempts, fields: { attemptsInVain: 0 } });
+  }
+
+  async #change(id: string, { from, attempts, event, fields, ended }: Change): Promise<boolean> {
     const keys = [jobKey(id), eventsKey(id), openKey, endedKey, indexKey];
     const { eventsMax, endedJobsMax } = this.#config;
-    const ended = jobStates[to].ended ? "ended" : "";
-    const bounds = [this.#clock.now(), eventsMax, endedJobsMax, ended, keyPrefix, jobChannel];
-    const found = await reaching(() => this.#redis.changeJob(...keys, id, from.join(","), kind, ...bounds, ...fields));
-    if (found === null) throw new ServiceError("JOB_NOT_FOUND", `there is no job jobs/${id}`);
-    return JSON.parse(found) as JobState;
+    const what = [from.join(","), attempts ?? "", event?.kind ?? "", JSON.stringify(event?.body ?? null)];
+    const bounds = [this.#clock.now(), eventsMax, endedJobsMax, ended ? "ended" : "", keyPrefix, jobChannel];
+    const made = await reaching(() => this.#redis.changeJob(...keys, id, ...what, ...bounds, ...fieldsOf(fields)));
+    if (made === null) throw notFound(id);
+    return made === 1;
   }
 }
+
+/** A change, and what it needs of the job. */
+interface Change {
+  readonly from: readonly JobState[];
+  readonly attempts?: number;
+  readonly event?: { readonly kind: JobEvent["kind"]; readonly body?: unknown };
+  readonly fields: Partial<Job>;
+  readonly ended?: boolean;
+}
+
+const openStates = (Object.keys(jobStates) as JobState[]).filter((state) => !jobStates[state].ended);
+/** Longer lines for watchers are cut. */
+const lineLengthMax = 2000;
 
 type ScriptArguments = readonly (string | number)[];
 type ScriptedRedis = Redis & {
   createJob(...keysAndArguments: ScriptArguments): Promise<string | null>;
-  changeJob(...keysAndArguments: ScriptArguments): Promise<string | null>;
+  changeJob(...keysAndArguments: ScriptArguments): Promise<0 | 1 | null>;
 };
 
 const openKey = `${keyPrefix}:open`;
@@ -126,6 +187,10 @@ const endedKey = `${keyPrefix}:ended`;
 const indexKey = `${keyPrefix}:jobs`;
 const jobKey = (id: string) => `${keyPrefix}:job:${id}`;
 const eventsKey = (id: string) => `${keyPrefix}:events:${id}`;
+
+function notFound(id: string): ServiceError {
+  return new ServiceError("JOB_NOT_FOUND", `there is no job jobs/${id}`);
+}
 
 function fieldsOf(job: Partial<Job>): string[] {
   return Object.entries(job).flatMap(([field, value]) => (value === undefined ? [] : [field, JSON.stringify(value)]));
@@ -138,9 +203,15 @@ function jobOf({ sequence: _, ...fields }: Record<string, string>): Job {
 function eventOf(entryId: string, fields: readonly string[]): JobEvent {
   const { time, kind, body } = pairsOf(fields);
   const base = { sequence: Number.parseInt(entryId, 10), timeMs: Number(time) };
-  return kind === "state"
-    ? { ...base, kind: "state", job: jobOf(pairsOf(JSON.parse(body))) }
-    : { ...base, kind: "progress", progress: JSON.parse(body) };
+  const told = JSON.parse(body);
+  switch (kind as JobEvent["kind"]) {
+    case "state":
+      return { ...base, kind: "state", job: jobOf(pairsOf(told)) };
+    case "progress":
+      return { ...base, kind: "progress", progress: told };
+    case "log":
+      return { ...base, kind: "log", line: told };
+  }
 }
 
 function pairsOf(flat: readonly string[]): Record<string, string> {

@@ -13,7 +13,8 @@ import { snakeCase } from "../jobs/snake-case.ts";
 import { type CheckedSpec, checkSpec } from "../jobs/train-spec.ts";
 import { whileUnavailable } from "../patience.ts";
 import { ProgressReport } from "../progress-report.ts";
-import type { JobResult, Running, WorkParts, WorkRules } from "./work-rules.ts";
+import type { Running } from "../queue/job-attempt.ts";
+import type { JobResult, WorkParts, WorkRules } from "./work-rules.ts";
 
 /** Training: from a dataset and a description of a network to a version. It may be begun again at any point. */
 export const train: WorkRules<"train"> = {
@@ -37,14 +38,14 @@ async function runTrain(told: TrainSpec__Output, parts: WorkParts, { job, signal
   const prepared = preparedInMemory(data, spec.plan.validationShare, spec.plan.seed);
   log.info({ rows: data.rowCount, features: data.featureCount }, "dataset loaded");
 
-  const report = new ProgressReport((progress) => store.progress(job.id, progress), log);
+  const report = new ProgressReport((progress) => store.progress(job, progress), log);
   const onProgress = (progress: Parameters<typeof report.add>[0]) => report.add(progress, spec.plan.epochCount);
   const onStart = (memory: MemoryEstimate) => log.info({ memory }, "training begins");
   const outcome = await runTraining(spec.plan, prepared, { onStart, onProgress, signal });
   await report.finished();
 
   signal.throwIfAborted();
-  if (!(await store.move(job.id, ["RUNNING", "REGISTERING"], "REGISTERING"))) {
+  if (!(await store.move(job.id, ["RUNNING", "REGISTERING"], "REGISTERING", {}, job.attempts))) {
     throw new ServiceError("CANCELLED", "the job has ended meanwhile");
   }
   const metrics = metricsOf(outcome);

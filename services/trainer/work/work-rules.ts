@@ -1,9 +1,9 @@
-import type { Log } from "../../../lib/log.ts";
 import type { Catalogue, OnBehalf } from "../catalogue.ts";
 import type { QueueConfig } from "../config.ts";
 import type { Compute } from "../engine/device.ts";
 import type { Job } from "../jobs/job.ts";
 import type { WorkKind, WorkSpecs } from "../jobs/work.ts";
+import type { Running } from "../queue/job-attempt.ts";
 import type { JobStore } from "../queue/job-store.ts";
 
 /** What work is done with. */
@@ -16,14 +16,6 @@ export interface WorkParts {
 
 /** What a job leaves that has succeeded. */
 export type JobResult = Pick<Job, "version" | "metrics">;
-
-/** A job at work. */
-export interface Running {
-  readonly job: Job;
-  /** Aborts when the job has ended otherwise or must stop; its reason says why. */
-  readonly signal: AbortSignal;
-  readonly log: Log;
-}
 
 /** How one kind of work is checked and done. */
 export interface WorkRules<Kind extends WorkKind> {

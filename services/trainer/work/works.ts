@@ -1,8 +1,9 @@
 import type { OnBehalf } from "../catalogue.ts";
 import { specError } from "../graph/spec-error.ts";
 import type { Work, WorkKind } from "../jobs/work.ts";
+import type { Running } from "../queue/job-attempt.ts";
 import { train } from "./train.ts";
-import type { JobResult, Running, WorkParts, WorkRules } from "./work-rules.ts";
+import type { JobResult, WorkParts, WorkRules } from "./work-rules.ts";
 
 /** The kinds of work; those of the contract that are not here yet are refused. */
 const works: { readonly [Kind in WorkKind]: WorkRules<Kind> | undefined } = {

@@ -1,0 +1,39 @@
+import type { Job as BullJob } from "bullmq";
+
+/** How long a lock on a job lasts that nobody renews, in milliseconds; a dead worker's job is free after it. */
+export const lockMs = 5000;
+
+/** A job's id in the hands of this worker, which holds a lock on it. The calls reject where the lock is lost. */
+export class Delivery {
+  readonly #job: BullJob;
+  readonly #token: string;
+
+  constructor(job: BullJob, token: string) {
+    this.#job = job;
+    this.#token = token;
+  }
+
+  get id(): string {
+    return this.#job.id!;
+  }
+
+  /** Renews the lock; answers whether it was still there. */
+  async renew(): Promise<boolean> {
+    return (await this.#job.extendLock(this.#token, lockMs)) === 1;
+  }
+
+  /** Takes the job out of its queue: it has ended or is paused. */
+  async done(): Promise<void> {
+    await this.#job.moveToCompleted(null, this.#token, false);
+  }
+
+  /** Gives the job to whoever is next to take one, before others of its priority. */
+  async giveBack(): Promise<void> {
+    await this.#job.moveToWait(this.#token);
+  }
+
+  /** Gives the job back, but not before some time has passed. */
+  async giveBackAfter(delayMs: number): Promise<void> {
+    await this.#job.moveToDelayed(Date.now() + delayMs, this.#token);
+  }
+}

@@ -1,0 +1,75 @@
+import { expect } from "chai";
+import { createLog } from "../../lib/log.ts";
+import type { CallContext } from "../../lib/rpc/call-context.ts";
+import { watchJob } from "../../services/trainer/handlers/watch-job.ts";
+import { PrivateRedis } from "../private-redis.ts";
+import { queueConfig, RunningQueue } from "./running-queue.ts";
+
+describe("watching a job", () => {
+  const server = new PrivateRedis();
+  let running: RunningQueue;
+
+  before(() => server.start());
+  after(() => server.stop());
+  beforeEach(async () => {
+    running = new RunningQueue(server.url);
+    await running.start({ ...queueConfig, eventsMax: 200 });
+  });
+  afterEach(() => running.stop());
+
+  const never = new AbortController().signal;
+  const call = { signal: never, draining: never, log: createLog("test", "silent") } as unknown as CallContext;
+  const watch = (id: string, after: number) => watchJob(running, id, after, call);
+  const begin = async () => {
+    const { id } = await running.submit();
+    await running.store.move(id, ["PENDING"], "RUNNING", { attempts: 1 });
+    return { id, attempts: 1 };
+  };
+  const progress = (step: number) =>
+    ({ epoch: 1, epochs: 1, step, steps: 1000, trainingLoss: 1, samplesPerSecond: 1 }) as const;
+  const sequences = (count: number, from: number) => Array.from({ length: count }, (_, i) => from + i);
+
+  it("has every event once and in order, however often it breaks off and goes on, while the job goes on", async () => {
+    const attempt = await begin();
+    const seen: number[] = [];
+    const work = (async () => {
+      for (let step = 1; step <= 100; step++) {
+        await running.store.progress(attempt, progress(step));
+        if (step % 10 === 0) await running.store.tell(attempt, { level: "info", text: `step ${step}` });
+      }
+      await running.store.move(attempt.id, ["RUNNING"], "SUCCEEDED");
+    })();
+    let isOver = false;
+    while (!isOver) {
+      isOver = true;
+      let left = 7;
+      for await (const { sequence } of watch(attempt.id, seen.at(-1) ?? 0)) {
+        seen.push(sequence as number);
+        isOver = --left > 0;
+        if (!isOver) break;
+      }
+    }
+    await work;
+    expect(seen).to.deep.equal(sequences(2 + 100 + 10 + 1, 1));
+  });
+
+  it("is told where to go on, rather than left with a gap, where the next event is no longer kept", async () => {
+    const attempt = await begin();
+    for (let step = 1; step <= 600; step++) await running.store.progress(attempt, progress(step));
+    await running.store.move(attempt.id, ["RUNNING"], "SUCCEEDED");
+    const failure = await watch(attempt.id, 5)
+      .next()
+      .then(
+        () => expect.fail("an event came"),
+        (thrown) => thrown,
+      );
+    expect(failure).to.include({ reason: "EVENTS_TRIMMED", status: "OUT_OF_RANGE" });
+    const oldest = Number(failure.metadata.oldest_sequence);
+    expect(failure.message).to.contain(`needed: 0, or at least ${oldest - 1}`);
+    for (const after of [0, oldest - 1]) {
+      const seen: number[] = [];
+      for await (const { sequence } of watch(attempt.id, after)) seen.push(sequence as number);
+      expect(seen).to.deep.equal(sequences(603 - oldest + 1, oldest));
+    }
+  });
+});
