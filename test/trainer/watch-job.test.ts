@@ -5,6 +5,17 @@ import { watchJob } from "../../services/trainer/handlers/watch-job.ts";
 import { PrivateRedis } from "../private-redis.ts";
 import { queueConfig, RunningQueue } from "./running-queue.ts";
 
+const someProgress = {
+  epoch: 1,
+  epochs: 1,
+  steps: 1000,
+  trainingLoss: 1,
+  samplesPerSecond: 1,
+  learningRate: 1,
+  etaSeconds: 1,
+  waitedShare: 0,
+};
+
 describe("watching a job", () => {
   const server = new PrivateRedis();
   let running: RunningQueue;
@@ -25,8 +36,7 @@ describe("watching a job", () => {
     await running.store.move(id, ["PENDING"], "RUNNING", { attempts: 1 });
     return { id, attempts: 1 };
   };
-  const progress = (step: number) =>
-    ({ epoch: 1, epochs: 1, step, steps: 1000, trainingLoss: 1, samplesPerSecond: 1 }) as const;
+  const progress = (step: number) => ({ ...someProgress, step });
   const sequences = (count: number, from: number) => Array.from({ length: count }, (_, i) => from + i);
 
   it("has every event once and in order, however often it breaks off and goes on, while the job goes on", async () => {
