@@ -36,7 +36,7 @@ const singleDoors = {
 const pure = [
   /^lib\/onnx\//,
   /^lib\/(errors|nearest-names|random|rendezvous|resource-names|split|tensor|tensor-numbers)\.ts$/,
-  /^services\/trainer\/(graph|metrics)\//,
+  /^services\/trainer\/(card|graph|metrics)\//,
   /^services\/gateway\/(message-fields|model-health|model-ref|pick-target|repository-index|routing|route-message|route-table|sequence|sharded-map)[^/]*\.ts$/,
   /^services\/gateway\/(admission|balance)\//,
   /^services\/gateway\/limits\/(?!redis-)/,

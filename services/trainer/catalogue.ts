@@ -18,6 +18,8 @@ export interface NewVersion {
   readonly bytes: Uint8Array;
   readonly metrics: Readonly<Record<string, number>>;
   readonly lineage: Version["lineage"];
+  /** Its model card, Markdown. */
+  readonly card: string;
   /** The same id gives the same version, however often it is sent. */
   readonly idempotencyKey: string;
 }
@@ -136,6 +138,7 @@ export class Catalogue {
         variants: [{ artifact: artifactName(sha256) }],
         metrics: version.metrics,
         lineage: version.lineage,
+        modelCard: version.card,
       },
       requestId: version.idempotencyKey,
       allowMissingModel: true,

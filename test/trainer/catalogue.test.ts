@@ -88,7 +88,7 @@ describe("the trainer's catalogue", () => {
   const lineage = { job: "jobs/j", datasets: ["artifacts/d"], seed: 5 };
   const register = () =>
     catalogue.register(
-      { model: "m", bytes, metrics: { validation_accuracy: 0.5 }, lineage, idempotencyKey: "jobs/j" },
+      { model: "m", bytes, metrics: { validation_accuracy: 0.5 }, lineage, card: "# m", idempotencyKey: "jobs/j" },
       onBehalf,
     );
 
@@ -119,6 +119,7 @@ describe("the trainer's catalogue", () => {
     expect(created!.version!.variants.map(({ artifact }) => artifact)).to.deep.equal([`artifacts/${sha256}`]);
     expect(created!.version!.metrics).to.deep.equal({ validation_accuracy: 0.5 });
     expect(created!.version!.lineage).to.deep.include(lineage);
+    expect(created!.version!.modelCard).to.equal("# m");
     expect(created).to.include({ requestId: "jobs/j", allowMissingModel: true, noWait: false });
     await catalogue.moveAlias("canary", "models/m/versions/3", onBehalf);
     expect(moved!.alias!.name).to.equal("models/m/aliases/canary");

@@ -40,6 +40,22 @@ describe("the trainer", function () {
     expect(version.lineage!.hyperParameters).to.include({ "optimizer.learning_rate": "0.01", loss: "cross_entropy" });
   });
 
+  it("measures the rows held out by all metrics of the loss, in the progress and in the version, and writes a model card", async () => {
+    const job = await running.ended(await running.submit(spec));
+    const version = await running.registry.unary("GetVersion", { name: job.version });
+    const { metrics } = job.progress!;
+    expect(metrics).to.include.all.keys("accuracy", "f1", "log_loss");
+    for (const [name, value] of Object.entries(metrics)) {
+      expect(version.metrics[`validation_${name}`], name).to.equal(value);
+      expect(job.metrics[`validation_${name}`], name).to.equal(value);
+    }
+    const headings = version.modelCard.split("\n").filter((line) => line.startsWith("## "));
+    expect(headings.map((line) => line.slice(3))).to.deep.equal([
+      ...["Metrics", "Losses", "Confusion matrix", "Data", "Split", "Hyper-parameters", "Environment"],
+    ]);
+    expect(version.modelCard).to.include("<svg ").and.to.include(spec.dataset!);
+  });
+
   it("trains as all of the specification says, and keeps that with the version", async () => {
     const asked = {
       optimizer: { adamw: { learningRate: 0.05, weightDecay: 0.1 } },

@@ -1,4 +1,4 @@
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import { GraphBuilder } from "../../../lib/onnx/builder.ts";
 import { modelOf } from "../../../lib/onnx/export.ts";
@@ -13,6 +13,9 @@ export type RuntimeTensor =
   | { readonly dataType: "INT32"; readonly shape: readonly number[]; readonly elements: Int32Array };
 
 export type RuntimeTensors = Readonly<Record<string, RuntimeTensor>>;
+
+/** Of onnxruntime-node. */
+export const runtimeVersion = env.versions.node ?? env.versions.common;
 
 /** A graph that is ready to run. */
 export interface Session {

@@ -62,6 +62,8 @@ export interface TrainingOutcome {
   readonly confusion?: ConfusionMatrix | undefined;
   readonly parameterCount: number;
   readonly device: Device;
+  /** Of onnxruntime-node. */
+  readonly runtimeVersion: string;
   /** The operators that the device could not run, which the CPU has run instead, in alphabetical order. */
   readonly leftToCpu: readonly string[];
 }

@@ -18,7 +18,7 @@ import { Evaluation, evaluationRowsMax } from "./evaluation.ts";
 import { Learning } from "./learning.ts";
 import { type MemoryEstimate, memoryEstimate } from "./memory-estimate.ts";
 import type { RowForms } from "./row-buffer.ts";
-import type { RuntimeTensors } from "./runtime.ts";
+import { type RuntimeTensors, runtimeVersion } from "./runtime.ts";
 import { Sessions } from "./sessions.ts";
 import { callStepsMax, Stepper } from "./stepper.ts";
 import type { TrainingMetrics, TrainingOutcome, TrainingProgress } from "./training-figures.ts";
@@ -116,10 +116,13 @@ export class Training {
     if (results === "stopped") return results;
     // The model is written when the runtime's memory is free again.
     const leftToCpu = [...new Set([...stepping.leftToCpu, ...evaluating.leftToCpu])].sort();
-    return { ...this.#outcome(results, learning.record), device, leftToCpu };
+    return { ...this.#outcome(results, learning.record), device, runtimeVersion, leftToCpu };
   }
 
-  #outcome(results: RuntimeTensors, record: EpochRecord): Omit<TrainingOutcome, "device" | "leftToCpu"> {
+  #outcome(
+    results: RuntimeTensors,
+    record: EpochRecord,
+  ): Omit<TrainingOutcome, "device" | "runtimeVersion" | "leftToCpu"> {
     const last = new Map(Object.entries(results).map(([name, { elements }]) => [name, elements as Float32Array]));
     const tensors = record.bestTensors.size > 0 ? record.bestTensors : last;
     for (const [name, elements] of tensors) {

@@ -1,0 +1,137 @@
+import { availableParallelism, cpus } from "node:os";
+import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { artifactName, jobName } from "../../../lib/resource-names.ts";
+import { suiteVersion } from "../../../lib/suite-version.ts";
+import { modelCard } from "../card/model-card.ts";
+import type { NewVersion } from "../catalogue.ts";
+import type { TrainingOutcome } from "../engine/training-figures.ts";
+import type { Job } from "../jobs/job.ts";
+import { snakeCase } from "../jobs/snake-case.ts";
+import type { CheckedSpec } from "../jobs/train-spec.ts";
+
+/** What is to be known of a trained version. */
+export type VersionFacts = Pick<NewVersion, "metrics" | "lineage" | "card">;
+
+/** What a training says of its version: what it measured, where it comes from, and its model card. */
+export function versionFacts(
+  told: TrainSpec__Output,
+  job: Job,
+  spec: CheckedSpec,
+  outcome: TrainingOutcome,
+  classNames: readonly string[] | undefined,
+): VersionFacts {
+  const metrics = metricsOf(outcome);
+  const lineage = lineageOf(job, spec, outcome);
+  const card = modelCard({
+    model: spec.model,
+    job: lineage.job,
+    parentVersion: lineage.parentVersion,
+    metrics,
+    epochs: outcome.epochs,
+    confusion: outcome.confusion,
+    classNames,
+    data: dataOf(told, outcome),
+    columns: columnsOf(told),
+    split: splitOf(told, outcome),
+    hyperParameters: lineage.hyperParameters,
+    environment: environmentOf(spec, outcome),
+  });
+  return { metrics, lineage, card };
+}
+
+function metricsOf({ metrics }: TrainingOutcome): Record<string, number> {
+  const named: Record<string, number | undefined> = {
+    training_loss: metrics.trainingLoss,
+    training_accuracy: metrics.trainingAccuracy,
+    validation_loss: metrics.validationLoss,
+    validation_accuracy: metrics.validationAccuracy,
+    ...Object.fromEntries(Object.entries(metrics.metrics ?? {}).map(([name, value]) => [`validation_${name}`, value])),
+    epochs: metrics.epochCount,
+    best_epoch: metrics.bestEpoch,
+    steps: metrics.stepCount,
+    training_rows: metrics.trainingRows,
+    validation_rows: metrics.validationRows,
+    waited_share: metrics.waitedShare,
+    samples_per_second: metrics.samplesPerSecond,
+    duration_seconds: metrics.durationMs / 1000,
+    memory_estimate_bytes: metrics.memoryEstimateBytes,
+  };
+  return Object.fromEntries(Object.entries(named).filter((entry): entry is [string, number] => entry[1] !== undefined));
+}
+
+function lineageOf(job: Job, { plan, datasetSha256, initialVersion }: CheckedSpec, outcome: TrainingOutcome) {
+  const { kind, ...optimizer } = plan.optimizer;
+  const { kind: _, ...lossFields } = plan.loss;
+  const hyperParameters: Record<string, unknown> = {
+    network: JSON.stringify(
+      plan.network.kind === "imported" ? { ...plan.network, model: undefined, files: undefined } : plan.network,
+    ),
+    loss: plan.loss.kind,
+    ...Object.fromEntries(Object.entries(lossFields).map(([field, value]) => [`loss.${snakeCase(field)}`, value])),
+    "optimizer.kind": kind,
+    ...Object.fromEntries(Object.entries(optimizer).map(([field, value]) => [`optimizer.${snakeCase(field)}`, value])),
+    schedule: plan.schedule && JSON.stringify(plan.schedule),
+    clip: plan.clip && JSON.stringify(plan.clip),
+    average_decay: plan.averageDecay,
+    accumulated_parts: plan.accumulatedParts,
+    groups: plan.groups?.length ? JSON.stringify(plan.groups) : undefined,
+    frozen: plan.frozen?.length ? plan.frozen.join(", ") : undefined,
+    early_stopping: plan.earlyStopping && JSON.stringify(plan.earlyStopping),
+    keep_best: plan.keepBest || undefined,
+    epochs: plan.epochCount,
+    batch_size: plan.batchRows,
+    validation_share: plan.validationShare,
+    threads: plan.threadCount,
+    device: outcome.device,
+    left_to_cpu: outcome.leftToCpu.length > 0 ? outcome.leftToCpu.join(", ") : undefined,
+  };
+  const set = Object.entries(hyperParameters).filter(([, value]) => value !== undefined);
+  return {
+    job: jobName(job.id),
+    ...(initialVersion !== undefined && { parentVersion: initialVersion }),
+    datasets: [artifactName(datasetSha256)],
+    code: { repository: "amaas", revision: suiteVersion() },
+    seed: plan.seed,
+    hyperParameters: Object.fromEntries(set.map(([field, value]) => [field, String(value)])),
+  };
+}
+
+function dataOf({ dataset, data }: TrainSpec__Output, { metrics }: TrainingOutcome): Record<string, string> {
+  return {
+    dataset,
+    format: data?.format ?? "found out from the file",
+    "rows that were used": String(metrics.trainingRows + metrics.validationRows),
+  };
+}
+
+/** Those that the job names; the others follow from the file. */
+function columnsOf({ data }: TrainSpec__Output) {
+  return (data?.columns ?? []).map(({ name, role, encoding, missing }) => {
+    const words = [encoding && snakeCase(encoding), missing && `missing: ${snakeCase(missing)}`].filter(Boolean);
+    return { name, role: role.replace("ROLE_", "").toLowerCase(), encoding: words.join(", ") };
+  });
+}
+
+function splitOf({ data, seed }: TrainSpec__Output, { metrics }: TrainingOutcome): Record<string, string> {
+  const { kind = "random", ...split } = data?.split ?? {};
+  const { column } = { column: undefined, ...split[kind] };
+  return {
+    kind,
+    ...(column !== undefined && { column }),
+    seed: String(seed),
+    "training rows": String(metrics.trainingRows),
+    "validation rows": String(metrics.validationRows),
+  };
+}
+
+function environmentOf({ plan }: CheckedSpec, { device, runtimeVersion }: TrainingOutcome): Record<string, string> {
+  return {
+    amaas: suiteVersion(),
+    node: process.version,
+    "onnxruntime-node": runtimeVersion,
+    system: `${process.platform} ${process.arch}`,
+    processor: `${availableParallelism()} × ${cpus()[0]?.model ?? "unknown"}`,
+    device,
+    threads: String(plan.threadCount),
+  };
+}
