@@ -80,6 +80,7 @@ const relayed: readonly Reason[] = [
   "MODEL_NOT_FOUND",
   "MODEL_DELETED",
   "VERSION_NOT_FOUND",
+  "ALIAS_NOT_FOUND",
   "VERSION_STATE",
   "INCOMPATIBLE",
   "DISK_FULL",

@@ -163,6 +163,17 @@ export class Catalogue {
     await this.#reaching(() => this.#registry.unary("UpdateAlias", request, this.#limited(onBehalf)));
   }
 
+  /** The versions that an alias points at, as "models/{model}/versions/{number}"; none where there is no such alias. */
+  async aliasTargets(name: string, onBehalf: OnBehalf): Promise<readonly string[]> {
+    try {
+      const call = () => this.#registry.unary("ResolveAlias", { name }, this.#limited(onBehalf));
+      return (await this.#reaching(call)).targets.map((version) => version.name);
+    } catch (failure) {
+      if (failure instanceof ServiceError && failure.reason === "ALIAS_NOT_FOUND") return [];
+      throw failure;
+    }
+  }
+
   #limited(onBehalf: OnBehalf): RpcOptions {
     return { ...onBehalf, timeoutMs: this.#timeoutMs, metadata: asTrainer };
   }

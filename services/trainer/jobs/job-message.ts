@@ -13,6 +13,7 @@ export function jobMessage(job: Job): JobMessage {
     progress: job.progress ?? null,
     version: job.version ?? "",
     metrics: job.metrics ?? {},
+    promotion: job.promotion ?? null,
     error: job.error ?? null,
     createTime: timestampOf(job.createTimeMs),
     startTime: timestampOf(job.startTimeMs),

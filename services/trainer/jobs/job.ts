@@ -76,7 +76,22 @@ export interface Job {
   /** The result, "models/{model}/versions/{number}". */
   readonly version?: string;
   readonly metrics?: Readonly<Record<string, number>>;
+  readonly promotion?: Promotion;
   readonly error?: { readonly reason: string; readonly message: string };
+}
+
+/** What a job leaves that has succeeded. */
+export type JobResult = Pick<Job, "version" | "metrics" | "promotion">;
+
+/** What became of an alias that was to be moved. */
+export interface Promotion {
+  /** "models/{model}/aliases/{alias}". */
+  readonly alias: string;
+  readonly moved: boolean;
+  /** Why it was not moved; empty where it was. */
+  readonly reason: "" | "GATE_NOT_PASSED" | "INCOMPATIBLE";
+  /** What was measured or compared, and what is needed; may be empty where it was moved. */
+  readonly message: string;
 }
 
 /** One thing that happened to a job; `sequence` grows by one from 1. */

@@ -17,6 +17,7 @@ import type { TargetForm } from "../graph/losses/loss-kind.ts";
 import type { Network } from "../graph/network.ts";
 import { specError } from "../graph/spec-error.ts";
 import { deviceOf } from "./device-message.ts";
+import { type Gate, gateOf } from "./gate.ts";
 import { type InitialModel, networkSpecOf } from "./network-fields.ts";
 
 /** A checked specification: every name is well-formed and the plan can be trained on fitting data. */
@@ -29,6 +30,8 @@ export interface CheckedSpec {
   readonly context: number | undefined;
   /** Undefined where no alias is to be moved. */
   readonly alias: string | undefined;
+  /** What the version must reach before the alias moves. */
+  readonly gate: Gate | undefined;
   /** The version that the network is. */
   readonly initialVersion: string | undefined;
   readonly plan: TrainingPlan;
@@ -67,12 +70,19 @@ export function checkSpec(spec: TrainSpec__Output, compute: Compute, initial: In
   const network = checkPlan(plan);
   const csv = csvFormOf(plan, network, spec.data);
   if (spec.targetAlias) parseAliasId(spec.targetAlias, "target_alias");
+  const alias = spec.targetAlias || undefined;
+  const hasHeldOut = plan.validationShare > 0 || spec.data?.split?.kind === "given";
+  const gate = gateOf(spec.gate, { loss: plan.loss, alias, hasHeldOut });
+  if (gate?.dataset !== undefined || gate?.bound.kind === "better_than_alias") {
+    throw specError("gate", "of a dataset, or against the alias", "at_least or at_most, of the rows held out");
+  }
   return {
     model,
     datasetSha256: parseArtifactName(spec.dataset, "dataset"),
     csv,
     context: plan.loss.kind === "next_token" ? network.input.rowShape[0] : undefined,
-    alias: spec.targetAlias || undefined,
+    alias,
+    gate,
     initialVersion: spec.initialVersion || undefined,
     plan,
   };

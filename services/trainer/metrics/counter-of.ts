@@ -2,10 +2,33 @@ import { product } from "../../../lib/onnx/shapes.ts";
 import type { Loss } from "../graph/losses/loss.ts";
 import { ClassMetrics } from "./class-metrics.ts";
 import { LabelMetrics } from "./label-metrics.ts";
-import type { ClassForm, MetricCounter } from "./metric-counter.ts";
+import type { ClassForm, MetricCounter, MetricName } from "./metric-counter.ts";
 import { NumberMetrics } from "./number-metrics.ts";
 import { ShareMetrics } from "./share-metrics.ts";
 import { TokenMetrics } from "./token-metrics.ts";
+
+/** What there may be of each kind of loss; not all of it is defined for all rows. */
+const names = {
+  classes: ["accuracy", "top5_accuracy", "f1", "auc", "log_loss"],
+  labels: ["accuracy", "f1", "auc", "log_loss"],
+  tokens: ["accuracy", "top5_accuracy", "perplexity"],
+  numbers: ["mae", "mse", "r2"],
+} as const satisfies Record<string, readonly MetricName[]>;
+
+const targets = {
+  mse: "numbers",
+  mae: "numbers",
+  huber: "numbers",
+  cross_entropy: "classes",
+  binary_cross_entropy: "labels",
+  kl_divergence: "numbers",
+  next_token: "tokens",
+} as const satisfies Record<Loss["kind"], keyof typeof names>;
+
+/** The metrics of a loss. */
+export function measuredBy({ kind }: Loss): readonly string[] {
+  return names[targets[kind]];
+}
 
 type CounterOf<L> = (loss: L, outputShape: readonly number[], form: ClassForm) => MetricCounter;
 

@@ -2,7 +2,7 @@ import type { Clock } from "../../../lib/clock.ts";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { QueueConfig } from "../config.ts";
-import { type Job, type JobState, jobStates, type LogLine } from "../jobs/job.ts";
+import { type Job, type JobResult, type JobState, jobStates, type LogLine } from "../jobs/job.ts";
 import { type Delivery, lockMs } from "./delivery.ts";
 import type { JobChanges } from "./job-changes.ts";
 import type { JobQueue } from "./job-queue.ts";
@@ -23,7 +23,7 @@ export interface Running {
 }
 
 /** Does the work of one job and answers its result. Stops within a second after the signal aborts, with the signal's reason. */
-export type JobProcessor = (running: Running) => Promise<Pick<Job, "version" | "metrics">>;
+export type JobProcessor = (running: Running) => Promise<JobResult>;
 
 /** What attempts need. */
 export interface AttemptParts {

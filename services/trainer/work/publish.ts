@@ -1,15 +1,20 @@
 import { jobName } from "../../../lib/resource-names.ts";
 import type { TrainingOutcome } from "../engine/training-figures.ts";
+import type { JobResult } from "../jobs/job.ts";
 import type { CheckedSpec } from "../jobs/train-spec.ts";
 import { whileUnavailable } from "../patience.ts";
 import type { Running } from "../queue/job-attempt.ts";
+import { promote } from "./promotion.ts";
 import type { VersionFacts } from "./version-facts.ts";
-import type { JobResult, WorkParts } from "./work-rules.ts";
+import type { WorkParts } from "./work-rules.ts";
 
-/** Registers what a training has left, and moves the alias. However often it is begun again, there is one version. */
+/**
+ * Registers what a training has left, and moves the alias if its gate lets it. However often it is begun again, there is one version;
+ * and where the alias stays, the version is there all the same, and the job has succeeded.
+ */
 export async function publish(
   parts: WorkParts,
-  { job, signal, log }: Running,
+  { job, signal, log, tell }: Running,
   spec: CheckedSpec,
   { model: bytes }: Pick<TrainingOutcome, "model">,
   facts: VersionFacts,
@@ -20,7 +25,11 @@ export async function publish(
   const patiently = <Value>(call: () => Promise<Value>) => whileUnavailable(call, bounds, signal, log);
   const created = { model: spec.model, bytes, ...facts, idempotencyKey: jobName(job.id) };
   const version = await patiently(() => catalogue.register(created, onBehalf));
-  const { alias } = spec;
-  if (alias !== undefined) await patiently(() => catalogue.moveAlias(alias, version, onBehalf));
-  return { version, metrics: facts.metrics };
+  const { metrics } = facts;
+  const { model, alias, gate } = spec;
+  if (alias === undefined) return { version, metrics };
+  const candidate = { model, alias, version, gate, metrics };
+  const promotion = await patiently(() => promote(catalogue, candidate, onBehalf));
+  if (!promotion.moved) tell("warn", `${promotion.alias} was not moved: ${promotion.message}`);
+  return { version, metrics, promotion };
 }

@@ -6,12 +6,13 @@ import { preparedInMemory } from "../datasets/rows/prepared-in-memory.ts";
 import type { MemoryEstimate } from "../engine/memory-estimate.ts";
 import { runTraining } from "../engine/training-run.ts";
 import { initialModel } from "../initial-model.ts";
+import type { JobResult } from "../jobs/job.ts";
 import { checkSpec } from "../jobs/train-spec.ts";
 import { ProgressReport } from "../progress-report.ts";
 import type { Running } from "../queue/job-attempt.ts";
 import { publish } from "./publish.ts";
 import { versionFacts } from "./version-facts.ts";
-import type { JobResult, WorkParts, WorkRules } from "./work-rules.ts";
+import type { WorkParts, WorkRules } from "./work-rules.ts";
 
 /** Training: from a dataset and a description of a network to a version. It may be begun again at any point. */
 export const train: WorkRules<"train"> = {

@@ -1,7 +1,7 @@
 import type { Catalogue, OnBehalf } from "../catalogue.ts";
 import type { QueueConfig } from "../config.ts";
 import type { Compute } from "../engine/device.ts";
-import type { Job } from "../jobs/job.ts";
+import type { JobResult } from "../jobs/job.ts";
 import type { WorkKind, WorkSpecs } from "../jobs/work.ts";
 import type { Running } from "../queue/job-attempt.ts";
 import type { JobStore } from "../queue/job-store.ts";
@@ -13,9 +13,6 @@ export interface WorkParts {
   readonly compute: Compute;
   readonly bounds: QueueConfig;
 }
-
-/** What a job leaves that has succeeded. */
-export type JobResult = Pick<Job, "version" | "metrics">;
 
 /** How one kind of work is checked and done. */
 export interface WorkRules<Kind extends WorkKind> {

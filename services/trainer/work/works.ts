@@ -1,9 +1,10 @@
 import type { OnBehalf } from "../catalogue.ts";
 import { specError } from "../graph/spec-error.ts";
+import type { JobResult } from "../jobs/job.ts";
 import type { Work, WorkKind } from "../jobs/work.ts";
 import type { Running } from "../queue/job-attempt.ts";
 import { train } from "./train.ts";
-import type { JobResult, WorkParts, WorkRules } from "./work-rules.ts";
+import type { WorkParts, WorkRules } from "./work-rules.ts";
 
 /** The kinds of work; those of the contract that are not here yet are refused. */
 const works: { readonly [Kind in WorkKind]: WorkRules<Kind> | undefined } = {
