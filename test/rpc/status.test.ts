@@ -17,7 +17,7 @@ describe("a fault of another service is relayed", () => {
   });
 
   it("as INTERNAL where neither is so", () => {
-    for (const reason of ["ALIAS_NOT_FOUND", "INTERNAL"] as const) {
+    for (const reason of ["REVISION_NOT_FOUND", "INTERNAL"] as const) {
       expect(relayed(reason).reason, reason).to.equal("INTERNAL");
     }
   });
