@@ -22,6 +22,6 @@ export function splitRows(rowCount: number, validationShare: number, seed: numbe
 }
 
 /** How many rows a job holds out; all others are for training. */
-function validationRowCount(rowCount: number, validationShare: number): number {
+export function validationRowCount(rowCount: number, validationShare: number): number {
   return Math.round(rowCount * validationShare);
 }

@@ -6,12 +6,21 @@ import type { ModelProto } from "./model.ts";
  * every output without one of its own. A value is a JSON list of texts, or one label per line.
  */
 export function withLabels(signature: Signature, { metadataProps = [] }: ModelProto): Signature {
-  const values = new Map(metadataProps.map(({ key = "", value = "" }) => [key, value]));
+  const values = Object.fromEntries(metadataProps.map(({ key = "", value = "" }) => [key, value]));
   const outputs = signature.outputs.map((spec) => {
-    const value = values.get(`labels:${spec.name}`) ?? values.get("labels");
-    return value === undefined ? spec : { ...spec, labels: labelsOf(value) };
+    const labels = labelsOfOutput(spec.name, values);
+    return labels === undefined ? spec : { ...spec, labels };
   });
   return { ...signature, outputs };
+}
+
+/** The labels that a model's metadata say of an output; undefined where they say none. */
+export function labelsOfOutput(
+  name: string,
+  metadata: Readonly<Record<string, string>>,
+): readonly string[] | undefined {
+  const key = [`labels:${name}`, "labels"].find((each) => Object.hasOwn(metadata, each));
+  return key === undefined ? undefined : labelsOf(metadata[key]!);
 }
 
 function labelsOf(value: string): readonly string[] {

@@ -1,3 +1,5 @@
+import type { Preprocessing } from "./columns/preprocessing.ts";
+
 /** Rows of numbers that a training reads, in memory or on disk; `openRows` of rows/open-rows.ts makes one of its {@link RowStorage}. */
 export interface RowSource {
   readonly rowCount: number;
@@ -55,9 +57,13 @@ export interface DiskStorage {
 
 /** A dataset as a training takes it: plain data, so that another thread can be given it. */
 export interface PreparedData {
+  /** Rows of the file that are neither learned from nor held out; 0 where not set. */
+  readonly leftOutCount?: number | undefined;
   readonly training: RowStorage;
   /** The rows that are held out; may be none. */
   readonly validation: RowStorage;
+  /** What was done to features; absent where they are taken as they are. */
+  readonly preprocessing?: Preprocessing | undefined;
   /** The names of classes, by index; absent where they have none. */
   readonly classNames?: readonly string[] | undefined;
 }

@@ -26,7 +26,7 @@ const settings: Readonly<Record<string, readonly number[]>> = {
 
 /**
  * The tensors of floats that may be parameters: of at least one axis, since a single number is most often part of a formula, and finite,
- * since others are masks; not those that are settings of operators.
+ * since others are masks; not those that are settings of operators, nor those that prepare values, which an earlier training has found.
  */
 export function candidatesOf({ nodes, held }: ImportedModel): readonly Candidate[] {
   const isSetting = ({ operator }: Node, index: number) => settings[operator]?.includes(index) ?? false;
@@ -34,6 +34,7 @@ export function candidatesOf({ nodes, held }: ImportedModel): readonly Candidate
   const weights = new Set(nodes.flatMap((node) => node.inputs.filter((_, index) => !isSetting(node, index))));
   const candidates: Candidate[] = [];
   for (const [value, { dataType, shape, elements }] of held) {
+    if (value.name.startsWith("preprocessing.")) continue;
     if (!isFloat(dataType) || shape.length === 0 || (set.has(value) && !weights.has(value))) continue;
     if (elements instanceof Float32Array && !areFinite(elements)) continue;
     candidates.push({ value, name: value.name, dataType, shape: shape.map(Number), elements });

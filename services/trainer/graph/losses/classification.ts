@@ -55,7 +55,7 @@ export const crossEntropy: LossKind<CrossEntropy> = {
       throw specError("loss.ignore_index", ignoreIndex, "a whole number");
     }
   },
-  checkTargets({ ignoreIndex }, targets, rowCount, outputShape) {
+  checkTargets({ ignoreIndex }, targets, rowCount, outputShape, nameOf) {
     if (!(targets instanceof Int32Array)) throw targetError("numbers", "class indices, for the loss cross_entropy");
     const [classCount, places] = [classCountOf(outputShape), product(outputShape.slice(0, -1))];
     if (targets.length !== rowCount * places) {
@@ -64,7 +64,7 @@ export const crossEntropy: LossKind<CrossEntropy> = {
     const index = targets.findIndex((label) => (label < 0 || label >= classCount) && label !== ignoreIndex);
     if (index < 0) return;
     const row = Math.floor(index / places);
-    const place = places === 1 ? `the label of row ${row}` : `label ${index % places} of row ${row}`;
+    const place = places === 1 ? `the label of ${nameOf(row)}` : `label ${index % places} of ${nameOf(row)}`;
     const others = ignoreIndex === undefined ? "" : `, or ${ignoreIndex} for one that does not count`;
     throw new ServiceError(
       "DATASET_INVALID",
@@ -107,11 +107,11 @@ export const crossEntropy: LossKind<CrossEntropy> = {
 
 export const binaryCrossEntropy: LossKind<BinaryCrossEntropy> = {
   check: () => undefined,
-  checkTargets(_, targets, rowCount, outputShape) {
+  checkTargets(_, targets, rowCount, outputShape, nameOf) {
     checkNumbers("binary_cross_entropy", targets, rowCount, outputShape);
     const index = targets.findIndex((target) => target < 0 || target > 1);
     if (index < 0) return;
-    const place = `target ${index % product(outputShape)} of row ${Math.floor(index / product(outputShape))}`;
+    const place = `target ${index % product(outputShape)} of ${nameOf(Math.floor(index / product(outputShape)))}`;
     throw new ServiceError("DATASET_INVALID", `${place} is ${targets[index]}; needed: a number in [0, 1]`);
   },
   targetForm: (outputShape) => ({ dataType: "FP32", rowShape: outputShape }),
@@ -124,7 +124,7 @@ export const binaryCrossEntropy: LossKind<BinaryCrossEntropy> = {
 
 export const klDivergence: LossKind<KlDivergence> = {
   check: () => undefined,
-  checkTargets(_, targets, rowCount, outputShape) {
+  checkTargets(_, targets, rowCount, outputShape, nameOf) {
     checkNumbers("kl_divergence", targets, rowCount, outputShape);
     const classCount = classCountOf(outputShape);
     for (let index = 0; index < targets.length; index += classCount) {
@@ -134,7 +134,7 @@ export const klDivergence: LossKind<KlDivergence> = {
       const seen = `[${shares.subarray(0, 8).join(", ")}${classCount > 8 ? ", …" : ""}], whose sum is ${sum}`;
       throw new ServiceError(
         "DATASET_INVALID",
-        `the targets of row ${Math.floor(index / product(outputShape))} are ${seen}; needed: numbers of at least 0 whose sum is 1`,
+        `the targets of ${nameOf(Math.floor(index / product(outputShape)))} are ${seen}; needed: numbers of at least 0 whose sum is 1`,
       );
     }
   },

@@ -23,12 +23,15 @@ export interface TargetForm {
 /** The targets of all rows, row after row. */
 export type Targets = Float32Array | Int32Array;
 
+/** What a row is called in messages. */
+export type RowName = (row: number) => string;
+
 /** One kind of loss. `outputShape` is that of a row that the network gives. */
 export interface LossKind<L> {
   /** Throws SPEC_INVALID for a field out of its range, or a network that it cannot take. */
   check(loss: L, network: Pick<Network, "input" | "outputShape">): void;
   /** Throws DATASET_INVALID for targets of the wrong kind, width or range; names the first row at fault. */
-  checkTargets(loss: L, targets: Targets, rowCount: number, outputShape: readonly number[]): void;
+  checkTargets(loss: L, targets: Targets, rowCount: number, outputShape: readonly number[], nameOf: RowName): void;
   targetForm(outputShape: readonly number[]): TargetForm;
   /** Appends the loss of a batch; `output` is [rows, ...outputShape], `targets` [rows, ...rowShape]. */
   values(loss: L, graph: GraphBuilder, output: Value, targets: Value): LossValues;

@@ -10,7 +10,7 @@ import {
   type KlDivergence,
   klDivergence,
 } from "./classification.ts";
-import type { LossKind, LossValues, TargetForm, Targets } from "./loss-kind.ts";
+import type { LossKind, LossValues, RowName, TargetForm, Targets } from "./loss-kind.ts";
 import { type NextToken, nextToken } from "./next-token.ts";
 import { type Huber, huber, type MeanAbsoluteError, type MeanSquaredError, mae, mse } from "./regression.ts";
 
@@ -47,8 +47,9 @@ export function checkTargets(
   loss: Loss,
   { outputShape }: Network,
   { rowCount, targets }: { readonly rowCount: number; readonly targets: Targets },
+  nameOf: RowName = (row) => `row ${row}`,
 ): void {
-  kindOf(loss).checkTargets(loss, targets, rowCount, outputShape);
+  kindOf(loss).checkTargets(loss, targets, rowCount, outputShape, nameOf);
 }
 
 /** How a batch's targets are stored for `loss`. */

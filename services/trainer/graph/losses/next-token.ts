@@ -23,15 +23,15 @@ export const nextToken: LossKind<NextToken> = {
     }
     crossEntropy.check(ofClasses, { input, outputShape });
   },
-  checkTargets(_, targets, rowCount, outputShape) {
+  checkTargets(_, targets, rowCount, outputShape, nameOf) {
     const [places, tokenCount] = outputShape as readonly [number, number];
     const index = targets.findIndex((token) => token < 0 || token >= tokenCount);
     if (index >= 0) {
       // The target of a place is the token behind it.
-      const place = `token ${(index % places) + 1} of row ${Math.floor(index / places)}`;
+      const place = `token ${(index % places) + 1} of ${nameOf(Math.floor(index / places))}`;
       throw new ServiceError("DATASET_INVALID", `${place} is ${targets[index]}; needed: one in [0, ${tokenCount - 1}]`);
     }
-    crossEntropy.checkTargets(ofClasses, targets, rowCount, outputShape);
+    crossEntropy.checkTargets(ofClasses, targets, rowCount, outputShape, nameOf);
   },
   targetForm: crossEntropy.targetForm,
   values: (_, graph, output, targets) => crossEntropy.values(ofClasses, graph, output, targets),

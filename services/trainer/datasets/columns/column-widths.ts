@@ -1,0 +1,37 @@
+import { counted, datasetError } from "../formats/dataset-error.ts";
+import { encodedWidth, type FittedColumn } from "./preprocessing.ts";
+import { type RowForm, readCountOf } from "./row-form.ts";
+
+/** Refuses columns that give more or fewer numbers than the network and its loss take. */
+export function checkColumnWidths(
+  { features, targets }: { readonly features: readonly FittedColumn[]; readonly targets: readonly FittedColumn[] },
+  form: RowForm,
+): void {
+  const { network, loss, widths, isNext } = form;
+  const { rowShape } = network.input;
+  const readCount = readCountOf(form, targets);
+  if (widthOf(features) !== readCount) throw datasetError(`${seenIn(features, "feature")}; needed: ${neededBy()}`);
+  if ((isNext && targets.length === 0) || widthOf(targets) === widths.targetCount) return;
+  throw datasetError(`${seenIn(targets, "target")}; needed: ${widths.targetCount}, for the loss ${loss.kind}`);
+
+  function neededBy(): string {
+    if (readCount > widths.featureCount) {
+      return `${readCount}, the ${widths.featureCount} tokens that go in and the one behind them`;
+    }
+    return `${readCount}, for the network's input${rowShape.length === 1 ? "" : ` of the shape [${rowShape.join(", ")}]`}`;
+  }
+}
+
+function widthOf(columns: readonly FittedColumn[]): number {
+  return columns.reduce((sum, column) => sum + encodedWidth(column), 0);
+}
+
+/** Says which columns have become how many numbers, where that is not one each. */
+function seenIn(columns: readonly FittedColumn[], noun: string): string {
+  const width = widthOf(columns);
+  if (width === columns.length) return `the dataset has ${counted(width, `${noun} column`)}`;
+  const wide = columns.filter((column) => encodedWidth(column) !== 1);
+  const some = wide.slice(0, 5).map((column) => `${JSON.stringify(column.name)} ${encodedWidth(column)}`);
+  const list = `${some.join(", ")}${wide.length > 5 ? ", …" : ""}`;
+  return `the dataset's ${counted(columns.length, `${noun} column`)} give ${counted(width, "number")} for each row (${list})`;
+}

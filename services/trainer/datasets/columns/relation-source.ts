@@ -1,0 +1,57 @@
+import type { DuckDBDoubleVector, DuckDBVarCharVector, DuckDBVector } from "@duckdb/node-api";
+import type { Relation, RelationColumn } from "../formats/relation.ts";
+import type { ColumnChunk, ColumnSource, ColumnValues, SourceColumn } from "./column-source.ts";
+
+/** The columns of a relation. */
+export class RelationSource implements ColumnSource {
+  readonly columns: readonly SourceColumn[];
+  readonly rowCount: number;
+  readonly #relation: Relation;
+
+  constructor(relation: Relation) {
+    this.#relation = relation;
+    this.rowCount = relation.rowCount;
+    this.columns = relation.columns.map(({ name, kind }) => ({ name, kind, width: 1 }));
+  }
+
+  async *read(names: readonly string[]): AsyncIterable<ColumnChunk> {
+    const { connection, columns } = this.#relation;
+    const read = names.map((name) => columns.find((column) => column.name === name)!);
+    const result = await connection.stream(`SELECT ${read.map(expressionOf).join(", ")} FROM rows`);
+    for (
+      let chunk = await result.fetchChunk();
+      chunk !== null && chunk.rowCount > 0;
+      chunk = await result.fetchChunk()
+    ) {
+      const { rowCount } = chunk;
+      const values = read.map(({ kind }, index) => valuesOf(chunk!.getColumnVector(index), kind, rowCount));
+      yield { rowCount, values };
+    }
+  }
+
+  placeOf(row: number): Promise<string> {
+    return this.#relation.placeOf(row);
+  }
+}
+
+function valuesOf(vector: DuckDBVector, kind: RelationColumn["kind"], rowCount: number): ColumnValues {
+  if (kind === "text") {
+    const texts = vector as DuckDBVarCharVector;
+    return Array.from({ length: rowCount }, (_, row) => texts.getItem(row)!);
+  }
+  const numbers = new Float64Array(rowCount);
+  for (let row = 0; row < rowCount; row++) numbers[row] = (vector as DuckDBDoubleVector).getItem(row)!;
+  return numbers;
+}
+
+/** A missing value is NaN or the empty text, so that no vector has gaps. */
+function expressionOf({ sql, kind }: RelationColumn): string {
+  switch (kind) {
+    case "number":
+      return `coalesce(CAST(${sql} AS DOUBLE), 'NaN'::DOUBLE)`;
+    case "time":
+      return `coalesce(CAST(epoch_us(${sql}) AS DOUBLE), 'NaN'::DOUBLE)`;
+    default:
+      return `coalesce(CAST(${sql} AS VARCHAR), '')`;
+  }
+}

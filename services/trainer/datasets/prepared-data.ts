@@ -1,0 +1,61 @@
+import { classNamesOf, withClassNames } from "./columns/class-names.ts";
+import type { ColumnSource } from "./columns/column-source.ts";
+import { checkColumnWidths } from "./columns/column-widths.ts";
+import type { DataPlan } from "./columns/data-plan.ts";
+import { type EncodedRows, encodedRows } from "./columns/encoded-rows.ts";
+import { fittedColumns } from "./columns/fitted-columns.ts";
+import { isPlain } from "./columns/preprocessing.ts";
+import type { RowForm } from "./columns/row-form.ts";
+import { rowParts } from "./columns/row-parts.ts";
+import { usedColumns } from "./columns/used-columns.ts";
+import type { PreparedData } from "./row-source.ts";
+import { DiskWriter } from "./rows/disk-writer.ts";
+import { MemoryWriter } from "./rows/memory-writer.ts";
+
+/** Where rows may be kept. */
+export interface RowPlace {
+  /** Rows that take more, all together, are kept on disk. */
+  readonly memoryBytesMax: number;
+  /** A folder of the job's own. */
+  readonly folder: string;
+}
+
+/**
+ * Makes the rows of a training from a file: which columns are used → which rows are held out → what is learned from the others → all rows
+ * as numbers. The same file, plan and form give the same rows, bit for bit.
+ *
+ * Throws SPEC_INVALID where the plan and the file do not go together, DATASET_INVALID for a value that cannot be taken, with its row and
+ * column, and DISK_FULL.
+ */
+export async function prepareData(
+  source: ColumnSource,
+  plan: DataPlan,
+  form: RowForm,
+  place: RowPlace,
+): Promise<PreparedData> {
+  const used = withClassNames(usedColumns(source.columns, plan, form), form);
+  const parts = await rowParts(source, used, plan);
+  const fitted = await fittedColumns(source, [...used.features, ...used.targets], parts);
+  const rows: EncodedRows = {
+    features: fitted.slice(0, used.features.length),
+    targets: fitted.slice(used.features.length),
+  };
+  checkColumnWidths(rows, form);
+  const classNames = classNamesOf(rows, form);
+  const { trainingCount, validationCount, of } = parts;
+  const { widths } = form;
+  const bytes = (trainingCount + validationCount) * (widths.featureCount + widths.targetCount) * 4;
+  const writer =
+    bytes <= place.memoryBytesMax
+      ? new MemoryWriter(widths, trainingCount, validationCount)
+      : await DiskWriter.create(widths, place.folder);
+  try {
+    await encodedRows(source, rows, form, parts, writer);
+    const { training, validation } = await writer.finished();
+    const leftOutCount = of.length - trainingCount - validationCount;
+    const preprocessing = rows.features.every(isPlain) ? undefined : { columns: rows.features };
+    return { training, validation, preprocessing, classNames, leftOutCount };
+  } finally {
+    await writer.close();
+  }
+}

@@ -1,0 +1,56 @@
+import type { CsvFormat__Output } from "../../../lib/gen/amaas/trainer/v1/CsvFormat.ts";
+import type { DataSpec__Output } from "../../../lib/gen/amaas/trainer/v1/DataSpec.ts";
+import type { ImagesFormat__Output } from "../../../lib/gen/amaas/trainer/v1/ImagesFormat.ts";
+import { type FileFormat, tokenizers } from "../datasets/formats/file-format.ts";
+import { specError } from "../graph/spec-error.ts";
+
+/** How a file is read; undefined where the file itself has to tell. Throws SPEC_INVALID for a field out of its range. */
+export function fileFormatOf(data: DataSpec__Output | null | undefined): FileFormat | undefined {
+  switch (data?.format) {
+    case "csv":
+      return csvFormatOf(data.csv!);
+    case "parquet":
+    case "ndjson":
+      return { kind: data.format };
+    case "numpy":
+      return { kind: "numpy", features: data.numpy!.features || "x", targets: data.numpy!.targets || "y" };
+    case "images":
+      return imagesFormatOf(data.images!);
+    case "text": {
+      const tokenizer = data.text!.tokenizer || "bytes";
+      const known = tokenizers.find((each) => each === tokenizer);
+      if (known !== undefined) return { kind: "text", tokenizer: known };
+      throw specError("data.text.tokenizer", JSON.stringify(tokenizer), `one of ${tokenizers.join(", ")}`);
+    }
+    case undefined:
+      return undefined;
+  }
+}
+
+function csvFormatOf({ header, delimiter, missingText }: CsvFormat__Output): FileFormat {
+  // What records and values are made of cannot stand between them.
+  if (delimiter !== "" && !/^[\t\x20-\x7e]$/.test(delimiter)) throw delimiterError(delimiter);
+  if (/^["\d.+-]$/.test(delimiter)) throw delimiterError(delimiter);
+  return { kind: "csv", header, delimiter: delimiter || ",", missingText };
+}
+
+function delimiterError(delimiter: string): Error {
+  return specError(
+    "data.csv.delimiter",
+    JSON.stringify(delimiter),
+    "one ASCII character that is no part of a number or a quote",
+  );
+}
+
+function imagesFormatOf({ width, height, channels }: ImagesFormat__Output): FileFormat {
+  for (const [field, size] of Object.entries({ width, height })) {
+    if (size < 1 || size > pixelsMax)
+      throw specError(`data.images.${field}`, size, `a whole number in [1, ${pixelsMax}]`);
+  }
+  if (channels !== 0 && channels !== 1 && channels !== 3) {
+    throw specError("data.images.channels", channels, "1 for grey, or 3 for red, green and blue");
+  }
+  return { kind: "images", width, height, channels: channels === 1 ? 1 : 3 };
+}
+
+const pixelsMax = 4096;

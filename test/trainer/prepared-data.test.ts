@@ -1,0 +1,155 @@
+import { expect } from "chai";
+import { splitRows } from "../../lib/split.ts";
+import type { DataPlan } from "../../services/trainer/datasets/columns/data-plan.ts";
+import type { RowStorage } from "../../services/trainer/datasets/row-source.ts";
+import { classes, column, form, prepared, rowsIn } from "./preparing.ts";
+
+describe("data, prepared from columns,", () => {
+  const plain = { a: [1, 2, 3, 4, 5, 6, 7, 8], b: [8, 7, 6, 5, 4, 3, 2, 1], y: [0, 1, 0, 1, 0, 1, 0, 1] };
+
+  it("is its numbers as they are, the last column the target, where nothing is said", async () => {
+    const data = await prepared(plain, { validationShare: 0.25 }, form(2));
+    const split = splitRows(8, 0.25, 1);
+    const row = (index: number) => [plain.a[index], plain.b[index], plain.y[index]];
+    expect(rowsIn(data.training)).to.deep.equal([...split.training].map(row));
+    expect(rowsIn(data.validation)).to.deep.equal([...split.validation].map(row));
+    expect(data).to.include({ preprocessing: undefined, classNames: undefined, leftOutCount: 0 });
+  });
+
+  it("has targets and ignored columns wherever they are", async () => {
+    const columns = [column("a", { role: "target" }), column("b", { role: "ignored" })];
+    const data = await prepared(plain, { columns }, form(1));
+    expect(rowsIn(data.training)[0]).to.deep.equal([0, 1]);
+  });
+
+  it("is scaled by its training rows alone", async () => {
+    const columns = [
+      column("a", { encoding: { kind: "standard" } }),
+      column("b", { encoding: { kind: "min_max" } }),
+      column("part"),
+    ];
+    const split = { kind: "given", column: "part", validation: "v", training: "t" } as const;
+    const table = { a: [1, 3, 100], b: [10, 20, 40], y: [0, 0, 0], part: ["t", "t", "v"] };
+    const data = await prepared(table, { columns, split }, form(2));
+    expect(rowsIn(data.training)).to.deep.equal([
+      [-1, 0, 0],
+      [1, 1, 0],
+    ]);
+    expect(rowsIn(data.validation)).to.deep.equal([[98, 3, 0]]);
+  });
+
+  it("does not scale a column that is always the same", async () => {
+    const columns = [column("a", { encoding: { kind: "standard" } }), column("b", { encoding: { kind: "min_max" } })];
+    const data = await prepared({ a: [5, 5], b: [7, 7], y: [0, 1] }, { columns }, form(2));
+    expect(rowsIn(data.training)).to.deep.equal([
+      [0, 0, 0],
+      [0, 0, 1],
+    ]);
+  });
+
+  it("has categories of texts and of numbers, as ones and zeros or as indices", async () => {
+    const oneHot = { kind: "one_hot", categoriesMax: 3, ignoreUnknown: false } as const;
+    const table = { text: ["b", "a", "c"], number: [7, -1, 7], index: ["z", "y", "z"], y: [1, 2, 3] };
+    const columns = [
+      column("text"),
+      column("number", { encoding: oneHot }),
+      column("index", { encoding: { kind: "index" } }),
+    ];
+    const data = await prepared(table, { columns }, form(6));
+    expect(rowsIn(data.training)).to.deep.equal([
+      [0, 1, 0, 0, 1, 1, 1],
+      [1, 0, 0, 1, 0, 0, 2],
+      [0, 0, 1, 0, 1, 1, 3],
+    ]);
+  });
+
+  it("fills missing values by the training rows, or leaves their rows out before the split", async () => {
+    const table = {
+      mean: [1, 3, undefined, 5],
+      median: [undefined, 4, 2, 100],
+      frequent: ["x", undefined, "x", "a"],
+      constant: [undefined, 1, 2, 3],
+      dropped: [1, 2, 3, undefined],
+      y: [1, 2, 3, 4],
+    };
+    const columns = [
+      column("mean", { missing: { kind: "mean" } }),
+      column("median", { missing: { kind: "median" } }),
+      column("frequent", { missing: { kind: "most_frequent" }, encoding: { kind: "index" } }),
+      column("constant", { missing: { kind: "constant", value: "-7" } }),
+      column("dropped", { missing: { kind: "drop_row" } }),
+    ];
+    const data = await prepared(table, { columns }, form(5));
+    expect(rowsIn(data.training)).to.deep.equal([
+      [1, 3, 0, -7, 1, 1],
+      [3, 4, 0, 1, 2, 2],
+      [2, 2, 0, 2, 3, 3],
+    ]);
+    expect(data.leftOutCount).to.equal(1);
+  });
+
+  it("has classes by the order of their names, which it tells", async () => {
+    const data = await prepared({ a: [1, 2, 3], y: ["cat", "ant", "cat"] }, {}, form(1, 2, classes));
+    expect(rowsIn(data.training)).to.deep.equal([
+      [1, 1],
+      [2, 0],
+      [3, 1],
+    ]);
+    expect(data.classNames).to.deep.equal(["ant", "cat"]);
+  });
+
+  it("has a constant category that no row has, and zeros for unknown ones that are allowed", async () => {
+    const missing = { kind: "constant", value: "none" } as const;
+    const encoding = { kind: "one_hot", categoriesMax: 5, ignoreUnknown: true } as const;
+    const split = { kind: "given", column: "part", validation: "v", training: "t" } as const;
+    const table = { a: ["x", undefined, "new"], part: ["t", "t", "v"], y: [1, 2, 3] };
+    const data = await prepared(table, { columns: [column("a", { encoding, missing })], split }, form(2));
+    expect(rowsIn(data.training)).to.deep.equal([
+      [0, 1, 1],
+      [1, 0, 2],
+    ]);
+    expect(rowsIn(data.validation)).to.deep.equal([[0, 0, 3]]);
+  });
+
+  describe("holds out", () => {
+    const rowCount = 100;
+    const all = Array.from({ length: rowCount }, (_, row) => row);
+    const table = {
+      row: all,
+      group: all.map((row) => `g${row % 10}`),
+      when: all.map((row) => (row * 37) % rowCount),
+      y: all.map((row) => (row < 80 ? 0 : 1)),
+    };
+    const ignored = (...names: string[]) => names.map((name) => column(name, { role: "ignored" }));
+    const heldOut = async (split: DataPlan["split"], share = 0.2) => {
+      const columns = ignored("group", "when").filter(({ name }) => !("column" in split) || split.column !== name);
+      const data = await prepared(table, { columns, split, validationShare: share }, form(1, 2, classes));
+      const rows = (storage: RowStorage) => rowsIn(storage).map(([row]) => row!);
+      expect([...rows(data.training), ...rows(data.validation)].toSorted((a, b) => a - b)).to.deep.equal(all);
+      return rows(data.validation);
+    };
+
+    it("the same share of each class", async () => {
+      const rows = await heldOut({ kind: "stratified" });
+      expect(rows.filter((row) => row < 80)).to.have.lengthOf(16);
+      expect(rows.filter((row) => row >= 80)).to.have.lengthOf(4);
+    });
+
+    it("whole groups", async () => {
+      const rows = await heldOut({ kind: "group", column: "group" });
+      expect(rows).to.have.lengthOf(20);
+      expect(new Set(rows.map((row) => row % 10)).size).to.equal(2);
+    });
+
+    it("the last rows by a time", async () => {
+      const rows = await heldOut({ kind: "time", column: "when" });
+      expect(rows).to.have.members(all.filter((row) => table.when[row]! >= 80));
+    });
+
+    it("the rows of the split that is a contract, and the same ones each time", async () => {
+      expect(await heldOut({ kind: "random" })).to.deep.equal([...splitRows(rowCount, 0.2, 1).validation]);
+      const stratified = await heldOut({ kind: "stratified" });
+      expect(await heldOut({ kind: "stratified" })).to.deep.equal(stratified);
+    });
+  });
+});
