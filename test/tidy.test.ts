@@ -21,10 +21,13 @@ const doors: Readonly<Record<string, readonly RegExp[]>> = {
   "@grpc/reflection": [/^lib\/rpc\//],
   bullmq: [/^services\/trainer\/queue\//],
   ioredis: [/^services\/trainer\/queue\//, /^services\/gateway\/limits\/redis-connection\.ts$/],
-  kysely: [/^services\/registry\/store\//],
+    kysely: [/^services\/registry\/store\//],
   libsql: [/^services\/registry\/store\//, /^supervisor\/lock\.ts$/],
   "prom-client": [/^lib\/metrics\/metrics\.ts$/],
   pino: [/^lib\/log\.ts$/],
+  sharp: [/^services\/trainer\/datasets\/formats\/image-pixels\.ts$/],
+  "tar-stream": [/^services\/trainer\/datasets\/formats\/tar-files\.ts$/],
+  yauzl: [/^services\/trainer\/datasets\/formats\/zip-file\.ts$/],
 };
 
 /** Packages that exactly one file of each of these rooms imports. */

@@ -59,7 +59,11 @@ export function readFault(failure: unknown): ServiceError {
   if (failure instanceof ServiceError) return failure;
   const message = messageOf(failure);
   // Where the file lies on this machine is nobody's business.
-  const first = message.split("\n")[0].replace(/["'`]\/[^"'`]*["'`]/g, "it");
+  const lines = message.split("\n").filter((line) => !line.startsWith("Original Line"));
+  const first = lines
+    .slice(0, message.includes("CSV Error") ? 2 : 1)
+    .join(": ")
+    .replace(/["'`]\/[^"'`]*["'`]/g, "it");
   if (message.startsWith("Out of Memory Error")) {
     return new ServiceError("LIMIT_EXCEEDED", `dataset: reading the file takes more memory than there is: ${first}`, {
       cause: failure,

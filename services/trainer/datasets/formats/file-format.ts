@@ -5,7 +5,7 @@ export type FileFormat =
   | CsvFormat
   | { readonly kind: "parquet" }
   | { readonly kind: "ndjson" }
-  | { readonly kind: "numpy"; readonly features: string; readonly targets: string }
+  | NumpyFormat
   | ImagesFormat
   | { readonly kind: "text"; readonly tokenizer: Tokenizer };
 
@@ -16,6 +16,13 @@ export interface CsvFormat {
   readonly delimiter: string;
   /** Stands for a missing value, besides the empty text. */
   readonly missingText: string;
+}
+
+export interface NumpyFormat {
+  readonly kind: "numpy";
+  /** The arrays of an .npz. */
+  readonly features: string;
+  readonly targets: string;
 }
 
 export interface ImagesFormat {
@@ -36,11 +43,15 @@ export interface DatasetFile {
   readonly folder: string;
   readonly memoryBytesMax: number;
   readonly threadCount: number;
+  /** Bytes of all files of an archive together, without compression. */
+  readonly expandedBytesMax: number;
   /**
    * What columns hold, by name, where it does not follow from the file. A column of a CSV file that is not named here is of numbers if the
    * first value in it is one.
    */
   readonly kinds?: ReadonlyMap<string, Extract<ValueKind, "number" | "text">>;
+  /** Of .npy: how many of the last columns are targets. */
+  readonly targetCount?: number | undefined;
   /** Of text: tokens of a row that go in; each row's targets are the same tokens one place further. */
   readonly context?: number | undefined;
 }

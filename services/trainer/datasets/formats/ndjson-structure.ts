@@ -61,6 +61,7 @@ function objectOf(text: string, line: number): Readonly<Record<string, unknown>>
 }
 
 function checkSpelling(spellings: Map<string, string>, name: string, line: number): void {
+  if (name === "") throw datasetError(`line ${line} has a field without a name; needed: a name for each`);
   const known = spellings.get(name.toLowerCase());
   if (known === undefined) {
     spellings.set(name.toLowerCase(), name);

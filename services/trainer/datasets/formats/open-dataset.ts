@@ -1,10 +1,12 @@
-import { ServiceError } from "../../../../lib/errors.ts";
 import { openCsv } from "./csv-relation.ts";
 import type { DatasetFile } from "./file-format.ts";
+import { openImages } from "./images-tensors.ts";
 import { openNdjson } from "./ndjson-relation.ts";
+import { openNumpy } from "./numpy-tensors.ts";
 import { openParquet } from "./parquet-relation.ts";
 import type { Relation } from "./relation.ts";
 import type { Tensors } from "./tensors.ts";
+import { openText } from "./text-tensors.ts";
 
 /**
  * Opens a file by its format. Throws DATASET_INVALID that names the place of what is wrong, LIMIT_EXCEEDED where the memory does not do,
@@ -19,7 +21,11 @@ export async function openDataset(file: DatasetFile): Promise<Relation | Tensors
       return openParquet(file);
     case "ndjson":
       return openNdjson(file);
-    default:
-      throw new ServiceError("UNSUPPORTED", `dataset: files of ${format.kind} cannot be read`);
+    case "numpy":
+      return openNumpy(file, format);
+    case "images":
+      return openImages(file, format);
+    case "text":
+      return openText(file, format.tokenizer);
   }
 }

@@ -24,3 +24,8 @@ export interface Tensors {
   placeOf(row: number): string;
   close(): void;
 }
+
+/** Rows of so many elements that a batch has, about a MiB of them. */
+export function rowsPerBatch(elementCount: number): number {
+  return Math.max(1, Math.min(4096, Math.floor(2 ** 18 / Math.max(1, elementCount))));
+}

@@ -1,0 +1,125 @@
+import { type ArchiveFile, archiveFiles } from "./archive.ts";
+import { datasetError } from "./dataset-error.ts";
+import type { DatasetFile, ImagesFormat } from "./file-format.ts";
+import { imageFileBytesMax, pixelsOf } from "./image-pixels.ts";
+import { rowsPerBatch, type TensorBatch, type Tensors } from "./tensors.ts";
+
+/**
+ * Images in an archive, all scaled to one size; values are 0 to 255, [channels, height, width]. The folder that an image lies in is its
+ * class; where none lies in a folder there are no targets. Hidden files are left out. Throws DATASET_INVALID that names the file for
+ * anything but PNG and JPEG, and for damage.
+ */
+export async function openImages(file: DatasetFile, format: ImagesFormat): Promise<Tensors> {
+  const names: string[] = [];
+  for await (const { name } of imagesIn(file)) names.push(name);
+  if (names.length === 0) throw datasetError("the archive has no images; needed: PNG or JPEG files");
+  const classNames = classNamesOf(names);
+  return {
+    kind: "tensors",
+    rowCount: names.length,
+    featureShape: [format.channels, format.height, format.width],
+    featureType: "FP32",
+    targetShape: classNames && [],
+    targetType: "INT32",
+    classNames,
+    placeOf: (row) => names[row],
+    close: () => {},
+    batches: () => batches(file, format, classNames),
+  };
+}
+
+/** The images of an archive, in its order; throws DATASET_INVALID for other files, but hidden ones. */
+async function* imagesIn({ path, expandedBytesMax }: DatasetFile): AsyncGenerator<ArchiveFile> {
+  for await (const file of archiveFiles(path, { expandedBytesMax })) {
+    if (/(^|\/)(\.|__MACOSX\/|Thumbs\.db$)/.test(file.name.replace(/^\.\//, ""))) continue;
+    if (!/\.(png|jpe?g)$/i.test(file.name)) {
+      throw datasetError(`the archive has a file ${JSON.stringify(file.name)}; needed: .png, .jpg or .jpeg`);
+    }
+    if (file.bytes > imageFileBytesMax) {
+      throw datasetError(`${file.name} has ${file.bytes} bytes; needed: at most ${imageFileBytesMax}`);
+    }
+    yield file;
+  }
+}
+
+/** The folders in alphabetical order, by code points; undefined if no image lies in one. */
+function classNamesOf(names: readonly string[]): readonly string[] | undefined {
+  const folders = new Set(names.map(folderOf));
+  if (folders.size === 1 && folders.has(undefined)) return undefined;
+  if (!folders.has(undefined)) return [...folders].map(String).sort(byCodePoints);
+  const outside = names.find((name) => folderOf(name) === undefined);
+  throw datasetError(`${outside} lies in no folder, and others do; needed: a folder for each class`);
+}
+
+function folderOf(name: string): string | undefined {
+  const folder = name.split("/").at(-2);
+  return folder === "" || folder === "." ? undefined : folder;
+}
+
+function byCodePoints(left: string, right: string): number {
+  return Buffer.compare(Buffer.from(left), Buffer.from(right));
+}
+
+async function* batches(
+  file: DatasetFile,
+  format: ImagesFormat,
+  classNames: readonly string[] | undefined,
+): AsyncGenerator<TensorBatch> {
+  const elementCount = format.channels * format.height * format.width;
+  const rowsMax = rowsPerBatch(elementCount);
+  const classes = new Map(classNames?.map((name, index) => [name, index]));
+  let batch = new Batch(rowsMax, elementCount);
+  for await (const image of imagesIn(file)) {
+    const bytes = await wholeOf(image);
+    await batch.add(pixelsOf(bytes, image.name, format), classes.get(folderOf(image.name) ?? ""), file.threadCount * 2);
+    if (batch.rowCount < rowsMax) continue;
+    yield await batch.finished();
+    batch = new Batch(rowsMax, elementCount);
+  }
+  if (batch.rowCount > 0) yield await batch.finished();
+}
+
+async function wholeOf(file: ArchiveFile): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of file.open()) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** Images that are decoded at the same time, as rows. */
+class Batch {
+  rowCount = 0;
+  readonly #features: Float32Array;
+  readonly #targets: Int32Array;
+  readonly #elementCount: number;
+  readonly #running = new Set<Promise<void>>();
+  #failure: { readonly failure: unknown } | undefined;
+
+  constructor(rowsMax: number, elementCount: number) {
+    this.#features = new Float32Array(rowsMax * elementCount);
+    this.#targets = new Int32Array(rowsMax);
+    this.#elementCount = elementCount;
+  }
+
+  /** Adds an image; waits while `runningMax` are being decoded. Throws what one of them has failed with. */
+  async add(pixels: Promise<Uint8Array>, target: number | undefined, runningMax: number): Promise<void> {
+    const row = this.rowCount++;
+    this.#targets[row] = target ?? 0;
+    const running: Promise<void> = pixels
+      .then((values) => this.#features.set(values, row * this.#elementCount))
+      .catch((failure) => {
+        this.#failure ??= { failure };
+      })
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+    if (this.#running.size >= runningMax) await Promise.race(this.#running);
+    if (this.#failure !== undefined) throw this.#failure.failure;
+  }
+
+  async finished(): Promise<TensorBatch> {
+    await Promise.all(this.#running);
+    if (this.#failure !== undefined) throw this.#failure.failure;
+    const { rowCount } = this;
+    const features = this.#features.subarray(0, rowCount * this.#elementCount);
+    return { rowCount, features, targets: this.#targets.subarray(0, rowCount) };
+  }
+}
