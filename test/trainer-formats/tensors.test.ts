@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import type { NumpyFormat } from "../../services/trainer/datasets/formats/file-format.ts";
+import { fileOf } from "../repository.ts";
 import { FormatFiles, tensorRows } from "./format-files.ts";
 
-const array = (name: string) => readFileSync(new URL(`../fixtures/numpy/${name}`, import.meta.url));
+const array = (name: string) => readFileSync(fileOf(`test/fixtures/numpy/${name}`));
 const numpy: NumpyFormat = { kind: "numpy", features: "x", targets: "y" };
 
 describe("a NumPy file", () => {

@@ -1,4 +1,5 @@
-import { type ArchiveFile, archiveFiles } from "./archive.ts";
+import { archiveFiles } from "./archive.ts";
+import type { ArchiveFile } from "./archive-file.ts";
 import { datasetError } from "./dataset-error.ts";
 import type { DatasetFile, ImagesFormat } from "./file-format.ts";
 import { imageFileBytesMax, pixelsOf } from "./image-pixels.ts";

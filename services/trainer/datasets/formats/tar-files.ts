@@ -3,7 +3,7 @@ import { type Readable, Transform } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { type Entry, extract } from "tar-stream";
 import { messageOf, ServiceError } from "../../../../lib/errors.ts";
-import type { ArchiveBounds, ArchiveFile } from "./archive.ts";
+import type { ArchiveBounds, ArchiveFile } from "./archive-file.ts";
 import { datasetError } from "./dataset-error.ts";
 
 /** The files of a TAR archive, in its order, without the folders; throws DATASET_INVALID for damage and for links. */

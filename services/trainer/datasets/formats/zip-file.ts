@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import { type Entry, openPromise, type ZipFile } from "yauzl";
 import { messageOf } from "../../../../lib/errors.ts";
-import type { ArchiveFile } from "./archive.ts";
+import type { ArchiveFile } from "./archive-file.ts";
 import { datasetError } from "./dataset-error.ts";
 
 /** A ZIP archive; its files can be read in any order, and several at a time. */
