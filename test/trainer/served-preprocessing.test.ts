@@ -6,7 +6,7 @@ import { writeModel } from "../../lib/onnx/model.ts";
 import type { ColumnPlan, Encoding, Missing } from "../../services/trainer/datasets/columns/data-plan.ts";
 import { fittedColumns } from "../../services/trainer/datasets/columns/fitted-columns.ts";
 import { encodedWidth } from "../../services/trainer/datasets/columns/preprocessing.ts";
-import { rawInputs } from "../../services/trainer/datasets/columns/preprocessing-graph.ts";
+import { servedWith } from "../../services/trainer/datasets/columns/preprocessing-graph.ts";
 import { usedColumns } from "../../services/trainer/datasets/columns/used-columns.ts";
 import type { PreparedData } from "../../services/trainer/datasets/row-source.ts";
 import { openRows } from "../../services/trainer/datasets/rows/open-rows.ts";
@@ -19,12 +19,8 @@ import { tableSource } from "./table-source.ts";
 type Cells = Columns[string];
 
 /** The model that is served for a network over these columns. */
-function served(network: Network, { preprocessing, classNames }: PreparedData) {
-  const inputs = preprocessing && {
-    inputs: (graph: Parameters<typeof rawInputs>[0], input: Parameters<typeof rawInputs>[3]) =>
-      rawInputs(graph, preprocessing, network.input, input),
-  };
-  return inferenceModel(network, initialTensors(network, 3), { ...inputs, classNames });
+function served(network: Network, data: PreparedData) {
+  return inferenceModel(network, initialTensors(network, 3), servedWith(data, network));
 }
 
 async function run(

@@ -3,6 +3,8 @@ import type { Preprocessing } from "./columns/preprocessing.ts";
 /** Rows of numbers that a training reads, in memory or on disk; `openRows` of rows/open-rows.ts makes one of its {@link RowStorage}. */
 export interface RowSource {
   readonly rowCount: number;
+  /** Rows that lie in memory at the same time while they are read, at most. */
+  readonly rowsInMemory: number;
   /** Elements of a row that goes in. */
   readonly featureCount: number;
   /** Elements of its target. */

@@ -2,6 +2,7 @@ import { assert, ServiceError } from "../../../lib/errors.ts";
 import type { Graph } from "../../../lib/onnx/graph.ts";
 import { writeModel } from "../../../lib/onnx/model.ts";
 import { product } from "../../../lib/onnx/shapes.ts";
+import { servedWith } from "../datasets/columns/preprocessing-graph.ts";
 import type { PreparedData, RowSource } from "../datasets/row-source.ts";
 import { openRows } from "../datasets/rows/open-rows.ts";
 import { inferenceModel } from "../graph/inference-model.ts";
@@ -37,6 +38,7 @@ export interface TrainingHooks extends CheckpointHooks {
 export class Training {
   readonly #plan: TrainingPlan;
   readonly #hooks: TrainingHooks;
+  readonly #data: PreparedData;
   readonly #network: Network;
   readonly #rows: RowSource;
   readonly #heldOut: RowSource;
@@ -48,6 +50,7 @@ export class Training {
 
   constructor(plan: TrainingPlan, data: PreparedData, hooks: TrainingHooks) {
     this.#plan = plan;
+    this.#data = data;
     this.#hooks = hooks;
     this.#network = networkOf(plan.network);
     this.#rows = openRows(data.training);
@@ -59,7 +62,7 @@ export class Training {
       training: this.#graph,
       evaluation: this.#measuring,
       rowBytes: Float32Array.BYTES_PER_ELEMENT * (this.#rows.featureCount + product(this.#forms.targets.rowShape)),
-      rowCount: this.#rows.rowCount + this.#heldOut.rowCount,
+      rowCount: this.#rows.rowsInMemory + this.#heldOut.rowsInMemory,
       batchRows: plan.batchRows,
       parts: plan.accumulatedParts ?? 1,
       callSteps: callStepsMax(plan, this.#rows),
@@ -141,7 +144,7 @@ export class Training {
       durationMs: performance.now() - this.#startedMs,
       memoryEstimateBytes: this.#memory.totalBytes,
     };
-    const model = writeModel(inferenceModel(this.#network, tensors));
+    const model = writeModel(inferenceModel(this.#network, tensors, servedWith(this.#data, this.#network)));
     const { epochs, confusion } = history;
     return { model, metrics, epochs, confusion, parameterCount: this.#network.parameterCount };
   }

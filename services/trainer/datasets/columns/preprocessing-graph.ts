@@ -2,9 +2,20 @@ import { int, ints } from "../../../../lib/onnx/attributes.ts";
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import type { Value } from "../../../../lib/onnx/graph.ts";
 import { product } from "../../../../lib/onnx/shapes.ts";
-import type { ServedInput } from "../../graph/inference-model.ts";
-import type { NetworkInput } from "../../graph/network.ts";
+import type { ServedInput, ServedWith } from "../../graph/inference-model.ts";
+import type { Network, NetworkInput } from "../../graph/network.ts";
+import type { PreparedData } from "../row-source.ts";
 import { type FittedColumn, isPlain, type Preprocessing } from "./preprocessing.ts";
+
+/** What a network is served with that was trained on prepared data. */
+export function servedWith(
+  { preprocessing, classNames }: Pick<PreparedData, "preprocessing" | "classNames">,
+  { input }: Pick<Network, "input">,
+): ServedWith {
+  const inputs =
+    preprocessing && ((graph: GraphBuilder, served: ServedInput) => rawInputs(graph, preprocessing, input, served));
+  return { inputs, classNames };
+}
 
 /**
  * Appends the inputs of a served model, which take raw values, and what makes a network's input of them. Where all columns are numbers there
@@ -13,7 +24,7 @@ import { type FittedColumn, isPlain, type Preprocessing } from "./preprocessing.
  * A category that the training rows do not have is none of the categories: a batch has rows of several callers, and one of them must not
  * fail the others.
  */
-export function rawInputs(
+function rawInputs(
   graph: GraphBuilder,
   { columns }: Preprocessing,
   network: NetworkInput,

@@ -8,6 +8,7 @@ import { RowOrder, type RowShuffle } from "./row-order.ts";
 /** Rows in a file, which a thread reads ahead, window by window, while those of the window before are taken. */
 export class DiskRows implements RowSource {
   readonly rowCount: number;
+  readonly rowsInMemory: number;
   readonly featureCount: number;
   readonly targetCount: number;
   readonly #storage: DiskStorage;
@@ -17,6 +18,8 @@ export class DiskRows implements RowSource {
     this.rowCount = storage.rowCount;
     this.featureCount = storage.featureCount;
     this.targetCount = storage.targetCount;
+    const { windowRows } = new RowOrder(storage.rowCount, rowBytesOf(storage));
+    this.rowsInMemory = Math.min(storage.rowCount, windowsAhead * windowRows);
   }
 
   shuffled(seed: number, epoch: number, firstRow: number): RowReader {
@@ -27,6 +30,9 @@ export class DiskRows implements RowSource {
     return new DiskReader(this.#storage, undefined, 0);
   }
 }
+
+/** The window that is read from, and the one that is filled. */
+const windowsAhead = 2;
 
 /** How long a window may take; a thread that is no more could not say so. */
 const windowMsMax = 600_000;
@@ -44,13 +50,12 @@ class DiskReader implements RowReader {
   #before: number;
 
   constructor(storage: DiskStorage, shuffle: RowShuffle | undefined, firstRow: number) {
-    const stride = storage.featureCount + storage.targetCount;
-    const rowBytes = stride * Int32Array.BYTES_PER_ELEMENT;
+    const rowBytes = rowBytesOf(storage);
     this.#storage = storage;
     this.#order = new RowOrder(storage.rowCount, rowBytes, shuffle);
     const { window, before } = this.#order.windowWith(firstRow);
     [this.#window, this.#before] = [window, before];
-    const ahead = Math.min(2, this.#order.windowCount - window);
+    const ahead = Math.min(windowsAhead, this.#order.windowCount - window);
     const windows = Array.from({ length: ahead }, () => new SharedArrayBuffer(this.#order.windowRows * rowBytes));
     this.#windows = windows.map((memory) => new Int32Array(memory));
     const control = new Int32Array(new SharedArrayBuffer(slot.count * Int32Array.BYTES_PER_ELEMENT));
@@ -74,7 +79,7 @@ class DiskReader implements RowReader {
     while (count < wanted) {
       if (this.#places.length === 0 && !this.#next()) break;
       const places = this.#places.subarray(0, wanted - count);
-      const from = this.#windows[(this.#window - 1 - this.#ahead.firstWindow) % 2]!;
+      const from = this.#windows[(this.#window - 1 - this.#ahead.firstWindow) % windowsAhead]!;
       copyRows(from, stride, 0, featureCount, places, featureBits, count);
       copyRows(from, stride, featureCount, targetCount, places, targetBits, count);
       this.#places = this.#places.subarray(places.length);
@@ -125,6 +130,10 @@ class DiskReader implements RowReader {
     }
     this.#waitedMs += performance.now() - startedMs;
   }
+}
+
+function rowBytesOf({ featureCount, targetCount }: DiskStorage): number {
+  return (featureCount + targetCount) * Int32Array.BYTES_PER_ELEMENT;
 }
 
 function bitsOf({ buffer, byteOffset, length }: RowElements): Int32Array {

@@ -5,6 +5,7 @@ import { RowOrder } from "./row-order.ts";
 /** Rows in memory. */
 export class MemoryRows implements RowSource {
   readonly rowCount: number;
+  readonly rowsInMemory: number;
   readonly featureCount: number;
   readonly targetCount: number;
   readonly #storage: MemoryStorage;
@@ -12,6 +13,7 @@ export class MemoryRows implements RowSource {
   constructor(storage: MemoryStorage) {
     this.#storage = storage;
     this.rowCount = storage.rows.length;
+    this.rowsInMemory = this.rowCount;
     this.featureCount = storage.featureCount;
     this.targetCount = storage.targetCount;
   }
