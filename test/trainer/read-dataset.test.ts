@@ -26,7 +26,7 @@ describe("a dataset file", function () {
     const path = join(own, "file.csv");
     await writeFile(path, text);
     const format = { kind: "csv", header, delimiter: ",", missingText: "NA" } as const;
-    const file = { path, folder: own, memoryBytesMax: 2 ** 28, threadCount: 1 };
+    const file = { path, folder: own, memoryBytesMax: 2 ** 28, threadCount: 1, expandedBytesMax: 2 ** 24 };
     return readDataset(file, { format, plan: { ...plan, ...changes } }, rows, { memoryBytesMax, folder: own });
   }
   const refusal = (...parts: Parameters<typeof read>) =>

@@ -8,7 +8,7 @@ import { prepareData, type RowPlace } from "./prepared-data.ts";
 import type { PreparedData } from "./row-source.ts";
 
 /** A file of a dataset. */
-export type UnreadFile = Omit<DatasetFile, "format" | "kinds" | "context">;
+export type UnreadFile = Omit<DatasetFile, "format" | "kinds" | "targetCount" | "context">;
 
 /**
  * Reads a file as the rows of a training. Rows of the same file, data and form are the same, bit for bit, wherever they are kept. Throws what
@@ -21,7 +21,7 @@ export async function readDataset(
   place: RowPlace,
 ): Promise<PreparedData> {
   const context = form.isNext ? form.widths.featureCount : undefined;
-  const opened = await openDataset({ ...file, format, context });
+  const opened = await openDataset({ ...file, format, targetCount: plan.targetCount, context });
   try {
     const source = opened.kind === "relation" ? new RelationSource(opened) : new TensorSource(opened);
     return await prepareData(source, plan, form, place);
