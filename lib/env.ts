@@ -102,6 +102,16 @@ export class Settings {
     });
   }
 
+  /** As {@link redisUrl}; or the Sentinels that know where a Redis is. */
+  redisServiceUrl(variable: string, preset: string): string {
+    if (!this.#env[variable]?.startsWith("redis+sentinel:")) return this.redisUrl(variable, preset);
+    return this.text(variable, {
+      default: preset,
+      pattern: /^redis\+sentinel:\/\/([^\s/@]*@)?[^\s/@,]+(,[^\s/@,]+)*\/[^\s/]+$/,
+      needed: "redis+sentinel://user:password@host:port,host:port/master, where user and password may be left out",
+    });
+  }
+
   /** A folder; a relative one begins at the working directory. */
   folder(variable: string, preset: string): string {
     const seen = this.#env[variable] || preset;

@@ -65,7 +65,7 @@ export function suiteConfig(env: Environment): SuiteConfig {
     sidePorts: sidePorts
       .filter(({ variable }) => hasHttp || variable !== "AMAAS_GATEWAY_HTTP_PORT")
       .map(({ variable, preset, what }) => ({ variable, what, port: settings.port(variable, preset) })),
-    redisUrl: settings.redisUrl("AMAAS_REDIS_URL", ""),
+    redisUrl: settings.redisServiceUrl("AMAAS_REDIS_URL", ""),
     redisServer: settings.text("AMAAS_REDIS_SERVER", {
       default: "",
       pattern: /^[^\0]+$/,

@@ -5,6 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { redisServerOnPath } from "../supervisor/redis.ts";
 
+/** The path of the server's program. */
+export function redisServer(): string {
+  const server = process.env.AMAAS_REDIS_SERVER || redisServerOnPath(process.env.PATH ?? "");
+  if (!server) throw new Error("the tests need redis-server or valkey-server on the PATH");
+  return server;
+}
+
 /** A Redis of a test's own, on a socket in a folder of its own. */
 export class PrivateRedis {
   readonly #arguments: readonly string[];
@@ -40,9 +47,7 @@ export class PrivateRedis {
       this.#folder,
       ...this.#arguments,
     ];
-    const server = process.env.AMAAS_REDIS_SERVER || redisServerOnPath(process.env.PATH ?? "");
-    if (!server) throw new Error("the tests need redis-server or valkey-server on the PATH");
-    this.#process = spawn(server, args, { cwd: this.#folder, stdio: ["ignore", "pipe", "inherit"] });
+    this.#process = spawn(redisServer(), args, { cwd: this.#folder, stdio: ["ignore", "pipe", "inherit"] });
     for await (const text of this.#process.stdout!.setEncoding("utf8")) {
       if (/ready to accept connections/i.test(text)) break;
     }

@@ -1,6 +1,5 @@
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { Redis } from "ioredis";
+import { freePorts } from "./free-ports.ts";
 import { PrivateRedis } from "./private-redis.ts";
 
 /** A Redis Cluster of a test's own: three nodes, each with a third of the slots. */
@@ -47,12 +46,4 @@ function isWhole(information: unknown): boolean {
 
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 20));
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports;
 }

@@ -51,7 +51,7 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
     ...readServiceConfig(settings),
     port: settings.port("AMAAS_TRAINER_PORT", 8201),
     registryAddress: settings.address("AMAAS_REGISTRY_ADDRESS", "127.0.0.1:8101"),
-    redisUrl: settings.redisUrl("AMAAS_REDIS_URL", "redis://127.0.0.1:6379"),
+    redisUrl: settings.redisServiceUrl("AMAAS_REDIS_URL", "redis://127.0.0.1:6379"),
     queue: {
       concurrency: whole("CONCURRENCY", 1, 1, 64),
       sweepsMax: whole("SWEEPS_MAX", 16, 1, 1000),

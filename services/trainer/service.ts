@@ -17,7 +17,7 @@ import { JobChanges } from "./queue/job-changes.ts";
 import { JobQueue } from "./queue/job-queue.ts";
 import { JobStore } from "./queue/job-store.ts";
 import { JobWorker } from "./queue/job-worker.ts";
-import { connectRedis, createRedis } from "./queue/redis.ts";
+import { openRedis, type RedisPurpose } from "./queue/redis.ts";
 import { runWork } from "./work/works.ts";
 
 /** The trainer: takes jobs, runs them, registers their results. */
@@ -92,11 +92,9 @@ export class TrainerService implements Service {
     await runStopSteps(steps, { msMax: stopMsMaxOf(this.#config), log: this.#log });
   }
 
-  async #redis(purpose: Parameters<typeof createRedis>[1]) {
-    const { redisUrl } = this.#config;
-    const redis = createRedis(redisUrl, purpose, this.#log);
+  async #redis(purpose: RedisPurpose) {
+    const redis = await openRedis(this.#config.redisUrl, purpose, this.#log);
     this.#releases.push([`redis for ${purpose}`, () => redis.disconnect()]);
-    await connectRedis(redis, redisUrl);
     return redis;
   }
 }

@@ -1,10 +1,9 @@
 import { expect } from "chai";
-import type { Redis } from "ioredis";
 import { systemClock } from "../../lib/clock.ts";
 import type { TrainSpec__Output } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { createLog } from "../../lib/log.ts";
 import { JobStore } from "../../services/trainer/queue/job-store.ts";
-import { connectRedis, createRedis } from "../../services/trainer/queue/redis.ts";
+import { openRedis, type RedisClient } from "../../services/trainer/queue/redis.ts";
 import { PrivateRedis } from "../private-redis.ts";
 
 const config = {
@@ -25,14 +24,13 @@ const progress = {
 
 describe("the job store", () => {
   const server = new PrivateRedis();
-  let redis: Redis;
+  let redis: RedisClient;
   let store: JobStore;
 
   before(() => server.start());
   after(() => server.stop());
   beforeEach(async () => {
-    redis = createRedis(server.url, "commands", createLog("test", "silent"));
-    await connectRedis(redis, server.url);
+    redis = await openRedis(server.url, "commands", createLog("test", "silent"));
     await redis.flushall();
     store = new JobStore(redis, config, systemClock);
   });

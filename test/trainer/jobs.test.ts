@@ -8,7 +8,7 @@ import { remoteFaultOf } from "../../lib/rpc/status.ts";
 import { readTrainerConfig } from "../../services/trainer/config.ts";
 import { workOf } from "../../services/trainer/jobs/work.ts";
 import { JobStore } from "../../services/trainer/queue/job-store.ts";
-import { connectRedis, createRedis } from "../../services/trainer/queue/redis.ts";
+import { openRedis } from "../../services/trainer/queue/redis.ts";
 import { RunningTrainer } from "./running-trainer.ts";
 import { thirdsSpec } from "./thirds.ts";
 
@@ -202,8 +202,7 @@ describe("the trainer", function () {
   });
 
   it("runs a job that was stored, but not queued before its trainer died", async () => {
-    const redis = createRedis(running.redis.url, "commands", createLog("test", "silent"));
-    await connectRedis(redis, running.redis.url);
+    const redis = await openRedis(running.redis.url, "commands", createLog("test", "silent"));
     const { queue } = readTrainerConfig(new Settings({}));
     const work = workOf((await running.trainer.unary("ListJobs", {})).jobs[0]);
     const job = { work, priority: 0, requestId: "r" };
@@ -244,8 +243,7 @@ describe("the trainer", function () {
   it("keeps a job that a second delivery began to register, and registers it once", async () => {
     const name = await running.submit({ ...spec, model: "models/twice", epochs: 300 });
     await begun(name);
-    const redis = createRedis(running.redis.url, "commands", createLog("test", "silent"));
-    await connectRedis(redis, running.redis.url);
+    const redis = await openRedis(running.redis.url, "commands", createLog("test", "silent"));
     const { queue } = readTrainerConfig(new Settings({}));
     await new JobStore(redis, queue, systemClock).move(name.slice("jobs/".length), ["RUNNING"], "REGISTERING");
     redis.disconnect();

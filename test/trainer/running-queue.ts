@@ -1,4 +1,3 @@
-import type { Redis } from "ioredis";
 import { systemClock } from "../../lib/clock.ts";
 import type { TrainSpec__Output } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { createLog } from "../../lib/log.ts";
@@ -10,7 +9,7 @@ import { JobChanges } from "../../services/trainer/queue/job-changes.ts";
 import { JobQueue } from "../../services/trainer/queue/job-queue.ts";
 import { JobStore } from "../../services/trainer/queue/job-store.ts";
 import { JobWorker } from "../../services/trainer/queue/job-worker.ts";
-import { connectRedis, createRedis, type RedisPurpose } from "../../services/trainer/queue/redis.ts";
+import { openRedis, type RedisClient, type RedisPurpose } from "../../services/trainer/queue/redis.ts";
 
 const log = createLog("test", "silent");
 
@@ -34,7 +33,7 @@ export interface TestWorker {
 /** A job store, its queue and workers on a real Redis, whose jobs do what a test says. */
 export class RunningQueue {
   readonly #url: string;
-  readonly #connections: Redis[] = [];
+  readonly #connections: RedisClient[] = [];
   readonly #workers: JobWorker[] = [];
   readonly ended: string[] = [];
   store!: JobStore;
@@ -97,10 +96,9 @@ export class RunningQueue {
     for (const redis of this.#connections.splice(0)) redis.disconnect();
   }
 
-  async #redis(purpose: RedisPurpose): Promise<Redis> {
-    const redis = createRedis(this.#url, purpose, log);
+  async #redis(purpose: RedisPurpose): Promise<RedisClient> {
+    const redis = await openRedis(this.#url, purpose, log);
     this.#connections.push(redis);
-    await connectRedis(redis, this.#url);
     return redis;
   }
 }

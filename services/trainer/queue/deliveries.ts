@@ -1,15 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { Worker } from "bullmq";
-import type { Redis } from "ioredis";
 import { messageOf } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import { Delivery, lockMs } from "./delivery.ts";
 import type { Head, JobQueue } from "./job-queue.ts";
-import { keyPrefix } from "./redis.ts";
+import { keyPrefix, type RedisClient } from "./redis.ts";
 
 /** What deliveries come from. */
 export interface DeliveriesParts {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly queue: Pick<JobQueue, "classes" | "head">;
   /** Whether jobs of a class may be taken, by its name. */
   readonly fits: (name: string) => boolean;

@@ -1,8 +1,7 @@
 import { EventEmitter, once } from "node:events";
-import type { Redis } from "ioredis";
 import type { Clock } from "../../../lib/clock.ts";
 import { jobChannel } from "./job-store.ts";
-import { keyPrefix, reaching } from "./redis.ts";
+import { keyPrefix, type RedisClient, reaching } from "./redis.ts";
 
 /** A message that was lost while the connection was down is made up for after this long, in milliseconds. */
 const pollMs = 1000;
@@ -12,11 +11,11 @@ export const queuedChannel = `${keyPrefix}:queued`;
 
 /** Tells when a job has changed, through any trainer. One connection serves all who wait. */
 export class JobChanges {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #clock: Clock;
   readonly #changed = new EventEmitter().setMaxListeners(0);
 
-  constructor(redis: Redis, clock: Clock) {
+  constructor(redis: RedisClient, clock: Clock) {
     this.#redis = redis;
     this.#clock = clock;
   }

@@ -1,5 +1,4 @@
 import { Queue } from "bullmq";
-import type { Redis } from "ioredis";
 import type { Clock } from "../../../lib/clock.ts";
 import { messageOf } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
@@ -8,7 +7,7 @@ import { priorityMax } from "../jobs/priority.ts";
 import { type ResourceClass, resourceClassOf } from "../jobs/resource-class.ts";
 import { queuedChannel } from "./job-changes.ts";
 import type { JobStore } from "./job-store.ts";
-import { keyPrefix, reaching } from "./redis.ts";
+import { keyPrefix, type RedisClient, reaching } from "./redis.ts";
 
 /** As much of a job as its delivery needs. */
 export type QueuedJob = Pick<Job, "id" | "work" | "priority">;
@@ -24,7 +23,7 @@ export interface Head {
  * jobs are ordered by priority and then by age.
  */
 export class JobQueue {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #store: JobStore;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -32,7 +31,7 @@ export class JobQueue {
   #cancelRecovery: () => void = () => undefined;
   #stopped = false;
 
-  constructor(redis: Redis, store: JobStore, clock: Clock, log: Log) {
+  constructor(redis: RedisClient, store: JobStore, clock: Clock, log: Log) {
     this.#redis = redis;
     this.#store = store;
     this.#clock = clock;

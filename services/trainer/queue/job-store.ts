@@ -1,4 +1,3 @@
-import type { Redis } from "ioredis";
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import type { QueueConfig } from "../config.ts";
@@ -15,7 +14,7 @@ import {
 } from "../jobs/job.ts";
 import { createJobId } from "./job-id.ts";
 import { changeScript, createScript } from "./job-scripts.ts";
-import { keyPrefix, reaching } from "./redis.ts";
+import { keyPrefix, type RedisClient, reaching } from "./redis.ts";
 
 /** What a job is submitted with. */
 export type NewJob = Pick<Job, "work" | "requestId" | "priority" | "parent">;
@@ -37,7 +36,7 @@ export class JobStore {
   readonly #config: QueueConfig;
   readonly #clock: Clock;
 
-  constructor(redis: Redis, config: QueueConfig, clock: Clock) {
+  constructor(redis: RedisClient, config: QueueConfig, clock: Clock) {
     redis.defineCommand("createJob", { numberOfKeys: 5, lua: createScript });
     redis.defineCommand("changeJob", { numberOfKeys: 5, lua: changeScript });
     this.#redis = redis as ScriptedRedis;
@@ -177,7 +176,7 @@ const openStates = (Object.keys(jobStates) as JobState[]).filter((state) => !job
 const lineLengthMax = 2000;
 
 type ScriptArguments = readonly (string | number)[];
-type ScriptedRedis = Redis & {
+type ScriptedRedis = RedisClient & {
   createJob(...keysAndArguments: ScriptArguments): Promise<string | null>;
   changeJob(...keysAndArguments: ScriptArguments): Promise<0 | 1 | null>;
 };

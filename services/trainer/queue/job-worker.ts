@@ -1,14 +1,14 @@
-import type { Redis } from "ioredis";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import { Alarm } from "./alarm.ts";
 import { Deliveries } from "./deliveries.ts";
 import type { Delivery } from "./delivery.ts";
 import { type AttemptParts, JobAttempt } from "./job-attempt.ts";
 import type { JobQueue } from "./job-queue.ts";
+import type { RedisClient } from "./redis.ts";
 
 /** What a job worker is made of. */
 export interface JobWorkerParts extends AttemptParts {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly queue: JobQueue;
   /** Whether jobs of a class may be taken, by its name. */
   readonly fits: (name: string) => boolean;

@@ -1,12 +1,13 @@
-import { Redis, type RedisOptions } from "ioredis";
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from "ioredis";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
+import { redisOptionsOf } from "./redis-address.ts";
 
 /** Every key begins with this; the braces keep all keys on one node of a Redis Cluster. */
 export const keyPrefix = "{amaas-trainer}";
 
-/** How long the first connection may take, in milliseconds. */
-const connectTimeoutMs = 10_000;
+/** A connection to one Redis, to the one that Sentinels name, or to a Cluster. */
+export type RedisClient = Redis | Cluster;
 
 /**
  * What a connection is for. `commands` fails at once while Redis is down, so that callers hear it; `blocking` waits, as
@@ -14,17 +15,56 @@ const connectTimeoutMs = 10_000;
  */
 export type RedisPurpose = "commands" | "blocking" | "subscriber";
 
-/** A connection that is not open yet; it reconnects by itself after a loss. */
-export function createRedis(url: string, purpose: RedisPurpose, log: Log): Redis {
-  const options: RedisOptions = {
+/**
+ * Opens a connection, which opens again by itself after a loss. Where the Redis is a node of a Cluster, the connection is to all of its nodes. Rejects with
+ * a message that names the setting if no Redis answers in time.
+ */
+export async function openRedis(url: string, purpose: RedisPurpose, log: Log): Promise<RedisClient> {
+  const redis = new Redis({ ...optionsOf(purpose), ...redisOptionsOf(url) });
+  tellLosses(redis, purpose, log);
+  let client: RedisClient = redis;
+  try {
+    await redis.connect();
+    if (!(await isOfCluster(redis))) return redis;
+    redis.disconnect();
+    client = clusterOf(redis, purpose);
+    tellLosses(client, purpose, log);
+    await client.connect();
+    return client;
+  } catch (cause) {
+    client.disconnect();
+    throw new Error(`AMAAS_REDIS_URL: no Redis answers at ${withoutPassword(url)}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function optionsOf(purpose: RedisPurpose): RedisOptions {
+  return {
     ...purposes[purpose],
     lazyConnect: true,
     connectTimeout: connectTimeoutMs,
-    retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
+    retryStrategy: waitMs,
+    sentinelRetryStrategy: waitMs,
   };
-  const redis = url.startsWith("unix://")
-    ? new Redis({ ...options, path: url.slice("unix://".length) })
-    : new Redis(url, options);
+}
+
+async function isOfCluster(redis: Redis): Promise<boolean> {
+  return /^redis_mode:cluster/m.test(await redis.info("server"));
+}
+
+/** The Cluster of which a Redis is a node. */
+function clusterOf({ options }: Redis, purpose: RedisPurpose): Cluster {
+  const { host, port, username, password, tls, connectTimeout } = options;
+  const settings: ClusterOptions = {
+    lazyConnect: true,
+    enableOfflineQueue: purpose !== "commands",
+    clusterRetryStrategy: waitMs,
+    slotsRefreshTimeout: connectTimeoutMs,
+    redisOptions: { username, password, tls, connectTimeout, ...purposes[purpose] },
+  };
+  return new Cluster([{ host, port }], settings);
+}
+
+function tellLosses(redis: RedisClient, purpose: RedisPurpose, log: Log): void {
   let reachable = true;
   redis.on("ready", () => {
     reachable = true;
@@ -33,17 +73,6 @@ export function createRedis(url: string, purpose: RedisPurpose, log: Log): Redis
     if (reachable) log.warn({ purpose, error: messageOf(failure) }, "redis cannot be reached; trying again");
     reachable = false;
   });
-  return redis;
-}
-
-/** Opens a connection; fails with a message that names the setting if Redis does not answer in time. */
-export async function connectRedis(redis: Redis, url: string): Promise<void> {
-  try {
-    await redis.connect();
-  } catch (cause) {
-    redis.disconnect();
-    throw new Error(`AMAAS_REDIS_URL: no Redis answers at ${withoutPassword(url)}: ${messageOf(cause)}`, { cause });
-  }
 }
 
 /** Runs a command; SERVICE_UNAVAILABLE where Redis cannot be reached or cannot take it at present. */
@@ -75,6 +104,13 @@ const purposes = {
   subscriber: { maxRetriesPerRequest: null },
 } as const satisfies Record<RedisPurpose, RedisOptions>;
 
+function waitMs(attempt: number): number {
+  return Math.min(attempt * 50, 1000);
+}
+
 function withoutPassword(url: string): string {
   return url.replace(/\/\/[^@/]*@/, "//***@");
 }
+
+/** How long the first connection may take, in milliseconds. */
+const connectTimeoutMs = 10_000;
