@@ -32,7 +32,7 @@ describe("an NDJSON file", () => {
   });
 
   it("has texts where it is told so, also of numbers", async () => {
-    expect((await read('{"a":1}\n{"a":"x"}\n{"a":true}', new Map([["a", "text"]]))).rows).to.deep.equal([
+    expect((await read('{"a":1}\n{"a":"x"}\n{"a":true}', new Map([["a", "category"]]))).rows).to.deep.equal([
       ["1"],
       ["x"],
       ["true"],

@@ -47,7 +47,7 @@ describe("a CSV file", () => {
   });
 
   it("has texts where it is told so, however they begin", async () => {
-    const kinds = new Map([["code", "text"]] as const);
+    const kinds = new Map([["code", "category"]] as const);
     expect((await read("code,n\n007,1\n A1 ,2\n", { header: true }, kinds)).rows).to.deep.equal([
       ["007", 1],
       ["A1", 2],
@@ -57,6 +57,17 @@ describe("a CSV file", () => {
   it("has missing values where nothing, blanks or the text for them is", async () => {
     const { rows } = await read("1,a\n,\n  , \n NA ,NA\nNA, NA\n", { missingText: "NA" });
     expect(rows).to.deep.equal([[1, "a"], ...Array.from({ length: 4 }, () => [null, null])]);
+  });
+
+  it("has categories as numbers where all of them are, and as texts otherwise", async () => {
+    const kinds = new Map([["column0", "category"]] as const);
+    expect((await read("1\n2\n", {}, kinds)).rows).to.deep.equal([[1], [2]]);
+    expect((await read("1\n2a\n", {}, kinds)).rows).to.deep.equal([["1"], ["2a"]]);
+  });
+
+  it("is refused for a first value that is no number where numbers are said to be", async () => {
+    const said = { kinds: new Map([["column1", "number"]] as const) };
+    expect(await files.refusal("1,x\n", format(), said)).to.contain('line 1, column 2 is "x"; needed: a finite number');
   });
 
   it("may use another delimiter", async () => {
@@ -145,16 +156,13 @@ describe("a CSV file", () => {
       fc.string({ maxLength: 6 }),
     );
     const table = fc.array(fc.tuple(value, value), { minLength: 1, maxLength: 8 });
-    const kinds = new Map([
-      ["column0", "text"],
-      ["column1", "text"],
-    ] as const);
     await fc.assert(
-      fc.asyncProperty(table, fc.constantFrom("\n", "\r\n"), async (rows, newline) => {
+      fc.asyncProperty(table, fc.constantFrom("\n", "\r\n"), async (drawn, newline) => {
+        const rows = [["text", "text"], ...drawn];
         const quotedText = rows
           .map((row) => row.map((text) => `"${text.replaceAll('"', '""')}"`).join(","))
           .join(newline);
-        const seen = (await read(quotedText, {}, kinds)).rows;
+        const seen = (await read(quotedText)).rows;
         const trimmed = (text: string) => text.replace(/^[ \t]+|[ \t]+$/g, "") || null;
         expect(seen).to.deep.equal(rows.map((row) => row.map(trimmed)));
       }),

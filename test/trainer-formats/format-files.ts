@@ -29,7 +29,7 @@ export class FormatFiles {
     return path;
   }
 
-  async opened(path: string, format: FileFormat, changes: Changes = {}): Promise<Relation | Tensors> {
+  async opened(path: string, format: FileFormat | undefined, changes: Changes = {}): Promise<Relation | Tensors> {
     const folder = join(this.folder, `job${this.#count++}`);
     await mkdir(folder);
     const bounds = { memoryBytesMax: 2 ** 29, expandedBytesMax: 2 ** 28, threadCount: 1 };
@@ -38,16 +38,16 @@ export class FormatFiles {
     return dataset;
   }
 
-  async relation(content: string | Uint8Array, format: FileFormat, changes?: Changes): Promise<Relation> {
+  async relation(content: string | Uint8Array, format: FileFormat | undefined, changes?: Changes): Promise<Relation> {
     return (await this.opened(await this.written(content), format, changes)) as Relation;
   }
 
-  async tensors(content: string | Uint8Array, format: FileFormat, changes?: Changes): Promise<Tensors> {
+  async tensors(content: string | Uint8Array, format: FileFormat | undefined, changes?: Changes): Promise<Tensors> {
     return (await this.opened(await this.written(content), format, changes)) as Tensors;
   }
 
   /** Reason and message of why a file is refused. */
-  async refusal(content: string | Uint8Array, format: FileFormat, changes?: Changes): Promise<string> {
+  async refusal(content: string | Uint8Array, format: FileFormat | undefined, changes?: Changes): Promise<string> {
     try {
       const dataset = await this.opened(await this.written(content), format, changes);
       if (dataset.kind === "tensors") for await (const _ of dataset.batches());

@@ -1,8 +1,9 @@
 import type { CheckedData } from "../jobs/data-spec.ts";
+import type { DataPlan, Encoding } from "./columns/data-plan.ts";
 import { RelationSource } from "./columns/relation-source.ts";
 import type { RowForm } from "./columns/row-form.ts";
 import { TensorSource } from "./columns/tensor-source.ts";
-import type { DatasetFile } from "./formats/file-format.ts";
+import type { DatasetFile, SaidKind } from "./formats/file-format.ts";
 import { openDataset } from "./formats/open-dataset.ts";
 import { prepareData, type RowPlace } from "./prepared-data.ts";
 import type { PreparedData } from "./row-source.ts";
@@ -16,12 +17,13 @@ export type UnreadFile = Omit<DatasetFile, "format" | "kinds" | "targetCount" | 
  */
 export async function readDataset(
   file: UnreadFile,
-  { format = plainCsv, plan }: CheckedData,
+  { format, plan }: CheckedData,
   form: RowForm,
   place: RowPlace,
 ): Promise<PreparedData> {
   const context = form.isNext ? form.widths.featureCount : undefined;
-  const opened = await openDataset({ ...file, format, targetCount: plan.targetCount, context });
+  const { targetCount } = plan;
+  const opened = await openDataset({ ...file, format, kinds: saidKinds(plan), targetCount, context });
   try {
     const source = opened.kind === "relation" ? new RelationSource(opened) : new TensorSource(opened);
     return await prepareData(source, plan, form, place);
@@ -30,4 +32,15 @@ export async function readDataset(
   }
 }
 
-const plainCsv = { kind: "csv", header: false, delimiter: ",", missingText: "" } as const;
+/** What columns hold by their encodings. */
+function saidKinds({ columns }: DataPlan): ReadonlyMap<string, SaidKind> {
+  return new Map(columns.flatMap(({ name, encoding }) => (encoding ? [[name, kindOf[encoding.kind]] as const] : [])));
+}
+
+const kindOf = {
+  standard: "number",
+  min_max: "number",
+  number: "number",
+  one_hot: "category",
+  index: "category",
+} as const satisfies Record<Encoding["kind"], SaidKind>;

@@ -1,6 +1,6 @@
-import { open } from "node:fs/promises";
 import type { ArchiveBounds, ArchiveFile } from "./archive-file.ts";
 import { datasetError } from "./dataset-error.ts";
+import { firstBytes } from "./first-bytes.ts";
 import { tarFiles } from "./tar-files.ts";
 import { openZip } from "./zip-file.ts";
 
@@ -12,16 +12,10 @@ export type ArchiveKind = "zip" | "gzip" | "tar";
 
 /** What kind of archive a file is; undefined for none. */
 export async function archiveKind(path: string): Promise<ArchiveKind | undefined> {
-  const file = await open(path, "r");
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(512), 0, 512, 0);
-    const bytes = buffer.subarray(0, bytesRead).toString("latin1");
-    if (bytes.startsWith("PK\x03\x04") || bytes.startsWith("PK\x05\x06")) return "zip";
-    if (bytes.startsWith("\x1f\x8b")) return "gzip";
-    return bytes.slice(257, 262) === "ustar" ? "tar" : undefined;
-  } finally {
-    await file.close();
-  }
+  const bytes = await firstBytes(path);
+  if (bytes.startsWith("PK\x03\x04") || bytes.startsWith("PK\x05\x06")) return "zip";
+  if (bytes.startsWith("\x1f\x8b")) return "gzip";
+  return bytes.slice(257, 262) === "ustar" ? "tar" : undefined;
 }
 
 /**

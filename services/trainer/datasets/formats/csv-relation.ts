@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { messageOf } from "../../../../lib/errors.ts";
 import { checkColumnCount } from "./columns-max.ts";
-import { badCsvValue, type CsvStructure, csvLineOf, csvStructure } from "./csv-structure.ts";
+import { badCsvValue, type CsvStructure, csvLineOf, csvStructure, decimal } from "./csv-structure.ts";
 import { recordBytesMax } from "./csv-tokenizer.ts";
 import { badValue, datasetError } from "./dataset-error.ts";
 import { numberOf, openDatabase, readFault, sqlText } from "./duckdb.ts";
@@ -14,14 +14,18 @@ import type { Relation, RelationColumn } from "./relation.ts";
  */
 export async function openCsv(file: DatasetFile, format: CsvFormat): Promise<Relation> {
   const { path, kinds } = file;
-  const structure = await csvStructure(path, format);
-  const { names, firstValues, columnCount, rowCount } = structure;
+  const structure = await csvStructure(path, format, kinds);
+  const { names, isNumeric, columnCount, rowCount } = structure;
   checkColumnCount(columnCount);
-  if (names !== undefined) checkNames(names);
-  const columns = Array.from({ length: columnCount }, (_, index): RelationColumn => {
-    const name = names?.[index] ?? `column${index}`;
-    const kind = kinds?.get(name) ?? (isNumber(firstValues[index] ?? "0") ? "number" : "text");
-    return { name, sql: `c${index}`, kind, type: kind === "number" ? "DOUBLE" : "VARCHAR" };
+  checkNames(names);
+  const columns = names.map((name, index): RelationColumn => {
+    const isNumber = isNumeric[index]!;
+    return {
+      name,
+      sql: `c${index}`,
+      kind: isNumber ? "number" : "text",
+      type: isNumber ? "DOUBLE" : "VARCHAR",
+    };
   });
   const database = await openDatabase(file);
   const { connection, close } = database;
@@ -38,16 +42,9 @@ export async function openCsv(file: DatasetFile, format: CsvFormat): Promise<Rel
   return { kind: "relation", connection, columns, rowCount, placeOf, close };
 }
 
-function isNumber(text: string): boolean {
-  return decimal.test(text);
-}
-
 function isFiniteFp32(text: string): boolean {
   return decimal.test(text) && Number.isFinite(Math.fround(Number(text)));
 }
-
-/** A decimal number; Number() alone would also take hexadecimal ones. */
-const decimal = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
 
 function checkNames(names: readonly string[]): void {
   names.forEach((name, index) => {
@@ -68,7 +65,7 @@ interface CsvTable {
   readonly structure: CsvStructure;
 }
 
-/** Loads the values; where DuckDB would take too much or too little for a number, the file is read again by the rules of {@link isNumber}. */
+/** Loads the values; where DuckDB would take too much or too little for a number, the file is read again by the rules of {@link decimal}. */
 async function load(connection: DuckDBConnection, table: CsvTable): Promise<void> {
   const { columns, structure } = table;
   const numbers = columns.flatMap(({ kind, sql }, index) => (kind === "number" ? [{ index, sql }] : []));

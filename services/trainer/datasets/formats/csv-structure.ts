@@ -1,6 +1,6 @@
 import { type CsvReader, readRecords } from "./csv-tokenizer.ts";
 import { datasetError } from "./dataset-error.ts";
-import type { CsvFormat } from "./file-format.ts";
+import type { CsvFormat, DatasetFile, SaidKind } from "./file-format.ts";
 
 /** What a file of comma-separated values has. */
 export interface CsvStructure {
@@ -9,22 +9,30 @@ export interface CsvStructure {
   readonly rowCount: number;
   /** Lines without anything before the first record. */
   readonly emptyLines: number;
-  /** The fields of the header; undefined without one. */
-  readonly names: readonly string[] | undefined;
-  /** Of each column, the first value that is not missing. */
-  readonly firstValues: readonly (string | undefined)[];
+  /** The fields of the header, or "column0", "column1", … without one. */
+  readonly names: readonly string[];
+  /** Whether the values of each column are numbers: by the first one that is not missing, or of categories by all of them. */
+  readonly isNumeric: readonly boolean[];
   /** Columns with a plain value that has an underscore, which DuckDB takes between digits. */
   readonly underscored: ReadonlySet<number>;
 }
 
+/** A decimal number; Number() alone would also take hexadecimal ones. */
+export const decimal = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
+
 /** Reads all of a file for its structure; throws DATASET_INVALID as {@link readRecords} does, and for a file without rows. */
-export async function csvStructure(path: string, format: CsvFormat): Promise<CsvStructure> {
-  const reader = new StructureReader(format);
+export async function csvStructure(
+  path: string,
+  format: CsvFormat,
+  kinds: DatasetFile["kinds"] = new Map(),
+): Promise<CsvStructure> {
+  const reader = new StructureReader(format, kinds);
   const { recordCount, columnCount, emptyLines } = await readRecords(path, format, reader);
   const rowCount = recordCount - reader.headerCount;
   if (rowCount < 1) throw datasetError("the file has no rows; needed: at least 1");
-  const { names, firstValues, underscored } = reader;
-  return { columnCount, rowCount, emptyLines, names: format.header ? names : undefined, firstValues, underscored };
+  const { names, underscored } = reader;
+  const isNumeric = names.map((_, column) => reader.isNumeric(column));
+  return { columnCount, rowCount, emptyLines, names, isNumeric, underscored };
 }
 
 /** The line in which a row begins, from 1; rows are counted from 0. */
@@ -76,32 +84,40 @@ function isMissing(text: string, { missingText }: CsvFormat): boolean {
   return text === "" || text === missingText;
 }
 
-/** Takes the names and first values, and reads on to the end. */
+/** Takes the names, and the values that say what a column holds. */
 class StructureReader implements CsvReader {
   readonly isDone = false;
   readonly headerCount: number;
   readonly names: string[] = [];
-  readonly firstValues: (string | undefined)[] = [];
   readonly underscored = new Set<number>();
   readonly #format: CsvFormat;
+  readonly #kinds: ReadonlyMap<string, SaidKind>;
+  /** Of columns of which it is known. */
+  readonly #isNumber: (boolean | undefined)[] = [];
+  /** Columns whose values still have to be looked at. */
+  readonly #open = new Set<number>();
   #record = 0;
-  /** Columns of which no value was seen, once their count is known. */
-  #open = Number.POSITIVE_INFINITY;
-  #columnCount = 0;
 
-  constructor(format: CsvFormat) {
+  constructor(format: CsvFormat, kinds: ReadonlyMap<string, SaidKind>) {
     this.#format = format;
+    this.#kinds = kinds;
     this.headerCount = format.header ? 1 : 0;
   }
 
   wants(record: number, column: number): boolean {
-    return record === 0 || (this.#open > 0 && this.firstValues[column] === undefined);
+    return record === 0 || (this.#open.size > 0 && this.#open.has(column));
   }
 
   onValue(text: string, column: number): void {
-    if (this.#record === 0) this.#columnCount = column + 1;
-    if (this.#record < this.headerCount) this.names.push(text);
-    else if (!isMissing(text, this.#format)) this.firstValues[column] = text;
+    if (this.#record === 0) {
+      this.names.push(this.#format.header ? text : `column${column}`);
+      this.#open.add(column);
+      if (this.#format.header) return;
+    }
+    if (isMissing(text, this.#format)) return;
+    const isNumber = decimal.test(text);
+    this.#isNumber[column] = isNumber;
+    if (!isNumber || this.#kinds.get(this.names[column]!) !== "category") this.#open.delete(column);
   }
 
   onUnderscore(column: number): void {
@@ -110,9 +126,10 @@ class StructureReader implements CsvReader {
 
   onRecord(): void {
     this.#record++;
-    if (this.#open === 0) return;
-    let open = 0;
-    for (let column = 0; column < this.#columnCount; column++) if (this.firstValues[column] === undefined) open++;
-    this.#open = open;
+  }
+
+  /** A column without a value may as well be one of numbers. */
+  isNumeric(column: number): boolean {
+    return this.#kinds.get(this.names[column]!) === "number" || (this.#isNumber[column] ?? true);
   }
 }

@@ -1,5 +1,3 @@
-import type { ValueKind } from "./relation.ts";
-
 /** How a file is read; the fields are those of the contract, with their defaults set. */
 export type FileFormat =
   | CsvFormat
@@ -35,21 +33,22 @@ export interface ImagesFormat {
 export const tokenizers = ["bytes", "gpt2", "cl100k_base", "o200k_base"] as const;
 export type Tokenizer = (typeof tokenizers)[number];
 
+/** What a column is said to hold: numbers, or categories, which are texts unless all of them are numbers. */
+export type SaidKind = "number" | "category";
+
 /** A file to be read, and what reading it may take. */
 export interface DatasetFile {
   readonly path: string;
-  readonly format: FileFormat;
+  /** Where it is undefined the file's first bytes tell. */
+  readonly format: FileFormat | undefined;
   /** An empty folder of the job's own, which the reader may fill up to some times the file's size. */
   readonly folder: string;
   readonly memoryBytesMax: number;
   readonly threadCount: number;
   /** Bytes of all files of an archive together, without compression. */
   readonly expandedBytesMax: number;
-  /**
-   * What columns hold, by name, where it does not follow from the file. A column of a CSV file that is not named here is of numbers if the
-   * first value in it is one.
-   */
-  readonly kinds?: ReadonlyMap<string, Extract<ValueKind, "number" | "text">>;
+  /** What columns hold, by name; any other one of CSV or NDJSON is of numbers if the first value in it is one. */
+  readonly kinds?: ReadonlyMap<string, SaidKind> | undefined;
   /** Of .npy: how many of the last columns are targets. */
   readonly targetCount?: number | undefined;
   /** Of text: tokens of a row that go in; each row's targets are the same tokens one place further. */

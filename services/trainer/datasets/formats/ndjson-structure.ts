@@ -2,7 +2,7 @@ import { messageOf } from "../../../../lib/errors.ts";
 import { checkColumnCount } from "./columns-max.ts";
 import { recordBytesMax } from "./csv-tokenizer.ts";
 import { badValue, datasetError } from "./dataset-error.ts";
-import type { DatasetFile } from "./file-format.ts";
+import type { DatasetFile, SaidKind } from "./file-format.ts";
 import { textLines } from "./text-lines.ts";
 
 /** What a field of the objects is. */
@@ -29,10 +29,7 @@ export async function ndjsonStructure(path: string, kinds: DatasetFile["kinds"])
     for (const [name, value] of Object.entries(objectOf(text, line))) {
       checkSpelling(spellings, name, line);
       if (value === null) continue;
-      const forced = kinds?.get(name);
-      const field = fields.get(name) ?? { type: fieldType(value, forced), line };
-      fields.set(name, field);
-      checkValue(name, value, line, field, forced === "text");
+      fields.set(name, fieldWith(value, { name, line, said: kinds?.get(name) }, fields.get(name)));
     }
   }
   if (rowCount === 0) throw datasetError("the file has no rows; needed: at least 1");
@@ -72,12 +69,7 @@ function checkSpelling(spellings: Map<string, string>, name: string, line: numbe
   }
 }
 
-function fieldType(value: unknown, forced: "number" | "text" | undefined): FieldType {
-  if (forced === "text") return "VARCHAR";
-  return forced === "number" && typeof value !== "boolean" ? "DOUBLE" : ownType(value);
-}
-
-function ownType(value: unknown): FieldType {
+function typeOf(value: unknown): FieldType {
   if (typeof value === "number") return "DOUBLE";
   if (typeof value === "boolean") return "BOOLEAN";
   return typeof value === "string" ? "VARCHAR" : "JSON";
@@ -90,16 +82,27 @@ const texts = {
   JSON: "a list or an object",
 } as const satisfies Record<FieldType, string>;
 
-function checkValue(name: string, value: unknown, line: number, { type, line: first }: Field, isText: boolean): void {
-  const own = ownType(value);
+/** Where a value is, and what is said of its field. */
+interface FieldPlace {
+  readonly name: string;
+  readonly line: number;
+  readonly said: SaidKind | undefined;
+}
+
+/** The field with one more value, of which another type is refused unless both are categories. */
+function fieldWith(value: unknown, { name, line, said }: FieldPlace, field: Field | undefined): Field {
   const place = `line ${line}`;
   const column = JSON.stringify(name);
-  if (own !== type && !(isText && own !== "JSON")) {
+  const own = typeOf(value);
+  const type = field?.type ?? (said === "number" && own !== "BOOLEAN" ? "DOUBLE" : own);
+  if (own !== type && said === "category" && own !== "JSON" && type !== "JSON") return { type: "VARCHAR", line };
+  if (own !== type) {
+    const needed = field === undefined ? texts[type] : `${texts[type]}, as in line ${field.line}`;
     const seen = JSON.stringify(value).slice(0, 64);
-    const needed = first === line ? texts[type] : `${texts[type]}, as in line ${first}`;
     throw datasetError(`${place}, column ${column} is ${seen}; needed: ${needed}`, { place, column: name });
   }
   if (own === "DOUBLE" && !Number.isFinite(Math.fround(value as number))) {
     throw badValue(place, { label: column, name }, String(value));
   }
+  return field ?? { type, line };
 }

@@ -1,4 +1,5 @@
 import { openCsv } from "./csv-relation.ts";
+import { detectedFormat } from "./detected-format.ts";
 import type { DatasetFile } from "./file-format.ts";
 import { openImages } from "./images-tensors.ts";
 import { openNdjson } from "./ndjson-relation.ts";
@@ -13,7 +14,7 @@ import { openText } from "./text-tensors.ts";
  * and DISK_FULL.
  */
 export async function openDataset(file: DatasetFile): Promise<Relation | Tensors> {
-  const { format } = file;
+  const format = file.format ?? (await detectedFormat(file));
   switch (format.kind) {
     case "csv":
       return openCsv(file, format);
