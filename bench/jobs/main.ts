@@ -1,0 +1,5 @@
+import type { Scenarios } from "../harness/scenario.ts";
+import { rows } from "./rows.ts";
+
+/** What training jobs promise in numbers. */
+export const scenarios: Scenarios = { rows };
