@@ -1,4 +1,8 @@
 import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { ServiceError } from "../../lib/errors.ts";
 import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { Version } from "../../lib/gen/amaas/registry/v1/Version.ts";
@@ -7,6 +11,7 @@ import { principalKey } from "../../lib/rpc/call-context.ts";
 import type { RpcClient, RpcOptions } from "../../lib/rpc/client.ts";
 import { relayedFault } from "../../lib/rpc/status.ts";
 import { durationOf } from "../../lib/timestamp.ts";
+import { diskFault } from "./disk-fault.ts";
 import { specError } from "./graph/spec-error.ts";
 
 /** How a call to the registry is made on behalf of a request. */
@@ -35,6 +40,12 @@ export interface CatalogueBounds {
 export interface ModelFiles {
   readonly model: Uint8Array;
   readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Where the files of a model lie: the ONNX file, and others by their locations in it. */
+export interface ModelPaths {
+  readonly model: string;
+  readonly files: ReadonlyMap<string, string>;
 }
 
 /** Who the trainer says that it is, for the registry's log of changes. */
@@ -83,11 +94,57 @@ export class Catalogue {
     throw new ServiceError("ARTIFACT_CORRUPT", `the bytes of ${artifactName(sha256)} have the SHA-256 ${seen}`);
   }
 
+  /** Writes the bytes of an artifact to a new file; throws as {@link download} does, and WORKER_LOST where the disk is full. */
+  async save(sha256: string, path: string, onBehalf: OnBehalf): Promise<void> {
+    await pipeline(this.download(sha256, onBehalf), createWriteStream(path, { flags: "wx" })).catch((failure) => {
+      throw diskFault(failure);
+    });
+  }
+
+  /** Stores the bytes of a file, which must not change meanwhile; answers the artifact's name. */
+  async upload(path: string, onBehalf: OnBehalf): Promise<string> {
+    const { size } = await stat(path);
+    const hash = createHash("sha256");
+    await pipeline(createReadStream(path), hash);
+    const sha256 = hash.digest("hex");
+    const timeoutMs = this.#timeoutMs + (size / 1024 ** 2) * 1000;
+    await this.#reaching(() =>
+      this.#registry.clientStream("UploadArtifact", fileParts(path, sha256, size), {
+        ...this.#limited(onBehalf),
+        timeoutMs,
+      }),
+    );
+    return artifactName(sha256);
+  }
+
   /**
    * The files of a version that can be served, of its variant of full precision. Throws VERSION_NOT_FOUND, SPEC_INVALID for one that
    * cannot be or has no such variant, and ARTIFACT_TOO_LARGE.
    */
   async modelFiles(name: string, onBehalf: OnBehalf): Promise<ModelFiles> {
+    const variant = await this.#servable(name, onBehalf);
+    const whole = (artifact: string) => joined(this.download(parseArtifactName(artifact), onBehalf));
+    const files = new Map<string, Uint8Array>();
+    for (const { location, artifact } of variant.externalFiles) files.set(location, await whole(artifact));
+    return { model: await whole(variant.artifact), files };
+  }
+
+  /** The same, written to new files of a folder, whose paths it answers. */
+  async saveModelFiles(name: string, folder: string, onBehalf: OnBehalf): Promise<ModelPaths> {
+    const variant = await this.#servable(name, onBehalf);
+    const saved = async (artifact: string, file: string) => {
+      const path = join(folder, file);
+      await this.save(parseArtifactName(artifact), path, onBehalf);
+      return path;
+    };
+    const files = new Map<string, string>();
+    for (const [index, { location, artifact }] of variant.externalFiles.entries()) {
+      files.set(location, await saved(artifact, `initial-${index}`));
+    }
+    return { model: await saved(variant.artifact, "initial.onnx"), files };
+  }
+
+  async #servable(name: string, onBehalf: OnBehalf) {
     const version = await this.#reaching(() => this.#registry.unary("GetVersion", { name }, this.#limited(onBehalf)));
     const { state, variants } = version;
     if (state !== "VERSION_STATE_READY" && state !== "VERSION_STATE_DEPRECATED") {
@@ -103,10 +160,7 @@ export class Catalogue {
       const needed = `at most ${modelBytesMax}, AMAAS_TRAINER_MODEL_BYTES_MAX`;
       throw new ServiceError("ARTIFACT_TOO_LARGE", `${name} has ${variant.sizeBytes} bytes; needed: ${needed}`);
     }
-    const whole = (artifact: string) => joined(this.download(parseArtifactName(artifact), onBehalf));
-    const files = new Map<string, Uint8Array>();
-    for (const { location, artifact } of variant.externalFiles) files.set(location, await whole(artifact));
-    return { model: await whole(variant.artifact), files };
+    return variant;
   }
 
   /** Keeps an artifact from being collected for a while, from now on; asking again prolongs it. */
@@ -188,6 +242,11 @@ export class Catalogue {
 }
 
 const chunkBytes = 1024 * 1024;
+
+async function* fileParts(path: string, sha256: string, sizeBytes: number) {
+  yield { header: { sha256, sizeBytes } };
+  for await (const chunk of createReadStream(path, { highWaterMark: chunkBytes })) yield { chunk: chunk as Buffer };
+}
 
 async function joined(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];

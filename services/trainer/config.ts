@@ -21,6 +21,8 @@ export interface TrainerConfig extends ServiceConfig {
   /** What jobs find here. */
   readonly offer: Offer;
   readonly registryTimeoutMs: number;
+  /** How long a job may run that says nothing else, over all attempts, in milliseconds. */
+  readonly runTimeMsMax: number;
 }
 
 /** Bounds of the job queue. */
@@ -71,6 +73,7 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
     },
     offer: { devices: offered, memoryBytes },
     registryTimeoutMs: whole("REGISTRY_TIMEOUT_MS", 30_000, 100, 3_600_000),
+    runTimeMsMax: whole("RUN_TIME_MS_MAX", 7 * dayMs, 1000, 24 * dayMs),
   };
 }
 

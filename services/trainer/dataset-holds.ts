@@ -15,7 +15,7 @@ export interface DatasetHoldsParts {
 }
 
 /** As much of a job as its hold needs. */
-export type HoldingJob = Pick<Job, "id" | "work" | "requestId">;
+export type HoldingJob = Pick<Job, "id" | "work" | "requestId" | "checkpoint">;
 
 /** A job at work. */
 export interface HoldingRun {
@@ -24,7 +24,7 @@ export interface HoldingRun {
   readonly log: Log;
 }
 
-/** Keeps the datasets of jobs from being collected, in the name of each job, until it has ended. */
+/** Keeps the datasets of jobs from being collected, in the name of each job, until it has ended; lets go of its checkpoint then, too. */
 export class DatasetHolds {
   readonly #parts: DatasetHoldsParts;
   readonly #releasing = new Set<Promise<void>>();
@@ -63,12 +63,15 @@ export class DatasetHolds {
   }
 
   /** Ends the holds of a job in the background. Where the registry is away, they expire by themselves. */
-  release({ id, work, requestId }: HoldingJob, log: Log): void {
+  release({ id, work, requestId, checkpoint }: HoldingJob, log: Log): void {
     const { catalogue, clock } = this.#parts;
     const onBehalf = { requestId, deadlineMs: clock.now() + releaseMsMax };
-    const releasing = Promise.all(datasetsOf(work).map((dataset) => catalogue.release(dataset, jobName(id), onBehalf)))
+    const held = [...datasetsOf(work), ...(checkpoint === undefined ? [] : [checkpoint.artifact])];
+    const releasing = Promise.all(held.map((artifact) => catalogue.release(artifact, jobName(id), onBehalf)))
       .then(() => undefined)
-      .catch((failure) => log.warn({ error: messageOf(failure) }, "the dataset stays held until its hold expires"))
+      .catch((failure) =>
+        log.warn({ error: messageOf(failure) }, "what the job held stays held until its holds expire"),
+      )
       .finally(() => this.#releasing.delete(releasing));
     this.#releasing.add(releasing);
   }

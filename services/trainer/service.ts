@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { TrainerServiceHandlers } from "../../lib/gen/amaas/trainer/v1/TrainerService.ts";
@@ -10,6 +11,7 @@ import { Catalogue } from "./catalogue.ts";
 import type { TrainerConfig } from "./config.ts";
 import { DatasetHolds } from "./dataset-holds.ts";
 import { jobHandlers } from "./handlers/jobs.ts";
+import { JobFolders } from "./job-folders.ts";
 import type { Job } from "./jobs/job.ts";
 import { fits } from "./jobs/resource-class.ts";
 import type { Running } from "./queue/job-attempt.ts";
@@ -55,7 +57,10 @@ export class TrainerService implements Service {
     this.#releases.push(["job queue", () => queue.stop()]);
     await queue.start();
 
-    const work = { catalogue, store, compute, bounds };
+    const folders = new JobFolders(join(this.#config.dataDir, "trainer", "jobs"), this.#log);
+    await folders.start();
+    const { datasetHoldMs: holdMs, runTimeMsMax } = this.#config;
+    const work = { catalogue, store, compute, bounds, folders, holdMs, runTimeMsMax, clock };
     const attempts = {
       redis: blocking,
       config: bounds,

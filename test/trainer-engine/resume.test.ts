@@ -131,7 +131,7 @@ describe("a training that goes on from a checkpoint", function () {
     const whole = await trainOn(plan, data);
     for (const [resumeFrom, why] of [
       [broken, /a checkpoint/],
-      [others, /another training/],
+      [others, /one of this training/],
       [join(folder, "nowhere"), /ENOENT/],
     ] as const) {
       const heard: unknown[] = [];

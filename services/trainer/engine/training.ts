@@ -160,6 +160,6 @@ function checkMemory(
   { totalBytes }: MemoryEstimate,
 ): void {
   if (device !== "cpu" || totalBytes <= memoryBytesMax) return;
-  const needed = `at most ${memoryBytesMax}, AMAAS_TRAINER_MEMORY_BYTES_MAX; smaller batches, or more accumulated_parts, take less`;
+  const needed = `at most ${memoryBytesMax}, limits.memory_bytes or AMAAS_TRAINER_MEMORY_BYTES_MAX; smaller batches, or more accumulated_parts, take less`;
   throw specError("the training", `one that takes about ${totalBytes} bytes of memory`, needed);
 }

@@ -73,6 +73,8 @@ export interface Job {
   readonly progress?: JobProgress;
   /** What the next attempt goes on from. */
   readonly checkpoint?: JobCheckpoint;
+  /** Milliseconds that it has run, over all attempts, as of its last progress. */
+  readonly ranMs?: number;
   /** The result, "models/{model}/versions/{number}". */
   readonly version?: string;
   readonly metrics?: Readonly<Record<string, number>>;

@@ -18,6 +18,7 @@ import type { Network } from "../graph/network.ts";
 import { specError } from "../graph/spec-error.ts";
 import { deviceOf } from "./device-message.ts";
 import { type Gate, gateOf } from "./gate.ts";
+import { checkLimits, checkpointPolicyOf } from "./job-limits.ts";
 import { type InitialModel, networkSpecOf } from "./network-fields.ts";
 
 /** A checked specification: every name is well-formed and the plan can be trained on fitting data. */
@@ -69,6 +70,8 @@ export function checkSpec(spec: TrainSpec__Output, compute: Compute, initial: In
   };
   const network = checkPlan(plan);
   const csv = csvFormOf(plan, network, spec.data);
+  checkLimits(spec.limits);
+  checkpointPolicyOf(spec.checkpoints);
   if (spec.targetAlias) parseAliasId(spec.targetAlias, "target_alias");
   const alias = spec.targetAlias || undefined;
   const hasHeldOut = plan.validationShare > 0 || spec.data?.split?.kind === "given";

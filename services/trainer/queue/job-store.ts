@@ -129,10 +129,10 @@ export class JobStore {
     return this.#change(id, { from: openStates, event: { kind: "state" }, fields: { priority } });
   }
 
-  /** Appends progress if the attempt is at work; answers whether it is. */
-  progress({ id, attempts }: Attempt, progress: JobProgress): Promise<boolean> {
+  /** Appends progress if the attempt is at work; answers whether it is. `ranMs` is how long the job has run, over all attempts. */
+  progress({ id, attempts }: Attempt, progress: JobProgress, ranMs?: number): Promise<boolean> {
     const event = { kind: "progress", body: progress } as const;
-    return this.#change(id, { from: ["RUNNING"], attempts, event, fields: { progress } });
+    return this.#change(id, { from: ["RUNNING"], attempts, event, fields: { progress, ranMs } });
   }
 
   /** Appends a line for watchers if no other attempt has begun and the job has not ended; a long one is cut. Answers whether it was. */
@@ -141,9 +141,9 @@ export class JobStore {
     return this.#change(id, { from: openStates, attempts, event, fields: {} });
   }
 
-  /** Keeps what the next attempt goes on from, also that of an attempt that has just been paused; answers whether the attempt still counts. */
+  /** Keeps what the next attempt goes on from, also that of an attempt that has just been paused; answers whether it still counts. */
   keepCheckpoint({ id, attempts }: Attempt, checkpoint: JobCheckpoint): Promise<boolean> {
-    return this.#change(id, { from: ["RUNNING", "PAUSED"], attempts, fields: { checkpoint, attemptsInVain: 0 } });
+    return this.#change(id, { from: openStates, attempts, fields: { checkpoint, attemptsInVain: 0 } });
   }
 
   /** Counts an attempt as one that has ended in order. */

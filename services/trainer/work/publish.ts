@@ -1,11 +1,10 @@
+import { readFile } from "node:fs/promises";
 import { jobName } from "../../../lib/resource-names.ts";
-import type { TrainingOutcome } from "../engine/training-figures.ts";
+import type { TrainResult } from "../job-process/train-task.ts";
 import type { JobResult } from "../jobs/job.ts";
-import type { CheckedSpec } from "../jobs/train-spec.ts";
 import { whileUnavailable } from "../patience.ts";
 import type { Running } from "../queue/job-attempt.ts";
 import { promote } from "./promotion.ts";
-import type { VersionFacts } from "./version-facts.ts";
 import type { WorkParts } from "./work-rules.ts";
 
 /**
@@ -15,18 +14,16 @@ import type { WorkParts } from "./work-rules.ts";
 export async function publish(
   parts: WorkParts,
   { job, signal, log, tell }: Running,
-  spec: CheckedSpec,
-  { model: bytes }: Pick<TrainingOutcome, "model">,
-  facts: VersionFacts,
+  { modelPath, facts, target }: TrainResult,
 ): Promise<JobResult> {
   const { catalogue, bounds } = parts;
   const onBehalf = { requestId: job.requestId, signal };
   // Tried again here rather than by another delivery, which would train again.
   const patiently = <Value>(call: () => Promise<Value>) => whileUnavailable(call, bounds, signal, log);
-  const created = { model: spec.model, bytes, ...facts, idempotencyKey: jobName(job.id) };
+  const { model, alias, gate } = target;
+  const created = { model, bytes: await readFile(modelPath), ...facts, idempotencyKey: jobName(job.id) };
   const version = await patiently(() => catalogue.register(created, onBehalf));
   const { metrics } = facts;
-  const { model, alias, gate } = spec;
   if (alias === undefined) return { version, metrics };
   const candidate = { model, alias, version, gate, metrics };
   const promotion = await patiently(() => promote(catalogue, candidate, onBehalf));

@@ -15,7 +15,7 @@ export type VersionFacts = Pick<NewVersion, "metrics" | "lineage" | "card">;
 /** What a training says of its version: what it measured, where it comes from, and its model card. */
 export function versionFacts(
   told: TrainSpec__Output,
-  job: Job,
+  job: Pick<Job, "id">,
   spec: CheckedSpec,
   outcome: TrainingOutcome,
   classNames: readonly string[] | undefined,
@@ -59,7 +59,11 @@ function metricsOf({ metrics }: TrainingOutcome): Record<string, number> {
   return Object.fromEntries(Object.entries(named).filter((entry): entry is [string, number] => entry[1] !== undefined));
 }
 
-function lineageOf(job: Job, { plan, datasetSha256, initialVersion }: CheckedSpec, outcome: TrainingOutcome) {
+function lineageOf(
+  job: Pick<Job, "id">,
+  { plan, datasetSha256, initialVersion }: CheckedSpec,
+  outcome: TrainingOutcome,
+) {
   const { kind, ...optimizer } = plan.optimizer;
   const { kind: _, ...lossFields } = plan.loss;
   const hyperParameters: Record<string, unknown> = {

@@ -1,6 +1,8 @@
+import type { Clock } from "../../../lib/clock.ts";
 import type { Catalogue, OnBehalf } from "../catalogue.ts";
 import type { QueueConfig } from "../config.ts";
 import type { Compute } from "../engine/device.ts";
+import type { JobFolders } from "../job-folders.ts";
 import type { JobResult } from "../jobs/job.ts";
 import type { WorkKind, WorkSpecs } from "../jobs/work.ts";
 import type { Running } from "../queue/job-attempt.ts";
@@ -12,6 +14,13 @@ export interface WorkParts {
   readonly store: JobStore;
   readonly compute: Compute;
   readonly bounds: QueueConfig;
+  /** For the files of jobs at work. */
+  readonly folders: JobFolders;
+  /** How long the registry keeps a checkpoint of a job that nothing more is heard of, in milliseconds. */
+  readonly holdMs: number;
+  /** How long a job may run that says nothing else, over all attempts. */
+  readonly runTimeMsMax: number;
+  readonly clock: Clock;
 }
 
 /** How one kind of work is checked and done. */

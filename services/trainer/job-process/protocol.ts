@@ -1,0 +1,35 @@
+import type { Reason } from "../../../lib/errors.ts";
+import type { TaskNews } from "./task-host.ts";
+import type { TrainResult, TrainTask } from "./train-task.ts";
+
+/** What a job process does, and what comes of it, by kind. Both are plain data. */
+export interface Tasks {
+  readonly train: { readonly task: TrainTask; readonly result: TrainResult };
+}
+export type TaskKind = keyof Tasks;
+export type Task = { [Kind in TaskKind]: { readonly kind: Kind } & Tasks[Kind]["task"] }[TaskKind];
+export type TaskResult = Tasks[TaskKind]["result"];
+
+/** What a job process is told: its task once, and perhaps to keep its state and stop. */
+export type HostMessage = { readonly kind: "begin"; readonly task: Task } | { readonly kind: "pause" };
+
+/** What a job process says last; then it ends. */
+export type LastWord =
+  | { readonly kind: "finished"; readonly result: TaskResult }
+  | { readonly kind: "stopped" }
+  | ({ readonly kind: "failed" } & TaskFailure);
+
+/** An error, with what a ServiceError has besides. */
+export interface TaskFailure {
+  readonly reason?: Reason | undefined;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  readonly message: string;
+  readonly stack?: string | undefined;
+}
+
+export type ProcessMessage = TaskNews | LastWord;
+
+/** Whether a job process says nothing after a message. */
+export function isLast(message: ProcessMessage): message is LastWord {
+  return message.kind === "finished" || message.kind === "stopped" || message.kind === "failed";
+}

@@ -1,0 +1,33 @@
+import { parentPort } from "node:worker_threads";
+import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
+import type { HostMessage, LastWord, ProcessMessage, Task, TaskKind, Tasks } from "./protocol.ts";
+import type { TaskHost } from "./task-host.ts";
+import { train } from "./train-task.ts";
+
+// The entry of the thread of a job process.
+assert(parentPort !== null, "this file is run as a thread");
+const port = parentPort;
+
+type TaskWork<Kind extends TaskKind> = (task: Tasks[Kind]["task"], host: TaskHost) => Promise<Tasks[Kind]["result"]>;
+const tasks: { readonly [Kind in TaskKind]: TaskWork<Kind> } = { train };
+const pausing = new AbortController();
+
+port.on("message", (message: HostMessage) => {
+  if (message.kind === "begin") void work(message.task).then(say);
+  else pausing.abort(new Error("the task is to stop"));
+});
+
+async function work(task: Task): Promise<LastWord> {
+  try {
+    return { kind: "finished", result: await tasks[task.kind](task, { say, pause: pausing.signal }) };
+  } catch (failure) {
+    if (failure === pausing.signal.reason) return { kind: "stopped" };
+    const { reason, metadata } = failure instanceof ServiceError ? failure : {};
+    const stack = failure instanceof Error ? failure.stack : undefined;
+    return { kind: "failed", reason, metadata, message: messageOf(failure), stack };
+  }
+}
+
+function say(message: ProcessMessage): void {
+  port.postMessage(message);
+}

@@ -1,0 +1,72 @@
+import { createReadStream } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import type { ModelPaths } from "../catalogue.ts";
+import { readCsv } from "../datasets/csv.ts";
+import { nextTokens } from "../datasets/next-tokens.ts";
+import { preparedInMemory } from "../datasets/rows/prepared-in-memory.ts";
+import type { CheckpointSettings } from "../engine/checkpoints.ts";
+import type { Compute } from "../engine/device.ts";
+import { runTraining } from "../engine/training-run.ts";
+import type { Job } from "../jobs/job.ts";
+import { type CheckedSpec, checkSpec } from "../jobs/train-spec.ts";
+import { type VersionFacts, versionFacts } from "../work/version-facts.ts";
+import type { TaskHost, TaskNews } from "./task-host.ts";
+
+/** A training, by the files that it needs. */
+export interface TrainTask {
+  readonly spec: TrainSpec__Output;
+  readonly job: Pick<Job, "id">;
+  readonly compute: Compute;
+  /** The file of the dataset. */
+  readonly dataset: string;
+  /** The files of the version that it begins with, where it has one. */
+  readonly initial?: ModelPaths | undefined;
+  /** Where states of the training are kept, and how often. */
+  readonly checkpoints: CheckpointSettings;
+  /** The file of the state that it goes on from. */
+  readonly resumeFrom?: string | undefined;
+}
+
+/** A trained network. */
+export interface TrainResult {
+  /** The ONNX file, in the folder of the checkpoints. */
+  readonly modelPath: string;
+  readonly facts: VersionFacts;
+  /** Where it is to be registered. */
+  readonly target: Pick<CheckedSpec, "model" | "alias" | "gate">;
+}
+
+/** Reads and checks the data, and trains; what it throws is the job's failure. */
+export async function train(task: TrainTask, { say, pause }: TaskHost): Promise<TrainResult> {
+  const { spec, job, compute, checkpoints, resumeFrom } = task;
+  const checked = checkSpec(spec, compute, task.initial && (await filesAt(task.initial)));
+  const { plan, csv, context, model, alias, gate } = checked;
+  const rows = await readCsv(createReadStream(task.dataset), csv);
+  const data = context === undefined ? rows : nextTokens(rows, context);
+  say({ kind: "told", level: "info", text: `the dataset has ${data.rowCount} rows of ${data.featureCount} features` });
+  const prepared = preparedInMemory(data, plan.validationShare, plan.seed);
+  const outcome = await runTraining(plan, prepared, {
+    ...{ pause, checkpoints, resumeFrom },
+    onStart: (memory) => say({ kind: "started", memory }),
+    onProgress: (progress) => say({ kind: "progress", progress }),
+    onCheckpoint: (checkpoint) => say({ kind: "checkpoint", checkpoint }),
+    onCheckpointLost: (why) => say({ kind: "told", level: "warn", text: `${why}; the training goes on` }),
+    onResume: (step, why) => say(resumed(step, why)),
+  });
+  const modelPath = join(checkpoints.folder, "model.onnx");
+  await writeFile(modelPath, outcome.model);
+  const facts = versionFacts(spec, job, checked, outcome, prepared.classNames);
+  return { modelPath, facts, target: { model, alias, gate } };
+}
+
+async function filesAt({ model, files }: ModelPaths) {
+  const read = await Promise.all([...files].map(async ([location, path]) => [location, await readFile(path)] as const));
+  return { model: await readFile(model), files: new Map<string, Uint8Array>(read) };
+}
+
+function resumed(step: number, why: string | undefined): TaskNews {
+  if (why === undefined) return { kind: "told", level: "info", text: `resumed from step ${step}` };
+  return { kind: "told", level: "warn", text: `begun at the beginning: the checkpoint cannot be used: ${why}` };
+}

@@ -1,0 +1,78 @@
+import { join } from "node:path";
+import { ServiceError } from "../../../lib/errors.ts";
+import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { parseArtifactName } from "../../../lib/resource-names.ts";
+import { durationMsOf } from "../../../lib/timestamp.ts";
+import { CheckpointKeeper } from "../checkpoint-keeper.ts";
+import { runTask, type TaskLimits } from "../job-process/run-task.ts";
+import type { TaskNews } from "../job-process/task-host.ts";
+import type { TrainResult } from "../job-process/train-task.ts";
+import type { Job } from "../jobs/job.ts";
+import { checkpointPolicyOf } from "../jobs/job-limits.ts";
+import { ProgressReport } from "../progress-report.ts";
+import type { Running } from "../queue/job-attempt.ts";
+import type { WorkParts } from "./work-rules.ts";
+
+/**
+ * The network that a job trains, in a process of its own, from the beginning or from its last checkpoint. The files lie in the folder. Throws
+ * what `runTask` throws, once the last checkpoint that makes sense is kept.
+ */
+export async function trained(
+  spec: TrainSpec__Output,
+  parts: WorkParts,
+  running: Running,
+  folder: string,
+): Promise<TrainResult> {
+  const { catalogue, store, compute, clock } = parts;
+  const { job, signal, log, tell } = running;
+  const onBehalf = { requestId: job.requestId, signal };
+  const dataset = join(folder, "dataset");
+  await catalogue.save(parseArtifactName(spec.dataset, "dataset"), dataset, onBehalf);
+  const initial = spec.initialVersion
+    ? await catalogue.saveModelFiles(spec.initialVersion, folder, onBehalf)
+    : undefined;
+  const keeper = new CheckpointKeeper(parts, running);
+  const resumeFrom = await keeper.restored(folder, signal);
+
+  const limits = limitsOf(spec, parts, job);
+  const startedMs = clock.monotonicMs();
+  const ranMs = () => limits.ranMs + clock.monotonicMs() - startedMs;
+  const report = new ProgressReport((progress) => store.progress(job, progress, ranMs()), log);
+  const heard = {
+    started: ({ memory }) => log.info({ memory }, "training begins"),
+    progress: ({ progress }) => report.add(progress, spec.epochs),
+    checkpoint: ({ checkpoint }) => keeper.add(checkpoint),
+    told: ({ level, text }) => tell(level, text),
+  } satisfies { [Kind in TaskNews["kind"]]: (news: Extract<TaskNews, { kind: Kind }>) => void };
+  const onNews = (news: TaskNews) => (heard[news.kind] as (news: TaskNews) => void)(news);
+  const task = {
+    kind: "train",
+    ...{ spec, job: { id: job.id }, dataset, initial, resumeFrom },
+    compute: { ...compute, memoryBytesMax: limits.memoryBytesMax },
+    checkpoints: { folder, ...checkpointPolicyOf(spec.checkpoints) },
+  } as const;
+  try {
+    const result = await runTask(task, { limits, signal, onNews, clock });
+    await report.finished();
+    await keeper.stop();
+    return result;
+  } catch (failure) {
+    await (isFollowed(failure) ? keeper.settled() : keeper.stop());
+    throw failure;
+  }
+}
+
+/** Whether another attempt goes on after this one has ended so. */
+function isFollowed(failure: unknown): boolean {
+  if (!(failure instanceof ServiceError)) return false;
+  return failure.status === "UNAVAILABLE" || failure.reason === "JOB_PAUSED";
+}
+
+function limitsOf({ limits }: TrainSpec__Output, { compute, runTimeMsMax }: WorkParts, { ranMs = 0 }: Job): TaskLimits {
+  const { memoryBytesMax = Number.POSITIVE_INFINITY } = compute;
+  return {
+    memoryBytesMax: Math.min(limits?.memoryBytes || Number.POSITIVE_INFINITY, memoryBytesMax),
+    runTimeMsMax: limits?.runTime ? durationMsOf(limits.runTime) : runTimeMsMax,
+    ranMs,
+  };
+}
