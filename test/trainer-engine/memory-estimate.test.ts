@@ -53,6 +53,7 @@ function estimated(moves: Moves, load: Partial<Parameters<typeof memoryEstimate>
     rowCount: 1000,
     batchRows: 100,
     parts: 1,
+    threads: 1,
     callSteps: 1,
     stepCount: 1,
     evaluationRows: 0,

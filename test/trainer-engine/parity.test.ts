@@ -9,7 +9,8 @@ import type { TargetForm } from "../../services/trainer/graph/losses/loss-kind.t
 import { moveScalars } from "../../services/trainer/graph/moves.ts";
 import type { Network } from "../../services/trainer/graph/network.ts";
 import { type NetworkSpec, networkOf } from "../../services/trainer/graph/network-spec.ts";
-import { type StateTensor, type TrainingGraph, trainingGraph } from "../../services/trainer/graph/training-graph.ts";
+import { type TrainingGraph, trainingGraph } from "../../services/trainer/graph/training-graph.ts";
+import type { StateTensor } from "../../services/trainer/graph/training-tensors.ts";
 import { batchOf, firstElements, type ParityFixture, parityFixtures } from "../fixtures/parity-torch.ts";
 
 /** Set to compare networks of whole size too, which takes minutes. */

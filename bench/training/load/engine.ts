@@ -6,24 +6,26 @@ import type { RowSource } from "../../../services/trainer/datasets/row-source.ts
 import { openRows } from "../../../services/trainer/datasets/rows/open-rows.ts";
 import { preparedInMemory } from "../../../services/trainer/datasets/rows/prepared-in-memory.ts";
 import { nothingMeasured } from "../../../services/trainer/engine/measured.ts";
+import { openSteps } from "../../../services/trainer/engine/open-steps.ts";
 import { Sessions } from "../../../services/trainer/engine/sessions.ts";
-import { Stepper } from "../../../services/trainer/engine/stepper.ts";
+import { shardCount } from "../../../services/trainer/engine/shards/shard-count.ts";
+import type { Steps } from "../../../services/trainer/engine/stepper.ts";
 import type { TrainingPlan } from "../../../services/trainer/engine/training-plan.ts";
 import { initialTensors } from "../../../services/trainer/graph/initialise.ts";
 import { targetForm } from "../../../services/trainer/graph/losses/loss.ts";
 import { networkOf } from "../../../services/trainer/graph/network-spec.ts";
-import { trainingGraph } from "../../../services/trainer/graph/training-graph.ts";
+import { evaluationGraph, trainingGraph } from "../../../services/trainer/graph/training-graph.ts";
 import type { BenchNetwork, Drawn } from "../networks.ts";
 
 const seed = 1;
 /** Rows that are drawn: enough for the steps of one call of the runtime. */
 const batchCount = 64;
 
-let stepper: Stepper | undefined;
+let stepper: Steps | undefined;
 let rows: RowSource | undefined;
 
 /** Makes the training of a network ready: by Adam, on rows that are drawn. */
-export function prepare(network: BenchNetwork, threadCount: number): void {
+export async function prepare(network: BenchNetwork, threadCount: number): Promise<void> {
   const plan = planOf(network, threadCount);
   const built = networkOf(plan.network);
   const graph = trainingGraph(built, plan.loss, plan, seed);
@@ -39,7 +41,8 @@ export function prepare(network: BenchNetwork, threadCount: number): void {
   const forms = { input: built.input, targets: targetForm(plan.loss, built) };
   rows = openRows(preparedInMemory(data, plan.validationShare, seed).training);
   const [first, stepCount] = [initialTensors(built, seed), Number.MAX_SAFE_INTEGER];
-  stepper = new Stepper({ sessions, graph, plan, rows, forms, first, stepCount });
+  const threads = shardCount(plan, built, evaluationGraph(built, plan.loss));
+  stepper = await openSteps({ tensors: graph, plan, rows, forms, first, stepCount }, built, threads, sessions);
 }
 
 /** Takes so many steps, or a few more where the last call of the runtime takes several; tells what each took. */

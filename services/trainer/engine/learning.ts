@@ -6,7 +6,7 @@ import type { Evaluation, Held } from "./evaluation.ts";
 import { type Measured, nothingMeasured } from "./measured.ts";
 import type { RowForms } from "./row-buffer.ts";
 import type { RuntimeTensors } from "./runtime.ts";
-import { learnedRowCount, rateShareAt, type Stepper } from "./stepper.ts";
+import { learnedRowCount, rateShareAt, type Steps } from "./stepper.ts";
 import type { TrainingProgress } from "./training-figures.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 import type { TrainingState } from "./training-state.ts";
@@ -17,7 +17,7 @@ export interface LearningParts {
   readonly plan: TrainingPlan;
   readonly rows: RowSource;
   readonly forms: RowForms;
-  readonly stepper: Stepper;
+  readonly stepper: Steps;
   readonly evaluation: Evaluation;
   /** None where nothing is kept. */
   readonly checkpoints: Checkpoints | undefined;

@@ -2,7 +2,8 @@ import type { Graph } from "../../../lib/onnx/graph.ts";
 import { peakBytes } from "../../../lib/onnx/peak-bytes.ts";
 import { product } from "../../../lib/onnx/shapes.ts";
 import { subgraphsOf } from "../../../lib/onnx/uses.ts";
-import type { StateTensor, TrainingGraph } from "../graph/training-graph.ts";
+import type { TrainingGraph } from "../graph/training-graph.ts";
+import type { StateTensor } from "../graph/training-tensors.ts";
 
 /** What a training process takes of memory at its peak, in bytes, worked out before it runs. */
 export interface MemoryEstimate {
@@ -33,6 +34,8 @@ export interface MemoryLoad {
   /** Rows of one step, and the parts that they are taken in. */
   readonly batchRows: number;
   readonly parts: number;
+  /** Threads that share the rows of a batch, each with a runtime of its own. */
+  readonly threads: number;
   /** Steps of one call of the runtime, at most. */
   readonly callSteps: number;
   /** Steps of the whole run. */
@@ -56,29 +59,33 @@ export function memoryEstimate(load: MemoryLoad): MemoryEstimate {
     rowCount,
     batchRows,
     parts,
+    threads,
     callSteps,
     stepCount,
     evaluationRows,
     keepsBest,
   } = load;
   const [body] = training.graph.nodes.flatMap(subgraphsOf);
-  const perPart = new Map(Object.entries({ rows: Math.ceil(batchRows / parts), parts, steps: 1 }));
+  const perPart = new Map(Object.entries({ rows: Math.ceil(batchRows / parts / threads), parts, steps: 1 }));
   const begun = [...training.state, ...training.frozen].filter(({ startsAs }) => startsAs !== undefined);
   const parameterBytes = bytesOf(begun.filter(({ name, startsAs }) => name === startsAs));
   const stateBytes = bytesOf(training.state);
   const frozenBytes = bytesOf(training.frozen);
-  const activationBytes = peakBytes(body, perPart);
+  const activationBytes = threads * peakBytes(body, perPart);
   const evaluationBytes = evaluationRows === 0 ? 0 : peakBytes(evaluation, new Map([["rows", evaluationRows]]));
   const batchBytes = (callSteps * batchRows + evaluationRows) * rowBytes;
   const datasetBytes = rowCount * rowBytes;
-  const runtimeBytes = processBytes + nodeBytes * (body.nodes.length + evaluation.nodes.length);
+  const runtimeBytes =
+    processBytes + nodeBytes * (threads * body.nodes.length + evaluation.nodes.length) + (threads - 1) * threadBytes;
   const valueBytes = blockFactor * (activationBytes + evaluationBytes);
   const uncollectedBytes = Math.max(
     uncollectedStates * stateBytes,
     Math.min(uncollectedBytesMax, stepCount * stateBytes),
   );
+  // What they see together, and copies of parameters and of what was learned that each has.
+  const sharedBytes = threads === 1 ? 0 : stateBytes + (4 * threads - 1) * parameterBytes + (threads - 1) * frozenBytes;
   const bestBytes = keepsBest ? parameterBytes : 0;
-  const heldBytes = 2 * stateBytes + uncollectedBytes + frozenBytes + parameterBytes + bestBytes;
+  const heldBytes = 2 * stateBytes + uncollectedBytes + frozenBytes + parameterBytes + bestBytes + sharedBytes;
   return {
     parameterBytes,
     optimizerBytes: stateBytes + frozenBytes - parameterBytes,
@@ -93,6 +100,9 @@ export function memoryEstimate(load: MemoryLoad): MemoryEstimate {
 
 /** A process that has loaded the runtime and has a training thread. */
 const processBytes = 105 * 2 ** 20;
+
+/** Another thread. */
+const threadBytes = 15 * 2 ** 20;
 
 /** What graph and runtime keep of each node. */
 const nodeBytes = 22 * 2 ** 10;

@@ -31,21 +31,30 @@ export class RowBuffer {
 
   /** The next rows of a reader, which has so many, as `[...leading, ...row]`; `leading` multiplies to how many they are. */
   read(reader: RowReader, leading: readonly number[]): ReadRows {
-    const rowCount = product(leading);
     const { input, targets } = this.#forms;
-    const [featureCount, targetCount] = [product(input.rowShape), product(targets.rowShape)];
-    for (let done = 0; done < rowCount; ) {
-      const count = reader.read(
-        this.#features.subarray(done * featureCount, rowCount * featureCount),
-        this.#targets.subarray(done * targetCount, rowCount * targetCount),
-      );
-      assert(count > 0, `a dataset has the rows that it says, but ${rowCount - done} of them are missing`);
-      done += count;
-    }
+    readRows(reader, this.#forms, product(leading), { features: this.#features, targets: this.#targets });
     return {
       features: tensorOf(input, this.#features, leading),
       targets: tensorOf(targets, this.#targets, leading),
     };
+  }
+}
+
+/** Fills arrays with the next rows of a reader, which has so many. */
+export function readRows(
+  reader: RowReader,
+  { input, targets }: RowForms,
+  rowCount: number,
+  into: { readonly features: RowElements; readonly targets: RowElements },
+): void {
+  const [featureCount, targetCount] = [product(input.rowShape), product(targets.rowShape)];
+  for (let done = 0; done < rowCount; ) {
+    const count = reader.read(
+      into.features.subarray(done * featureCount, rowCount * featureCount),
+      into.targets.subarray(done * targetCount, rowCount * targetCount),
+    );
+    assert(count > 0, `a dataset has the rows that it says, but ${rowCount - done} of them are missing`);
+    done += count;
   }
 }
 

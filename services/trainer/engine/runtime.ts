@@ -20,10 +20,10 @@ export const runtimeVersion = env.versions.node ?? env.versions.common;
 /** A graph that is ready to run. */
 export interface Session {
   /**
-   * Runs the graph; blocks the thread while it does. Inputs are only read; outputs are new. What `carried` holds goes in too, by its
-   * names, and what comes out as `next.<name>` takes its place.
+   * Runs the graph; blocks the thread while it does. Inputs are only read; outputs are new, but for those that `into` has room for, which
+   * are written there. What `carried` holds goes in too, by its names, and what comes out as `next.<name>` takes its place.
    */
-  run(inputs: RuntimeTensors, carried?: CarriedTensors): Promise<RuntimeTensors>;
+  run(inputs: RuntimeTensors, carried?: CarriedTensors, into?: RuntimeTensors): Promise<RuntimeTensors>;
   /** The operators that its device left to the CPU, in alphabetical order; of another device than the CPU known after the first run. */
   readonly leftToCpu: readonly string[];
   /** Frees the native memory. */
@@ -129,16 +129,20 @@ export async function openSession(
   });
   let leftToCpu: readonly string[] | undefined;
   return {
-    async run(inputs, carried) {
-      const own = Object.entries(inputs).map(([name, tensor]) => [name, given(tensor)] as const);
-      const fetches = { ...Object.fromEntries(session.outputNames.map((name) => [name, null])), ...carried?.fetches };
-      const outputs = await session.run({ ...Object.fromEntries(own), ...carried?.feeds }, fetches);
+    async run(inputs, carried, into = {}) {
+      const next = carried?.fetches ?? {};
+      const fetches = {
+        ...Object.fromEntries(session.outputNames.map((name) => [name, null])),
+        ...allGiven(into),
+        ...next,
+      };
+      const outputs = await session.run({ ...allGiven(inputs), ...carried?.feeds }, fetches);
       carried?.take(outputs as Record<string, Tensor>);
       if (placement !== undefined && leftToCpu === undefined) {
         session.endProfiling();
         leftToCpu = await placement.operatorsOn("CPUExecutionProvider");
       }
-      const others = Object.entries(outputs).filter(([name]) => carried === undefined || !(name in carried.fetches));
+      const others = Object.entries(outputs).filter(([name]) => !(name in next));
       return Object.fromEntries(others.map(([name, tensor]) => [name, received(tensor as Tensor)]));
     },
     get leftToCpu() {
@@ -164,6 +168,10 @@ function nextName(name: string): string {
 /** Whether it lies in this thread's memory. */
 function isBuffer({ location }: Tensor): boolean {
   return location === "cpu";
+}
+
+function allGiven(tensors: RuntimeTensors): Readonly<Record<string, Tensor>> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, given(tensor)]));
 }
 
 function given({ dataType, elements, shape }: RuntimeTensor): Tensor {

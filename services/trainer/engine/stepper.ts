@@ -3,11 +3,11 @@ import { product } from "../../../lib/onnx/shapes.ts";
 import type { RowReader, RowSource } from "../datasets/row-source.ts";
 import { moveScalars } from "../graph/moves.ts";
 import { rateShare } from "../graph/schedule.ts";
-import type { StateTensor, TrainingGraph } from "../graph/training-graph.ts";
+import type { StateTensor, TrainingTensors } from "../graph/training-tensors.ts";
 import { needsFixedSizes } from "./device.ts";
 import { type Measured, withBatches } from "./measured.ts";
 import { RowBuffer, type RowForms } from "./row-buffer.ts";
-import { CarriedTensors, type RuntimeTensor, type RuntimeTensors } from "./runtime.ts";
+import { CarriedTensors, type RuntimeTensors } from "./runtime.ts";
 import type { Sessions } from "./sessions.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 
@@ -19,8 +19,7 @@ const callBytesMax = 32 * 2 ** 20;
 
 /** What a stepper is made of. */
 export interface StepperParts {
-  readonly sessions: Sessions;
-  readonly graph: TrainingGraph;
+  readonly tensors: TrainingTensors;
   readonly plan: TrainingPlan;
   /** The rows that it will learn from. */
   readonly rows: Pick<RowSource, "rowCount" | "featureCount">;
@@ -29,13 +28,31 @@ export interface StepperParts {
   readonly first: ReadonlyMap<string, Float32Array>;
   /** Steps of the whole run. */
   readonly stepCount: number;
-  /** Where it goes on: what {@link Stepper.state} gave after so many steps. */
+  /** Where it goes on: what {@link Steps.state} gave after so many steps. */
   readonly resumed?: { readonly stepsDone: number; readonly tensors: ReadonlyMap<string, Float32Array> } | undefined;
 }
 
-/** Holds parameters, statistics and optimizer state between calls of the runtime, and takes as many steps per call as time allows. */
-export class Stepper {
+/** Holds all that moves, and takes the steps of a training. */
+export interface Steps {
+  /** Steps taken since the beginning of the run. */
+  readonly stepsDone: number;
+  /**
+   * Learns from the next batches of an epoch, and adds what they measured to the sum of those before. How many depends on how long they
+   * take, and is at most `stepsMax`, but the weights that come out do not. Throws TRAINING_DIVERGED where a batch's loss is not finite.
+   */
+  advance(reader: RowReader, epoch: number, sum: Measured, stepsMax?: number): Promise<Measured>;
+  /** All that moves, by name, as it is now; overwritten by the step after the next. */
+  state(): Promise<RuntimeTensors>;
+  /** The parameters as they are now, or their averages, and the statistics; what is read is overwritten by the step after the next. */
+  results(): Promise<RuntimeTensors>;
+  /** Frees what it holds outside of this thread's memory. */
+  release(): Promise<void>;
+}
+
+/** Takes as many steps per call of the runtime as time allows, in a Loop inside the graph. */
+export class Stepper implements Steps {
   readonly #parts: StepperParts;
+  readonly #sessions: Sessions;
   readonly #buffer: RowBuffer;
   readonly #callStepsMax: number;
   readonly #frozen: RuntimeTensors;
@@ -43,67 +60,56 @@ export class Stepper {
   #stepsDone: number;
   #callSteps = 1;
 
-  constructor(parts: StepperParts) {
-    const { graph, plan, rows, forms, first, resumed } = parts;
+  /** The sessions are those of the training graph. */
+  constructor(parts: StepperParts, sessions: Sessions) {
+    const { tensors, plan, rows, forms, resumed } = parts;
     this.#parts = parts;
+    this.#sessions = sessions;
     this.#stepsDone = resumed?.stepsDone ?? 0;
     this.#callStepsMax = callStepsMax(plan, rows);
     this.#buffer = new RowBuffer(forms, this.#callStepsMax * plan.batchRows);
-    const begun = ({ name, shape, startsAs = "" }: StateTensor) => {
-      const elements = resumed?.tensors.get(name) ?? first.get(startsAs) ?? new Float32Array(product(shape));
-      return [name, { dataType: "FP32", shape, elements }] as const;
-    };
-    this.#state = new CarriedTensors(Object.fromEntries(graph.state.map(begun)));
-    this.#frozen = Object.fromEntries(graph.frozen.map(begun));
+    this.#state = new CarriedTensors(begunTensors(parts, tensors.state));
+    this.#frozen = begunTensors(parts, tensors.frozen);
   }
 
-  /** Steps taken since the beginning of the run. */
   get stepsDone(): number {
     return this.#stepsDone;
   }
 
-  /**
-   * Learns from the next batches of an epoch, in one call, and adds what they measured to the sum of those before. How many depends on
-   * how long they take, and is at most `stepsMax`, but the weights that come out do not. Throws TRAINING_DIVERGED where a batch's loss is
-   * not finite.
-   */
   async advance(
     reader: RowReader,
     epoch: number,
     sum: Measured,
     stepsMax = Number.POSITIVE_INFINITY,
   ): Promise<Measured> {
-    const { plan, rows, sessions } = this.#parts;
+    const { plan, rows } = this.#parts;
     const rowsLeft = learnedRowCount(plan, rows.rowCount) - sum.rowCount;
     const wholeBatches = Math.floor(rowsLeft / plan.batchRows);
     const steps = Math.max(1, Math.min(wholeBatches, this.#callSteps, stepsMax));
     const rowsPerStep = wholeBatches === 0 ? rowsLeft : plan.batchRows;
     const sizes = [steps, ...this.#sizesOf(rowsPerStep)];
     const batches = this.#buffer.read(reader, sizes);
-    const session = await sessions.of(sizes);
+    const session = await this.#sessions.of(sizes);
     const startedMs = performance.now();
     const before = { dataType: "INT32", shape: [], elements: Int32Array.of(this.#stepsDone) } as const;
     const numbers = { steps_before: before, ...this.#scalars(steps) };
     const outputs = await session.run({ ...batches, ...numbers, ...this.#frozen }, this.#state);
     this.#callSteps = this.#nextCallSteps((performance.now() - startedMs) / steps);
     const losses = outputs.loss.elements;
-    this.#checkLosses(losses, epoch);
+    checkLosses(losses, this.#stepsDone, this.#parts, epoch);
     this.#stepsDone += steps;
     return withBatches(sum, rowsPerStep, losses, outputs.correct_count?.elements);
   }
 
-  /** All that moves, by name, as it is now; overwritten by the step after the next. */
   async state(): Promise<RuntimeTensors> {
     return this.#state.read();
   }
 
-  /** The parameters as they are now, or their averages, and the statistics; what is read is overwritten by the step after the next. */
   async results(): Promise<RuntimeTensors> {
     const held = { ...this.#frozen, ...(await this.#state.read()) };
-    return Object.fromEntries([...this.#parts.graph.results].map(([name, result]) => [name, held[result]]));
+    return Object.fromEntries([...this.#parts.tensors.results].map(([name, result]) => [name, held[result]]));
   }
 
-  /** Frees what the device keeps. */
   async release(): Promise<void> {
     await this.#state.release();
   }
@@ -116,13 +122,13 @@ export class Stepper {
   }
 
   #scalars(steps: number): RuntimeTensors {
-    const { graph, plan, stepCount } = this.#parts;
+    const { tensors, plan, stepCount } = this.#parts;
     const byStep = Array.from({ length: steps }, (_, index) => {
       const step = this.#stepsDone + index + 1;
-      return moveScalars(graph.moving, step, rateShareAt(plan, step, stepCount));
+      return moveScalars(tensors.moving, step, rateShareAt(plan, step, stepCount));
     });
     return Object.fromEntries(
-      graph.scalarNames.map((name) => {
+      tensors.scalarNames.map((name) => {
         const elements = Float32Array.from(byStep, (scalars) => scalars[name]);
         return [name, { dataType: "FP32", shape: [steps], elements } as const];
       }),
@@ -132,21 +138,35 @@ export class Stepper {
   #nextCallSteps(stepMs: number): number {
     return Math.max(1, Math.min(this.#callStepsMax, Math.floor(callTargetMs / stepMs)));
   }
+}
 
-  #checkLosses(losses: RuntimeTensor["elements"], epoch: number): void {
-    const index = losses.findIndex((loss) => !Number.isFinite(loss));
-    if (index < 0) return;
-    const step = this.#stepsDone + index + 1;
-    const { plan, stepCount } = this.#parts;
-    const epochSteps = stepCount / plan.epochCount;
-    const batch = ((step - 1) % epochSteps) + 1;
-    throw new ServiceError(
-      "TRAINING_DIVERGED",
-      `the loss is ${losses[index]} at step ${step}, batch ${batch} of ${epochSteps} in epoch ${epoch}; ` +
-        `a learning rate below ${plan.optimizer.learningRate}, or features of smaller scale, may help`,
-      { metadata: { epoch: String(epoch), step: String(step), batch: String(batch) } },
-    );
-  }
+/** Tensors as they begin: where the run goes on, or by the parameter that they begin as, or all 0. */
+export function begunTensors({ first, resumed }: StepperParts, tensors: readonly StateTensor[]): RuntimeTensors {
+  const begun = ({ name, shape, startsAs = "" }: StateTensor) => {
+    const elements = resumed?.tensors.get(name) ?? first.get(startsAs) ?? new Float32Array(product(shape));
+    return [name, { dataType: "FP32", shape, elements }] as const;
+  };
+  return Object.fromEntries(tensors.map(begun));
+}
+
+/** Throws TRAINING_DIVERGED for the first of some steps' losses that is not finite. */
+export function checkLosses(
+  losses: ArrayLike<number>,
+  stepsDone: number,
+  { plan, stepCount }: StepperParts,
+  epoch: number,
+): void {
+  const index = Array.from(losses).findIndex((loss) => !Number.isFinite(loss));
+  if (index < 0) return;
+  const step = stepsDone + index + 1;
+  const epochSteps = stepCount / plan.epochCount;
+  const batch = ((step - 1) % epochSteps) + 1;
+  throw new ServiceError(
+    "TRAINING_DIVERGED",
+    `the loss is ${losses[index]} at step ${step}, batch ${batch} of ${epochSteps} in epoch ${epoch}; ` +
+      `a learning rate below ${plan.optimizer.learningRate}, or features of smaller scale, may help`,
+    { metadata: { epoch: String(epoch), step: String(step), batch: String(batch) } },
+  );
 }
 
 /** What share of the learning rate a step has, from 1 to `stepCount`. */

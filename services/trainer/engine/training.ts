@@ -18,10 +18,12 @@ import type { EpochRecord } from "./epoch-record.ts";
 import { Evaluation, evaluationRowsMax } from "./evaluation.ts";
 import { Learning } from "./learning.ts";
 import { type MemoryEstimate, memoryEstimate } from "./memory-estimate.ts";
+import { openSteps } from "./open-steps.ts";
 import type { RowForms } from "./row-buffer.ts";
 import { type RuntimeTensors, runtimeVersion } from "./runtime.ts";
 import { Sessions } from "./sessions.ts";
-import { callStepsMax, Stepper } from "./stepper.ts";
+import { shardCount } from "./shards/shard-count.ts";
+import { callStepsMax } from "./stepper.ts";
 import type { TrainingMetrics, TrainingOutcome, TrainingProgress } from "./training-figures.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 import type { TrainingState } from "./training-state.ts";
@@ -45,6 +47,8 @@ export class Training {
   readonly #forms: RowForms;
   readonly #graph: TrainingGraph;
   readonly #measuring: Graph;
+  /** That share the rows of a batch. */
+  readonly #threads: number;
   readonly #memory: MemoryEstimate;
   readonly #startedMs = performance.now();
 
@@ -58,6 +62,7 @@ export class Training {
     this.#forms = { input: this.#network.input, targets: targetForm(plan.loss, this.#network) };
     this.#graph = trainingGraph(this.#network, plan.loss, plan, plan.seed);
     this.#measuring = evaluationGraph(this.#network, plan.loss);
+    this.#threads = shardCount(plan, this.#network, this.#measuring);
     this.#memory = memoryEstimate({
       training: this.#graph,
       evaluation: this.#measuring,
@@ -65,7 +70,8 @@ export class Training {
       rowCount: this.#rows.rowsInMemory + this.#heldOut.rowsInMemory,
       batchRows: plan.batchRows,
       parts: plan.accumulatedParts ?? 1,
-      callSteps: callStepsMax(plan, this.#rows),
+      threads: this.#threads,
+      callSteps: this.#threads > 1 ? 1 : callStepsMax(plan, this.#rows),
       stepCount: this.#stepCount,
       evaluationRows: Math.min(this.#heldOut.rowCount, evaluationRowsMax(this.#measuring)),
       keepsBest: plan.keepBest ?? false,
@@ -97,7 +103,8 @@ export class Training {
     const stepping = new Sessions({ threadCount, device, carried, graph: stepGraph });
     const evaluating = new Sessions({ threadCount, device, graph: measuringGraph });
     const first = initialTensors(network, plan.seed);
-    const stepper = new Stepper({ sessions: stepping, graph, plan, rows, forms, first, stepCount, resumed });
+    const parts = { tensors: graph, plan, rows, forms, first, stepCount, resumed };
+    const stepper = await openSteps(parts, network, this.#threads, stepping);
     const isStopped = () => hooks.wish() !== "go on";
     const rowsPerCall = evaluationRowsMax(this.#measuring);
     const counter = () => counterOf(loss, network.outputShape, "scores");

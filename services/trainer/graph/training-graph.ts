@@ -6,18 +6,9 @@ import { type Learn, learnedInParts } from "./accumulation.ts";
 import { gradients } from "./gradients.ts";
 import { type Loss, lossValues, targetForm } from "./losses/loss.ts";
 import type { LossValues } from "./losses/loss-kind.ts";
-import { clipped, type Move, type Moves, moveScalars, movesOf, scalarName } from "./moves.ts";
+import { clipped, type Moves } from "./moves.ts";
 import type { Network } from "./network.ts";
-import { stateNames, stepScalars, updateOf } from "./optimizers/optimizer.ts";
-import { averaged } from "./optimizers/optimizer-kind.ts";
-
-/** A tensor that is handed from call to call: a graph input `name` and, after the call, an output `next.<name>`. */
-export interface StateTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** The parameter or statistic whose first elements it begins with; zeros where it is left out. */
-  readonly startsAs?: string;
-}
+import { movedTensors, type TrainingTensors, trainingTensors } from "./training-tensors.ts";
 
 /**
  * Several training steps as one graph: a Loop whose body takes batch i, runs the network forward and backward and
@@ -31,17 +22,8 @@ export interface StateTensor {
  * `steps` and `rows` are free, so that an epoch's last, smaller batch runs on the same graph. Where batches are taken in parts, `features`
  * and `targets` are [steps, parts, rows, ...], and `parts` is free too.
  */
-export interface TrainingGraph {
+export interface TrainingGraph extends TrainingTensors {
   readonly graph: Graph;
-  /** Parameters that move, then the optimizer's tensors, averages of parameters, and the network's statistics. */
-  readonly state: readonly StateTensor[];
-  /** Parameters that do not. */
-  readonly frozen: readonly StateTensor[];
-  readonly scalarNames: readonly string[];
-  /** What moves, and how. */
-  readonly moving: readonly Move[];
-  /** Of each parameter and statistic the tensor that is measured and comes out. */
-  readonly results: ReadonlyMap<string, string>;
 }
 
 /**
@@ -63,13 +45,9 @@ export function trainingGraph(
   const targets = outer.input("targets", dataType, [...leading, ...rowShape]);
   const stepsBefore = outer.cast(outer.input("steps_before", "INT32", []), "INT64");
   const dropoutSeed = new Random(seed, "dropout").next();
-  const moving = movesOf(moves, network.parameters);
-  const scalarNames = Object.keys(moveScalars(moving, 1, 1));
+  const training = trainingTensors(network, moves);
+  const { state, frozen, scalarNames, moving } = training;
   const scalars = scalarNames.map((name) => outer.input(name, "FP32", leading.slice(0, 1)));
-  const state = stateTensors(network, moving, moves);
-  const frozen = network.parameters
-    .filter((parameter) => !moving.some((move) => move.parameter === parameter))
-    .map(({ name, shape }) => ({ name, shape, startsAs: name }));
   const still = new Map(frozen.map(({ name, shape }) => [name, outer.input(name, "FP32", shape)]));
   const initial = state.map(({ name, shape }) => outer.input(name, "FP32", shape));
   const step = (body: GraphBuilder, iteration: Value, before: readonly Value[]): LoopResult => {
@@ -91,23 +69,15 @@ export function trainingGraph(
       : learn(body, batch, running, number);
     const bounded = clipped(body, slopes, moves.clip ?? {});
     const numbers = new Map(scalarNames.map((name, index) => [name, at(scalars[index])]));
-    const next = new Map(moving.flatMap((move, index) => moved(body, move, bounded[index], held, numbers)));
+    const next = movedTensors(body, moving, moves, bounded, held, numbers);
     for (const [name, value] of statistics) next.set(name, value);
-    if (moves.averageDecay !== undefined) averageAll(body, moving, moves.averageDecay, held, next);
     return { carried: state.map(({ name }) => next.get(name)!), scanned: reported(measured) };
   };
   const { carried, scanned } = leading[0] === 1 ? once(outer, initial, step) : repeated(outer, features, initial, step);
   outer.output("loss", scanned[0]);
   if (scanned[1] !== undefined) outer.output("correct_count", scanned[1]);
   for (const [index, { name }] of state.entries()) outer.output(`next.${name}`, carried[index]);
-  return {
-    graph: pruned(outer.graph()),
-    state,
-    frozen,
-    moving,
-    scalarNames,
-    results: resultsOf(network, moving, moves),
-  };
+  return { ...training, graph: pruned(outer.graph()) };
 }
 
 type StepOf = (body: GraphBuilder, iteration: Value, before: readonly Value[]) => LoopResult;
@@ -120,17 +90,6 @@ function repeated(graph: GraphBuilder, features: Value, initial: readonly Value[
 function once(graph: GraphBuilder, initial: readonly Value[], step: StepOf): LoopResult {
   const { carried, scanned } = step(graph, graph.scalar(0, "INT64"), initial);
   return { carried, scanned: scanned.map((value) => graph.unsqueeze(value, [0])) };
-}
-
-function resultsOf({ parameters, statistics }: Network, moving: readonly Move[], { averageDecay }: Moves) {
-  const isAveraged = (name: string) =>
-    averageDecay !== undefined && moving.some(({ parameter }) => parameter.name === name);
-  return new Map([...parameters, ...statistics].map(({ name }) => [name, isAveraged(name) ? averageName(name) : name]));
-}
-
-/** The moving average of a parameter among the tensors of the state. */
-function averageName(parameter: string): string {
-  return `${parameter}.average`;
 }
 
 /**
@@ -150,46 +109,6 @@ export function evaluationGraph(network: Network, loss: Loss, [rows]: readonly D
   graph.output("loss", mean);
   graph.output("scores", scores);
   return pruned(graph.graph());
-}
-
-function stateTensors(network: Network, moving: readonly Move[], { averageDecay }: Moves): StateTensor[] {
-  const parameters = moving.map(({ parameter: { name, shape } }) => ({ name, shape, startsAs: name }));
-  const own = moving.flatMap(({ parameter: { name, shape }, optimizer }) =>
-    stateNames(optimizer).map((state) => ({ name: `${name}.${state}`, shape })),
-  );
-  const averages = parameters.map((parameter) => ({ ...parameter, name: averageName(parameter.name) }));
-  const statistics = network.statistics.map(({ name, shape }) => ({ name, shape, startsAs: name }));
-  return [...parameters, ...own, ...(averageDecay === undefined ? [] : averages), ...statistics];
-}
-
-/** A parameter and its optimizer's tensors after a step, by name. */
-function moved(
-  graph: GraphBuilder,
-  { parameter: { name }, optimizer, group }: Move,
-  gradient: Value,
-  held: ReadonlyMap<string, Value>,
-  numbers: ReadonlyMap<string, Value>,
-): readonly (readonly [string, Value])[] {
-  const own = stateNames(optimizer).map((state) => `${name}.${state}`);
-  const scalars = Object.fromEntries(
-    Object.keys(stepScalars(optimizer, 1)).map((scalar) => [scalar, numbers.get(scalarName(scalar, group))!]),
-  );
-  const state = own.map((each) => held.get(each)!);
-  const update = updateOf({ graph, optimizer, parameter: held.get(name)!, gradient, state, scalars });
-  return [[name, update.parameter], ...own.map((each, index) => [each, update.state[index]] as const)];
-}
-
-function averageAll(
-  graph: GraphBuilder,
-  moving: readonly Move[],
-  decay: number,
-  held: ReadonlyMap<string, Value>,
-  next: Map<string, Value>,
-): void {
-  for (const { parameter } of moving) {
-    const name = averageName(parameter.name);
-    next.set(name, averaged(graph, held.get(name)!, next.get(parameter.name)!, decay));
-  }
 }
 
 function reported({ mean, correctCount }: Omit<LossValues, "scores">): Value[] {
