@@ -21,7 +21,7 @@ const doors: Readonly<Record<string, readonly RegExp[]>> = {
   "@grpc/reflection": [/^lib\/rpc\//],
   bullmq: [/^services\/trainer\/queue\//],
   ioredis: [/^services\/trainer\/queue\//, /^services\/gateway\/limits\/redis-connection\.ts$/],
-    kysely: [/^services\/registry\/store\//],
+  kysely: [/^services\/registry\/store\//],
   libsql: [/^services\/registry\/store\//, /^supervisor\/lock\.ts$/],
   "prom-client": [/^lib\/metrics\/metrics\.ts$/],
   pino: [/^lib\/log\.ts$/],
