@@ -1,9 +1,9 @@
 import { expect } from "chai";
+import { textsOf } from "../../lib/byte-strings.ts";
 import { withLabels } from "../../lib/onnx/labels.ts";
 import { readModel } from "../../lib/onnx/model.ts";
 import { signatureOf } from "../../lib/onnx/signature.ts";
 import { type DataType, elementBytes, type Signature, type Tensor } from "../../lib/tensor.ts";
-import { textsOf } from "../../services/inference/tensors/byte-strings.ts";
 import { classCountsOf, classified } from "../../services/inference/tensors/classification.ts";
 import { labelledModel } from "./labelled-model.ts";
 import { bytesOf, received } from "./wire.ts";

@@ -1,7 +1,6 @@
 import { isUtf8 } from "node:buffer";
+import { lengthBytes } from "../../../lib/byte-strings.ts";
 import { tensorFault } from "./tensor-fault.ts";
-
-const lengthBytes = 4;
 
 /**
  * Refuses raw BYTES elements that are not `count` times a uint32 little-endian length and as many bytes, or that the
@@ -27,32 +26,6 @@ export function checkByteStrings(bytes: Uint8Array, count: number, label: string
   if (offset !== bytes.byteLength) {
     throw tensorFault(`${label} has ${bytes.byteLength - offset} bytes after its ${count} BYTES elements`);
   }
-}
-
-/** BYTES elements in their raw form. */
-export function joinedByteStrings(elements: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const byteCount = elements.reduce((sum, element) => sum + lengthBytes + element.byteLength, 0);
-  const joined = new Uint8Array(byteCount);
-  const view = new DataView(joined.buffer);
-  let offset = 0;
-  for (const element of elements) {
-    view.setUint32(offset, element.byteLength, true);
-    joined.set(element, offset + lengthBytes);
-    offset += lengthBytes + element.byteLength;
-  }
-  return joined;
-}
-
-/** The texts of raw BYTES elements that were checked. */
-export function textsOf(bytes: Uint8Array): string[] {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const texts: string[] = [];
-  for (let offset = 0; offset < buffer.length; ) {
-    const end = offset + lengthBytes + buffer.readUInt32LE(offset);
-    texts.push(buffer.toString("utf8", offset + lengthBytes, end));
-    offset = end;
-  }
-  return texts;
 }
 
 /** Where `count` raw BYTES elements end that were checked and begin at an offset. */

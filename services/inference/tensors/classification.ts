@@ -1,8 +1,8 @@
+import { joinedByteStrings } from "../../../lib/byte-strings.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import type { ModelInferRequest__Output as Request } from "../../../lib/gen/inference/ModelInferRequest.ts";
 import type { Signature, Tensor, TensorSpec } from "../../../lib/tensor.ts";
 import { numberReader } from "../../../lib/tensor-numbers.ts";
-import { joinedByteStrings } from "./byte-strings.ts";
 import { quoted } from "./tensor-fault.ts";
 
 /** How many classes a request wants of its outputs, by name; those that are wanted as they are are not in it. */

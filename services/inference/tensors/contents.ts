@@ -1,6 +1,6 @@
+import { joinedByteStrings } from "../../../lib/byte-strings.ts";
 import type { InferTensorContents__Output } from "../../../lib/gen/inference/InferTensorContents.ts";
 import type { DataType } from "../../../lib/tensor.ts";
-import { joinedByteStrings } from "./byte-strings.ts";
 import { tensorFault } from "./tensor-fault.ts";
 
 type Contents = InferTensorContents__Output;

@@ -1,3 +1,4 @@
+import { joinedByteStrings } from "../../../lib/byte-strings.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import { anyRank } from "../../../lib/onnx/signature.ts";
 import {
@@ -8,7 +9,7 @@ import {
   type Tensor,
   type TensorSpec,
 } from "../../../lib/tensor.ts";
-import { checkByteStrings, joinedByteStrings } from "../tensors/byte-strings.ts";
+import { checkByteStrings } from "../tensors/byte-strings.ts";
 import { checkByteCount, checkedShape } from "../tensors/shape.ts";
 import { quoted, quotedList } from "../tensors/tensor-fault.ts";
 

@@ -1,9 +1,9 @@
 import { env, InferenceSession, listSupportedBackends, Tensor as RuntimeTensor } from "onnxruntime-node";
+import { joinedByteStrings, textsOf } from "../../../lib/byte-strings.ts";
 import { assert, messageOf, type Reason, ServiceError } from "../../../lib/errors.ts";
 import { carriers } from "../../../lib/onnx/carriers.ts";
 import { isShortage } from "../../../lib/onnx/shortage.ts";
 import type { DataType, Tensor } from "../../../lib/tensor.ts";
-import { joinedByteStrings, textsOf } from "../tensors/byte-strings.ts";
 import type { DeviceLock } from "./device-lock.ts";
 import { cpu, leftNodesKey, triedKey } from "./execution-providers.ts";
 import type { RunResult } from "./thread-protocol.ts";

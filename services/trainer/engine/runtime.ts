@@ -1,8 +1,11 @@
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
+import { joinedByteStrings, textsOf } from "../../../lib/byte-strings.ts";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import { GraphBuilder } from "../../../lib/onnx/builder.ts";
+import { carriers } from "../../../lib/onnx/carriers.ts";
 import { modelOf } from "../../../lib/onnx/export.ts";
 import { writeModel } from "../../../lib/onnx/model.ts";
+import type { DataType, Tensor as ServedTensor } from "../../../lib/tensor.ts";
 import type { Device } from "./device.ts";
 import { Placement } from "./placement.ts";
 
@@ -153,6 +156,59 @@ export async function openSession(
       await placement?.end();
     },
   };
+}
+
+/** A model as it is served: tensors of any type in and out, by the names of its file. */
+export interface ServedSession {
+  /** Blocks the thread while it runs. */
+  run(inputs: readonly ServedTensor[]): Promise<readonly ServedTensor[]>;
+  /** Frees the native memory. */
+  release(): Promise<void>;
+}
+
+/**
+ * Loads a model as it is served, on the CPU, with the files that it keeps weights in by their locations. Throws ARTIFACT_INVALID where it
+ * cannot be loaded or run.
+ */
+export async function openServed(
+  model: Uint8Array,
+  files: ReadonlyMap<string, Uint8Array>,
+  threadCount: number,
+): Promise<ServedSession> {
+  const invalid = (what: string) => (cause: unknown) => {
+    throw new ServiceError("ARTIFACT_INVALID", `the model cannot be ${what}: ${messageOf(cause)}`, { cause });
+  };
+  const session = await InferenceSession.create(model, {
+    externalData: [...files].map(([path, data]) => ({ path, data })),
+    intraOpNumThreads: threadCount,
+    interOpNumThreads: 1,
+    logSeverityLevel: 4,
+  }).catch(invalid("loaded"));
+  return {
+    async run(inputs) {
+      const feeds = Object.fromEntries(inputs.map((input) => [input.name, servedInput(input)]));
+      const outputs = await session.run(feeds).catch(invalid("run"));
+      return session.outputNames.map((name) => servedOutput(name, outputs[name] as Tensor));
+    },
+    release: () => session.release(),
+  };
+}
+
+function servedInput({ dataType, shape, bytes }: ServedTensor): Tensor {
+  const carrier = carriers[dataType];
+  if (carrier === undefined) throw new Error(`the runtime takes no tensors of ${dataType}`);
+  if (carrier.array === undefined) return new Tensor("string", textsOf(bytes), shape);
+  const elements = new carrier.array(bytes.slice().buffer);
+  return new Tensor(carrier.type as "float32", elements as Float32Array, shape);
+}
+
+function servedOutput(name: string, { type, dims, data }: Tensor): ServedTensor {
+  const dataType = Object.entries(carriers).find(([, carrier]) => carrier?.type === type)?.[0] as DataType;
+  if (Array.isArray(data)) {
+    return { name, dataType, shape: dims, bytes: joinedByteStrings(data.map((text) => Buffer.from(text))) };
+  }
+  const { buffer, byteOffset, byteLength } = data as Float32Array;
+  return { name, dataType, shape: dims, bytes: new Uint8Array(buffer, byteOffset, byteLength) };
 }
 
 /** The runtime's words for the data types that training needs. */
