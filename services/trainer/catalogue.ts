@@ -122,16 +122,16 @@ export class Catalogue {
    * cannot be or has no such variant, and ARTIFACT_TOO_LARGE.
    */
   async modelFiles(name: string, onBehalf: OnBehalf): Promise<ModelFiles> {
-    const variant = await this.#servable(name, onBehalf);
+    const variant = await this.#servable(name, "initial_version", onBehalf);
     const whole = (artifact: string) => joined(this.download(parseArtifactName(artifact), onBehalf));
     const files = new Map<string, Uint8Array>();
     for (const { location, artifact } of variant.externalFiles) files.set(location, await whole(artifact));
     return { model: await whole(variant.artifact), files };
   }
 
-  /** The same, written to new files of a folder, whose paths it answers. */
-  async saveModelFiles(name: string, folder: string, onBehalf: OnBehalf): Promise<ModelPaths> {
-    const variant = await this.#servable(name, onBehalf);
+  /** The same, written to new files of a folder, whose paths it answers; `field` is what names the version. */
+  async saveModelFiles(name: string, field: string, folder: string, onBehalf: OnBehalf): Promise<ModelPaths> {
+    const variant = await this.#servable(name, field, onBehalf);
     const saved = async (artifact: string, file: string) => {
       const path = join(folder, file);
       await this.save(parseArtifactName(artifact), path, onBehalf);
@@ -144,16 +144,21 @@ export class Catalogue {
     return { model: await saved(variant.artifact, "initial.onnx"), files };
   }
 
-  async #servable(name: string, onBehalf: OnBehalf) {
+  /** Throws as {@link saveModelFiles} does for a version whose files cannot be had. */
+  async checkServable(name: string, field: string, onBehalf: OnBehalf): Promise<void> {
+    await this.#servable(name, field, onBehalf);
+  }
+
+  async #servable(name: string, field: string, onBehalf: OnBehalf) {
     const version = await this.#reaching(() => this.#registry.unary("GetVersion", { name }, this.#limited(onBehalf)));
     const { state, variants } = version;
     if (state !== "VERSION_STATE_READY" && state !== "VERSION_STATE_DEPRECATED") {
-      throw specError("initial_version", `${name}, which is ${state}`, "a version that is ready");
+      throw specError(field, `${name}, which is ${state}`, "a version that is ready");
     }
     const variant = variants.find(({ precision }) => precision === "fp32");
     if (variant === undefined) {
       const seen = `${name}, whose variants are ${variants.map(({ precision }) => precision).join(", ")}`;
-      throw specError("initial_version", seen, "a version with a variant of fp32");
+      throw specError(field, seen, "a version with a variant of fp32");
     }
     const { modelBytesMax } = this.#bounds;
     if (variant.sizeBytes > modelBytesMax) {

@@ -59,8 +59,8 @@ export class TrainerService implements Service {
 
     const folders = new JobFolders(join(this.#config.dataDir, "trainer", "jobs"), this.#log);
     await folders.start();
-    const { datasetHoldMs: holdMs, runTimeMsMax } = this.#config;
-    const work = { catalogue, store, compute, bounds, folders, holdMs, runTimeMsMax, clock };
+    const { datasetHoldMs: holdMs, datasetBytesMax: expandedBytesMax, runTimeMsMax } = this.#config;
+    const work = { catalogue, store, compute, bounds, folders, expandedBytesMax, holdMs, runTimeMsMax, clock };
     const attempts = {
       redis: blocking,
       config: bounds,

@@ -1,10 +1,13 @@
 import type { CheckedData } from "../jobs/data-spec.ts";
+import type { ColumnSource } from "./columns/column-source.ts";
 import type { DataPlan, Encoding } from "./columns/data-plan.ts";
 import { RelationSource } from "./columns/relation-source.ts";
 import type { RowForm } from "./columns/row-form.ts";
 import { TensorSource } from "./columns/tensor-source.ts";
 import type { DatasetFile, SaidKind } from "./formats/file-format.ts";
 import { openDataset } from "./formats/open-dataset.ts";
+import type { Relation } from "./formats/relation.ts";
+import type { Tensors } from "./formats/tensors.ts";
 import { prepareData, type RowPlace } from "./prepared-data.ts";
 import type { PreparedData } from "./row-source.ts";
 
@@ -25,11 +28,15 @@ export async function readDataset(
   const { targetCount } = plan;
   const opened = await openDataset({ ...file, format, kinds: saidKinds(plan), targetCount, context });
   try {
-    const source = opened.kind === "relation" ? new RelationSource(opened) : new TensorSource(opened);
-    return await prepareData(source, plan, form, place);
+    return await prepareData(sourceOf(opened), plan, form, place);
   } finally {
     opened.close();
   }
+}
+
+/** A file's rows as columns. */
+export function sourceOf(opened: Relation | Tensors): ColumnSource {
+  return opened.kind === "relation" ? new RelationSource(opened) : new TensorSource(opened);
 }
 
 /** What columns hold by their encodings. */

@@ -1,10 +1,13 @@
 import type { Reason } from "../../../lib/errors.ts";
+import type { RowsMeasurement } from "../served/measure-rows.ts";
+import type { EvaluateTask } from "./evaluate-task.ts";
 import type { TaskNews } from "./task-host.ts";
 import type { TrainResult, TrainTask } from "./train-task.ts";
 
 /** What a job process does, and what comes of it, by kind. Both are plain data. */
 export interface Tasks {
   readonly train: { readonly task: TrainTask; readonly result: TrainResult };
+  readonly evaluate: { readonly task: EvaluateTask; readonly result: RowsMeasurement };
 }
 export type TaskKind = keyof Tasks;
 export type Task = { [Kind in TaskKind]: { readonly kind: Kind } & Tasks[Kind]["task"] }[TaskKind];

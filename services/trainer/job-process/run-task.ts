@@ -2,7 +2,7 @@ import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import type { MemoryEstimate } from "../engine/memory-estimate.ts";
 import { type Ending, faultOf, JobProcess } from "./job-process.ts";
-import type { LastWord, TaskFailure, TaskKind, Tasks } from "./protocol.ts";
+import type { LastWord, Task, TaskFailure, TaskKind, Tasks } from "./protocol.ts";
 import { residentBytes, systemKills } from "./resident-bytes.ts";
 import type { TaskNews } from "./task-host.ts";
 
@@ -37,7 +37,7 @@ export async function runTask<Kind extends TaskKind>(
   const { signal, limits, clock } = options;
   signal.throwIfAborted();
   const killsBefore = await systemKills();
-  const attended = new AttendedProcess(task, options);
+  const attended = new AttendedProcess(task as Task, options);
   const stop = () => attended.stop(signal.reason);
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();

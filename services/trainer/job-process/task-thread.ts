@@ -1,5 +1,6 @@
 import { parentPort } from "node:worker_threads";
 import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
+import { evaluate } from "./evaluate-task.ts";
 import type { HostMessage, LastWord, ProcessMessage, Task, TaskKind, Tasks } from "./protocol.ts";
 import type { TaskHost } from "./task-host.ts";
 import { train } from "./train-task.ts";
@@ -9,7 +10,7 @@ assert(parentPort !== null, "this file is run as a thread");
 const port = parentPort;
 
 type TaskWork<Kind extends TaskKind> = (task: Tasks[Kind]["task"], host: TaskHost) => Promise<Tasks[Kind]["result"]>;
-const tasks: { readonly [Kind in TaskKind]: TaskWork<Kind> } = { train };
+const tasks: { readonly [Kind in TaskKind]: TaskWork<Kind> } = { train, evaluate };
 const pausing = new AbortController();
 
 port.on("message", (message: HostMessage) => {
@@ -19,13 +20,18 @@ port.on("message", (message: HostMessage) => {
 
 async function work(task: Task): Promise<LastWord> {
   try {
-    return { kind: "finished", result: await tasks[task.kind](task, { say, pause: pausing.signal }) };
+    return { kind: "finished", result: await workOf(task)(task, { say, pause: pausing.signal }) };
   } catch (failure) {
     if (failure === pausing.signal.reason) return { kind: "stopped" };
     const { reason, metadata } = failure instanceof ServiceError ? failure : {};
     const stack = failure instanceof Error ? failure.stack : undefined;
     return { kind: "failed", reason, metadata, message: messageOf(failure), stack };
   }
+}
+
+/** Whoever calls this gives it the same task. */
+function workOf({ kind }: Task): TaskWork<TaskKind> {
+  return tasks[kind] as unknown as TaskWork<TaskKind>;
 }
 
 function say(message: ProcessMessage): void {

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import type { ModelPaths } from "../catalogue.ts";
@@ -12,6 +12,7 @@ import { runTraining } from "../engine/training-run.ts";
 import type { Job } from "../jobs/job.ts";
 import { type CheckedSpec, checkSpec } from "../jobs/train-spec.ts";
 import { type VersionFacts, versionFacts } from "../work/version-facts.ts";
+import { filesAt } from "./model-files.ts";
 import type { TaskHost, TaskNews } from "./task-host.ts";
 
 /** A training, by the files that it needs. */
@@ -59,11 +60,6 @@ export async function train(task: TrainTask, { say, pause }: TaskHost): Promise<
   await writeFile(modelPath, outcome.model);
   const facts = versionFacts(spec, job, checked, outcome, prepared.classNames);
   return { modelPath, facts, target: { model, alias, gate } };
-}
-
-async function filesAt({ model, files }: ModelPaths) {
-  const read = await Promise.all([...files].map(async ([location, path]) => [location, await readFile(path)] as const));
-  return { model: await readFile(model), files: new Map<string, Uint8Array>(read) };
 }
 
 function resumed(step: number, why: string | undefined): TaskNews {

@@ -60,7 +60,8 @@ function targetCountOf(said: number, columns: readonly ColumnPlan[], form: RowFo
 /** Columns that something may be said of. */
 const columnsMax = 10_000;
 
-function columnsOf(columns: readonly Column__Output[]): readonly ColumnPlan[] {
+/** What is said of single columns; SPEC_INVALID for names that are empty or said twice, and fields out of their range. */
+export function columnsOf(columns: readonly Column__Output[]): readonly ColumnPlan[] {
   if (columns.length > columnsMax)
     throw specError("data.columns", `a list of ${columns.length}`, `at most ${columnsMax}`);
   const places = new Map<string, number>();

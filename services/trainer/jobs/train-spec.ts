@@ -112,7 +112,8 @@ function targetsOf({ kind }: TrainingPlan["loss"], { dataType }: TargetForm): st
   return dataType === "INT32" ? "the class, for LOSS_CROSS_ENTROPY" : "the network's output size";
 }
 
-function lossOf(loss: Loss__Output, settings: LossSettings__Output | null | undefined): TrainingPlan["loss"] {
+/** The loss with its settings; SPEC_INVALID for settings that it does not have. */
+export function lossOf(loss: Loss__Output, settings: LossSettings__Output | null | undefined): TrainingPlan["loss"] {
   const kinds = {
     LOSS_UNSPECIFIED: undefined,
     LOSS_MEAN_SQUARED_ERROR: "mse",

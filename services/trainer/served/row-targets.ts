@@ -60,9 +60,12 @@ export class RowTargets {
 
 function numbersOf(use: TargetUse, { kind }: SourceColumn): (value: number | string) => number | undefined {
   if (use.kind === "numbers") return (value) => (Number.isFinite(value) ? Math.fround(value as number) : undefined);
-  if (kind !== "text") return (value) => (isClass(value as number, use.classCount) ? (value as number) : undefined);
-  const indices = new Map((use.labels ?? []).map((label, index) => [label, index]));
-  return (value) => indices.get(value as string);
+  const { labels = [], classCount } = use;
+  const indices = new Map(labels.map((label, index) => [label, index]));
+  // Classes whose names are numbers are told by their names.
+  const isNamed = kind === "text" || (labels.length > 0 && labels.every((label) => String(Number(label)) === label));
+  if (isNamed) return (value) => indices.get(String(value));
+  return (value) => (isClass(value as number, classCount) ? (value as number) : undefined);
 }
 
 function isClass(value: number, classCount: number): boolean {

@@ -2,15 +2,14 @@ import { join } from "node:path";
 import { ServiceError } from "../../../lib/errors.ts";
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { parseArtifactName } from "../../../lib/resource-names.ts";
-import { durationMsOf } from "../../../lib/timestamp.ts";
 import { CheckpointKeeper } from "../checkpoint-keeper.ts";
-import { runTask, type TaskLimits } from "../job-process/run-task.ts";
+import { runTask } from "../job-process/run-task.ts";
 import type { TaskNews } from "../job-process/task-host.ts";
 import type { TrainResult } from "../job-process/train-task.ts";
-import type { Job } from "../jobs/job.ts";
 import { checkpointPolicyOf } from "../jobs/job-limits.ts";
 import { ProgressReport } from "../progress-report.ts";
 import type { Running } from "../queue/job-attempt.ts";
+import { taskLimits } from "./task-limits.ts";
 import type { WorkParts } from "./work-rules.ts";
 
 /**
@@ -29,12 +28,12 @@ export async function trained(
   const dataset = join(folder, "dataset");
   await catalogue.save(parseArtifactName(spec.dataset, "dataset"), dataset, onBehalf);
   const initial = spec.initialVersion
-    ? await catalogue.saveModelFiles(spec.initialVersion, folder, onBehalf)
+    ? await catalogue.saveModelFiles(spec.initialVersion, "initial_version", folder, onBehalf)
     : undefined;
   const keeper = new CheckpointKeeper(parts, running);
   const resumeFrom = await keeper.restored(folder, signal);
 
-  const limits = limitsOf(spec, parts, job);
+  const limits = taskLimits(spec.limits, parts, job);
   const startedMs = clock.monotonicMs();
   const ranMs = () => limits.ranMs + clock.monotonicMs() - startedMs;
   const report = new ProgressReport((progress) => store.progress(job, progress, ranMs()), log);
@@ -66,13 +65,4 @@ export async function trained(
 function isFollowed(failure: unknown): boolean {
   if (!(failure instanceof ServiceError)) return false;
   return failure.status === "UNAVAILABLE" || failure.reason === "JOB_PAUSED";
-}
-
-function limitsOf({ limits }: TrainSpec__Output, { compute, runTimeMsMax }: WorkParts, { ranMs = 0 }: Job): TaskLimits {
-  const { memoryBytesMax = Number.POSITIVE_INFINITY } = compute;
-  return {
-    memoryBytesMax: Math.min(limits?.memoryBytes || Number.POSITIVE_INFINITY, memoryBytesMax),
-    runTimeMsMax: limits?.runTime ? durationMsOf(limits.runTime) : runTimeMsMax,
-    ranMs,
-  };
 }

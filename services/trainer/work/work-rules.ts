@@ -16,6 +16,8 @@ export interface WorkParts {
   readonly bounds: QueueConfig;
   /** For the files of jobs at work. */
   readonly folders: JobFolders;
+  /** Bytes of all files of an archive together, without compression. */
+  readonly expandedBytesMax: number;
   /** How long the registry keeps a checkpoint of a job that nothing more is heard of, in milliseconds. */
   readonly holdMs: number;
   /** How long a job may run that says nothing else, over all attempts. */

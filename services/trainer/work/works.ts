@@ -3,13 +3,14 @@ import { specError } from "../graph/spec-error.ts";
 import type { JobResult } from "../jobs/job.ts";
 import type { Work, WorkKind } from "../jobs/work.ts";
 import type { Running } from "../queue/job-attempt.ts";
+import { evaluate } from "./evaluate.ts";
 import { train } from "./train.ts";
 import type { WorkParts, WorkRules } from "./work-rules.ts";
 
 /** The kinds of work; those of the contract that are not here yet are refused. */
 const works: { readonly [Kind in WorkKind]: WorkRules<Kind> | undefined } = {
   train,
-  evaluate: undefined,
+  evaluate,
   predict: undefined,
   sweep: undefined,
 };
