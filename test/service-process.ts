@@ -19,7 +19,7 @@ export interface ServiceProcess {
  * instead of listening.
  */
 export async function spawnService(
-  name: "registry" | "inference" | "gateway",
+  name: "registry" | "inference" | "gateway" | "trainer",
   dataDir: string,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<ServiceProcess> {

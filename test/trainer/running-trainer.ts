@@ -14,6 +14,7 @@ import { RegistryService } from "../../services/registry/service.ts";
 import { readTrainerConfig } from "../../services/trainer/config.ts";
 import { TrainerService } from "../../services/trainer/service.ts";
 import { PrivateRedis } from "../private-redis.ts";
+import { type ServiceProcess, spawnService } from "../service-process.ts";
 
 /** A trainer with the registry and the Redis that it needs, all real, in this process but for Redis. */
 export class RunningTrainer {
@@ -32,13 +33,29 @@ export class RunningTrainer {
     this.registry = new RpcClient("amaas.registry.v1.RegistryService", `127.0.0.1:${this.#registryPort}`);
     const { service, port } = await this.startTrainer();
     this.#services.push(service);
+    this.connect(port);
+  }
+
+  /** Makes `trainer` speak to another one. */
+  connect(port: number): void {
+    this.trainer?.close();
     this.trainer = new RpcClient("amaas.trainer.v1.TrainerService", `127.0.0.1:${port}`);
+  }
+
+  /** Stops the one in this process. */
+  async stopTrainers(): Promise<void> {
+    for (const service of this.#services.splice(0)) await service.stop();
   }
 
   /** A further trainer on the same Redis and registry. */
   async startTrainer() {
     const service = new TrainerService(readTrainerConfig(this.#settings({ AMAAS_TRAINER_PORT: "0" })));
     return { service, port: (await service.start()).port };
+  }
+
+  /** A further trainer, as a process of its own that can be killed. */
+  spawnTrainer(): Promise<ServiceProcess> {
+    return spawnService("trainer", this.#folder, { ...this.#variables, AMAAS_TRAINER_PORT: "0" });
   }
 
   /** Starts the registry, or starts it again on its data and port. */
@@ -55,7 +72,7 @@ export class RunningTrainer {
 
   async remove(): Promise<void> {
     this.trainer?.close();
-    for (const service of this.#services) await service.stop();
+    await this.stopTrainers();
     this.registry?.close();
     await this.stopRegistry();
     await this.redis.stop();
@@ -87,14 +104,17 @@ export class RunningTrainer {
   }
 
   #settings(more: Record<string, string>): Settings {
-    return new Settings({
+    return new Settings({ ...this.#variables, ...more });
+  }
+
+  get #variables(): Record<string, string> {
+    return {
       AMAAS_DATA_DIR: this.#folder,
       AMAAS_LOG_LEVEL: "silent",
       AMAAS_DRAIN_TIMEOUT_MS: "2000",
       AMAAS_REDIS_URL: this.redis.url,
       AMAAS_REGISTRY_ADDRESS: `127.0.0.1:${this.#registryPort || 1}`,
       AMAAS_TRAINER_RETRY_DELAY_MS: "50",
-      ...more,
-    });
+    };
   }
 }

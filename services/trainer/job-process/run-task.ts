@@ -48,7 +48,8 @@ export async function runTask<Kind extends TaskKind>(
     if ("kind" in last && last.kind === "failed") throw failureOf(last, attended);
     if ("kind" in last) throw signal.reason ?? new ServiceError("INTERNAL", "the job's process stopped unasked");
     if (signal.aborted) throw signal.reason;
-    throw (await systemKills()) > killsBefore ? attended.outOfMemory("and the system ended it") : faultOf(last);
+    const isKilledBySystem = last.signal === "SIGKILL" && (await systemKills()) > killsBefore;
+    throw isKilledBySystem ? attended.outOfMemory("when the system ended it") : faultOf(last);
   } finally {
     signal.removeEventListener("abort", stop);
     cancelTime();
