@@ -102,9 +102,13 @@ describe("the trainer's networks", function () {
   }
 
   for (const [what, text, message] of [
-    ["half a token", tokens.replace("1", "1.5"), 'is "1.5"; needed: a token, a whole number from 0'],
+    ["half a token", tokens.replace("1", "1.5"), "is 1.5; needed: a token, a whole number from 0"],
     ["a token that the network has not", tokens.replace("4", "5"), "is 5; needed: "],
-    ["a row too short", "1,2,3,4", "rows have 4 columns; needed: 5, the 4 tokens that go in and the one behind them"],
+    [
+      "a row too short",
+      "1,2,3,4",
+      "the dataset has 4 feature columns; needed: 5, the 4 tokens that go in and the one behind them",
+    ],
   ] as const) {
     it(`fail a job with ${what}`, async () => {
       const spec = { ...how, batchSize: 1, model: "models/words", loss: "LOSS_NEXT_TOKEN", preset: { gpt } } as const;

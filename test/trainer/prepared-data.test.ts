@@ -1,8 +1,10 @@
 import { expect } from "chai";
 import { splitRows } from "../../lib/split.ts";
 import type { DataPlan } from "../../services/trainer/datasets/columns/data-plan.ts";
+import { rowForm } from "../../services/trainer/datasets/columns/row-form.ts";
 import type { RowStorage } from "../../services/trainer/datasets/row-source.ts";
-import { classes, column, form, prepared, rowsIn } from "./preparing.ts";
+import { networkOf } from "../../services/trainer/graph/network-spec.ts";
+import { classes, column, form, prepared, refusal, rowsIn } from "./preparing.ts";
 
 describe("data, prepared from columns,", () => {
   const plain = { a: [1, 2, 3, 4, 5, 6, 7, 8], b: [8, 7, 6, 5, 4, 3, 2, 1], y: [0, 1, 0, 1, 0, 1, 0, 1] };
@@ -109,6 +111,22 @@ describe("data, prepared from columns,", () => {
       [1, 0, 2],
     ]);
     expect(rowsIn(data.validation)).to.deep.equal([[0, 0, 3]]);
+  });
+
+  it("has, of rows of tokens alone, the token behind each as its target", async () => {
+    const network = { kind: "gpt", tokenCount: 7, context: 2, width: 8, layerCount: 1, headCount: 2 } as const;
+    const gpt = rowForm(networkOf(network), { kind: "next_token" });
+    const data = await prepared({ a: [0, 3], b: [1, 4], c: [2, 6] }, { targetCount: 0 }, gpt);
+    expect(rowsIn(data.training)).to.deep.equal([
+      [0, 1, 1, 2],
+      [3, 4, 4, 6],
+    ]);
+    expect(await refusal({ a: [0, 3], b: [1, 4] }, { targetCount: 0 }, gpt)).to.equal(
+      "DATASET_INVALID: dataset: the dataset has 2 feature columns; needed: 3, the 2 tokens that go in and the one behind them",
+    );
+    expect(await refusal({ a: [0, 3], b: [1, 7], c: [2, 6] }, { targetCount: 0 }, gpt)).to.equal(
+      'DATASET_INVALID: dataset: line 3, column "b" is 7; needed: a token, a whole number from 0 to 6',
+    );
   });
 
   describe("holds out", () => {

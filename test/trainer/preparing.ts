@@ -39,7 +39,8 @@ export const refusal = (columns: Columns, changes: Partial<DataPlan>, of: Return
 /** Rows as lists of features and then targets, which are told to be of a type, or are those in memory. */
 export function rowsIn(storage: RowStorage, targetType?: "FP32" | "INT32"): number[][] {
   const rows = openRows(storage);
-  const features = new Float32Array(rows.featureCount);
+  const isTokens = storage.kind === "memory" && storage.features instanceof Int32Array;
+  const features = isTokens ? new Int32Array(rows.featureCount) : new Float32Array(rows.featureCount);
   const isFp32 = storage.kind === "memory" ? storage.targets instanceof Float32Array : targetType === "FP32";
   const targets = isFp32 ? new Float32Array(rows.targetCount) : new Int32Array(rows.targetCount);
   const reader = rows.inOrder();

@@ -60,7 +60,7 @@ describe("data is refused for", () => {
       texts,
       {},
       form(1),
-      'DATASET_INVALID: dataset: the column "a" holds texts; needed: numbers, a header that is told of, or an entry of data.columns',
+      'DATASET_INVALID: dataset: line 2, column "a" is "x"; needed: a number, a header that is told of, or an entry of data.columns for the column',
     ],
     [
       "texts that are to be scaled",

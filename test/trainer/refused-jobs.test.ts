@@ -113,7 +113,7 @@ describe("the trainer, given what it cannot do,", function () {
   describe("fails a job", () => {
     for (const [what, text, message] of [
       ["with a ragged CSV", "1,2,0\n1,2\n", "line 2 has 2 columns; needed: 3"],
-      ["with a cell that is not a number", "1,x,0\n", 'line 1, column 2 is "x"'],
+      ["with a cell that is not a number", "1,x,0\n", 'line 1, column "column1" is "x"'],
       ["with an empty CSV", "", "no rows"],
       ["with too many columns", "1,2,3,0\n1,2,3,1\n", "3 feature columns"],
       ["with a class that the network does not have", `${rows}\n1,1,3\n`, "3"],

@@ -7,6 +7,7 @@ import { fittedColumns } from "./columns/fitted-columns.ts";
 import { isPlain } from "./columns/preprocessing.ts";
 import type { RowForm } from "./columns/row-form.ts";
 import { rowParts } from "./columns/row-parts.ts";
+import { checkTexts } from "./columns/said-texts.ts";
 import { usedColumns } from "./columns/used-columns.ts";
 import type { PreparedData } from "./row-source.ts";
 import { DiskWriter } from "./rows/disk-writer.ts";
@@ -34,6 +35,7 @@ export async function prepareData(
   place: RowPlace,
 ): Promise<PreparedData> {
   const used = withClassNames(usedColumns(source.columns, plan, form), form);
+  await checkTexts(source, used);
   const parts = await rowParts(source, used, plan);
   const fitted = await fittedColumns(source, [...used.features, ...used.targets], parts);
   const rows: EncodedRows = {

@@ -1,27 +1,23 @@
-import { createReadStream } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import type { ModelPaths } from "../catalogue.ts";
-import { readCsv } from "../datasets/csv.ts";
-import { nextTokens } from "../datasets/next-tokens.ts";
-import { preparedInMemory } from "../datasets/rows/prepared-in-memory.ts";
+import { readDataset } from "../datasets/read-dataset.ts";
+import type { PreparedData } from "../datasets/row-source.ts";
+import { openRows } from "../datasets/rows/open-rows.ts";
 import type { CheckpointSettings } from "../engine/checkpoints.ts";
-import type { Compute } from "../engine/device.ts";
 import { runTraining } from "../engine/training-run.ts";
 import type { Job } from "../jobs/job.ts";
 import { type CheckedSpec, checkSpec } from "../jobs/train-spec.ts";
 import { type VersionFacts, versionFacts } from "../work/version-facts.ts";
+import { type DatasetTask, withDatasetFile } from "./dataset-file.ts";
 import { filesAt } from "./model-files.ts";
 import type { TaskHost, TaskNews } from "./task-host.ts";
 
 /** A training, by the files that it needs. */
-export interface TrainTask {
+export interface TrainTask extends DatasetTask {
   readonly spec: TrainSpec__Output;
   readonly job: Pick<Job, "id">;
-  readonly compute: Compute;
-  /** The file of the dataset. */
-  readonly dataset: string;
   /** The files of the version that it begins with, where it has one. */
   readonly initial?: ModelPaths | undefined;
   /** Where states of the training are kept, and how often. */
@@ -43,11 +39,10 @@ export interface TrainResult {
 export async function train(task: TrainTask, { say, pause }: TaskHost): Promise<TrainResult> {
   const { spec, job, compute, checkpoints, resumeFrom } = task;
   const checked = checkSpec(spec, compute, task.initial && (await filesAt(task.initial)));
-  const { plan, csv, context, model, alias, gate } = checked;
-  const rows = await readCsv(createReadStream(task.dataset), csv);
-  const data = context === undefined ? rows : nextTokens(rows, context);
-  say({ kind: "told", level: "info", text: `the dataset has ${data.rowCount} rows of ${data.featureCount} features` });
-  const prepared = preparedInMemory(data, plan.validationShare, plan.seed);
+  const { plan, data, form, model, alias, gate } = checked;
+  const place = { memoryBytesMax: (compute.memoryBytesMax ?? Number.POSITIVE_INFINITY) / 4, folder: task.folder };
+  const prepared = await withDatasetFile(task, (file) => readDataset(file, data, form, place));
+  say({ kind: "told", level: "info", text: textOf(prepared) });
   const outcome = await runTraining(plan, prepared, {
     ...{ pause, checkpoints, resumeFrom },
     onStart: (memory) => say({ kind: "started", memory }),
@@ -60,6 +55,12 @@ export async function train(task: TrainTask, { say, pause }: TaskHost): Promise<
   await writeFile(modelPath, outcome.model);
   const facts = versionFacts(spec, job, checked, outcome, prepared.classNames);
   return { modelPath, facts, target: { model, alias, gate } };
+}
+
+function textOf({ training, validation, leftOutCount = 0 }: PreparedData): string {
+  const [{ rowCount, featureCount }, heldOut] = [openRows(training), openRows(validation).rowCount];
+  const kept = training.kind === "disk" ? ", on disk because they are more than a quarter of its memory" : "";
+  return `the training has ${rowCount} rows of ${featureCount} numbers${kept}; ${heldOut} are held out, ${leftOutCount} left out`;
 }
 
 function resumed(step: number, why: string | undefined): TaskNews {

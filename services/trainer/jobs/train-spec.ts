@@ -1,21 +1,17 @@
 import { ServiceError } from "../../../lib/errors.ts";
-import type { DataSpec__Output } from "../../../lib/gen/amaas/trainer/v1/DataSpec.ts";
 import type { EarlyStopping__Output } from "../../../lib/gen/amaas/trainer/v1/EarlyStopping.ts";
 import type { Loss__Output } from "../../../lib/gen/amaas/trainer/v1/Loss.ts";
 import type { LossSettings__Output } from "../../../lib/gen/amaas/trainer/v1/LossSettings.ts";
 import type { Optimizer__Output } from "../../../lib/gen/amaas/trainer/v1/Optimizer.ts";
 import type { Schedule__Output } from "../../../lib/gen/amaas/trainer/v1/Schedule.ts";
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
-import { product } from "../../../lib/onnx/shapes.ts";
 import { parseAliasId, parseArtifactName, parseModelName } from "../../../lib/resource-names.ts";
-import type { CsvForm } from "../datasets/csv.ts";
+import { type RowForm, rowForm } from "../datasets/columns/row-form.ts";
 import type { Compute } from "../engine/device.ts";
 import type { GoalMetric } from "../engine/epoch-record.ts";
 import { checkPlan, type TrainingPlan } from "../engine/training-plan.ts";
-import { targetForm } from "../graph/losses/loss.ts";
-import type { TargetForm } from "../graph/losses/loss-kind.ts";
-import type { Network } from "../graph/network.ts";
 import { specError } from "../graph/spec-error.ts";
+import { type CheckedData, checkDataSpec } from "./data-spec.ts";
 import { deviceOf } from "./device-message.ts";
 import { type Gate, gateOf } from "./gate.ts";
 import { checkLimits, checkpointPolicyOf } from "./job-limits.ts";
@@ -25,10 +21,10 @@ import { type InitialModel, networkSpecOf } from "./network-fields.ts";
 export interface CheckedSpec {
   readonly model: string;
   readonly datasetSha256: string;
-  /** How the file is read. */
-  readonly csv: CsvForm;
-  /** With next-token targets: the tokens of a row that go in, one less than a row of the file has. */
-  readonly context: number | undefined;
+  /** How the file is read, and what its columns are for. */
+  readonly data: CheckedData;
+  /** What becomes of its rows. */
+  readonly form: RowForm;
   /** Undefined where no alias is to be moved. */
   readonly alias: string | undefined;
   /** What the version must reach before the alias moves. */
@@ -69,7 +65,8 @@ export function checkSpec(spec: TrainSpec__Output, compute: Compute, initial: In
     memoryBytesMax: compute.memoryBytesMax,
   };
   const network = checkPlan(plan);
-  const csv = csvFormOf(plan, network, spec.data);
+  const form = rowForm(network, plan.loss);
+  const data = checkDataSpec(spec.data, form, plan);
   checkLimits(spec.limits);
   checkpointPolicyOf(spec.checkpoints);
   if (spec.targetAlias) parseAliasId(spec.targetAlias, "target_alias");
@@ -82,34 +79,13 @@ export function checkSpec(spec: TrainSpec__Output, compute: Compute, initial: In
   return {
     model,
     datasetSha256: parseArtifactName(spec.dataset, "dataset"),
-    csv,
-    context: plan.loss.kind === "next_token" ? network.input.rowShape[0] : undefined,
+    data,
+    form,
     alias,
     gate,
     initialVersion: spec.initialVersion || undefined,
     plan,
   };
-}
-
-function csvFormOf({ loss }: TrainingPlan, network: Network, data: DataSpec__Output | null): CsvForm {
-  const form = targetForm(loss, network);
-  const isNext = loss.kind === "next_token";
-  const targetCount = data?.targetColumns || (isNext ? 0 : 1);
-  const needed = isNext ? 0 : product(form.rowShape);
-  if (targetCount !== needed)
-    throw specError("data.target_columns", targetCount, `${needed}, ${targetsOf(loss, form)}`);
-  return {
-    header: data?.csv?.header ?? false,
-    tokens: network.input.dataType === "INT32",
-    targetCount,
-    classes: form.dataType === "INT32",
-    ignoredClass: loss.kind === "cross_entropy" ? loss.ignoreIndex : undefined,
-  };
-}
-
-function targetsOf({ kind }: TrainingPlan["loss"], { dataType }: TargetForm): string {
-  if (kind === "next_token") return "because the tokens are the targets, for LOSS_NEXT_TOKEN";
-  return dataType === "INT32" ? "the class, for LOSS_CROSS_ENTROPY" : "the network's output size";
 }
 
 /** The loss with its settings; SPEC_INVALID for settings that it does not have. */

@@ -46,7 +46,7 @@ export async function trained(
   const onNews = (news: TaskNews) => (heard[news.kind] as (news: TaskNews) => void)(news);
   const task = {
     kind: "train",
-    ...{ spec, job: { id: job.id }, dataset, initial, resumeFrom },
+    ...{ spec, job: { id: job.id }, dataset, folder, expandedBytesMax: parts.expandedBytesMax, initial, resumeFrom },
     compute: { ...compute, memoryBytesMax: limits.memoryBytesMax },
     checkpoints: { folder, ...checkpointPolicyOf(spec.checkpoints) },
   } as const;

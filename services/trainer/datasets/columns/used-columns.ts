@@ -1,6 +1,6 @@
-import { ServiceError } from "../../../../lib/errors.ts";
 import { nearestNames } from "../../../../lib/nearest-names.ts";
 import { specError } from "../../graph/spec-error.ts";
+import { counted, datasetError } from "../formats/dataset-error.ts";
 import type { SourceColumn } from "./column-source.ts";
 import type { ColumnPlan, DataPlan, Encoding, Missing } from "./data-plan.ts";
 
@@ -29,7 +29,7 @@ export interface ColumnUse {
 /**
  * Which columns go in and which are targets. The column that decides the split is neither, unless it is given a role. Throws SPEC_INVALID
  * for columns that the file does not have, with the nearest name, and for what cannot be done with what a column holds; DATASET_INVALID
- * for too few columns and for features that are no numbers though nothing is said of them.
+ * for too few columns.
  */
 export function usedColumns(columns: readonly SourceColumn[], plan: DataPlan, use: ColumnUse): UsedColumns {
   const names = columns.map(({ name }) => name);
@@ -75,15 +75,16 @@ function targetsAmong(
 function checkCounts(columnCount: number, { features, targets }: UsedColumns, targetCount: number): void {
   const needed = targets.length === 0 ? targetCount : targets.length;
   if (features.length > 0 && targets.length >= needed) return;
-  const parts = [`one feature`, ...(needed === 0 ? [] : [`${needed} ${needed === 1 ? "target" : "targets"}`])];
-  const seen = `${columnCount} ${columnCount === 1 ? "column" : "columns"}`;
+  const parts = ["one feature", ...(needed === 0 ? [] : [counted(needed, "target")])];
+  const seen = counted(columnCount, "column");
   const used =
     features.length + targets.length < columnCount ? ` of which ${features.length + targets.length} count` : "";
-  throw invalid(`the file has ${seen}${used}; needed: at least ${needed + 1}, ${parts.join(" and ")}`);
+  throw datasetError(`the file has ${seen}${used}; needed: at least ${needed + 1}, ${parts.join(" and ")}`);
 }
 
 function usedColumn(column: SourceColumn, isTarget: boolean, said: SaidColumn | undefined, use: ColumnUse): UsedColumn {
   const encoding = said?.encoding ?? defaultEncoding(column, isTarget, said !== undefined, use);
+  if (said === undefined && column.kind === "text" && !isTarget) return { ...column, encoding, missing: undefined };
   const allowed = allowedEncodings(column, isTarget, use);
   if (!allowed.includes(encoding.kind)) {
     const what = `${isTarget ? "a target" : use.tokens ? "tokens" : "a feature"} that ${held(column)}`;
@@ -97,14 +98,14 @@ function usedColumn(column: SourceColumn, isTarget: boolean, said: SaidColumn | 
   return { ...column, encoding, missing: said?.missing };
 }
 
-/** Texts of which nothing is said may be a header, or a file that is not what it was meant to be. */
+/** Features that are texts, and of which nothing is said, may be a header or a mistake; `checkTexts` names the first. */
 function defaultEncoding({ kind, name }: SourceColumn, isTarget: boolean, isSaid: boolean, use: ColumnUse): Encoding {
   if (kind !== "text") return { kind: "number" };
   if (isTarget && use.classes) return { kind: "index" };
   if (use.tokens && isSaid) return { kind: "index" };
   if (isSaid && !isTarget) return { kind: "one_hot", categoriesMax: defaultCategoriesMax, ignoreUnknown: false };
-  const needed = isTarget ? "numbers, for the loss" : "numbers, a header that is told of, or an entry of data.columns";
-  throw invalid(`the column ${JSON.stringify(name)} holds texts; needed: ${needed}`);
+  if (!isTarget) return { kind: "number" };
+  throw datasetError(`the column ${JSON.stringify(name)} holds texts; needed: numbers, for the loss`);
 }
 
 /** Categories of a column that becomes a number for each of them, where nothing is said. */
@@ -148,8 +149,4 @@ function checkMissing({ kind, width }: SourceColumn, isTarget: boolean, said: Sa
 
 function isFinite32(text: string): boolean {
   return text.trim() !== "" && Number.isFinite(Math.fround(Number(text)));
-}
-
-function invalid(message: string): ServiceError {
-  return new ServiceError("DATASET_INVALID", `dataset: ${message}`);
 }

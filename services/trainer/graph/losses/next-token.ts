@@ -5,7 +5,7 @@ import type { LossKind } from "./loss-kind.ts";
 
 /**
  * The mean over rows and places of `−log p(token behind it)`, in nats, of a network that takes tokens and gives scores at each place. The
- * targets are the tokens themselves, moved up by one (`nextTokens` of datasets/next-tokens.ts).
+ * targets are the tokens themselves, moved up by one.
  */
 export interface NextToken {
   readonly kind: "next_token";

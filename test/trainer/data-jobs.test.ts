@@ -1,0 +1,86 @@
+import { expect } from "chai";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { DataSpec } from "../../lib/gen/amaas/trainer/v1/DataSpec.ts";
+import type { TrainSpec } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { labelsOfOutput } from "../../lib/onnx/labels.ts";
+import { readModel } from "../../lib/onnx/model.ts";
+import { remoteFaultOf } from "../../lib/rpc/status.ts";
+import { RunningTrainer } from "./running-trainer.ts";
+
+describe("a training job over columns", function () {
+  this.timeout(120_000);
+  const running = new RunningTrainer();
+  before(() => running.start());
+  after(() => running.remove());
+
+  /** Red things are large and cheap, blue ones are small and dear. */
+  const rows = Array.from({ length: 60 }, (_, row) => {
+    const isRed = row % 2 === 0;
+    return `${row},${isRed ? "red" : "blue"},${isRed ? 900 + row : 10 + row},${isRed ? "cheap" : "dear"}`;
+  });
+  const text = `id,colour,size,price\n${rows.join("\n")}\n`;
+  const data: DataSpec = {
+    csv: { header: true },
+    columns: [
+      { name: "id", role: "ROLE_IGNORED" },
+      { name: "colour", oneHot: {}, mostFrequent: {} },
+      { name: "size", standard: {}, mean: {} },
+    ],
+    split: { stratified: {} },
+  };
+  const spec = async (changes: Partial<TrainSpec> = {}): Promise<TrainSpec> => ({
+    model: "models/prices",
+    dataset: await running.uploadDataset(text),
+    data,
+    layers: [{ linear: { inputSize: 3, outputSize: 2 } }, { softmax: {} }],
+    loss: "LOSS_CROSS_ENTROPY",
+    optimizer: { adam: { learningRate: 0.05 } },
+    epochs: 60,
+    batchSize: 8,
+    validationShare: 0.2,
+    ...changes,
+  });
+
+  it("gives a version that takes raw values and names its classes", async () => {
+    const job = await running.ended(await running.submit(await spec()));
+    expect(job.error?.message).to.equal(undefined);
+    expect(job.metrics.validation_accuracy).to.equal(1);
+    expect(job.metrics.validation_rows).to.equal(12);
+    const { signature, variants } = await running.registry.unary("GetVersion", { name: job.version });
+    expect(signature!.inputs.map(({ name, dataType }) => [name, dataType])).to.deep.equal([
+      ["colour", "BYTES"],
+      ["size", "FP32"],
+    ]);
+    const model = await bytesOf(variants[0]!.artifact);
+    const { metadataProps = [] } = readModel(model);
+    const metadata = Object.fromEntries(metadataProps.map(({ key = "", value = "" }) => [key, value]));
+    expect(labelsOfOutput("output", metadata)).to.deep.equal(["cheap", "dear"]);
+    const session = await InferenceSession.create(model);
+    const feeds = {
+      colour: new Tensor("string", ["red", "blue", ""], [3, 1]),
+      size: new Tensor("float32", [950, 20, 40], [3, 1]),
+    };
+    const shares = [...((await session.run(feeds)).output!.data as Float32Array)];
+    await session.release();
+    expect([shares[0]! > 0.5, shares[3]! > 0.5]).to.deep.equal([true, true]);
+  });
+
+  async function bytesOf(name: string): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    for await (const { chunk } of running.registry.serverStream("DownloadArtifact", { name })) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  it("is refused at once for a split that cannot be, and fails for a column that the file has not", async () => {
+    const fault = await running
+      .submit(await spec({ validationShare: 0 }))
+      .then(() => expect.fail("accepted"), remoteFaultOf);
+    expect(fault.message).to.equal("validation_share is 0; needed: more than 0, for data.split.stratified");
+    const columns = [...data.columns!, { name: "sise", standard: {} }];
+    const { error } = await running.ended(await running.submit(await spec({ data: { ...data, columns } })));
+    expect(error).to.deep.equal({
+      reason: "SPEC_INVALID",
+      message: 'data.columns[3].name is "sise"; needed: a column of the file; the nearest is "size"',
+    });
+  });
+});
