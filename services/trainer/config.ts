@@ -12,6 +12,9 @@ export interface TrainerConfig extends ServiceConfig {
   readonly redisUrl: string;
   readonly queue: QueueConfig;
   readonly datasetBytesMax: number;
+  /** Of all files of datasets that are kept on this machine; 0 keeps none. */
+  readonly datasetCacheBytesMax: number;
+  readonly inspection: InspectionConfig;
   /** Of all files of a version that a job begins with. */
   readonly modelBytesMax: number;
   /** How long the registry keeps the dataset of a job that nothing more is heard of, in milliseconds. */
@@ -23,6 +26,15 @@ export interface TrainerConfig extends ServiceConfig {
   readonly registryTimeoutMs: number;
   /** How long a job may run that says nothing else, over all attempts, in milliseconds. */
   readonly runTimeMsMax: number;
+}
+
+/** Bounds of the calls that look at datasets. */
+export interface InspectionConfig {
+  /** At the same time. */
+  readonly countMax: number;
+  /** Of one. */
+  readonly memoryBytesMax: number;
+  readonly timeMsMax: number;
 }
 
 /** Bounds of the job queue. */
@@ -64,6 +76,12 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
       retryDelayMs: whole("RETRY_DELAY_MS", 1000, 10, 3_600_000),
     },
     datasetBytesMax: whole("DATASET_BYTES_MAX", 1024 ** 3, 1, 64 * 1024 ** 3),
+    datasetCacheBytesMax: whole("DATASET_CACHE_BYTES_MAX", 8 * 1024 ** 3, 0, 1024 ** 5),
+    inspection: {
+      countMax: whole("INSPECTIONS_MAX", 2, 1, 64),
+      memoryBytesMax: whole("INSPECTION_MEMORY_BYTES_MAX", 1024 ** 3, 256 * 1024 ** 2, 1024 ** 4),
+      timeMsMax: whole("INSPECTION_MS_MAX", 120_000, 1000, 3_600_000),
+    },
     modelBytesMax: whole("MODEL_BYTES_MAX", 1024 ** 3, 1, 64 * 1024 ** 3),
     datasetHoldMs: whole("DATASET_HOLD_MS", 7 * dayMs, 1000, 30 * dayMs),
     compute: {

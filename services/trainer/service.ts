@@ -9,7 +9,9 @@ import { RpcServer } from "../../lib/rpc/server.ts";
 import { runStopSteps, stopMsMaxOf } from "../../lib/stop-steps.ts";
 import { Catalogue } from "./catalogue.ts";
 import type { TrainerConfig } from "./config.ts";
+import { DatasetCache } from "./dataset-cache.ts";
 import { DatasetHolds } from "./dataset-holds.ts";
+import { inspectionHandler } from "./handlers/inspect-dataset.ts";
 import { jobHandlers } from "./handlers/jobs.ts";
 import { JobFolders } from "./job-folders.ts";
 import type { Job } from "./jobs/job.ts";
@@ -59,8 +61,26 @@ export class TrainerService implements Service {
 
     const folders = new JobFolders(join(this.#config.dataDir, "trainer", "jobs"), this.#log);
     await folders.start();
+    const datasets = new DatasetCache({
+      catalogue,
+      folder: join(this.#config.dataDir, "trainer", "datasets"),
+      bytesMax: this.#config.datasetCacheBytesMax,
+      log: this.#log,
+    });
+    await datasets.start();
     const { datasetHoldMs: holdMs, datasetBytesMax: expandedBytesMax, runTimeMsMax } = this.#config;
-    const work = { catalogue, store, compute, bounds, folders, expandedBytesMax, holdMs, runTimeMsMax, clock };
+    const work = {
+      catalogue,
+      store,
+      compute,
+      bounds,
+      folders,
+      datasets,
+      expandedBytesMax,
+      holdMs,
+      runTimeMsMax,
+      clock,
+    };
     const attempts = {
       redis: blocking,
       config: bounds,
@@ -79,10 +99,10 @@ export class TrainerService implements Service {
     ];
     this.#releases.push(["sweeps", () => sweeper.stop()], ["job worker", () => worker.stop()]);
     const server = new RpcServer(this.#config, this.#log);
-    server.implement<TrainerServiceHandlers>(
-      "amaas.trainer.v1.TrainerService",
-      jobHandlers({ store, queue, changes, holds, work }),
-    );
+    server.implement<TrainerServiceHandlers>("amaas.trainer.v1.TrainerService", {
+      ...jobHandlers({ store, queue, changes, holds, work }),
+      ...inspectionHandler(work, this.#config.inspection),
+    });
     this.#releases.push(["server", () => server.stop()]);
     const port = await server.start();
     worker.start();

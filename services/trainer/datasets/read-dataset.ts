@@ -1,10 +1,10 @@
 import type { CheckedData } from "../jobs/data-spec.ts";
 import type { ColumnSource } from "./columns/column-source.ts";
-import type { DataPlan, Encoding } from "./columns/data-plan.ts";
 import { RelationSource } from "./columns/relation-source.ts";
 import type { RowForm } from "./columns/row-form.ts";
+import { saidKinds } from "./columns/said-kinds.ts";
 import { TensorSource } from "./columns/tensor-source.ts";
-import type { DatasetFile, SaidKind } from "./formats/file-format.ts";
+import type { DatasetFile } from "./formats/file-format.ts";
 import { openDataset } from "./formats/open-dataset.ts";
 import type { Relation } from "./formats/relation.ts";
 import type { Tensors } from "./formats/tensors.ts";
@@ -26,7 +26,7 @@ export async function readDataset(
 ): Promise<PreparedData> {
   const context = form.isNext ? form.widths.featureCount : undefined;
   const { targetCount } = plan;
-  const opened = await openDataset({ ...file, format, kinds: saidKinds(plan), targetCount, context });
+  const opened = await openDataset({ ...file, format, kinds: saidKinds(plan.columns), targetCount, context });
   try {
     return await prepareData(sourceOf(opened), plan, form, place);
   } finally {
@@ -38,16 +38,3 @@ export async function readDataset(
 export function sourceOf(opened: Relation | Tensors): ColumnSource {
   return opened.kind === "relation" ? new RelationSource(opened) : new TensorSource(opened);
 }
-
-/** What columns hold by their encodings. */
-function saidKinds({ columns }: DataPlan): ReadonlyMap<string, SaidKind> {
-  return new Map(columns.flatMap(({ name, encoding }) => (encoding ? [[name, kindOf[encoding.kind]] as const] : [])));
-}
-
-const kindOf = {
-  standard: "number",
-  min_max: "number",
-  number: "number",
-  one_hot: "category",
-  index: "category",
-} as const satisfies Record<Encoding["kind"], SaidKind>;

@@ -1,6 +1,7 @@
 import type { Reason } from "../../../lib/errors.ts";
 import type { RowsMeasurement } from "../served/measure-rows.ts";
 import type { EvaluateTask } from "./evaluate-task.ts";
+import type { InspectResult, InspectTask } from "./inspect-task.ts";
 import type { TaskNews } from "./task-host.ts";
 import type { TrainResult, TrainTask } from "./train-task.ts";
 
@@ -8,6 +9,7 @@ import type { TrainResult, TrainTask } from "./train-task.ts";
 export interface Tasks {
   readonly train: { readonly task: TrainTask; readonly result: TrainResult };
   readonly evaluate: { readonly task: EvaluateTask; readonly result: RowsMeasurement };
+  readonly inspect: { readonly task: InspectTask; readonly result: InspectResult };
 }
 export type TaskKind = keyof Tasks;
 export type Task = { [Kind in TaskKind]: { readonly kind: Kind } & Tasks[Kind]["task"] }[TaskKind];

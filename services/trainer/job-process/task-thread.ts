@@ -1,6 +1,7 @@
 import { parentPort } from "node:worker_threads";
 import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
 import { evaluate } from "./evaluate-task.ts";
+import { inspect } from "./inspect-task.ts";
 import type { HostMessage, LastWord, ProcessMessage, Task, TaskKind, Tasks } from "./protocol.ts";
 import type { TaskHost } from "./task-host.ts";
 import { train } from "./train-task.ts";
@@ -10,7 +11,7 @@ assert(parentPort !== null, "this file is run as a thread");
 const port = parentPort;
 
 type TaskWork<Kind extends TaskKind> = (task: Tasks[Kind]["task"], host: TaskHost) => Promise<Tasks[Kind]["result"]>;
-const tasks: { readonly [Kind in TaskKind]: TaskWork<Kind> } = { train, evaluate };
+const tasks: { readonly [Kind in TaskKind]: TaskWork<Kind> } = { train, evaluate, inspect };
 const pausing = new AbortController();
 
 port.on("message", (message: HostMessage) => {

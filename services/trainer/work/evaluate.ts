@@ -18,13 +18,13 @@ export const evaluate: WorkRules<"evaluate"> = {
 };
 
 function runEvaluate(spec: EvaluateSpec__Output, parts: WorkParts, running: Running): Promise<JobResult> {
-  const { catalogue, compute, expandedBytesMax, clock } = parts;
+  const { catalogue, datasets, compute, expandedBytesMax, clock } = parts;
   const { job, signal, tell } = running;
   const { datasetSha256, data, loss, rowsPerCall } = checkEvaluateSpec(spec);
   return parts.folders.during(job.id, async (folder) => {
     const onBehalf = { requestId: job.requestId, signal };
     const dataset = join(folder, "dataset");
-    await catalogue.save(datasetSha256, dataset, onBehalf);
+    await datasets.place(datasetSha256, dataset, onBehalf);
     const version = await catalogue.saveModelFiles(spec.version, "version", folder, onBehalf);
     const limits = taskLimits(spec.limits, parts, job);
     const task = {

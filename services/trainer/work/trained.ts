@@ -26,7 +26,7 @@ export async function trained(
   const { job, signal, log, tell } = running;
   const onBehalf = { requestId: job.requestId, signal };
   const dataset = join(folder, "dataset");
-  await catalogue.save(parseArtifactName(spec.dataset, "dataset"), dataset, onBehalf);
+  await parts.datasets.place(parseArtifactName(spec.dataset, "dataset"), dataset, onBehalf);
   const initial = spec.initialVersion
     ? await catalogue.saveModelFiles(spec.initialVersion, "initial_version", folder, onBehalf)
     : undefined;

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../lib/clock.ts";
 import type { Catalogue, OnBehalf } from "../catalogue.ts";
 import type { QueueConfig } from "../config.ts";
+import type { DatasetCache } from "../dataset-cache.ts";
 import type { Compute } from "../engine/device.ts";
 import type { JobFolders } from "../job-folders.ts";
 import type { JobResult } from "../jobs/job.ts";
@@ -16,6 +17,8 @@ export interface WorkParts {
   readonly bounds: QueueConfig;
   /** For the files of jobs at work. */
   readonly folders: JobFolders;
+  /** Files of datasets. */
+  readonly datasets: DatasetCache;
   /** Bytes of all files of an archive together, without compression. */
   readonly expandedBytesMax: number;
   /** How long the registry keeps a checkpoint of a job that nothing more is heard of, in milliseconds. */

@@ -51,6 +51,6 @@ export interface DatasetFile {
   readonly kinds?: ReadonlyMap<string, SaidKind> | undefined;
   /** Of .npy: how many of the last columns are targets. */
   readonly targetCount?: number | undefined;
-  /** Of text: tokens of a row that go in; each row's targets are the same tokens one place further. */
+  /** Of text: tokens of a row that go in; each row's targets are the same tokens one place further. Rows are single tokens without it. */
   readonly context?: number | undefined;
 }
