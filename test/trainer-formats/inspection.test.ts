@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { expect } from "chai";
 import type { FileFormat } from "../../services/trainer/datasets/formats/file-format.ts";
-import { inspectDataset } from "../../services/trainer/inspection/inspect-dataset.ts";
+import { inspectDataset } from "../../services/trainer/datasets/inspection/inspect-dataset.ts";
 import { image, zipOf } from "./archive-files.ts";
 import { FormatFiles } from "./format-files.ts";
 

@@ -1,6 +1,6 @@
 import type { DatasetFile } from "../datasets/formats/file-format.ts";
-import type { DatasetFacts } from "../inspection/dataset-facts.ts";
-import { inspectDataset } from "../inspection/inspect-dataset.ts";
+import type { DatasetFacts } from "../datasets/inspection/dataset-facts.ts";
+import { inspectDataset } from "../datasets/inspection/inspect-dataset.ts";
 
 /** A file to be looked at. */
 export interface InspectTask {

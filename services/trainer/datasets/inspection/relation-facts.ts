@@ -1,6 +1,6 @@
 import type { DuckDBConnection, Json } from "@duckdb/node-api";
-import { readFault } from "../datasets/formats/duckdb.ts";
-import type { Relation, RelationColumn } from "../datasets/formats/relation.ts";
+import { readFault } from "../formats/duckdb.ts";
+import type { Relation, RelationColumn } from "../formats/relation.ts";
 import {
   type ColumnFacts,
   countedMax,

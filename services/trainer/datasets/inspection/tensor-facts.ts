@@ -1,4 +1,4 @@
-import type { TensorBatch, Tensors } from "../datasets/formats/tensors.ts";
+import type { TensorBatch, Tensors } from "../formats/tensors.ts";
 import { type ColumnFacts, countedMax, type DatasetFacts, mostFrequentMax, shown } from "./dataset-facts.ts";
 
 /** What a file of tensors has, as one column of features and perhaps one of targets. Reads all of it once. */

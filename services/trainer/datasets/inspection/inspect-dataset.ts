@@ -1,6 +1,6 @@
-import { detectedFormat } from "../datasets/formats/detected-format.ts";
-import type { DatasetFile } from "../datasets/formats/file-format.ts";
-import { openDataset } from "../datasets/formats/open-dataset.ts";
+import { detectedFormat } from "../formats/detected-format.ts";
+import type { DatasetFile } from "../formats/file-format.ts";
+import { openDataset } from "../formats/open-dataset.ts";
 import type { DatasetFacts } from "./dataset-facts.ts";
 import { relationFacts } from "./relation-facts.ts";
 import { tensorFacts } from "./tensor-facts.ts";
