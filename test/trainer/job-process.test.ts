@@ -24,7 +24,7 @@ describe("a job's process", function () {
   const processes = () => childProcesses("job-process/main");
   const task = (change: Partial<TrainSpec__Output> = {}, dataset = "dataset") => {
     const compute = { threadCount: 1, device: "cpu" } as const;
-    const paths = { dataset: join(folder, dataset), checkpoints: { folder } };
+    const paths = { dataset: join(folder, dataset), folder, expandedBytesMax: 2 ** 20, checkpoints: { folder } };
     return { kind: "train", spec: { ...spec, ...change }, job: { id: "j" }, compute, ...paths } as const;
   };
   const options = (change: Partial<TaskOptions> = {}): TaskOptions => ({
