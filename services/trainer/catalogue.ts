@@ -20,7 +20,8 @@ export type OnBehalf = Pick<RpcOptions, "requestId" | "signal" | "deadlineMs">;
 /** A trained model and what is to be known of it. */
 export interface NewVersion {
   readonly model: string;
-  readonly bytes: Uint8Array;
+  /** The model, "artifacts/{sha256}". */
+  readonly artifact: string;
   readonly metrics: Readonly<Record<string, number>>;
   readonly lineage: Version["lineage"];
   /** Its model card, Markdown. */
@@ -180,21 +181,15 @@ export class Catalogue {
   }
 
   /**
-   * Stores the model's bytes and registers them; answers the name of the version. Where the key has made a version of other
+   * Registers a model that is stored; answers the name of the version. Where the key has made a version of other
    * bytes before, on a machine that rounds otherwise, that one stands. Throws ARTIFACT_INVALID where the registry rejects the
    * version.
    */
   async register(version: NewVersion, onBehalf: OnBehalf): Promise<string> {
-    const sha256 = createHash("sha256").update(version.bytes).digest("hex");
-    const upload = partsOf(version.bytes, sha256);
-    const timeoutMs = this.#timeoutMs + (version.bytes.byteLength / 1024 ** 2) * 1000;
-    await this.#reaching(() =>
-      this.#registry.clientStream("UploadArtifact", upload, { ...this.#limited(onBehalf), timeoutMs }),
-    );
     const request = {
       parent: modelName(version.model),
       version: {
-        variants: [{ artifact: artifactName(sha256) }],
+        variants: [{ artifact: version.artifact }],
         metrics: version.metrics,
         lineage: version.lineage,
         modelCard: version.card,
@@ -257,13 +252,4 @@ async function joined(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   for await (const chunk of chunks) parts.push(chunk);
   return Buffer.concat(parts);
-}
-
-function* partsOf(bytes: Uint8Array, sha256: string) {
-  yield { header: { sha256, sizeBytes: bytes.byteLength } };
-  for (let begin = 0; begin < bytes.byteLength; begin += chunkBytes) {
-    yield {
-      chunk: Buffer.from(bytes.buffer, bytes.byteOffset + begin, Math.min(chunkBytes, bytes.byteLength - begin)),
-    };
-  }
 }

@@ -69,18 +69,8 @@ export class TrainerService implements Service {
     });
     await datasets.start();
     const { datasetHoldMs: holdMs, datasetBytesMax: expandedBytesMax, runTimeMsMax } = this.#config;
-    const work = {
-      catalogue,
-      store,
-      compute,
-      bounds,
-      folders,
-      datasets,
-      expandedBytesMax,
-      holdMs,
-      runTimeMsMax,
-      clock,
-    };
+    const files = { folders, datasets, expandedBytesMax, holdMs };
+    const work = { catalogue, store, queue, changes, compute, bounds, ...files, runTimeMsMax, clock };
     const attempts = {
       redis: blocking,
       config: bounds,

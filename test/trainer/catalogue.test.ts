@@ -1,4 +1,7 @@
 import { createHash } from "node:crypto";
+import { rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect } from "chai";
 import { ServiceError } from "../../lib/errors.ts";
 import type { CreateVersionRequest__Output as CreateVersionRequest } from "../../lib/gen/amaas/registry/v1/CreateVersionRequest.ts";
@@ -29,6 +32,7 @@ describe("the trainer's catalogue", () => {
     calls.push([method, metadata.get("amaas-principal"), requestId].join(" "));
 
   before(async () => {
+    await writeFile(path, bytes);
     server = new RpcServer(
       { host: "127.0.0.1", port: 0, messageBytesMax: 2 ** 24, drainTimeoutMs: 0 },
       createLog("registry", "silent"),
@@ -78,19 +82,21 @@ describe("the trainer's catalogue", () => {
     refusal = undefined;
   });
   after(async () => {
+    await rm(path, { force: true });
     client.close();
     await server.stop();
   });
 
   const onBehalf = { requestId: "r1" };
   const bytes = Buffer.from("a model");
+  const path = join(tmpdir(), `amaas-catalogue-${process.pid}`);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   const lineage = { job: "jobs/j", datasets: ["artifacts/d"], seed: 5 };
-  const register = () =>
-    catalogue.register(
-      { model: "m", bytes, metrics: { validation_accuracy: 0.5 }, lineage, card: "# m", idempotencyKey: "jobs/j" },
-      onBehalf,
-    );
+  const register = async () => {
+    const artifact = await catalogue.upload(path, onBehalf);
+    const version = { model: "m", artifact, metrics: { validation_accuracy: 0.5 }, lineage, card: "# m" };
+    return catalogue.register({ ...version, idempotencyKey: "jobs/j" }, onBehalf);
+  };
 
   it("makes every call as the trainer, on behalf of a request", async () => {
     const abc = createHash("sha256").update("abc").digest("hex");

@@ -8,6 +8,7 @@ import { jobMessage } from "../jobs/job-message.ts";
 import { priorityOf } from "../jobs/priority.ts";
 import type { JobQueue } from "../queue/job-queue.ts";
 import type { JobStore } from "../queue/job-store.ts";
+import { reorderTrials, steerTrials } from "../work/sweep/trial-jobs.ts";
 
 /** What the calls need that steer jobs. */
 export interface ControlParts {
@@ -16,12 +17,11 @@ export interface ControlParts {
   readonly holds: DatasetHolds;
 }
 
-/** The calls that steer jobs which have not ended. Each may be made again, and then changes nothing. */
-export function controlHandlers({
-  store,
-  queue,
-  holds,
-}: ControlParts): Pick<Handlers<TrainerServiceHandlers>, "CancelJob" | "PauseJob" | "ResumeJob" | "UpdateJobPriority"> {
+/** The calls that steer jobs which have not ended, a sweep with its trials. Each may be made again, and then changes nothing. */
+export function controlHandlers(
+  parts: ControlParts,
+): Pick<Handlers<TrainerServiceHandlers>, "CancelJob" | "PauseJob" | "ResumeJob" | "UpdateJobPriority"> {
+  const { store, queue, holds } = parts;
   return {
     CancelJob: async ({ name }, call) => {
       const id = parseJobName(name);
@@ -29,6 +29,7 @@ export function controlHandlers({
       const job = await store.get(id);
       if (!cancelled && job.state !== "CANCELLED") throw tooLate(job, "waits, trains or is paused");
       await queue.remove(job);
+      await steerTrials(parts, job);
       holds.release(job, call.log);
       return jobMessage(job);
     },
@@ -39,6 +40,7 @@ export function controlHandlers({
       const job = await store.get(id);
       if (!paused && job.state !== "PAUSED") throw tooLate(job, "waits or trains");
       await queue.remove(job);
+      await steerTrials(parts, job);
       return jobMessage(job);
     },
 
@@ -47,6 +49,7 @@ export function controlHandlers({
       await store.move(id, ["PAUSED"], "PENDING");
       const job = await store.get(id);
       if (!jobStates[job.state].queued) throw tooLate(job, "is paused");
+      await steerTrials(parts, job);
       await queue.add(job);
       return jobMessage(job);
     },
@@ -57,6 +60,7 @@ export function controlHandlers({
       const job = await store.get(id);
       if (!changed) throw tooLate(job, "has not ended");
       await queue.reorder(job);
+      await reorderTrials(parts, job);
       return jobMessage(job);
     },
   };

@@ -3,6 +3,8 @@ import type { JobEvent as JobEventMessage } from "../../../lib/gen/amaas/trainer
 import { jobName } from "../../../lib/resource-names.ts";
 import { timestampOf } from "../../../lib/timestamp.ts";
 import type { Job, JobCheckpoint, JobEvent, JobState } from "./job.ts";
+import { isLessBetter, leaderboardOf } from "./leaderboard.ts";
+import { sweepMetricOf } from "./work.ts";
 
 /** A job as callers see it. */
 export function jobMessage(job: Job): JobMessage {
@@ -21,6 +23,7 @@ export function jobMessage(job: Job): JobMessage {
     priority: job.priority,
     attempts: job.attempts,
     checkpoint: checkpointMessage(job.checkpoint),
+    leaderboard: leaderboardMessage(job),
     parent: job.parent === undefined ? "" : jobName(job.parent),
   };
 }
@@ -29,6 +32,17 @@ function checkpointMessage(checkpoint: JobCheckpoint | undefined): JobMessage["c
   if (checkpoint === undefined) return null;
   const { step, timeMs, artifact } = checkpoint;
   return { step, time: timestampOf(timeMs), artifact };
+}
+
+function leaderboardMessage({ work, trials = [] }: Job): JobMessage["leaderboard"] {
+  if (work.kind !== "sweep") return [];
+  return leaderboardOf(trials, isLessBetter(sweepMetricOf(work.spec))).map((trial) => ({
+    job: trial.job === "" ? "" : jobName(trial.job),
+    parameters: trial.parameters,
+    metric: trial.scores.at(-1),
+    epochs: trial.epochs,
+    state: trial.state,
+  }));
 }
 
 /** An event as watchers see it. */

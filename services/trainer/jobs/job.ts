@@ -79,11 +79,37 @@ export interface Job {
   readonly version?: string;
   readonly metrics?: Readonly<Record<string, number>>;
   readonly promotion?: Promotion;
+  /** Of a trial that has succeeded: what its sweep may register. */
+  readonly offer?: VersionOffer;
+  /** Of a sweep: what was tried so far, by index. */
+  readonly trials?: readonly Trial[];
   readonly error?: { readonly reason: string; readonly message: string };
 }
 
 /** What a job leaves that has succeeded. */
-export type JobResult = Pick<Job, "version" | "metrics" | "promotion">;
+export type JobResult = Pick<Job, "version" | "metrics" | "promotion" | "offer">;
+
+/** Artifacts that a version is made of. */
+export interface VersionOffer {
+  readonly model: string;
+  /** What is to be known of it, as JSON. */
+  readonly facts: string;
+}
+
+/** One combination that a sweep tries, in one job for each rung that it reaches. */
+export interface Trial {
+  /** The id of its last job. */
+  readonly job: string;
+  /** What it was given, as JSON by field. */
+  readonly parameters: Readonly<Record<string, string>>;
+  /** What it has reached at each rung so far. */
+  readonly scores: readonly number[];
+  /** Epochs of its last job. */
+  readonly epochs: number;
+  readonly state: "running" | "waiting" | "succeeded" | "failed" | "ended_early";
+  /** What its last job has left, as long as it is the best of all. */
+  readonly offer?: VersionOffer;
+}
 
 /** What became of an alias that was to be moved. */
 export interface Promotion {

@@ -32,6 +32,11 @@ export function datasetsOf(work: Work): readonly string[] {
   return [...new Set(names.filter((name): name is string => Boolean(name)))];
 }
 
+/** The metric by which the trials of a sweep are compared. */
+export function sweepMetricOf({ metric }: SweepSpec__Output): string {
+  return metric || "validation_loss";
+}
+
 const datasets: { readonly [Kind in WorkKind]: (spec: WorkSpecs[Kind]) => readonly (string | undefined)[] } = {
   train: ({ dataset, gate }) => [dataset, gate?.dataset],
   evaluate: ({ dataset }) => [dataset],

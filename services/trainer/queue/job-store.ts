@@ -11,6 +11,7 @@ import {
   jobStates,
   type LogLine,
   queuedStates,
+  type Trial,
 } from "../jobs/job.ts";
 import { createJobId } from "./job-id.ts";
 import { changeScript, createScript } from "./job-scripts.ts";
@@ -50,7 +51,8 @@ export class JobStore {
     const id = createJobId(createTimeMs);
     const fields = fieldsOf({ ...job, id, state: "PENDING", attempts: 0, attemptsInVain: 0, createTimeMs });
     const lifetime = idempotencyKey === "" ? 0 : requestLifetimeSeconds;
-    const keys = [`${keyPrefix}:request:${idempotencyKey}`, jobKey(id), eventsKey(id), openKey, indexKey];
+    const asker = job.parent === undefined ? "request" : "trial";
+    const keys = [`${keyPrefix}:${asker}:${idempotencyKey}`, jobKey(id), eventsKey(id), openKey, indexKey];
     const { openJobsMax } = this.#config;
     const created = await reaching(() =>
       this.#redis.createJob(...keys, id, openJobsMax, lifetime, createTimeMs, keyPrefix, ...fields),
@@ -144,6 +146,12 @@ export class JobStore {
   /** Keeps what the next attempt goes on from, also that of an attempt that has just been paused; answers whether it still counts. */
   keepCheckpoint({ id, attempts }: Attempt, checkpoint: JobCheckpoint): Promise<boolean> {
     return this.#change(id, { from: openStates, attempts, fields: { checkpoint, attemptsInVain: 0 } });
+  }
+
+  /** Keeps what a sweep has tried and decided so far; answers whether the attempt still leads it. */
+  keepTrials({ id, attempts }: Attempt, trials: readonly Trial[]): Promise<boolean> {
+    const fields = { trials, attemptsInVain: 0 };
+    return this.#change(id, { from: ["RUNNING", "REGISTERING"], attempts, fields });
   }
 
   /** Counts an attempt as one that has ended in order. */

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { ServiceError } from "../../../lib/errors.ts";
 import { jobName } from "../../../lib/resource-names.ts";
 import type { TrainResult } from "../job-process/train-task.ts";
 import type { JobResult } from "../jobs/job.ts";
@@ -7,21 +7,29 @@ import type { Running } from "../queue/job-attempt.ts";
 import { promote } from "./promotion.ts";
 import type { WorkParts } from "./work-rules.ts";
 
+/** Begins the part of a job in which it can no longer be cancelled or paused; throws where it has ended or is paused already. */
+export async function beginPublishing({ store }: WorkParts, { job, signal }: Running): Promise<void> {
+  signal.throwIfAborted();
+  if (await store.move(job.id, ["RUNNING", "REGISTERING"], "REGISTERING", {}, job.attempts)) return;
+  throw new ServiceError("CANCELLED", "the job has ended or is paused meanwhile");
+}
+
 /**
- * Registers what a training has left, and moves the alias if its gate lets it. However often it is begun again, there is one version;
+ * Registers the model of an artifact, and moves the alias if its gate lets it. However often it is begun again, there is one version;
  * and where the alias stays, the version is there all the same, and the job has succeeded.
  */
 export async function publish(
   parts: WorkParts,
   { job, signal, log, tell }: Running,
-  { modelPath, facts, target }: TrainResult,
+  artifact: string,
+  { facts, target }: Pick<TrainResult, "facts" | "target">,
 ): Promise<JobResult> {
   const { catalogue, bounds } = parts;
   const onBehalf = { requestId: job.requestId, signal };
   // Tried again here rather than by another delivery, which would train again.
   const patiently = <Value>(call: () => Promise<Value>) => whileUnavailable(call, bounds, signal, log);
   const { model, alias, gate } = target;
-  const created = { model, bytes: await readFile(modelPath), ...facts, idempotencyKey: jobName(job.id) };
+  const created = { model, artifact, ...facts, idempotencyKey: jobName(job.id) };
   const version = await patiently(() => catalogue.register(created, onBehalf));
   const { metrics } = facts;
   if (alias === undefined) return { version, metrics };

@@ -1,11 +1,12 @@
-import { ServiceError } from "../../../lib/errors.ts";
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { initialModel } from "../initial-model.ts";
 import type { JobResult } from "../jobs/job.ts";
 import { checkSpec } from "../jobs/train-spec.ts";
+import { whileUnavailable } from "../patience.ts";
 import type { Running } from "../queue/job-attempt.ts";
-import { publish } from "./publish.ts";
+import { beginPublishing, publish } from "./publish.ts";
 import { trained } from "./trained.ts";
+import { offerVersion } from "./version-offer.ts";
 import type { WorkParts, WorkRules } from "./work-rules.ts";
 
 /** Training: from a dataset and a description of a network to a version. It may be begun again at any point. */
@@ -19,13 +20,14 @@ export const train: WorkRules<"train"> = {
 };
 
 function runTrain(spec: TrainSpec__Output, parts: WorkParts, running: Running): Promise<JobResult> {
-  const { job, signal } = running;
+  const { job, signal, log } = running;
   return parts.folders.during(job.id, async (folder) => {
     const result = await trained(spec, parts, running, folder);
-    signal.throwIfAborted();
-    if (!(await parts.store.move(job.id, ["RUNNING", "REGISTERING"], "REGISTERING", {}, job.attempts))) {
-      throw new ServiceError("CANCELLED", "the job has ended meanwhile");
-    }
-    return publish(parts, running, result);
+    await beginPublishing(parts, running);
+    if (job.parent !== undefined) return offerVersion(parts, running, folder, result);
+    // Tried again here rather than by another delivery, which would train again.
+    const upload = () => parts.catalogue.upload(result.modelPath, { requestId: job.requestId, signal });
+    const artifact = await whileUnavailable(upload, parts.bounds, signal, log);
+    return publish(parts, running, artifact, result);
   });
 }

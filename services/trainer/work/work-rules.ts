@@ -7,6 +7,8 @@ import type { JobFolders } from "../job-folders.ts";
 import type { JobResult } from "../jobs/job.ts";
 import type { WorkKind, WorkSpecs } from "../jobs/work.ts";
 import type { Running } from "../queue/job-attempt.ts";
+import type { JobChanges } from "../queue/job-changes.ts";
+import type { JobQueue } from "../queue/job-queue.ts";
 import type { JobStore } from "../queue/job-store.ts";
 
 /** What work is done with. */
@@ -15,13 +17,15 @@ export interface WorkParts {
   readonly store: JobStore;
   readonly compute: Compute;
   readonly bounds: QueueConfig;
+  readonly queue: JobQueue;
+  readonly changes: JobChanges;
   /** For the files of jobs at work. */
   readonly folders: JobFolders;
   /** Files of datasets. */
   readonly datasets: DatasetCache;
   /** Bytes of all files of an archive together, without compression. */
   readonly expandedBytesMax: number;
-  /** How long the registry keeps a checkpoint of a job that nothing more is heard of, in milliseconds. */
+  /** How long the registry keeps a checkpoint, or what a trial has made, of a job that nothing more is heard of, in milliseconds. */
   readonly holdMs: number;
   /** How long a job may run that says nothing else, over all attempts. */
   readonly runTimeMsMax: number;

@@ -4,6 +4,7 @@ import type { JobResult } from "../jobs/job.ts";
 import type { Work, WorkKind } from "../jobs/work.ts";
 import type { Running } from "../queue/job-attempt.ts";
 import { evaluate } from "./evaluate.ts";
+import { sweep } from "./sweep/sweep.ts";
 import { train } from "./train.ts";
 import type { WorkParts, WorkRules } from "./work-rules.ts";
 
@@ -12,7 +13,7 @@ const works: { readonly [Kind in WorkKind]: WorkRules<Kind> | undefined } = {
   train,
   evaluate,
   predict: undefined,
-  sweep: undefined,
+  sweep,
 };
 
 /** Checks work before its job is accepted, as its rules say. SPEC_INVALID for work that no trainer does. */

@@ -1,0 +1,51 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { messageOf } from "../../../lib/errors.ts";
+import { jobName, parseArtifactName } from "../../../lib/resource-names.ts";
+import type { Catalogue, OnBehalf } from "../catalogue.ts";
+import type { TrainResult } from "../job-process/train-task.ts";
+import type { JobResult, VersionOffer } from "../jobs/job.ts";
+import { whileUnavailable } from "../patience.ts";
+import type { Running } from "../queue/job-attempt.ts";
+import type { VersionFacts } from "./version-facts.ts";
+import type { WorkParts } from "./work-rules.ts";
+
+/** Stores what a trial has left, for its sweep to register if it is the best; the sweep holds it from being collected. */
+export async function offerVersion(
+  { catalogue, bounds, holdMs }: WorkParts,
+  { job, signal, log }: Running,
+  folder: string,
+  { modelPath, facts }: TrainResult,
+): Promise<JobResult> {
+  const onBehalf = { requestId: job.requestId, signal };
+  const kept = async (path: string) => {
+    const artifact = await catalogue.upload(path, onBehalf);
+    await catalogue.hold(artifact, jobName(job.parent!), holdMs, onBehalf);
+    return artifact;
+  };
+  const factsPath = join(folder, "facts.json");
+  await writeFile(factsPath, JSON.stringify(facts));
+  const patiently = (path: string) => whileUnavailable(() => kept(path), bounds, signal, log);
+  const offer = { model: await patiently(modelPath), facts: await patiently(factsPath) };
+  return { metrics: facts.metrics, offer };
+}
+
+/** What is to be known of a version that a trial has offered. */
+export async function factsOf(
+  catalogue: Catalogue,
+  { facts }: VersionOffer,
+  onBehalf: OnBehalf,
+): Promise<VersionFacts> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of catalogue.download(parseArtifactName(facts), onBehalf)) chunks.push(chunk);
+  return JSON.parse(Buffer.concat(chunks).toString());
+}
+
+/** Lets go of what was offered, in the background. Where the registry is away, the hold expires by itself. */
+export function releaseOffer(catalogue: Catalogue, { model, facts }: VersionOffer, { job, log }: Running): void {
+  for (const artifact of [model, facts]) {
+    catalogue
+      .release(artifact, jobName(job.id), { requestId: job.requestId })
+      .catch((failure) => log.warn({ error: messageOf(failure) }, "an offer stays held until its hold expires"));
+  }
+}
