@@ -1,17 +1,19 @@
 import { parentPort } from "node:worker_threads";
 import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
-import { evaluate } from "./evaluate-task.ts";
-import { inspect } from "./inspect-task.ts";
 import type { HostMessage, LastWord, ProcessMessage, Task, TaskKind, Tasks } from "./protocol.ts";
 import type { TaskHost } from "./task-host.ts";
-import { train } from "./train-task.ts";
 
 // The entry of the thread of a job process.
 assert(parentPort !== null, "this file is run as a thread");
 const port = parentPort;
 
 type TaskWork<Kind extends TaskKind> = (task: Tasks[Kind]["task"], host: TaskHost) => Promise<Tasks[Kind]["result"]>;
-const tasks: { readonly [Kind in TaskKind]: TaskWork<Kind> } = { train, evaluate, inspect };
+/** What only other tasks need is not loaded. */
+const tasks: { readonly [Kind in TaskKind]: () => Promise<TaskWork<Kind>> } = {
+  train: async () => (await import("./train-task.ts")).train,
+  evaluate: async () => (await import("./evaluate-task.ts")).evaluate,
+  inspect: async () => (await import("./inspect-task.ts")).inspect,
+};
 const pausing = new AbortController();
 
 port.on("message", (message: HostMessage) => {
@@ -21,7 +23,7 @@ port.on("message", (message: HostMessage) => {
 
 async function work(task: Task): Promise<LastWord> {
   try {
-    return { kind: "finished", result: await workOf(task)(task, { say, pause: pausing.signal }) };
+    return { kind: "finished", result: await (await workOf(task))(task, { say, pause: pausing.signal }) };
   } catch (failure) {
     if (failure === pausing.signal.reason) return { kind: "stopped" };
     const { reason, metadata } = failure instanceof ServiceError ? failure : {};
@@ -31,8 +33,8 @@ async function work(task: Task): Promise<LastWord> {
 }
 
 /** Whoever calls this gives it the same task. */
-function workOf({ kind }: Task): TaskWork<TaskKind> {
-  return tasks[kind] as unknown as TaskWork<TaskKind>;
+function workOf({ kind }: Task): Promise<TaskWork<TaskKind>> {
+  return tasks[kind]() as unknown as Promise<TaskWork<TaskKind>>;
 }
 
 function say(message: ProcessMessage): void {
