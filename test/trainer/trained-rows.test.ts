@@ -57,7 +57,10 @@ describe("a training", function () {
     const spec = { kind: "imported", model, files: new Map() } as const;
     const imported = networkOf(spec);
     expect(imported.parameters.map(({ name }) => name)).to.deep.equal(["layers.0.weight", "layers.0.bias"]);
-    const tuned = await runTraining({ ...how, network: spec }, await prepared(table, { validationShare: 0.2 }, form(2)));
+    const tuned = await runTraining(
+      { ...how, network: spec },
+      await prepared(table, { validationShare: 0.2 }, form(2)),
+    );
     const [before, after] = [tensorsOf(model), tensorsOf(tuned.model)];
     for (const name of ["preprocessing.offset", "preprocessing.scale"]) {
       expect(after.get(name)).to.deep.equal(before.get(name));

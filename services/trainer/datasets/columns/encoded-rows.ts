@@ -1,4 +1,4 @@
-import { checkTargets } from "../../graph/losses/loss.ts";
+import { checkTargets, type Loss } from "../../graph/losses/loss.ts";
 import { datasetError } from "../formats/dataset-error.ts";
 import type { RowElements } from "../row-source.ts";
 import { type RowWriter, rowElements, rowsFor } from "../rows/row-writer.ts";
@@ -41,6 +41,9 @@ export async function encodedRows(
 
 /** Bytes of rows that are encoded at once; a row may be larger. */
 const pieceBytes = 16 * 1024 ** 2;
+
+/** Losses of which not every finite number is a target. */
+const boundedLosses: ReadonlySet<Loss["kind"]> = new Set(["binary_cross_entropy", "kl_divergence"]);
 
 /** Encodes rows into memory that the next ones overwrite. */
 class RowEncoding {
@@ -94,7 +97,7 @@ class RowEncoding {
     if (this.#targetEncoders.length === 0) this.#moveUp(chunk.rowCount);
     const targets = this.#targets.subarray(0, chunk.rowCount * widths.targetCount);
     if (this.#form.classes) this.#note(targets, parts);
-    else if (!this.#form.isNext) this.#check(targets, parts, first);
+    else if (boundedLosses.has(this.#form.loss.kind)) this.#check(targets, parts, first);
     return { features: this.#features, targets };
   }
 

@@ -1,6 +1,6 @@
 import { datasetError } from "../formats/dataset-error.ts";
 import { ascending, type ColumnFacts, Counts, Median, Moments, tooManyCategories } from "./column-facts.ts";
-import type { ColumnSource } from "./column-source.ts";
+import type { ColumnSource, ColumnValues } from "./column-source.ts";
 import { distinctMax, type Missing } from "./data-plan.ts";
 import { isMissing } from "./missing.ts";
 import type { Categories, Encoder, FittedColumn } from "./preprocessing.ts";
@@ -20,13 +20,8 @@ export async function fittedColumns(
   const open = fits.filter(({ facts }) => facts.length > 0);
   let first = 0;
   for await (const { rowCount, values } of open.length === 0 ? [] : source.read(open.map(({ name }) => name))) {
-    for (const [index, fit] of open.entries()) {
-      for (let row = 0; row < rowCount; row++) {
-        if (of[first + row] !== part.training || isMissing(values[index]!, row, fit.width)) continue;
-        fit.seen = true;
-        for (const facts of fit.facts) facts.add(values[index]!, row);
-      }
-    }
+    const parts = of.subarray(first, first + rowCount);
+    for (const [index, fit] of open.entries()) fit.add(values[index]!, parts);
     first += rowCount;
   }
   return fits.map((fit) => fit.finished());
@@ -36,9 +31,10 @@ export async function fittedColumns(
 class ColumnFit {
   readonly name: string;
   readonly width: number;
-  /** Whether there was any value. */
-  seen = false;
+  readonly facts: readonly ColumnFacts[];
   readonly #column: UsedColumn;
+  /** Whether there was any value. */
+  #seen = false;
   readonly #moments: Moments | undefined;
   readonly #median: Median | undefined;
   readonly #categories: Counts | undefined;
@@ -61,16 +57,23 @@ class ColumnFit {
       const refuse = () => tooManyCategories(name, distinctMax, "to find the most frequent");
       this.#frequent = this.#categories ?? new Counts(distinctMax, refuse);
     }
+    const all = [this.#moments, this.#median, this.#categories, this.#frequent];
+    this.facts = [...new Set(all.filter((facts) => facts !== undefined))];
   }
 
-  get facts(): readonly ColumnFacts[] {
-    const all = [this.#moments, this.#median, this.#categories, this.#frequent];
-    return [...new Set(all.filter((facts) => facts !== undefined))];
+  /** The training rows of a chunk. */
+  add(values: ColumnValues, parts: Uint8Array): void {
+    const { width, facts } = this;
+    for (let row = 0; row < parts.length; row++) {
+      if (parts[row] !== part.training || isMissing(values, row, width)) continue;
+      this.#seen = true;
+      for (const each of facts) each.add(values, row);
+    }
   }
 
   finished(): FittedColumn {
     const { name, kind, width, missing } = this.#column;
-    if (this.facts.length > 0 && !this.seen) {
+    if (this.facts.length > 0 && !this.#seen) {
       throw datasetError(`the column ${JSON.stringify(name)} has no value in the training rows; needed: at least 1`);
     }
     const fill = missing === undefined ? undefined : this.#fill(missing);

@@ -28,8 +28,8 @@ export class MemoryWriter implements RowWriter {
     const before = this.#trainingCount + this.#validationCount;
     copyRows(features, featureCount, 0, featureCount, rows, this.#features, before);
     copyRows(targets, targetCount, 0, targetCount, rows, this.#targets, before);
-    for (const [index, row] of rows.entries()) {
-      if (parts[row] === 0) this.#training[this.#trainingCount++] = before + index;
+    for (let index = 0; index < rows.length; index++) {
+      if (parts[rows[index]!] === 0) this.#training[this.#trainingCount++] = before + index;
       else this.#validation[this.#validationCount++] = before + index;
     }
   }

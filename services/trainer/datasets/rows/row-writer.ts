@@ -35,6 +35,7 @@ export function rowElements(type: RowType, from: number | SharedArrayBuffer): Ro
 export function rowsFor(parts: Uint8Array, wanted: readonly number[]): Int32Array {
   const rows = new Int32Array(parts.length);
   let count = 0;
-  for (let row = 0; row < parts.length; row++) if (wanted.includes(parts[row]!)) rows[count++] = row;
+  const [first, second = first] = wanted;
+  for (let row = 0; row < parts.length; row++) if (parts[row] === first || parts[row] === second) rows[count++] = row;
   return rows.subarray(0, count);
 }
