@@ -24,6 +24,8 @@ export interface TrainerConfig extends ServiceConfig {
   /** What jobs find here. */
   readonly offer: Offer;
   readonly registryTimeoutMs: number;
+  /** Where batch inference asks, and how long it waits for an answer, in milliseconds. */
+  readonly nodes: { readonly address: string; readonly timeoutMs: number };
   /** How long a job may run that says nothing else, over all attempts, in milliseconds. */
   readonly runTimeMsMax: number;
 }
@@ -91,6 +93,10 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
     },
     offer: { devices: offered, memoryBytes },
     registryTimeoutMs: whole("REGISTRY_TIMEOUT_MS", 30_000, 100, 3_600_000),
+    nodes: {
+      address: settings.address("AMAAS_GATEWAY_ADDRESS", "127.0.0.1:8001"),
+      timeoutMs: whole("INFER_TIMEOUT_MS", 30_000, 100, 3_600_000),
+    },
     runTimeMsMax: whole("RUN_TIME_MS_MAX", 7 * dayMs, 1000, 24 * dayMs),
   };
 }

@@ -68,9 +68,9 @@ export class TrainerService implements Service {
       log: this.#log,
     });
     await datasets.start();
-    const { datasetHoldMs: holdMs, datasetBytesMax: expandedBytesMax, runTimeMsMax } = this.#config;
+    const { nodes, datasetHoldMs: holdMs, datasetBytesMax: expandedBytesMax, runTimeMsMax } = this.#config;
     const files = { folders, datasets, expandedBytesMax, holdMs };
-    const work = { catalogue, store, queue, changes, compute, bounds, ...files, runTimeMsMax, clock };
+    const work = { catalogue, store, nodes, queue, changes, compute, bounds, ...files, runTimeMsMax, clock };
     const attempts = {
       redis: blocking,
       config: bounds,

@@ -19,6 +19,8 @@ import { type ServiceProcess, spawnService } from "../service-process.ts";
 /** A trainer with the registry and the Redis that it needs, all real, in this process but for Redis. */
 export class RunningTrainer {
   readonly redis = new PrivateRedis();
+  /** Of the trainer, besides those that it needs; set before the start. */
+  settings: Readonly<Record<string, string>> = {};
   #folder = "";
   #services: { stop(): Promise<void> }[] = [];
   #registryService: RegistryService | undefined;
@@ -49,7 +51,7 @@ export class RunningTrainer {
 
   /** A further trainer on the same Redis and registry. */
   async startTrainer() {
-    const service = new TrainerService(readTrainerConfig(this.#settings({ AMAAS_TRAINER_PORT: "0" })));
+    const service = new TrainerService(readTrainerConfig(this.#settings({ ...this.settings, AMAAS_TRAINER_PORT: "0" })));
     return { service, port: (await service.start()).port };
   }
 

@@ -2,13 +2,13 @@ import type { Signature } from "../../../lib/tensor.ts";
 import type { ModelPaths } from "../catalogue.ts";
 import { part, rowParts } from "../datasets/columns/row-parts.ts";
 import { usedColumns } from "../datasets/columns/used-columns.ts";
-import type { SaidKind } from "../datasets/formats/file-format.ts";
 import { openDataset } from "../datasets/formats/open-dataset.ts";
 import { sourceOf, type UnreadFile } from "../datasets/read-dataset.ts";
 import type { Loss } from "../graph/losses/loss.ts";
 import type { CheckedData } from "../jobs/data-spec.ts";
 import { type LocalModel, openLocalModel } from "../served/local-model.ts";
 import { measureRows, type RowsMeasurement } from "../served/measure-rows.ts";
+import { kindsOf } from "../served/said-kinds.ts";
 import { type DatasetTask, withDatasetFile } from "./dataset-file.ts";
 import { filesAt } from "./model-files.ts";
 
@@ -49,11 +49,6 @@ async function measured({ data, rows, loss, rowsPerCall }: EvaluateTask, model: 
   } finally {
     opened.close();
   }
-}
-
-/** What columns hold that have the names of inputs. */
-function kindsOf({ inputs }: Signature): ReadonlyMap<string, SaidKind> {
-  return new Map(inputs.map(({ name, dataType }) => [name, dataType === "BYTES" ? "category" : "number"]));
 }
 
 /** The tokens of a row that go in, where the model says it. */

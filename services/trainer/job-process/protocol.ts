@@ -2,12 +2,14 @@ import type { Reason } from "../../../lib/errors.ts";
 import type { RowsMeasurement } from "../served/measure-rows.ts";
 import type { EvaluateTask } from "./evaluate-task.ts";
 import type { InspectResult, InspectTask } from "./inspect-task.ts";
+import type { PredictResult, PredictTask } from "./predict-task.ts";
 import type { TaskNews } from "./task-host.ts";
 import type { TrainResult, TrainTask } from "./train-task.ts";
 
 /** What a job process does, and what comes of it, by kind. Both are plain data. */
 export interface Tasks {
   readonly train: { readonly task: TrainTask; readonly result: TrainResult };
+  readonly predict: { readonly task: PredictTask; readonly result: PredictResult };
   readonly evaluate: { readonly task: EvaluateTask; readonly result: RowsMeasurement };
   readonly inspect: { readonly task: InspectTask; readonly result: InspectResult };
 }

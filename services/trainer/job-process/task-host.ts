@@ -2,6 +2,12 @@ import type { KeptCheckpoint } from "../engine/checkpoints.ts";
 import type { MemoryEstimate } from "../engine/memory-estimate.ts";
 import type { TrainingProgress } from "../engine/training-figures.ts";
 
+/** The file of a part of predictions, by the part's index. */
+export interface PredictedFile {
+  readonly index: number;
+  readonly path: string;
+}
+
 /** What a job process says while it works. */
 export type TaskNews =
   /** All is checked, and this is what it will take. */
@@ -9,6 +15,8 @@ export type TaskNews =
   | { readonly kind: "progress"; readonly progress: TrainingProgress }
   /** The state of the training lies in a file, which is the host's from now on. */
   | { readonly kind: "checkpoint"; readonly checkpoint: KeptCheckpoint }
+  /** Some rows are answered. */
+  | { readonly kind: "part"; readonly part: PredictedFile }
   | { readonly kind: "told"; readonly level: "info" | "warn"; readonly text: string };
 
 /** What a task has of its process. */

@@ -12,6 +12,7 @@ type TaskWork<Kind extends TaskKind> = (task: Tasks[Kind]["task"], host: TaskHos
 const tasks: { readonly [Kind in TaskKind]: () => Promise<TaskWork<Kind>> } = {
   train: async () => (await import("./train-task.ts")).train,
   evaluate: async () => (await import("./evaluate-task.ts")).evaluate,
+  predict: async () => (await import("./predict-task.ts")).predict,
   inspect: async () => (await import("./inspect-task.ts")).inspect,
 };
 const pausing = new AbortController();

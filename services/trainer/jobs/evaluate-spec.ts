@@ -1,9 +1,9 @@
 import type { EvaluateSpec__Output } from "../../../lib/gen/amaas/trainer/v1/EvaluateSpec.ts";
 import { parseArtifactName, parseVersionName } from "../../../lib/resource-names.ts";
 import type { Loss } from "../graph/losses/loss.ts";
-import { specError } from "../graph/spec-error.ts";
 import type { CheckedData } from "./data-spec.ts";
 import { checkLimits } from "./job-limits.ts";
+import { rowsPerCallOf } from "./rows-per-call.ts";
 import { checkServedData } from "./served-data.ts";
 import { lossOf } from "./train-spec.ts";
 
@@ -30,11 +30,3 @@ export function checkEvaluateSpec(spec: EvaluateSpec__Output): CheckedEvaluation
     rowsPerCall: rowsPerCallOf(spec.batchSize, 256),
   };
 }
-
-/** Rows of one call; `byDefault` where nothing is said. */
-function rowsPerCallOf(batchSize: number, byDefault: number): number {
-  if (batchSize >= 0 && batchSize <= rowsPerCallMax) return batchSize || byDefault;
-  throw specError("batch_size", batchSize, `a whole number in [1, ${rowsPerCallMax}]`);
-}
-
-const rowsPerCallMax = 65_536;

@@ -15,6 +15,7 @@ export function jobMessage(job: Job): JobMessage {
     progress: job.progress ?? null,
     version: job.version ?? "",
     metrics: job.metrics ?? {},
+    output: job.output ?? "",
     promotion: job.promotion ?? null,
     error: job.error ?? null,
     createTime: timestampOf(job.createTimeMs),

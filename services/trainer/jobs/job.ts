@@ -83,11 +83,15 @@ export interface Job {
   readonly offer?: VersionOffer;
   /** Of a sweep: what was tried so far, by index. */
   readonly trials?: readonly Trial[];
+  /** Of predict: what the next attempt goes on from. */
+  readonly predicted?: Predicted;
+  /** Of predict: the file with the predictions, "artifacts/{sha256}". */
+  readonly output?: string;
   readonly error?: { readonly reason: string; readonly message: string };
 }
 
 /** What a job leaves that has succeeded. */
-export type JobResult = Pick<Job, "version" | "metrics" | "promotion" | "offer">;
+export type JobResult = Pick<Job, "version" | "metrics" | "promotion" | "output" | "offer">;
 
 /** Artifacts that a version is made of. */
 export interface VersionOffer {
@@ -109,6 +113,14 @@ export interface Trial {
   readonly state: "running" | "waiting" | "succeeded" | "failed" | "ended_early";
   /** What its last job has left, as long as it is the best of all. */
   readonly offer?: VersionOffer;
+}
+
+/** What has been predicted so far. */
+export interface Predicted {
+  /** The version that answers, "models/{model}/versions/{number}". */
+  readonly version: string;
+  /** The artifacts of finished parts and their indices. */
+  readonly parts: readonly (readonly [index: number, artifact: string])[];
 }
 
 /** What became of an alias that was to be moved. */

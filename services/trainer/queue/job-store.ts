@@ -10,6 +10,7 @@ import {
   type JobState,
   jobStates,
   type LogLine,
+  type Predicted,
   queuedStates,
   type Trial,
 } from "../jobs/job.ts";
@@ -152,6 +153,11 @@ export class JobStore {
   keepTrials({ id, attempts }: Attempt, trials: readonly Trial[]): Promise<boolean> {
     const fields = { trials, attemptsInVain: 0 };
     return this.#change(id, { from: ["RUNNING", "REGISTERING"], attempts, fields });
+  }
+
+  /** Keeps what has been predicted, as {@link keepCheckpoint} does. */
+  keepPredicted({ id, attempts }: Attempt, predicted: Predicted): Promise<boolean> {
+    return this.#change(id, { from: openStates, attempts, fields: { predicted, attemptsInVain: 0 } });
   }
 
   /** Counts an attempt as one that has ended in order. */

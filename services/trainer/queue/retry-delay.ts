@@ -4,6 +4,6 @@ import type { QueueConfig } from "../config.ts";
 const retryDelayMsMax = 60_000;
 
 /** The wait before the next attempt, in milliseconds: doubled after each one, up to a minute. `attemptsMade` is at least 1. */
-export function retryDelayMs(config: QueueConfig, attemptsMade: number): number {
+export function retryDelayMs(config: Pick<QueueConfig, "retryDelayMs">, attemptsMade: number): number {
   return Math.min(config.retryDelayMs * 2 ** (attemptsMade - 1), retryDelayMsMax);
 }

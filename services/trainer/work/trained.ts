@@ -41,6 +41,7 @@ export async function trained(
     started: ({ memory }) => log.info({ memory }, "training begins"),
     progress: ({ progress }) => report.add(progress, spec.epochs),
     checkpoint: ({ checkpoint }) => keeper.add(checkpoint),
+    part: () => undefined,
     told: ({ level, text }) => tell(level, text),
   } satisfies { [Kind in TaskNews["kind"]]: (news: Extract<TaskNews, { kind: Kind }>) => void };
   const onNews = (news: TaskNews) => (heard[news.kind] as (news: TaskNews) => void)(news);

@@ -11,10 +11,19 @@ import type { JobChanges } from "../queue/job-changes.ts";
 import type { JobQueue } from "../queue/job-queue.ts";
 import type { JobStore } from "../queue/job-store.ts";
 
+/** The nodes that answer, behind the gateway. */
+export interface Nodes {
+  /** Where the Open Inference Protocol is answered. */
+  readonly address: string;
+  /** Longest call, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
 /** What work is done with. */
 export interface WorkParts {
   readonly catalogue: Catalogue;
   readonly store: JobStore;
+  readonly nodes: Nodes;
   readonly compute: Compute;
   readonly bounds: QueueConfig;
   readonly queue: JobQueue;

@@ -1,0 +1,88 @@
+import { textsOf } from "../../../lib/byte-strings.ts";
+import { type DataType, elementCount, type Tensor } from "../../../lib/tensor.ts";
+import { numberReader } from "../../../lib/tensor-numbers.ts";
+import type { ColumnValues, SourceColumn } from "../datasets/columns/column-source.ts";
+import { datasetError } from "../datasets/formats/dataset-error.ts";
+import type { OutputColumn } from "../datasets/predictions/output-column.ts";
+import { specError } from "../graph/spec-error.ts";
+
+/** Columns of a prediction, at most. */
+const columnsMax = 10_000;
+
+/** The outputs for some rows as columns: one that has several elements per row gives a column for each, "name_0", "name_1", … */
+export function outputColumns(outputs: readonly Tensor[], rowCount: number): readonly OutputColumn[] {
+  return outputs.flatMap(({ name, dataType, shape, bytes }) => {
+    if (shape[0] !== rowCount) {
+      throw specError(
+        "target",
+        `a version that gives ${name} of [${shape}] for ${rowCount} rows`,
+        "an answer for each row",
+      );
+    }
+    const width = elementCount(shape.slice(1));
+    if (width > columnsMax)
+      throw specError("target", `a version whose ${name} has ${width} elements per row`, `at most ${columnsMax}`);
+    const read = readerOf(dataType, bytes);
+    return Array.from({ length: width }, (_, index): OutputColumn => {
+      const values = Array.from({ length: rowCount }, (_, row) => read(row * width + index));
+      return { name: width === 1 ? name : `${name}_${index}`, type: types[dataType], values };
+    });
+  });
+}
+
+/** Columns of a file as columns of a prediction. */
+export function copiedColumns(
+  columns: readonly SourceColumn[],
+  values: readonly ColumnValues[],
+): readonly OutputColumn[] {
+  return columns.map(({ name, kind }, index) => {
+    const column: readonly (number | string | undefined)[] = Array.from(values[index] as ArrayLike<number | string>);
+    return { name, type: copiedTypes[kind], values: column.map((value) => (isMissing(value) ? null : value!)) };
+  });
+}
+
+function isMissing(value: number | string | undefined): boolean {
+  return value === undefined || value === "" || Number.isNaN(value);
+}
+
+const copiedTypes = {
+  number: "DOUBLE",
+  text: "VARCHAR",
+  time: "TIMESTAMP",
+  other: "VARCHAR",
+} as const satisfies Record<SourceColumn["kind"], OutputColumn["type"]>;
+
+/** Throws DATASET_INVALID for columns that cannot be copied. */
+export function checkCopied(columns: readonly SourceColumn[]): void {
+  const bad = columns.find(({ kind, width }) => kind === "other" || width > 1);
+  if (bad === undefined) return;
+  throw datasetError(
+    `the column ${JSON.stringify(bad.name)} cannot be copied; needed: numbers, texts or times, one for each row`,
+  );
+}
+
+const types = {
+  BOOL: "BOOLEAN",
+  UINT8: "BIGINT",
+  UINT16: "BIGINT",
+  UINT32: "BIGINT",
+  UINT64: "UBIGINT",
+  INT8: "BIGINT",
+  INT16: "BIGINT",
+  INT32: "BIGINT",
+  INT64: "BIGINT",
+  FP16: "FLOAT",
+  BF16: "FLOAT",
+  FP32: "FLOAT",
+  FP64: "DOUBLE",
+  BYTES: "VARCHAR",
+} as const satisfies Record<DataType, OutputColumn["type"]>;
+
+function readerOf(dataType: DataType, bytes: Uint8Array): (index: number) => OutputColumn["values"][number] {
+  if (dataType === "BYTES") {
+    const texts = textsOf(bytes);
+    return (index) => texts[index]!;
+  }
+  const read = numberReader(dataType, bytes);
+  return dataType === "BOOL" ? (index) => read(index) !== 0n : read;
+}
