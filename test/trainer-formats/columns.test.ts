@@ -154,7 +154,7 @@ describe("a query over a file", () => {
     const wide = Array.from({ length: 2000 }, (_, index) => index).join(",");
     const format = { kind: "csv", header: false, delimiter: ",", missingText: "" } as const;
     expect(await files.refusal(`${wide}\n${wide}\n`, format, { memoryBytesMax: 8 * 2 ** 20 })).to.match(
-      /^LIMIT_EXCEEDED: dataset: reading the file takes more memory than there is: /,
+      /^OUT_OF_MEMORY: dataset: reading the file takes more memory than there is: /,
     );
   });
 });

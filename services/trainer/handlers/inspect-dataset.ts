@@ -88,7 +88,6 @@ function asInspection(failure: unknown, { memoryBytesMax, timeMsMax }: Inspectio
   const reason = failure instanceof ServiceError ? failure.reason : undefined;
   const bound = {
     OUT_OF_MEMORY: `${memoryBytesMax} bytes of memory, AMAAS_TRAINER_INSPECTION_MEMORY_BYTES_MAX`,
-    LIMIT_EXCEEDED: `${memoryBytesMax} bytes of memory, AMAAS_TRAINER_INSPECTION_MEMORY_BYTES_MAX`,
     RUN_TIME_EXCEEDED: `${timeMsMax} ms, AMAAS_TRAINER_INSPECTION_MS_MAX`,
   }[reason as string];
   if (reason === undefined || bound === undefined) return failure;

@@ -7,10 +7,11 @@ import { badValue, datasetError } from "./dataset-error.ts";
 import { numberOf, openDatabase, readFault, sqlText } from "./duckdb.ts";
 import type { CsvFormat, DatasetFile } from "./file-format.ts";
 import type { Relation, RelationColumn } from "./relation.ts";
+import { convertRows } from "./row-view.ts";
 
 /**
  * A file of comma-separated values. Its structure is checked first, byte by byte, because DuckDB leaves out a record with an unclosed quote
- * without a word; then DuckDB converts the values, once, into a table in the job's folder.
+ * without a word; then DuckDB converts the values, once, into a Parquet file in the job's folder.
  */
 export async function openCsv(file: DatasetFile, format: CsvFormat): Promise<Relation> {
   const { path, kinds } = file;
@@ -30,13 +31,13 @@ export async function openCsv(file: DatasetFile, format: CsvFormat): Promise<Rel
   const database = await openDatabase(file);
   const { connection, close } = database;
   try {
-    await load(connection, { path, format, columns, structure });
+    const converted = await load(connection, { path, folder: file.folder, format, columns, structure });
     const read = await numberOf(connection, "SELECT count(*) FROM rows");
     if (read !== rowCount) throw datasetError(`the file is not CSV: ${read} of its ${rowCount} rows can be read`);
-    await database.seal();
+    await database.seal(converted);
   } catch (failure) {
     close();
-    throw failure;
+    throw readFault(failure);
   }
   const placeOf = async (row: number) => `line ${await csvLineOf(path, format, row)}`;
   return { kind: "relation", connection, columns, rowCount, placeOf, close };
@@ -60,29 +61,30 @@ function checkNames(names: readonly string[]): void {
 /** What is known of a file before DuckDB reads it. */
 interface CsvTable {
   readonly path: string;
+  readonly folder: string;
   readonly format: CsvFormat;
   readonly columns: readonly RelationColumn[];
   readonly structure: CsvStructure;
 }
 
-/** Loads the values; where DuckDB would take too much or too little for a number, the file is read again by the rules of {@link decimal}. */
-async function load(connection: DuckDBConnection, table: CsvTable): Promise<void> {
-  const { columns, structure } = table;
+/**
+ * Converts the values and answers the path of the result; where DuckDB would take too much or too little for a number, the file is read again
+ * by the rule of {@link decimal}.
+ */
+async function load(connection: DuckDBConnection, table: CsvTable): Promise<string> {
+  const { columns, structure, folder } = table;
   const numbers = columns.flatMap(({ kind, sql }, index) => (kind === "number" ? [{ index, sql }] : []));
   const underscored = numbers.filter(({ index }) => structure.underscored.has(index));
   if (underscored.length > 0) await checkNumbers(table, underscored);
-  try {
-    await connection.run(`CREATE TABLE loaded AS ${values(table, false)}`);
-  } catch (failure) {
+  const convert = (byTexts: boolean) => convertRows(connection, values(table, byTexts), columns, folder);
+  const converted = await convert(false).catch(async (failure) => {
     await checkNumbers(table, numbers);
     // What is left are blanks, alone or around the text for a missing value.
     if (!messageOf(failure).startsWith("Conversion Error")) throw readFault(failure);
-    await connection
-      .run(`CREATE TABLE loaded AS ${values(table, true)}`)
-      .catch((again) => Promise.reject(readFault(again)));
-  }
+    return convert(true);
+  });
   if (await isAnyBeyondFp32(connection, numbers)) await checkNumbers(table, numbers);
-  await connection.run("CREATE VIEW rows AS SELECT rowid AS row, * FROM loaded");
+  return converted;
 }
 
 /** The values of a file, column by column. Every setting that DuckDB would guess is given. */
@@ -104,6 +106,8 @@ function values({ path, format, columns, structure }: CsvTable, byTexts: boolean
     "parallel = false",
     "hive_partitioning = false",
     `max_line_size = ${recordBytesMax}`,
+    // By itself it would be 16 times of that.
+    `buffer_size = ${recordBytesMax * 2}`,
   ];
   const selected = columns.map(({ sql, kind }) => {
     if (kind === "text") return `${textual(sql, missingText)} AS ${sql}`;
@@ -135,7 +139,7 @@ async function isAnyBeyondFp32(
 ): Promise<boolean> {
   for (let begin = 0; begin < numbers.length; begin += columnsPerQuery) {
     const largest = numbers.slice(begin, begin + columnsPerQuery).map(({ sql }) => `max(abs(${sql}))`);
-    const query = `SELECT coalesce(greatest(${largest.join(", ")}) >= ${endOfFp32}, false)::INTEGER FROM loaded`;
+    const query = `SELECT coalesce(greatest(${largest.join(", ")}) >= ${endOfFp32}, false)::INTEGER FROM rows`;
     if ((await numberOf(connection, query)) === 1) return true;
   }
   return false;

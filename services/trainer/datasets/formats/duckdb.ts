@@ -4,24 +4,19 @@ import { messageOf, ServiceError } from "../../../../lib/errors.ts";
 import { datasetError } from "./dataset-error.ts";
 import type { DatasetFile } from "./file-format.ts";
 
-/** A database in the job's folder, for one file. */
+/** A database in memory, for one file. */
 export interface DatasetDatabase {
   readonly connection: DuckDBConnection;
-  /** From now on nothing but the file and the database's own files is read or written, and no setting can be changed. */
-  seal(): Promise<void>;
+  /** From now on nothing but this file and the database's own ones is read or written, and no setting can be changed. */
+  seal(path: string): Promise<void>;
   close(): void;
 }
 
 /** Opens a database that takes no more memory and threads than the file's reader may, and that loads nothing. */
-export async function openDatabase({
-  path,
-  folder,
-  memoryBytesMax,
-  threadCount,
-}: DatasetFile): Promise<DatasetDatabase> {
-  const instance = await DuckDBInstance.create(join(folder, "rows.duckdb"), {
+export async function openDatabase({ folder, memoryBytesMax, threadCount }: DatasetFile): Promise<DatasetDatabase> {
+  const instance = await DuckDBInstance.create(":memory:", {
     memory_limit: `${Math.floor(memoryBytesMax / 1024)}KiB`,
-    threads: String(threadCount),
+    threads: String(Math.max(1, Math.min(threadCount, Math.floor(memoryBytesMax / threadBytes)))),
     temp_directory: join(folder, "spilled"),
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
@@ -31,7 +26,7 @@ export async function openDatabase({
   const connection = await instance.connect();
   return {
     connection,
-    seal: async () => {
+    seal: async (path) => {
       await connection.run(`SET allowed_paths = [${sqlText(path)}]`);
       await connection.run("SET enable_external_access = false");
       await connection.run("SET lock_configuration = true");
@@ -42,6 +37,9 @@ export async function openDatabase({
     },
   };
 }
+
+/** Memory that a thread should have; each has buffers of its own. */
+const threadBytes = 128 * 1024 ** 2;
 
 /** A text as SQL has it. */
 export function sqlText(text: string): string {
@@ -54,6 +52,8 @@ export async function numberOf(connection: DuckDBConnection, sql: string): Promi
   return Number(reader.getRows()[0]?.[0]);
 }
 
+const memorySettings = "limits.memory_bytes and AMAAS_TRAINER_MEMORY_BYTES_MAX say how much a job may have";
+
 /** What made a query over the file fail, as the caller is told it; faults of ours stay as they are. */
 export function readFault(failure: unknown): ServiceError {
   if (failure instanceof ServiceError) return failure;
@@ -65,9 +65,13 @@ export function readFault(failure: unknown): ServiceError {
     .join(": ")
     .replace(/["'`]\/[^"'`]*["'`]/g, "it");
   if (message.startsWith("Out of Memory Error")) {
-    return new ServiceError("LIMIT_EXCEEDED", `dataset: reading the file takes more memory than there is: ${first}`, {
-      cause: failure,
-    });
+    return new ServiceError(
+      "OUT_OF_MEMORY",
+      `dataset: reading the file takes more memory than there is: ${first}; ${memorySettings}`,
+      {
+        cause: failure,
+      },
+    );
   }
   if (/no space left|disk is full/i.test(message)) {
     return new ServiceError("DISK_FULL", "dataset: the disk is full; reading the file needs some times its size", {

@@ -4,11 +4,12 @@ import { numberOf, openDatabase, readFault, sqlText } from "./duckdb.ts";
 import type { DatasetFile } from "./file-format.ts";
 import { type FieldType, ndjsonStructure } from "./ndjson-structure.ts";
 import type { Relation, RelationColumn, ValueKind } from "./relation.ts";
+import { convertRows } from "./row-view.ts";
 import { textLines } from "./text-lines.ts";
 
 /**
  * A file with a JSON object on each line. Its fields are found out first, line by line, because DuckDB guesses them from the first lines;
- * then DuckDB converts the values, once, into a table in the job's folder.
+ * then DuckDB converts the values, once, into a Parquet file in the job's folder.
  */
 export async function openNdjson(file: DatasetFile): Promise<Relation> {
   const { path } = file;
@@ -20,11 +21,10 @@ export async function openNdjson(file: DatasetFile): Promise<Relation> {
   const database = await openDatabase(file);
   const { connection, close } = database;
   try {
-    await connection.run(`CREATE TABLE loaded AS ${values(path, columns)}`);
-    await connection.run("CREATE VIEW rows AS SELECT rowid AS row, * FROM loaded");
+    const converted = await convertRows(connection, values(path, columns), columns, file.folder);
     const read = await numberOf(connection, "SELECT count(*) FROM rows");
     if (read !== rowCount) throw datasetError(`the file is not NDJSON: ${read} of its ${rowCount} rows can be read`);
-    await database.seal();
+    await database.seal(converted);
   } catch (failure) {
     close();
     throw readFault(failure);

@@ -10,7 +10,7 @@ import type { Tensors } from "./tensors.ts";
 import { openText } from "./text-tensors.ts";
 
 /**
- * Opens a file by its format. Throws DATASET_INVALID that names the place of what is wrong, LIMIT_EXCEEDED where the memory does not do,
+ * Opens a file by its format. Throws DATASET_INVALID that names the place of what is wrong, OUT_OF_MEMORY where the memory does not do,
  * and DISK_FULL.
  */
 export async function openDataset(file: DatasetFile): Promise<Relation | Tensors> {

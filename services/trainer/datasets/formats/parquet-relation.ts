@@ -1,28 +1,26 @@
 import { checkColumnCount } from "./columns-max.ts";
 import { datasetError } from "./dataset-error.ts";
-import { numberOf, openDatabase, readFault, sqlText } from "./duckdb.ts";
+import { numberOf, openDatabase, readFault } from "./duckdb.ts";
 import type { DatasetFile } from "./file-format.ts";
 import type { Relation, RelationColumn, ValueKind } from "./relation.ts";
+import { createRowView, parquetSource } from "./row-view.ts";
 
 /** A Parquet file, which DuckDB reads where it lies. */
 export async function openParquet(file: DatasetFile): Promise<Relation> {
   const database = await openDatabase(file);
   const { connection, close } = database;
-  // A folder called "a=b" on the way to the file is no column.
-  const source = `read_parquet(${sqlText(file.path)}, file_row_number = true, hive_partitioning = false)`;
   try {
     const described = (
-      await connection.runAndReadAll(`DESCRIBE SELECT * EXCLUDE file_row_number FROM ${source}`)
+      await connection.runAndReadAll(`DESCRIBE SELECT * EXCLUDE file_row_number FROM ${parquetSource(file.path)}`)
     ).getRows();
     checkColumnCount(described.length);
     const columns = described.map(([name, type], index): RelationColumn => {
       return { name: String(name), sql: `c${index}`, type: String(type), kind: kindOf(String(type)) };
     });
-    const names = [...columns.map(({ sql }) => sql), "row"];
-    await connection.run(`CREATE VIEW rows AS SELECT row, * EXCLUDE row FROM ${source} AS file(${names.join(", ")})`);
+    await createRowView(connection, file.path, columns);
     const rowCount = await numberOf(connection, "SELECT count(*) FROM rows");
     if (rowCount < 1) throw datasetError("the file has no rows; needed: at least 1");
-    await database.seal();
+    await database.seal(file.path);
     return { kind: "relation", connection, columns, rowCount, placeOf: async (row) => `row ${row + 1}`, close };
   } catch (failure) {
     close();
