@@ -98,6 +98,18 @@ describe("a training plan", () => {
     "no epochs": [{ epochCount: 0 }, "epochs is 0; needed: a whole number in [1, 1000000]"],
     "an empty batch": [{ batchRows: 0 }, "batch_size is 0; needed: a whole number in [1, 65536]"],
     "parts that no batch has": [{ accumulatedParts: 3 }, "accumulated_parts is 3; needed: a divisor of batch_size, 4"],
+    "an early stop by what it does not measure": [
+      { earlyStopping: { metric: "training_loss", patienceEpochs: 1, leastChange: 0 } },
+      "early_stopping.metric is training_loss; needed: one of validation_loss, validation_accuracy",
+    ],
+    "an early stop without patience": [
+      { earlyStopping: { metric: "validation_loss", patienceEpochs: 0, leastChange: 0 } },
+      "early_stopping.patience_epochs is 0; needed: a whole number of at least 1",
+    ],
+    "an early stop by less than nothing": [
+      { earlyStopping: { metric: "validation_loss", patienceEpochs: 1, leastChange: -1 } },
+      "early_stopping.least_change is -1; needed: a finite number of at least 0",
+    ],
     "a negative seed": [{ seed: -1 }, "seed is -1"],
     "no threads": [{ threadCount: 0 }, "thread_count is 0"],
     "all rows held out": [{ validationShare: 1 }, "validation_share is 1; needed: a number in [0, 1)"],
@@ -111,6 +123,18 @@ describe("a training plan", () => {
 
   it("with a batch larger than the training rows is refused once the data is known", () => {
     refused(() => fits({ ...plan, batchRows: 7 }, data), "SPEC_INVALID", "batch_size is 7; needed: at most 6");
+  });
+
+  it("that judges epochs by rows held out is refused where there are none, and by accuracy where there are no classes", () => {
+    const without = { ...plan, validationShare: 0 };
+    const earlyStopping = { metric: "validation_accuracy", patienceEpochs: 1, leastChange: 0 } as const;
+    refused(
+      () => fits({ ...without, earlyStopping }, data),
+      "SPEC_INVALID",
+      "early_stopping is set; needed: none where",
+    );
+    refused(() => fits({ ...without, keepBest: true }, data), "SPEC_INVALID", "keep_best is true; needed: none where");
+    refused(() => checkPlan({ ...regression, earlyStopping }), "SPEC_INVALID", "needed: one of validation_loss");
   });
 
   it("that holds out every row of a small dataset is refused", () => {

@@ -156,6 +156,14 @@ describe("a training that goes on from a checkpoint", function () {
     }
   });
 
+  it("is kept whenever so much time has passed", async () => {
+    const kept: number[] = [];
+    const onCheckpoint = ({ step }: KeptCheckpoint) => kept.push(step);
+    await trainOn({ ...plan, epochCount: 50 }, data, { checkpoints: { folder, everyMs: 1 }, onCheckpoint });
+    expect(kept.length).to.be.above(2);
+    expect(kept).to.deep.equal([...new Set(kept)].sort((a, b) => a - b));
+  });
+
   it("trains on where a checkpoint cannot be written, and tells why", async () => {
     const lost: string[] = [];
     const checkpoints = { folder: join(folder, "nowhere"), everySteps: 7 };
