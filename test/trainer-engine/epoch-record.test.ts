@@ -2,14 +2,14 @@ import { expect } from "chai";
 import { type EpochJudgement, EpochRecord } from "../../services/trainer/engine/epoch-record.ts";
 import type { TrainingProgress } from "../../services/trainer/engine/training-figures.ts";
 
-const epochOf = (epoch: number, validationLoss: number, validationAccuracy = 0): TrainingProgress => ({
+const epochOf = (epoch: number, validationLoss: number, accuracy = 0): TrainingProgress => ({
   kind: "epoch",
   epoch,
   step: epoch,
   stepCount: 1000,
   trainingLoss: 1,
   validationLoss,
-  validationAccuracy,
+  metrics: { accuracy },
   learningRate: 0.1,
   samplesPerSecond: 1,
   etaSeconds: 1,

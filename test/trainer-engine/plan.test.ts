@@ -100,7 +100,7 @@ describe("a training plan", () => {
     "parts that no batch has": [{ accumulatedParts: 3 }, "accumulated_parts is 3; needed: a divisor of batch_size, 4"],
     "an early stop by what it does not measure": [
       { earlyStopping: { metric: "training_loss", patienceEpochs: 1, leastChange: 0 } },
-      "early_stopping.metric is training_loss; needed: one of validation_loss, validation_accuracy",
+      "early_stopping.metric is training_loss; needed: one of validation_loss, validation_accuracy, validation_top5_accuracy",
     ],
     "an early stop without patience": [
       { earlyStopping: { metric: "validation_loss", patienceEpochs: 0, leastChange: 0 } },
@@ -134,7 +134,8 @@ describe("a training plan", () => {
       "early_stopping is set; needed: none where",
     );
     refused(() => fits({ ...without, keepBest: true }, data), "SPEC_INVALID", "keep_best is true; needed: none where");
-    refused(() => checkPlan({ ...regression, earlyStopping }), "SPEC_INVALID", "needed: one of validation_loss");
+    const needed = "needed: one of validation_loss, validation_mae, validation_mse, validation_r2";
+    refused(() => checkPlan({ ...regression, earlyStopping }), "SPEC_INVALID", needed);
   });
 
   it("that holds out every row of a small dataset is refused", () => {

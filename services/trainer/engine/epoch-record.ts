@@ -1,34 +1,24 @@
+import type { Loss } from "../graph/losses/loss.ts";
 import { specError } from "../graph/spec-error.ts";
 import type { ConfusionMatrix } from "../metrics/confusion-matrix.ts";
+import { measuredBy } from "../metrics/counter-of.ts";
+import { type MetricName, metricNames } from "../metrics/metric-counter.ts";
 import type { RuntimeTensors } from "./runtime.ts";
 import type { TrainingProgress } from "./training-figures.ts";
 
 /** When a training ends before its last epoch. */
 export interface EarlyStopping {
-  /** What is to become better. */
-  readonly metric: GoalMetric;
+  /** What is to become better: "validation_loss", or "validation_" and a metric of the loss. */
+  readonly metric: string;
   /** Epochs without a better one after which it ends, at least 1. */
   readonly patienceEpochs: number;
   /** By how much an epoch must be better to count, at least 0. */
   readonly leastChange: number;
 }
 
-/** What epochs are judged by: which of two values is the better one, where it is told, and whether that is so of classes only. */
-const goals = {
-  validation_loss: { sign: -1, ofClasses: false, of: ({ validationLoss }) => validationLoss },
-  validation_accuracy: { sign: 1, ofClasses: true, of: ({ validationAccuracy }) => validationAccuracy },
-} as const satisfies Record<string, Goal>;
-export type GoalMetric = keyof typeof goals;
-
-interface Goal {
-  readonly sign: 1 | -1;
-  readonly ofClasses: boolean;
-  of(progress: TrainingProgress): number | undefined;
-}
-
-/** Throws SPEC_INVALID for a metric that epochs are not judged by, or only those with class targets, or a number out of its range. */
-export function checkEarlyStopping({ metric, patienceEpochs, leastChange }: EarlyStopping, ofClasses: boolean): void {
-  const known = Object.entries(goals).flatMap(([name, goal]) => (goal.ofClasses && !ofClasses ? [] : [name]));
+/** Throws SPEC_INVALID for a metric that the loss has not, or a number out of its range. */
+export function checkEarlyStopping({ metric, patienceEpochs, leastChange }: EarlyStopping, loss: Loss): void {
+  const known = [byDefault, ...measuredBy(loss).map((name) => `${prefix}${name}`)];
   if (!known.includes(metric)) throw specError("early_stopping.metric", metric, `one of ${known.join(", ")}`);
   if (!Number.isSafeInteger(patienceEpochs) || patienceEpochs < 1) {
     throw specError("early_stopping.patience_epochs", patienceEpochs, "a whole number of at least 1");
@@ -113,12 +103,28 @@ export class EpochRecord {
   }
 
   #isBetter(epoch: TrainingProgress, than: TrainingProgress | undefined, leastChange: number): boolean {
-    const { sign, of } = goals[this.#judgement.earlyStopping?.metric ?? "validation_loss"];
-    const value = of(epoch);
+    const metric = this.#judgement.earlyStopping?.metric ?? byDefault;
+    const value = measured(epoch, metric);
     if (value === undefined || Number.isNaN(value)) return false;
-    const before = than && of(than);
-    return before === undefined || sign * (value - before) > leastChange;
+    const before = than && measured(than, metric);
+    return before === undefined || signOf(metric) * (value - before) > leastChange;
   }
+}
+
+const prefix = "validation_";
+const byDefault = `${prefix}loss`;
+
+function measured({ validationLoss, metrics }: TrainingProgress, metric: string): number | undefined {
+  return metric === byDefault ? validationLoss : metrics?.[nameOf(metric)];
+}
+
+/** 1 where more is better, -1 where less is. */
+function signOf(metric: string): 1 | -1 {
+  return metric !== byDefault && metricNames[nameOf(metric)] === "more" ? 1 : -1;
+}
+
+function nameOf(metric: string): MetricName {
+  return metric.slice(prefix.length) as MetricName;
 }
 
 /** With one more epoch, and with half as many where they would become too many. */

@@ -2,7 +2,7 @@ import { ServiceError } from "../../../lib/errors.ts";
 import { product } from "../../../lib/onnx/shapes.ts";
 import type { PreparedData, RowStorage } from "../datasets/row-source.ts";
 import { openRows } from "../datasets/rows/open-rows.ts";
-import { checkLoss, checkTargets, type Loss, targetForm } from "../graph/losses/loss.ts";
+import { checkLoss, checkTargets, type Loss } from "../graph/losses/loss.ts";
 import { checkMoves, type Moves } from "../graph/moves.ts";
 import type { Network, NetworkInput } from "../graph/network.ts";
 import { type NetworkSpec, networkOf } from "../graph/network-spec.ts";
@@ -54,8 +54,7 @@ export function checkPlan(plan: TrainingPlan): Network {
   checkLoss(plan.loss, network);
   checkMoves(plan, network.parameters);
   if (plan.schedule !== undefined) checkSchedule(plan.schedule);
-  if (plan.earlyStopping !== undefined)
-    checkEarlyStopping(plan.earlyStopping, targetForm(plan.loss, network).dataType === "INT32");
+  if (plan.earlyStopping !== undefined) checkEarlyStopping(plan.earlyStopping, plan.loss);
   checkWhole("epochs", plan.epochCount, 1, epochCountMax);
   checkWhole("batch_size", plan.batchRows, 1, batchRowsMax);
   checkParts(plan);

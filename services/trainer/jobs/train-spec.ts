@@ -8,7 +8,6 @@ import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainS
 import { parseAliasId, parseArtifactName, parseModelName } from "../../../lib/resource-names.ts";
 import { type RowForm, rowForm } from "../datasets/columns/row-form.ts";
 import type { Compute } from "../engine/device.ts";
-import type { GoalMetric } from "../engine/epoch-record.ts";
 import { checkPlan, type TrainingPlan } from "../engine/training-plan.ts";
 import { specError } from "../graph/spec-error.ts";
 import { type CheckedData, checkDataSpec } from "./data-spec.ts";
@@ -144,7 +143,7 @@ function optimizerOf(optimizer: Optimizer__Output | null): TrainingPlan["optimiz
 function earlyStoppingOf(early: EarlyStopping__Output | null | undefined): TrainingPlan["earlyStopping"] {
   if (!early) return undefined;
   const { metric, patienceEpochs, leastChange } = early;
-  return { metric: (metric || "validation_loss") as GoalMetric, patienceEpochs, leastChange };
+  return { metric: metric || "validation_loss", patienceEpochs, leastChange };
 }
 
 function scheduleOf(schedule: Schedule__Output | null): TrainingPlan["schedule"] {
