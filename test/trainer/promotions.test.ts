@@ -44,4 +44,31 @@ describe("an alias of a training", function () {
     expect(job.promotion).to.include({ alias, moved: false, reason: "INCOMPATIBLE" });
     expect(await target()).to.equal(1);
   });
+
+  it("moves to what is better than its version on the same rows, held out or of another dataset, and to nothing else", async () => {
+    const rows = Array.from({ length: 60 }, (_, i) => `${i % 6},${i % 5},${Math.floor((i % 6) / 2)}`).join("\n");
+    const dataset = await running.uploadDataset(rows);
+    const other = await running.uploadDataset(rows.split("\n").slice(0, 12).join("\n"));
+    const learning = { ...spec, model: "models/ordered", dataset };
+    const ended = async (more: TrainSpec) => running.ended(await running.submit({ ...learning, ...more }));
+    const better = (metric: string, of = "") => ({ metric, betterThanAlias: true, dataset: of });
+
+    // There is nothing to be better than yet.
+    const first = await ended({ gate: better("validation_log_loss") });
+    expect(first.promotion, JSON.stringify(first)).to.include({ moved: true });
+    const same = await ended({ gate: better("validation_log_loss") });
+    expect(same.promotion).to.include({ moved: false, reason: "GATE_NOT_PASSED" });
+    expect(same.promotion!.message).to.match(
+      /validation_log_loss is [\d.]+; needed: less than the [\d.]+ of models\/ordered\/versions\/1/,
+    );
+    const longer = await ended({ epochs: 40, gate: better("validation_log_loss") });
+    expect(longer.promotion, JSON.stringify(longer.promotion)).to.include({ moved: true });
+    const shorter = await ended({ gate: better("log_loss", other) });
+    expect(shorter.promotion!.message).to.match(
+      /^log_loss is [\d.]+; needed: less than the [\d.]+ of models\/ordered\/versions\/3/,
+    );
+    const [, seen, needed] = same.promotion!.message.match(/is ([\d.]+); needed: less than the ([\d.]+)/)!;
+    // The same weights, measured in the same way.
+    expect(seen).to.equal(needed);
+  });
 });

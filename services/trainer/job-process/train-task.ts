@@ -8,7 +8,8 @@ import { openRows } from "../datasets/rows/open-rows.ts";
 import type { CheckpointSettings } from "../engine/checkpoints.ts";
 import { runTraining } from "../engine/training-run.ts";
 import type { Job } from "../jobs/job.ts";
-import { type CheckedSpec, checkSpec } from "../jobs/train-spec.ts";
+import { type PublishTarget, publishTarget } from "../jobs/publish-target.ts";
+import { checkSpec } from "../jobs/train-spec.ts";
 import { type VersionFacts, versionFacts } from "../work/version-facts.ts";
 import { type DatasetTask, withDatasetFile } from "./dataset-file.ts";
 import { filesAt } from "./model-files.ts";
@@ -31,15 +32,15 @@ export interface TrainResult {
   /** The ONNX file, in the folder of the checkpoints. */
   readonly modelPath: string;
   readonly facts: VersionFacts;
-  /** Where it is to be registered. */
-  readonly target: Pick<CheckedSpec, "model" | "alias" | "gate">;
+  /** Where it is to be registered, and what its gate needs. */
+  readonly target: PublishTarget;
 }
 
 /** Reads and checks the data, and trains; what it throws is the job's failure. */
 export async function train(task: TrainTask, { say, pause }: TaskHost): Promise<TrainResult> {
   const { spec, job, compute, checkpoints, resumeFrom } = task;
   const checked = checkSpec(spec, compute, task.initial && (await filesAt(task.initial)));
-  const { plan, data, form, model, alias, gate } = checked;
+  const { plan, data, form } = checked;
   const place = { memoryBytesMax: (compute.memoryBytesMax ?? Number.POSITIVE_INFINITY) / 4, folder: task.folder };
   const prepared = await withDatasetFile(task, (file) => readDataset(file, data, form, place));
   say({ kind: "told", level: "info", text: textOf(prepared) });
@@ -54,7 +55,7 @@ export async function train(task: TrainTask, { say, pause }: TaskHost): Promise<
   const modelPath = join(checkpoints.folder, "model.onnx");
   await writeFile(modelPath, outcome.model);
   const facts = versionFacts(spec, job, checked, outcome, prepared.classNames);
-  return { modelPath, facts, target: { model, alias, gate } };
+  return { modelPath, facts, target: publishTarget(checked) };
 }
 
 function textOf({ training, validation, leftOutCount = 0 }: PreparedData): string {

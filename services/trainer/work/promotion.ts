@@ -1,8 +1,9 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import { aliasName } from "../../../lib/resource-names.ts";
 import type { Catalogue, OnBehalf } from "../catalogue.ts";
-import { type Gate, verdictOf } from "../jobs/gate.ts";
+import { type Gate, type Verdict, verdictOf } from "../jobs/gate.ts";
 import type { Promotion } from "../jobs/job.ts";
+import type { GateValues } from "./gate-values.ts";
 
 /** A version that an alias is to be moved to. */
 export interface Candidate {
@@ -13,6 +14,8 @@ export interface Candidate {
   readonly gate: Gate | undefined;
   /** What it has measured. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** Measures versions by the gate. */
+  readonly values: Pick<GateValues, "of" | "ofRivals">;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface Candidate {
  * says why. An alias that is there already has passed before. Throws the registry's other faults.
  */
 export async function promote(catalogue: Catalogue, candidate: Candidate, onBehalf: OnBehalf): Promise<Promotion> {
-  const { model, alias, version, gate, metrics } = candidate;
+  const { model, alias, version, gate } = candidate;
   const name = aliasName(model, alias);
   const held = (reason: Promotion["reason"], message: string): Promotion => ({
     alias: name,
@@ -30,7 +33,7 @@ export async function promote(catalogue: Catalogue, candidate: Candidate, onBeha
   });
   const before = await catalogue.aliasTargets(name, onBehalf);
   const isThere = before.length === 1 && before[0] === version;
-  const verdict = gate && !isThere ? verdictOf(gate, metrics[gate.metric]) : undefined;
+  const verdict = gate && !isThere ? await judged(candidate, gate, before) : undefined;
   if (verdict?.passes === false) return held("GATE_NOT_PASSED", verdict.message);
   try {
     await catalogue.moveAlias(alias, version, onBehalf);
@@ -40,4 +43,18 @@ export async function promote(catalogue: Catalogue, candidate: Candidate, onBeha
     throw failure;
   }
   return { alias: name, moved: true, reason: "", message: verdict?.message ?? "" };
+}
+
+async function judged(
+  { version, metrics, values }: Candidate,
+  gate: Gate,
+  before: readonly string[],
+): Promise<Verdict> {
+  if (gate.bound.kind !== "better_than_alias") {
+    return verdictOf(gate, gate.dataset === undefined ? metrics[gate.metric] : await values.of(version, gate));
+  }
+  // Both as they are served: what the training has measured differs from that in the last digits.
+  const value = await values.of(version, gate);
+  const others = before.filter((each) => each !== version);
+  return verdictOf(gate, value, await values.ofRivals(others, gate));
 }

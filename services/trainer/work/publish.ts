@@ -4,6 +4,7 @@ import type { TrainResult } from "../job-process/train-task.ts";
 import type { JobResult } from "../jobs/job.ts";
 import { whileUnavailable } from "../patience.ts";
 import type { Running } from "../queue/job-attempt.ts";
+import { GateValues } from "./gate-values.ts";
 import { promote } from "./promotion.ts";
 import type { WorkParts } from "./work-rules.ts";
 
@@ -20,11 +21,12 @@ export async function beginPublishing({ store }: WorkParts, { job, signal }: Run
  */
 export async function publish(
   parts: WorkParts,
-  { job, signal, log, tell }: Running,
+  running: Running,
   artifact: string,
   { facts, target }: Pick<TrainResult, "facts" | "target">,
 ): Promise<JobResult> {
   const { catalogue, bounds } = parts;
+  const { job, signal, log, tell } = running;
   const onBehalf = { requestId: job.requestId, signal };
   // Tried again here rather than by another delivery, which would train again.
   const patiently = <Value>(call: () => Promise<Value>) => whileUnavailable(call, bounds, signal, log);
@@ -33,7 +35,7 @@ export async function publish(
   const version = await patiently(() => catalogue.register(created, onBehalf));
   const { metrics } = facts;
   if (alias === undefined) return { version, metrics };
-  const candidate = { model, alias, version, gate, metrics };
+  const candidate = { model, alias, version, gate, metrics, values: new GateValues(parts, running, target) };
   const promotion = await patiently(() => promote(catalogue, candidate, onBehalf));
   if (!promotion.moved) tell("warn", `${promotion.alias} was not moved: ${promotion.message}`);
   return { version, metrics, promotion };

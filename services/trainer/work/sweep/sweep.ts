@@ -1,6 +1,7 @@
 import type { SweepSpec__Output } from "../../../../lib/gen/amaas/trainer/v1/SweepSpec.ts";
 import { initialModel } from "../../initial-model.ts";
 import type { JobResult } from "../../jobs/job.ts";
+import { publishTarget } from "../../jobs/publish-target.ts";
 import { resourceClassOf } from "../../jobs/resource-class.ts";
 import { checkSpec } from "../../jobs/train-spec.ts";
 import type { Running } from "../../queue/job-attempt.ts";
@@ -42,7 +43,7 @@ async function runSweep(spec: SweepSpec__Output, parts: WorkParts, running: Runn
   await beginPublishing(parts, running);
   const facts = await factsOf(catalogue, offer, onBehalf);
   const initial = await initialModel(catalogue, plan.base, onBehalf);
-  const target = checkSpec(applied(plan.base, parameters), compute, initial);
+  const target = publishTarget(checkSpec(applied(plan.base, parameters), compute, initial));
   const result = await publish(parts, running, offer.model, { facts, target });
   releaseOffer(catalogue, offer, running);
   return result;
