@@ -39,6 +39,18 @@ describe("an NDJSON file", () => {
     ]);
   });
 
+  it("has times where they are said to be", async () => {
+    const kinds = new Map([["a", "time"]] as const);
+    const text = '{"a":"2024-02-29T12:30:00Z"}\n{"a":null}';
+    expect(await read(text, kinds)).to.deep.equal({
+      columns: [["a", "TIMESTAMP"]],
+      rows: [["2024-02-29 12:30:00"], [null]],
+    });
+    expect(await files.refusal(`${text}\n{"a":"soon"}`, format, { kinds })).to.contain(
+      'line 3, column "a" is "soon"; needed: a date or a time',
+    );
+  });
+
   it("says in which line a row is", async () => {
     const relation = await files.relation('{"a":1}\n\n{"a":2}', format);
     expect(await relation.placeOf(1)).to.equal("line 3");

@@ -70,6 +70,24 @@ describe("a CSV file", () => {
     expect(await files.refusal("1,x\n", format(), said)).to.contain('line 1, column 2 is "x"; needed: a finite number');
   });
 
+  it("has times where they are said to be, in UTC, or the numbers that stand for them", async () => {
+    const said = { kinds: new Map([["column0", "time"]] as const) };
+    const times = async (text: string) => {
+      const { columns, connection } = await files.relation(text, format(), said);
+      const rows = (await connection.runAndReadAll("SELECT epoch_ms(c0)::BIGINT FROM rows")).getRowsJson();
+      return { kind: columns[0]!.kind, ms: rows.map(([ms]) => ms && Number(ms)) };
+    };
+    const zoned = "2024-02-29,1\n2024-02-29T12:30:00Z,1\n 2024-02-29 12:30:00.5 ,1\n,1\n";
+    const day = Date.UTC(2024, 1, 29);
+    expect(await times(zoned)).to.deep.equal({ kind: "time", ms: [day, day + 45_000_000, day + 45_000_500, null] });
+    expect((await files.relation("17,1\n", format(), said)).columns[0]!.kind).to.equal("number");
+    for (const bad of ["2023-02-29", "yesterday", "2023-01-01T25:00:00Z", "2023-01-01T12:00:00+02:00"]) {
+      expect(await files.refusal(`2024-01-01,1\n${bad},1\n`, format(), said)).to.contain(
+        `line 2, column 1 is "${bad}"; needed: a date or a time in UTC, such as 2026-11-30`,
+      );
+    }
+  });
+
   it("may use another delimiter", async () => {
     expect((await read("1\t2\n3\t4\n", { delimiter: "\t" })).rows).to.deep.equal([
       [1, 2],

@@ -26,7 +26,13 @@ export async function readDataset(
 ): Promise<PreparedData> {
   const context = form.isNext ? form.widths.featureCount : undefined;
   const { targetCount } = plan;
-  const opened = await openDataset({ ...file, format, kinds: saidKinds(plan.columns), targetCount, context });
+  const opened = await openDataset({
+    ...file,
+    format,
+    kinds: saidKinds(plan.columns, plan.split),
+    targetCount,
+    context,
+  });
   try {
     return await prepareData(sourceOf(opened), plan, form, place);
   } finally {

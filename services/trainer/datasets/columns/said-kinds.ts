@@ -1,9 +1,12 @@
 import type { SaidKind } from "../formats/file-format.ts";
-import type { ColumnPlan, Encoding } from "./data-plan.ts";
+import type { ColumnPlan, Encoding, SplitPlan } from "./data-plan.ts";
 
-/** What columns hold, by their encodings. */
-export function saidKinds(columns: readonly ColumnPlan[]): ReadonlyMap<string, SaidKind> {
-  return new Map(columns.flatMap(({ name, encoding }) => (encoding ? [[name, kindOf[encoding.kind]] as const] : [])));
+/** What columns hold, by their encodings, and by what the split makes of one. */
+export function saidKinds(columns: readonly ColumnPlan[], split?: SplitPlan): ReadonlyMap<string, SaidKind> {
+  const kinds = new Map<string, SaidKind>();
+  if (split !== undefined && "column" in split) kinds.set(split.column, split.kind === "time" ? "time" : "category");
+  for (const { name, encoding } of columns) if (encoding !== undefined) kinds.set(name, kindOf[encoding.kind]);
+  return kinds;
 }
 
 const kindOf = {

@@ -6,6 +6,7 @@ import { recordBytesMax } from "./csv-tokenizer.ts";
 import { badValue, datasetError } from "./dataset-error.ts";
 import { numberOf, openDatabase, readFault, sqlText } from "./duckdb.ts";
 import type { CsvFormat, DatasetFile } from "./file-format.ts";
+import { badTime, isIsoTime } from "./iso-times.ts";
 import type { Relation, RelationColumn } from "./relation.ts";
 import { convertRows } from "./row-view.ts";
 
@@ -20,13 +21,8 @@ export async function openCsv(file: DatasetFile, format: CsvFormat): Promise<Rel
   checkColumnCount(columnCount);
   checkNames(names);
   const columns = names.map((name, index): RelationColumn => {
-    const isNumber = isNumeric[index]!;
-    return {
-      name,
-      sql: `c${index}`,
-      kind: isNumber ? "number" : "text",
-      type: isNumber ? "DOUBLE" : "VARCHAR",
-    };
+    const kind = isNumeric[index] ? "number" : kinds?.get(name) === "time" ? "time" : "text";
+    return { name, sql: `c${index}`, kind, type: typeOf[kind] };
   });
   const database = await openDatabase(file);
   const { connection, close } = database;
@@ -42,6 +38,8 @@ export async function openCsv(file: DatasetFile, format: CsvFormat): Promise<Rel
   const placeOf = async (row: number) => `line ${await csvLineOf(path, format, row)}`;
   return { kind: "relation", connection, columns, rowCount, placeOf, close };
 }
+
+const typeOf = { number: "DOUBLE", text: "VARCHAR", time: "TIMESTAMP" } as const;
 
 function isFiniteFp32(text: string): boolean {
   return decimal.test(text) && Number.isFinite(Math.fround(Number(text)));
@@ -76,6 +74,7 @@ async function load(connection: DuckDBConnection, table: CsvTable): Promise<stri
   const numbers = columns.flatMap(({ kind, sql }, index) => (kind === "number" ? [{ index, sql }] : []));
   const underscored = numbers.filter(({ index }) => structure.underscored.has(index));
   if (underscored.length > 0) await checkNumbers(table, underscored);
+  await checkTimes(table);
   const convert = (byTexts: boolean) => convertRows(connection, values(table, byTexts), columns, folder);
   const converted = await convert(false).catch(async (failure) => {
     await checkNumbers(table, numbers);
@@ -97,7 +96,7 @@ function values({ path, format, columns, structure }: CsvTable, byTexts: boolean
     `delim = ${sqlText(delimiter)}`,
     `quote = '"'`,
     `escape = '"'`,
-    `columns = {${columns.map(({ sql, type }) => `${sql}: '${byTexts ? "VARCHAR" : type}'`).join(", ")}}`,
+    `columns = {${columns.map(({ sql, kind }) => `${sql}: '${kind === "number" && !byTexts ? "DOUBLE" : "VARCHAR"}'`).join(", ")}}`,
     // The same text twice would double rows.
     `nullstr = [${[...new Set(["", missingText])].map(sqlText).join(", ")}]`,
     "strict_mode = true",
@@ -111,6 +110,7 @@ function values({ path, format, columns, structure }: CsvTable, byTexts: boolean
   ];
   const selected = columns.map(({ sql, kind }) => {
     if (kind === "text") return `${textual(sql, missingText)} AS ${sql}`;
+    if (kind === "time") return `CAST(${textual(sql, missingText)} AS TIMESTAMP) AS ${sql}`;
     return byTexts ? `TRY_CAST(${textual(sql, missingText)} AS DOUBLE) AS ${sql}` : sql;
   });
   return `SELECT ${selected.join(", ")} FROM read_csv(${sqlText(path)}, ${settings.join(", ")})`;
@@ -130,6 +130,15 @@ async function checkNumbers(
   const bad = await badCsvValue(path, format, new Set(numbers.map(({ index }) => index)), isFiniteFp32);
   if (bad !== undefined)
     throw badValue(`line ${bad.line}`, { label: bad.column + 1, name: columns[bad.column].name }, bad.text);
+}
+
+/** Throws DATASET_INVALID for the first value that is no time where times are. */
+async function checkTimes({ path, format, columns }: CsvTable): Promise<void> {
+  const times = columns.flatMap(({ kind }, index) => (kind === "time" ? [index] : []));
+  if (times.length === 0) return;
+  const bad = await badCsvValue(path, format, new Set(times), isIsoTime);
+  if (bad !== undefined)
+    throw badTime(`line ${bad.line}`, { label: bad.column + 1, name: columns[bad.column]!.name }, bad.text);
 }
 
 /** Whether a number is infinite, NaN, or rounds to infinity in FP32. */

@@ -33,8 +33,8 @@ export interface ImagesFormat {
 export const tokenizers = ["bytes", "gpt2", "cl100k_base", "o200k_base"] as const;
 export type Tokenizer = (typeof tokenizers)[number];
 
-/** What a column is said to hold: numbers, or categories, which are texts unless all of them are numbers. */
-export type SaidKind = "number" | "category";
+/** What a column is said to hold: numbers; categories, which are texts unless all of them are numbers; or times, which may be numbers too. */
+export type SaidKind = "number" | "category" | "time";
 
 /** A file to be read, and what reading it may take. */
 export interface DatasetFile {

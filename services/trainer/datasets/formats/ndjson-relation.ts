@@ -36,6 +36,7 @@ const kindOf = {
   DOUBLE: "number",
   BOOLEAN: "number",
   VARCHAR: "text",
+  TIMESTAMP: "time",
   JSON: "other",
 } as const satisfies Record<FieldType, ValueKind>;
 
@@ -43,13 +44,13 @@ function values(path: string, columns: readonly RelationColumn[]): string {
   const settings = [
     "format = 'newline_delimited'",
     "auto_detect = false",
-    `columns = {${columns.map(({ name, type }) => `${sqlName(name)}: '${type}'`).join(", ")}}`,
+    `columns = {${columns.map(({ name, type }) => `${sqlName(name)}: '${type === "TIMESTAMP" ? "VARCHAR" : type}'`).join(", ")}}`,
     "ignore_errors = false",
     "compression = 'uncompressed'",
     "hive_partitioning = false",
     `maximum_object_size = ${recordBytesMax}`,
   ];
-  const selected = columns.map(({ name, sql }) => `${sqlName(name)} AS ${sql}`);
+  const selected = columns.map(({ name, sql, type }) => `CAST(${sqlName(name)} AS ${type}) AS ${sql}`);
   return `SELECT ${selected.join(", ")} FROM read_json(${sqlText(path)}, ${settings.join(", ")})`;
 }
 

@@ -3,10 +3,11 @@ import { checkColumnCount } from "./columns-max.ts";
 import { recordBytesMax } from "./csv-tokenizer.ts";
 import { badValue, datasetError } from "./dataset-error.ts";
 import type { DatasetFile, SaidKind } from "./file-format.ts";
+import { badTime, isIsoTime } from "./iso-times.ts";
 import { textLines } from "./text-lines.ts";
 
 /** What a field of the objects is. */
-export type FieldType = "DOUBLE" | "BOOLEAN" | "VARCHAR" | "JSON";
+export type FieldType = "DOUBLE" | "BOOLEAN" | "VARCHAR" | "TIMESTAMP" | "JSON";
 
 /** What a file of JSON objects, one per line, has. */
 export interface NdjsonStructure {
@@ -79,6 +80,7 @@ const texts = {
   DOUBLE: "a number",
   BOOLEAN: "true or false",
   VARCHAR: "a text",
+  TIMESTAMP: "a time",
   JSON: "a list or an object",
 } as const satisfies Record<FieldType, string>;
 
@@ -93,7 +95,7 @@ interface FieldPlace {
 function fieldWith(value: unknown, { name, line, said }: FieldPlace, field: Field | undefined): Field {
   const place = `line ${line}`;
   const column = JSON.stringify(name);
-  const own = typeOf(value);
+  const own = said === "time" && typeof value === "string" ? "TIMESTAMP" : typeOf(value);
   const type = field?.type ?? (said === "number" && own !== "BOOLEAN" ? "DOUBLE" : own);
   if (own !== type && said === "category" && own !== "JSON" && type !== "JSON") return { type: "VARCHAR", line };
   if (own !== type) {
@@ -104,5 +106,6 @@ function fieldWith(value: unknown, { name, line, said }: FieldPlace, field: Fiel
   if (own === "DOUBLE" && !Number.isFinite(Math.fround(value as number))) {
     throw badValue(place, { label: column, name }, String(value));
   }
+  if (own === "TIMESTAMP" && !isIsoTime(String(value))) throw badTime(place, { label: column, name }, String(value));
   return field ?? { type, line };
 }
