@@ -7,7 +7,7 @@ import { RunningTrainer } from "./running-trainer.ts";
 import { thirdsSpec } from "./thirds.ts";
 
 /** How often a job loses its process, and its trainer; AMAAS_TEST_KILLS sets both. */
-const [processKills, trainerKills] = [3, 1].map((usual) => Number(process.env.AMAAS_TEST_KILLS ?? usual)) as [
+const [processKills, trainerKills] = [2, 1].map((usual) => Number(process.env.AMAAS_TEST_KILLS ?? usual)) as [
   number,
   number,
 ];
@@ -67,8 +67,9 @@ describe("a job that is killed at any moment", function () {
       killed += killProcess();
     }
     const job = await running.ended(name);
-    expect(job).to.include({ state: "STATE_SUCCEEDED", attempts: killed + 1 });
-    expect(killed).to.be.above(0);
+    expect(job.state).to.equal("STATE_SUCCEEDED");
+    // The last kill may have come too late.
+    expect(job.attempts).to.be.within(Math.max(2, killed), killed + 1);
     expect(await onlyVersion("models/killed")).to.equal(whole);
     const { holds } = await running.registry.unary("ListHolds", {});
     expect(holds.filter(({ holder }) => holder === name)).to.deep.equal([]);
