@@ -1,7 +1,6 @@
 import { openCsv } from "./csv-relation.ts";
 import { detectedFormat } from "./detected-format.ts";
 import type { DatasetFile } from "./file-format.ts";
-import { openImages } from "./images-tensors.ts";
 import { openNdjson } from "./ndjson-relation.ts";
 import { openNumpy } from "./numpy-tensors.ts";
 import { openParquet } from "./parquet-relation.ts";
@@ -25,7 +24,8 @@ export async function openDataset(file: DatasetFile): Promise<Relation | Tensors
     case "numpy":
       return openNumpy(file, format);
     case "images":
-      return openImages(file, format);
+      // What decodes images takes a fifth of a second to load, which every job would wait for.
+      return (await import("./images-tensors.ts")).openImages(file, format);
     case "text":
       return openText(file, format.tokenizer);
   }
