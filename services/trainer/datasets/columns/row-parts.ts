@@ -23,7 +23,7 @@ export interface RowParts {
  */
 export async function rowParts(source: ColumnSource, used: UsedColumns, plan: DataPlan): Promise<RowParts> {
   const { of, keys } = await surveyed(source, used, plan);
-  const kept = keptRows(of);
+  const kept = new KeptRows(of);
   const wanted = validationRowCount(kept.length, plan.validationShare);
   assign[plan.split.kind](of, { kept, keys, wanted, plan });
   const counts = [0, 0, 0];
@@ -40,8 +40,7 @@ interface Survey {
 }
 
 interface Assignment {
-  /** Numbers of the rows that are not left out. */
-  readonly kept: Int32Array;
+  readonly kept: KeptRows;
   readonly keys: Survey["keys"];
   /** Rows to hold out. */
   readonly wanted: number;
@@ -137,26 +136,44 @@ function givenParts(keys: Float64Array | Int32Array, codes: Codes, split: GivenS
   return Int32Array.from(keys, (code) => parts[code]!);
 }
 
-function keptRows(of: Uint8Array): Int32Array {
-  let count = 0;
-  for (const row of of) if (row !== part.leftOut) count++;
-  const kept = new Int32Array(count);
-  let index = 0;
-  for (let row = 0; row < of.length; row++) if (of[row] !== part.leftOut) kept[index++] = row;
-  return kept;
+/** The rows that are not left out. */
+class KeptRows {
+  readonly length: number;
+  readonly #of: Uint8Array;
+
+  constructor(of: Uint8Array) {
+    this.#of = of;
+    let length = 0;
+    for (let row = 0; row < of.length; row++) if (of[row] !== part.leftOut) length++;
+    this.length = length;
+  }
+
+  /** Their numbers, ascending; a list that is made anew at each call. */
+  get rows(): Int32Array {
+    const rows = new Int32Array(this.length);
+    let index = 0;
+    for (let row = 0; row < this.#of.length; row++) if (this.#of[row] !== part.leftOut) rows[index++] = row;
+    return rows;
+  }
 }
 
 const assign = {
   random(of, { kept, wanted, plan }) {
     if (wanted === 0) return;
     const order = new Random(plan.seed, "split").permutation(kept.length);
-    for (let index = 0; index < wanted; index++) of[kept[order[index]!]!] = part.validation;
+    // Where no row is left out the list of those that are kept is not made: there may be very many.
+    const rows = kept.length === of.length ? undefined : kept.rows;
+    for (let index = 0; index < wanted; index++) {
+      const place = order[index]!;
+      of[rows === undefined ? place : rows[place]!] = part.validation;
+    }
   },
   stratified(of, { kept, keys, plan }) {
-    const sizes = sizesByKey(kept, keys!);
+    const { rows } = kept;
+    const sizes = sizesByKey(rows, keys!);
     const left = sizes.map((size) => validationRowCount(size, plan.validationShare));
     for (const index of new Random(plan.seed, "split").permutation(kept.length)) {
-      const row = kept[index]!;
+      const row = rows[index]!;
       if (left[keys![row]!]! === 0) continue;
       left[keys![row]!]!--;
       of[row] = part.validation;
@@ -165,7 +182,8 @@ const assign = {
   /** Whole groups in random order: the first one, and each that brings the count nearer to what is wanted. */
   group(of, { kept, keys, wanted, plan }) {
     if (wanted === 0) return;
-    const sizes = sizesByKey(kept, keys!);
+    const { rows } = kept;
+    const sizes = sizesByKey(rows, keys!);
     const isHeld = new Uint8Array(sizes.length);
     let held = 0;
     for (const group of new Random(plan.seed, "split").permutation(sizes.length)) {
@@ -173,21 +191,21 @@ const assign = {
       isHeld[group] = 1;
       held += sizes[group]!;
     }
-    for (const row of kept) if (isHeld[keys![row]!]) of[row] = part.validation;
+    for (const row of rows) if (isHeld[keys![row]!]) of[row] = part.validation;
   },
   /** Of equal times the later rows of the file come last. */
   time(of, { kept, keys, wanted }) {
-    const byTime = kept.slice().sort((a, b) => keys![a]! - keys![b]! || a - b);
+    const byTime = kept.rows.sort((a, b) => keys![a]! - keys![b]! || a - b);
     for (const row of byTime.subarray(kept.length - wanted)) of[row] = part.validation;
   },
   given(of, { kept, keys }) {
-    for (const row of kept) of[row] = keys![row]!;
+    for (const row of kept.rows) of[row] = keys![row]!;
   },
 } as const satisfies Record<DataPlan["split"]["kind"], (of: Uint8Array, assignment: Assignment) => void>;
 
-function sizesByKey(kept: Int32Array, keys: Float64Array | Int32Array): number[] {
+function sizesByKey(rows: Int32Array, keys: Float64Array | Int32Array): number[] {
   const sizes: number[] = [];
-  for (const row of kept) sizes[keys[row]!] = (sizes[keys[row]!] ?? 0) + 1;
+  for (const row of rows) sizes[keys[row]!] = (sizes[keys[row]!] ?? 0) + 1;
   return sizes;
 }
 
