@@ -235,6 +235,8 @@ export class Suite {
       AMAAS_REDIS_URL: this.#redisUrl,
       AMAAS_REGISTRY_ADDRESS: addressOf("registry"),
       AMAAS_TRAINER_ADDRESS: addressOf("trainer"),
+      // A port that the system chooses is not known before the gateway, which starts last.
+      ...(this.#ports.gateway !== 0 && { AMAAS_GATEWAY_ADDRESS: addressOf("gateway") }),
       [portSettings[name].variable]: String(this.#ports[name]),
     };
   }

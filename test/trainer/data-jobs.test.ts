@@ -65,6 +65,23 @@ describe("a training job over columns", function () {
     expect([shares[0]! > 0.5, shares[3]! > 0.5]).to.deep.equal([true, true]);
   });
 
+  it("gives a version that is measured on raw values too, by the names of its classes, and a card with its columns", async () => {
+    const { version } = await running.ended(await running.submit(await spec()));
+    const columns = [
+      { name: "id", role: "ROLE_IGNORED" as const },
+      { name: "colour", role: "ROLE_FEATURE" as const },
+    ];
+    const evaluate = { version, dataset: await running.uploadDataset(text), loss: "LOSS_CROSS_ENTROPY" as const };
+    const job = { evaluate: { ...evaluate, data: { csv: { header: true }, columns } } };
+    const { name } = await running.trainer.unary("CreateJob", { job });
+    const { metrics, error } = await running.ended(name);
+    expect(error?.message).to.equal(undefined);
+    expect(metrics).to.include({ accuracy: 1, f1: 1, auc: 1, rows: 60 });
+    const { modelCard } = await running.registry.unary("GetVersion", { name: version });
+    expect(modelCard).to.match(/\| colour \| feature \| one\\_hot, 2 categories, missing: (red|blue) \|/);
+    expect(modelCard).to.match(/\| cheap \| 6 \| 0 \|/);
+  });
+
   async function bytesOf(name: string): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
     for await (const { chunk } of running.registry.serverStream("DownloadArtifact", { name })) chunks.push(chunk);

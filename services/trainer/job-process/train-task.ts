@@ -54,7 +54,7 @@ export async function train(task: TrainTask, { say, pause }: TaskHost): Promise<
   });
   const modelPath = join(checkpoints.folder, "model.onnx");
   await writeFile(modelPath, outcome.model);
-  const facts = versionFacts(spec, job, checked, outcome, prepared.classNames);
+  const facts = versionFacts(spec, job, checked, outcome, prepared);
   return { modelPath, facts, target: publishTarget(checked) };
 }
 

@@ -2,8 +2,10 @@ import { availableParallelism, cpus } from "node:os";
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { artifactName, jobName } from "../../../lib/resource-names.ts";
 import { suiteVersion } from "../../../lib/suite-version.ts";
-import { modelCard } from "../card/model-card.ts";
+import { type CardColumn, modelCard } from "../card/model-card.ts";
 import type { NewVersion } from "../catalogue.ts";
+import type { Preprocessing } from "../datasets/columns/preprocessing.ts";
+import type { PreparedData } from "../datasets/row-source.ts";
 import type { TrainingOutcome } from "../engine/training-figures.ts";
 import type { Job } from "../jobs/job.ts";
 import { snakeCase } from "../jobs/snake-case.ts";
@@ -18,7 +20,7 @@ export function versionFacts(
   job: Pick<Job, "id">,
   spec: CheckedSpec,
   outcome: TrainingOutcome,
-  classNames: readonly string[] | undefined,
+  prepared: Pick<PreparedData, "classNames" | "preprocessing" | "leftOutCount">,
 ): VersionFacts {
   const metrics = metricsOf(outcome);
   const lineage = lineageOf(job, spec, outcome);
@@ -29,9 +31,9 @@ export function versionFacts(
     metrics,
     epochs: outcome.epochs,
     confusion: outcome.confusion,
-    classNames,
-    data: dataOf(told, outcome),
-    columns: columnsOf(told),
+    classNames: prepared.classNames,
+    data: dataOf(told, outcome, prepared.leftOutCount ?? 0),
+    columns: columnsOf(told, prepared.preprocessing),
     split: splitOf(told, outcome),
     hyperParameters: lineage.hyperParameters,
     environment: environmentOf(spec, outcome),
@@ -100,20 +102,32 @@ function lineageOf(
   };
 }
 
-function dataOf({ dataset, data }: TrainSpec__Output, { metrics }: TrainingOutcome): Record<string, string> {
+function dataOf(
+  { dataset, data }: TrainSpec__Output,
+  { metrics }: TrainingOutcome,
+  leftOutCount: number,
+): Record<string, string> {
   return {
     dataset,
     format: data?.format ?? "found out from the file",
     "rows that were used": String(metrics.trainingRows + metrics.validationRows),
+    "rows that were left out": String(leftOutCount),
   };
 }
 
-/** Those that the job names; the others follow from the file. */
-function columnsOf({ data }: TrainSpec__Output) {
-  return (data?.columns ?? []).map(({ name, role, encoding, missing }) => {
+/** Those that the job names, and those whose values are encoded; others are taken as they are. */
+function columnsOf({ data }: TrainSpec__Output, preprocessing: Preprocessing | undefined): readonly CardColumn[] {
+  const said = (data?.columns ?? []).map(({ name, role, encoding, missing }) => {
     const words = [encoding && snakeCase(encoding), missing && `missing: ${snakeCase(missing)}`].filter(Boolean);
     return { name, role: role.replace("ROLE_", "").toLowerCase(), encoding: words.join(", ") };
   });
+  const encoded = (preprocessing?.columns ?? []).map(({ name, fill, encoder }) => {
+    const words = [encoder.kind, "categories" in encoder && `${encoder.categories.length} categories`];
+    const missing = fill !== undefined && `missing: ${fill}`;
+    return { name, role: "feature", encoding: [...words, missing].filter(Boolean).join(", ") };
+  });
+  const names = new Set(encoded.map(({ name }) => name));
+  return [...encoded, ...said.filter(({ name }) => !names.has(name))];
 }
 
 function splitOf({ data, seed }: TrainSpec__Output, { metrics }: TrainingOutcome): Record<string, string> {
