@@ -51,7 +51,9 @@ export class RunningTrainer {
 
   /** A further trainer on the same Redis and registry. */
   async startTrainer() {
-    const service = new TrainerService(readTrainerConfig(this.#settings({ ...this.settings, AMAAS_TRAINER_PORT: "0" })));
+    const service = new TrainerService(
+      readTrainerConfig(this.#settings({ ...this.settings, AMAAS_TRAINER_PORT: "0" })),
+    );
     return { service, port: (await service.start()).port };
   }
 
