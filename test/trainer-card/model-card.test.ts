@@ -120,6 +120,7 @@ describe("an axis", () => {
     expect(even(0.13, 0.87).ticks).to.deep.equal([0, 0.2, 0.4, 0.6, 0.8, 1]);
     expect(even(5, 5).ticks).to.have.length.above(1);
     expect(axisOf([0, 0]).ticks).to.include(0);
+    for (const value of [5e-324, 1e-310, 1e300]) expect(axisOf([value]).placeOf(value)).to.be.within(0, 1);
   });
 
   it("counts orders of magnitude where positive values are far apart", () => {

@@ -17,7 +17,9 @@ export function axisOf(values: readonly number[]): Axis {
 
 /** An even axis, marked at multiples of 1, 2 or 5 times a power of ten. */
 export function even(least: number, most: number): Axis {
-  const width = most - least || Math.abs(most) || 1;
+  // What is nearly the same, or nearly 0, would need steps that numbers cannot tell apart.
+  const size = Math.max(Math.abs(least), Math.abs(most));
+  const width = size < sizeMin ? 1 : Math.max(most - least || size, size * widthMin);
   const step = roundStep(width / 5);
   const [begin, end] = [Math.floor(least / step), Math.max(Math.ceil(most / step), Math.floor(least / step) + 1)];
   return {
@@ -25,6 +27,8 @@ export function even(least: number, most: number): Axis {
     ticks: Array.from({ length: end - begin + 1 }, (_, index) => tidy((begin + index) * step)),
   };
 }
+
+const [sizeMin, widthMin] = [1e-300, 1e-9];
 
 /** Marked at powers of ten. */
 function logarithmic(least: number, most: number): Axis {
