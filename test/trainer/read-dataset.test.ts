@@ -53,6 +53,21 @@ describe("a dataset file", function () {
     expect(disk.preprocessing).to.deep.equal(memory.preprocessing);
   });
 
+  it("holds out the last rows by a date, or those of a group whose names begin with digits", async () => {
+    const text = "day,house,a,y\n2026-11-30,1,5,50\n2026-02-01,1b,6,60\n2026-10-01,1b,7,70\n2026-03-01,1b,8,80\n";
+    const columns = [column("house", { role: "ignored" })];
+    const byTime = { columns, split: { kind: "time", column: "day" }, validationShare: 0.25 } as const;
+    expect(rowsIn((await read(text, byTime, form(1))).validation, "FP32")).to.deep.equal([[5, 50]]);
+    const days = [column("day", { role: "ignored" })];
+    const byHouse = { columns: days, split: { kind: "group", column: "house" }, validationShare: 0.25 } as const;
+    const heldOut = rowsIn((await read(text, byHouse, form(1))).validation, "FP32");
+    expect(heldOut).to.deep.equal([
+      [6, 60],
+      [7, 70],
+      [8, 80],
+    ]);
+  });
+
   it("names the line and the column of a value that is missing", async () => {
     const message = await refusal("a,y\n1,2\nNA,3\n", {}, form(1));
     expect(message).to.equal(

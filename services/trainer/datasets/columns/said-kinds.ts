@@ -5,7 +5,11 @@ import type { ColumnPlan, Encoding, SplitPlan } from "./data-plan.ts";
 export function saidKinds(columns: readonly ColumnPlan[], split?: SplitPlan): ReadonlyMap<string, SaidKind> {
   const kinds = new Map<string, SaidKind>();
   if (split !== undefined && "column" in split) kinds.set(split.column, split.kind === "time" ? "time" : "category");
-  for (const { name, encoding } of columns) if (encoding !== undefined) kinds.set(name, kindOf[encoding.kind]);
+  for (const { name, role, encoding } of columns) {
+    if (encoding !== undefined) kinds.set(name, kindOf[encoding.kind]);
+    // Whatever nobody reads is no reason to refuse a file.
+    else if (role === "ignored" && !kinds.has(name)) kinds.set(name, "category");
+  }
   return kinds;
 }
 
