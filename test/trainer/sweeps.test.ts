@@ -8,7 +8,7 @@ import { RunningTrainer } from "./running-trainer.ts";
 import { thirdsSpec } from "./thirds.ts";
 
 describe("a sweep", function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   const running = new RunningTrainer();
   let base: TrainSpec;
 
@@ -140,21 +140,6 @@ describe("a sweep", function () {
     expect((await get(name)).state).to.equal("STATE_CANCELLED");
   });
 
-  it("is led on by another trainer when its own shuts down, and still registers one version", async () => {
-    const { service } = await running.startTrainer();
-    const name = await submit("handed", {
-      base: { epochs: 100 },
-      parameters: [rates(0.01, 0.02, 0.03)],
-      grid: {},
-    });
-    await hasBegun(name, 2);
-    await service.stop();
-    const job = await running.ended(name);
-    expect(job).to.include({ state: "STATE_SUCCEEDED", version: "models/handed/versions/1" });
-    expect(await jobsOf(name)).to.have.length(3);
-    expect(await versionsOf("handed")).to.have.length(1);
-  });
-
   describe("is refused", () => {
     for (const [what, sweep, text] of [
       [
@@ -182,5 +167,26 @@ describe("a sweep", function () {
         expect(refused.message).to.contain(text);
       });
     }
+  });
+
+  it("goes on where the trainer that led it was killed: each trial is one job, and the best becomes one version", async () => {
+    await running.stopTrainers();
+    const first = await running.spawnTrainer();
+    running.connect(first.port);
+    const name = await submit("killed", {
+      base: { epochs: 300, checkpoints: { everySteps: 100 } },
+      parameters: [rates(0.01, 0.02)],
+      grid: {},
+    });
+    await hasBegun(name, 2);
+    await first.kill();
+    const second = await running.spawnTrainer();
+    running.connect(second.port);
+    const job = await running.ended(name);
+    expect(job).to.include({ state: "STATE_SUCCEEDED", version: "models/killed/versions/1", attempts: 2 });
+    expect(job.leaderboard.map(({ state }) => state)).to.deep.equal(Array(2).fill("succeeded"));
+    expect((await jobsOf(name)).map((trial) => trial.name)).to.have.members(job.leaderboard.map((trial) => trial.job));
+    expect(await versionsOf("killed")).to.have.length(1);
+    await second.stop();
   });
 });

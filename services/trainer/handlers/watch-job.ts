@@ -1,13 +1,20 @@
 import { ServiceError } from "../../../lib/errors.ts";
-import type { JobEvent as JobEventMessage } from "../../../lib/gen/amaas/trainer/v1/JobEvent.ts";
 import type { CallContext } from "../../../lib/rpc/call-context.ts";
 import { type JobEvent, jobStates } from "../jobs/job.ts";
-import { jobEventMessage } from "../jobs/job-message.ts";
 import type { JobChanges } from "../queue/job-changes.ts";
 import type { JobStore } from "../queue/job-store.ts";
+import type { SharedReads } from "../queue/shared-reads.ts";
 
 /** How many events are read from the store at once. */
 const readCount = 256;
+
+/** Where events come from. */
+export interface WatchParts {
+  readonly store: JobStore;
+  readonly changes: JobChanges;
+  /** What the watchers of a job read together. */
+  readonly reads: SharedReads;
+}
 
 /**
  * Yields a job's events after a sequence number, each once and in order, as they happen; ends behind the event with which
@@ -15,21 +22,23 @@ const readCount = 256;
  * no longer kept, and DRAINING when the server drains.
  */
 export async function* watchJob(
-  { store, changes }: { readonly store: JobStore; readonly changes: JobChanges },
+  { store, changes, reads }: WatchParts,
   id: string,
   afterSequence: number,
   call: CallContext,
-): AsyncGenerator<JobEventMessage> {
+): AsyncGenerator<JobEvent> {
   const over = AbortSignal.any([call.signal, call.draining]);
   let sequence = afterSequence;
   for (;;) {
     // Asked for before the read, so that a change in between is not missed.
     const changed = changes.next(id, over);
-    const ended = jobStates[(await store.standing(id)).state].ended;
-    const events = await store.eventsAfter(id, sequence, readCount);
+    const { state } = await reads.share(`standing ${id}`, () => store.standing(id));
+    const { ended } = jobStates[state];
+    const after = sequence;
+    const events = await reads.share(`events ${id} ${after}`, () => store.eventsAfter(id, after, readCount));
     for (const event of events) {
       if (sequence > 0 && event.sequence > sequence + 1) throw trimmed(sequence, event.sequence);
-      yield jobEventMessage(event);
+      yield event;
       sequence = event.sequence;
     }
     if (events.some(isEnd) || (ended && events.length < readCount)) return;
