@@ -4,6 +4,7 @@ import type { Job__Output } from "../../lib/gen/amaas/trainer/v1/Job.ts";
 import type { SweepSpec } from "../../lib/gen/amaas/trainer/v1/SweepSpec.ts";
 import type { TrainSpec } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
+import type { ServiceProcess } from "../service-process.ts";
 import { RunningTrainer } from "./running-trainer.ts";
 import { thirdsSpec } from "./thirds.ts";
 
@@ -11,12 +12,16 @@ describe("a sweep", function () {
   this.timeout(240_000);
   const running = new RunningTrainer();
   let base: TrainSpec;
+  let spawned: ServiceProcess | undefined;
 
   before(async () => {
     await running.start();
     base = await thirdsSpec(running);
   });
-  after(() => running.remove());
+  after(async () => {
+    await spawned?.stop();
+    await running.remove();
+  });
 
   const rates = (...values: readonly number[]) => ({
     field: "optimizer.adam.learning_rate",
@@ -180,13 +185,12 @@ describe("a sweep", function () {
     });
     await hasBegun(name, 2);
     await first.kill();
-    const second = await running.spawnTrainer();
-    running.connect(second.port);
+    spawned = await running.spawnTrainer();
+    running.connect(spawned.port);
     const job = await running.ended(name);
     expect(job).to.include({ state: "STATE_SUCCEEDED", version: "models/killed/versions/1", attempts: 2 });
     expect(job.leaderboard.map(({ state }) => state)).to.deep.equal(Array(2).fill("succeeded"));
     expect((await jobsOf(name)).map((trial) => trial.name)).to.have.members(job.leaderboard.map((trial) => trial.job));
     expect(await versionsOf("killed")).to.have.length(1);
-    await second.stop();
   });
 });
