@@ -179,8 +179,9 @@ describe("a worker of jobs", function () {
 
     it("of the infrastructure, begins the job again, and tells watchers so", async () => {
       const { id } = await running.submit();
+      const full = new ServiceError("DISK_FULL", "the disk is full");
       await running.startWorker(async ({ job }) => {
-        if (job.attempts < 3) throw unreachable();
+        if (job.attempts < 3) throw job.attempts === 1 ? unreachable() : full;
         return {};
       });
       expect(await running.reaches(id, "SUCCEEDED")).to.include({ attempts: 3 });
@@ -188,7 +189,7 @@ describe("a worker of jobs", function () {
         { level: "info", text: "begins" },
         { level: "warn", text: "interrupted: the registry is away; begins again after 10 ms" },
         { level: "info", text: "attempt 2 begins" },
-        { level: "warn", text: "interrupted: the registry is away; begins again after 20 ms" },
+        { level: "warn", text: "interrupted: the disk is full; begins again after 20 ms" },
         { level: "info", text: "attempt 3 begins" },
       ]);
     });

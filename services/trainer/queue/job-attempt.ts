@@ -129,7 +129,7 @@ export class JobAttempt {
       return "given_back";
     }
     const fault = failure instanceof ServiceError ? failure : undefined;
-    if (fault?.status === "UNAVAILABLE" && job.attemptsInVain < config.attemptsMax) {
+    if (fault !== undefined && isPassing(fault) && job.attemptsInVain < config.attemptsMax) {
       const afterMs = retryDelayMs(config, job.attemptsInVain);
       tell("warn", `interrupted: ${fault.message}; begins again after ${afterMs} ms`);
       return { afterMs };
@@ -185,4 +185,9 @@ export class JobAttempt {
 
 function reasonOf(thrown: unknown): string | undefined {
   return thrown instanceof ServiceError ? thrown.reason : undefined;
+}
+
+/** Whether another attempt makes sense: there, or then, what was missing may be had. */
+function isPassing({ status, reason }: ServiceError): boolean {
+  return status === "UNAVAILABLE" || reason === "DISK_FULL";
 }

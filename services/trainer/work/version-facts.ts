@@ -98,9 +98,19 @@ function lineageOf(
     datasets: [artifactName(datasetSha256)],
     code: { repository: "amaas", revision: suiteVersion() },
     seed: plan.seed,
-    hyperParameters: Object.fromEntries(set.map(([field, value]) => [field, String(value)])),
+    hyperParameters: Object.fromEntries(set.map(([field, value]) => [field, shortened(String(value))])),
   };
 }
+
+/** As much of a long list of layers as the registry takes; the model itself has them all. */
+function shortened(text: string): string {
+  if (text.length <= valueCharactersMax) return text;
+  const note = ` … (${text.length} characters)`;
+  return text.slice(0, valueCharactersMax - note.length) + note;
+}
+
+/** Of one hyper-parameter in a version's lineage. */
+const valueCharactersMax = 65_536;
 
 function dataOf(
   { dataset, data }: TrainSpec__Output,
