@@ -15,7 +15,7 @@ describe("npm run bench", () => {
     const { status, stdout } = run();
     expect({ status, stdout }).to.deep.equal({
       status: 0,
-      stdout: "npm run bench -- NAME runs one of: fuzz, gateway, inference, language, registry, training\n",
+      stdout: "npm run bench -- NAME runs one of: fuzz, gateway, inference, jobs, language, registry, training\n",
     });
   });
 
@@ -23,7 +23,7 @@ describe("npm run bench", () => {
     const { status, stderr, stdout } = run("regsitry");
     expect({ status, stdout }).to.deep.equal({ status: 1, stdout: "" });
     expect(stderr).to.equal(
-      'amaas: unknown bench "regsitry", needed: fuzz, gateway, inference, language, registry, training\n',
+      'amaas: unknown bench "regsitry", needed: fuzz, gateway, inference, jobs, language, registry, training\n',
     );
   });
 
