@@ -10,7 +10,11 @@ const programs = sources.filter(({ path }) => !path.startsWith("test/"));
 const doors: Readonly<Record<string, readonly RegExp[]>> = {
   "@aws-sdk/client-s3": [/^services\/registry\/artifacts\/s3-bytes\.ts$/],
   "@aws-sdk/lib-storage": [/^services\/registry\/artifacts\/s3-bytes\.ts$/],
-  "@duckdb/node-api": [/^services\/trainer\/datasets\//, /^services\/trainer\/work\//, /^bench\/jobs\/(data|reading)\.ts$/],
+  "@duckdb/node-api": [
+    /^services\/trainer\/datasets\//,
+    /^services\/trainer\/work\//,
+    /^bench\/jobs\/(data|reading)\.ts$/,
+  ],
   "@grpc/grpc-js": [
     /^lib\/rpc\//,
     /^services\/gateway\/(answers\.ts$|call\/|forward\/)/,
