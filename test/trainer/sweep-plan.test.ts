@@ -61,6 +61,13 @@ describe("the plan of a sweep", () => {
       ["a number with a fraction for a whole one", { epochs: 1.5 }],
       ["a word that is none of an enumeration", { loss: "LOSS_OF_TIME" }],
       ["what every object has", { "optimizer.__proto__.x": 1 }],
+      ["what a constructor has", { "optimizer.constructor": 1 }],
+      ["the length of a list", { "layers.length": 4_294_967_295 }],
+      ["an index beyond a list", { "layers.4294967294": { relu: {} } }],
+      ["the index behind the last", { "layers.2": { relu: {} } }],
+      ["a word for an index", { "layers.map": 1 }],
+      ["a number for a list", { layers: 5 }],
+      ["a number for a message", { optimizer: 5 }],
     ] as const) {
       it(`and refuses ${what}`, () => {
         expect(() => applied(spec, assignment as never)).to.throw(`parameters is ${Object.keys(assignment)[0]}`);

@@ -1,3 +1,4 @@
+import { messageOf } from "../../../../lib/errors.ts";
 import type { SweepParameter__Output } from "../../../../lib/gen/amaas/trainer/v1/SweepParameter.ts";
 import type { TrainSpec__Output } from "../../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { decodeMessage, encodeMessage } from "../../../../lib/rpc/protos.ts";
@@ -42,7 +43,7 @@ export function parametersOf(told: readonly SweepParameter__Output[]): readonly 
 export function applied(base: TrainSpec__Output, assignment: Assignment): TrainSpec__Output {
   const changed = structuredClone(base);
   for (const [field, value] of Object.entries(assignment)) setAt(changed, field, value);
-  const read = decodeMessage<TrainSpec__Output>("trainer", type, encodeMessage("trainer", type, changed));
+  const read = readAgain(changed, Object.keys(assignment));
   for (const [field, value] of Object.entries(assignment)) {
     const seen = JSON.stringify(value);
     if (JSON.stringify(valueAt(read, field)) !== seen) {
@@ -50,6 +51,14 @@ export function applied(base: TrainSpec__Output, assignment: Assignment): TrainS
     }
   }
   return read;
+}
+
+function readAgain(changed: TrainSpec__Output, fields: readonly string[]): TrainSpec__Output {
+  try {
+    return decodeMessage<TrainSpec__Output>("trainer", type, encodeMessage("trainer", type, changed));
+  } catch (failure) {
+    throw specError("parameters", fields.join(", "), `values that the fields take: ${messageOf(failure)}`);
+  }
 }
 
 function rangeOf({ range, values, between }: SweepParameter__Output, place: string): Parameter["range"] {
@@ -83,10 +92,16 @@ function setAt(message: object, field: string, value: unknown): void {
   const path = field.split(".").map(camelCase);
   const parent = path.slice(0, -1).reduce(childOf, message as unknown);
   const key = path.at(-1)!;
-  if (typeof parent !== "object" || parent === null || key === "" || key in Object.prototype) {
+  if (typeof parent !== "object" || parent === null || !isFieldOf(parent, key)) {
     throw specError("parameters", `${field}`, "a field of a message that is set in the base");
   }
   (parent as Record<string, unknown>)[key] = value;
+}
+
+/** Neither what every object of its kind has, such as the length of a list, nor an index beyond a list. */
+function isFieldOf(parent: object, key: string): boolean {
+  if (key === "" || key in Object.getPrototypeOf(parent)) return false;
+  return !Array.isArray(parent) || Object.hasOwn(parent, key);
 }
 
 function valueAt(message: object, field: string): unknown {
