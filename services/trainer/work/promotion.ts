@@ -20,7 +20,8 @@ export interface Candidate {
 
 /**
  * Moves an alias to a version where its gate lets it and the model's compatibility mode does; else it stays where it is, and the answer
- * says why. An alias that is there already has passed before. Throws the registry's other faults.
+ * says why; nor does it move where its gate cannot be measured. An alias that is there already has passed before. Throws the registry's other
+ * faults.
  */
 export async function promote(catalogue: Catalogue, candidate: Candidate, onBehalf: OnBehalf): Promise<Promotion> {
   const { model, alias, version, gate } = candidate;
@@ -33,7 +34,7 @@ export async function promote(catalogue: Catalogue, candidate: Candidate, onBeha
   });
   const before = await catalogue.aliasTargets(name, onBehalf);
   const isThere = before.length === 1 && before[0] === version;
-  const verdict = gate && !isThere ? await judged(candidate, gate, before) : undefined;
+  const verdict = gate && !isThere ? await measured(candidate, gate, before, onBehalf) : undefined;
   if (verdict?.passes === false) return held("GATE_NOT_PASSED", verdict.message);
   try {
     await catalogue.moveAlias(alias, version, onBehalf);
@@ -43,6 +44,22 @@ export async function promote(catalogue: Catalogue, candidate: Candidate, onBeha
     throw failure;
   }
   return { alias: name, moved: true, reason: "", message: verdict?.message ?? "" };
+}
+
+/** What the gate says; where it cannot be measured, and another attempt would not help, it is not passed. */
+async function measured(
+  candidate: Candidate,
+  gate: Gate,
+  before: readonly string[],
+  { signal }: OnBehalf,
+): Promise<Verdict> {
+  try {
+    return await judged(candidate, gate, before);
+  } catch (failure) {
+    const isLasting = failure instanceof ServiceError && failure.status !== "UNAVAILABLE" && !signal?.aborted;
+    if (!isLasting) throw failure;
+    return { passes: false, message: `the gate cannot be measured: ${failure.message}` };
+  }
 }
 
 async function judged(

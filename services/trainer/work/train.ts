@@ -4,6 +4,7 @@ import type { JobResult } from "../jobs/job.ts";
 import { checkSpec } from "../jobs/train-spec.ts";
 import { whileUnavailable } from "../patience.ts";
 import type { Running } from "../queue/job-attempt.ts";
+import { checkDatasets } from "./check-datasets.ts";
 import { beginPublishing, publish } from "./publish.ts";
 import { trained } from "./trained.ts";
 import { offerVersion } from "./version-offer.ts";
@@ -13,8 +14,7 @@ import type { WorkParts, WorkRules } from "./work-rules.ts";
 export const train: WorkRules<"train"> = {
   check: async (spec, { catalogue, compute }, onBehalf) => {
     const initial = await initialModel(catalogue, spec, onBehalf);
-    const { datasetSha256 } = checkSpec(spec, compute, initial);
-    await catalogue.checkDataset(datasetSha256, onBehalf);
+    await checkDatasets(catalogue, checkSpec(spec, compute, initial), onBehalf);
   },
   run: runTrain,
 };

@@ -5,6 +5,7 @@ import { publishTarget } from "../../jobs/publish-target.ts";
 import { resourceClassOf } from "../../jobs/resource-class.ts";
 import { checkSpec } from "../../jobs/train-spec.ts";
 import type { Running } from "../../queue/job-attempt.ts";
+import { checkDatasets } from "../check-datasets.ts";
 import { beginPublishing, publish } from "../publish.ts";
 import { factsOf, releaseOffer } from "../version-offer.ts";
 import type { WorkParts, WorkRules } from "../work-rules.ts";
@@ -28,7 +29,7 @@ export const sweep: WorkRules<"sweep"> = {
       return checkSpec(sample, compute, initial);
     });
     checkMetric(plan.metric, checked[0]!, plan.base);
-    await catalogue.checkDataset(checked[0]!.datasetSha256, onBehalf);
+    await checkDatasets(catalogue, checked[0]!, onBehalf);
   },
   run: runSweep,
 };

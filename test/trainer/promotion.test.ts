@@ -1,0 +1,58 @@
+import { expect } from "chai";
+import { type Reason, ServiceError } from "../../lib/errors.ts";
+import type { Catalogue } from "../../services/trainer/catalogue.ts";
+import type { Gate } from "../../services/trainer/jobs/gate.ts";
+import { checkDatasets } from "../../services/trainer/work/check-datasets.ts";
+import { promote } from "../../services/trainer/work/promotion.ts";
+
+const sha256 = "b".repeat(64);
+const gate: Gate = { metric: "f1", bound: { kind: "at_least", value: 0.5 }, dataset: `artifacts/${sha256}` };
+
+describe("a gate that cannot be measured", () => {
+  const moved: string[] = [];
+  const catalogue = {
+    aliasTargets: async () => [],
+    moveAlias: async (alias: string) => void moved.push(alias),
+  } as unknown as Catalogue;
+  const promoted = (failure: Error, signal = new AbortController().signal) => {
+    const fails = () => Promise.reject(failure);
+    const values = { of: fails, ofRivals: fails };
+    const candidate = { model: "m", alias: "canary", version: "models/m/versions/1", gate, metrics: {}, values };
+    return promote(catalogue, candidate, { requestId: "", signal });
+  };
+  const thrown = (...parts: Parameters<typeof promoted>) =>
+    promoted(...parts).then(
+      () => undefined,
+      (failure: Error) => failure,
+    );
+
+  const lasting: readonly Reason[] = ["DATASET_INVALID", "OUT_OF_MEMORY", "RUN_TIME_EXCEEDED", "ARTIFACT_NOT_FOUND"];
+  for (const reason of lasting) {
+    it(`holds its alias, and the job succeeds: ${reason}`, async () => {
+      expect(await promoted(new ServiceError(reason, "line 3 is bad"))).to.include({
+        moved: false,
+        reason: "GATE_NOT_PASSED",
+        message: "the gate cannot be measured: line 3 is bad",
+      });
+      expect(moved).to.deep.equal([]);
+    });
+  }
+
+  it("is measured again where somebody is away for now, and not where the job is told to stop", async () => {
+    const away = new ServiceError("SERVICE_UNAVAILABLE", "the registry is away");
+    expect(await thrown(away)).to.equal(away);
+    const stopped = new ServiceError("CANCELLED", "stop");
+    expect(await thrown(stopped, AbortSignal.abort())).to.equal(stopped);
+    const broken = new TypeError("a mistake of ours");
+    expect(await thrown(broken)).to.equal(broken);
+  });
+
+  it("for want of its dataset, is refused with the job", async () => {
+    const seen: string[] = [];
+    const checkDataset = async (digest: string) => void seen.push(digest);
+    const datasetSha256 = "a".repeat(64);
+    await checkDatasets({ checkDataset }, { datasetSha256, gate }, { requestId: "" });
+    await checkDatasets({ checkDataset }, { datasetSha256, gate: undefined }, { requestId: "" });
+    expect(seen).to.deep.equal([datasetSha256, sha256, datasetSha256]);
+  });
+});
