@@ -1,11 +1,13 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import fc from "fast-check";
 import { preparedInMemory } from "../../services/trainer/datasets/rows/prepared-in-memory.ts";
 import { readCheckpoint, writeCheckpoint } from "../../services/trainer/engine/checkpoint-file.ts";
-import type { KeptCheckpoint } from "../../services/trainer/engine/checkpoints.ts";
+import { Checkpoints, type KeptCheckpoint } from "../../services/trainer/engine/checkpoints.ts";
+import { EpochRecord } from "../../services/trainer/engine/epoch-record.ts";
+import { nothingMeasured } from "../../services/trainer/engine/measured.ts";
 import { Training, type TrainingHooks } from "../../services/trainer/engine/training.ts";
 import type { TrainingOutcome } from "../../services/trainer/engine/training-figures.ts";
 import type { TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
@@ -162,6 +164,24 @@ describe("a training that goes on from a checkpoint", function () {
     await trainOn({ ...plan, epochCount: 50 }, data, { checkpoints: { folder, everyMs: 1 }, onCheckpoint });
     expect(kept.length).to.be.above(2);
     expect(kept).to.deep.equal([...new Set(kept)].sort((a, b) => a - b));
+  });
+
+  it("is written once a step, since the file before may be on its way", async () => {
+    const [kept, lost]: [number[], string[]] = [[], []];
+    const hooks = {
+      onCheckpoint: ({ step }: KeptCheckpoint) => kept.push(step),
+      onCheckpointLost: (why: string) => lost.push(why),
+    };
+    const state: TrainingState = {
+      ...{ stepsDone: 7, epoch: 1, sum: nothingMeasured, tensors: new Map(), bestTensors: new Map() },
+      ...{ history: new EpochRecord({}).history, learnedMs: 1, waitedMs: 0 },
+    };
+    const checkpoints = new Checkpoints({ folder: join(folder, "later") }, hooks, 3);
+    checkpoints.keep(state);
+    await mkdir(join(folder, "later"));
+    for (const stepsDone of [7, 7, 8]) checkpoints.keep({ ...state, stepsDone });
+    expect(lost, "could not be written").to.have.length(1);
+    expect(kept).to.deep.equal([7, 8]);
   });
 
   it("trains on where a checkpoint cannot be written, and tells why", async () => {

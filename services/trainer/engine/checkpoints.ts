@@ -31,9 +31,10 @@ export class Checkpoints {
   readonly #settings: CheckpointSettings;
   readonly #hooks: CheckpointHooks;
   #keptMs = performance.now();
+  /** Of the last state that was written. */
   #keptStep: number;
 
-  /** `stepsDone` is where the run begins. */
+  /** `stepsDone` is where the run begins; the state there is that of a checkpoint, or follows from the plan. */
   constructor(settings: CheckpointSettings, hooks: CheckpointHooks, stepsDone: number) {
     this.#settings = settings;
     this.#hooks = hooks;
@@ -53,12 +54,13 @@ export class Checkpoints {
     return everyMs !== undefined && performance.now() - this.#keptMs >= everyMs;
   }
 
-  /** Writes a state, or tells why it could not. */
+  /** Writes a state, or tells why it could not; one of a step that is kept already is not written over the file of that. */
   keep(state: TrainingState): void {
-    this.#keptStep = state.stepsDone;
+    if (state.stepsDone === this.#keptStep) return;
     const path = join(this.#settings.folder, `checkpoint-${state.stepsDone}`);
     try {
       writeCheckpoint(path, state);
+      this.#keptStep = state.stepsDone;
     } catch (failure) {
       this.#hooks.onCheckpointLost(`the state after step ${state.stepsDone} cannot be written: ${messageOf(failure)}`);
       return;
