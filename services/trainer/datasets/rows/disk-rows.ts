@@ -1,4 +1,3 @@
-import { ServiceError } from "../../../../lib/errors.ts";
 import { startThread } from "../../../../lib/start-thread.ts";
 import type { DiskStorage, RowElements, RowReader, RowSource } from "../row-source.ts";
 import { copyRows } from "./copy-rows.ts";
@@ -121,11 +120,11 @@ class DiskReader implements RowReader {
     for (;;) {
       const filled = Atomics.load(control, slot.filled);
       if (Atomics.load(control, slot.state) === state.failed) {
-        throw new ServiceError("INTERNAL", `the rows cannot be read: ${textOf(failure)}`);
+        throw new Error(`the rows cannot be read: ${textOf(failure)}`);
       }
       if (filled >= count) break;
       if (Atomics.wait(control, slot.filled, filled, windowMsMax) === "timed-out") {
-        throw new ServiceError("INTERNAL", `the rows have not been read within ${windowMsMax} ms`);
+        throw new Error(`the rows have not been read within ${windowMsMax} ms`);
       }
     }
     this.#waitedMs += performance.now() - startedMs;
