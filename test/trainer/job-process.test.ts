@@ -89,6 +89,20 @@ describe("a job's process", function () {
     expect(thrown).to.be.instanceOf(ServiceError).and.to.include({ reason: "WORKER_LOST", status: "UNAVAILABLE" });
   });
 
+  it("is another worker's to start where the system does not, however that tells", async () => {
+    const { execPath } = process;
+    try {
+      for (const path of ["/nowhere/node", `${execPath}/node`]) {
+        process.execPath = path;
+        const thrown = await failure(runTask(task(), options()));
+        expect(thrown, path).to.include({ reason: "WORKER_LOST" });
+        expect(thrown.message).to.match(/^the job's process could not be started: spawn/);
+      }
+    } finally {
+      process.execPath = execPath;
+    }
+  });
+
   it("fails the job where it crashed, and tells how", async () => {
     const onNews = ({ kind }: TaskNews) => {
       if (kind === "progress") for (const id of processes()) process.kill(id, "SIGSEGV");

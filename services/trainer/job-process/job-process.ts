@@ -1,11 +1,11 @@
 import type { ChildProcess } from "node:child_process";
 import { setTimeout as waited } from "node:timers/promises";
-import { ServiceError } from "../../../lib/errors.ts";
+import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import { startProcess } from "../../../lib/start-process.ts";
 import { type HostMessage, isLast, type LastWord, type ProcessMessage, type Task } from "./protocol.ts";
 import type { TaskNews } from "./task-host.ts";
 
-/** How a process has ended without a last word. */
+/** How a process has ended without a last word; code and signal are both null where it could not be started. */
 export interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -21,14 +21,10 @@ export class JobProcess {
   readonly #closed: Promise<void>;
   #words = "";
 
-  /** `heapBytesMax` bounds what V8 may hold beside buffers. */
+  /** `heapBytesMax` bounds what V8 may hold beside buffers. Throws WORKER_LOST where the system starts no process. */
   constructor(task: Task, heapBytesMax: number, onNews: (news: TaskNews) => void) {
     const heapMebibytes = Math.max(heapMebibytesMin, Math.floor(heapBytesMax / 2 ** 20));
-    this.#child = startProcess(new URL("./main", import.meta.url), [], {
-      execArgv: [`--max-old-space-size=${heapMebibytes}`],
-      serialization: "advanced",
-      stdio: ["ignore", "ignore", "pipe", "ipc"],
-    });
+    this.#child = started([`--max-old-space-size=${heapMebibytes}`]);
     this.#child.stderr?.on("data", (text) => {
       this.#words = `${this.#words}${text}`.slice(-wordsCharactersMax);
     });
@@ -77,8 +73,12 @@ export class JobProcess {
   }
 }
 
-/** Why a process has ended without a last word, which nobody here wanted. Another attempt makes sense where someone killed it. */
+/**
+ * Why a process has ended without a last word, which nobody here wanted. Another attempt makes sense where someone killed it, or where it could
+ * not be started.
+ */
 export function faultOf({ code, signal, words }: Ending): ServiceError {
+  if (code === null && signal === null) return notStarted(words);
   if (/heap out of memory|Cannot allocate memory|bad_alloc/.test(words)) {
     return new ServiceError("OUT_OF_MEMORY", "the job's process ran out of memory", { cause: words });
   }
@@ -88,6 +88,23 @@ export function faultOf({ code, signal, words }: Ending): ServiceError {
   const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
   const lines = words.split("\n").slice(-linesMax).join(" ");
   return new ServiceError("INTERNAL", `the job's process ended ${how}${lines && `: ${lines}`}`, { cause: words });
+}
+
+/** As of too many processes some faults are thrown, of others the process tells. */
+function started(execArgv: readonly string[]): ChildProcess {
+  try {
+    return startProcess(new URL("./main", import.meta.url), [], {
+      execArgv,
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    });
+  } catch (failure) {
+    throw notStarted(messageOf(failure), failure);
+  }
+}
+
+function notStarted(why: string, cause?: unknown): ServiceError {
+  return new ServiceError("WORKER_LOST", `the job's process could not be started: ${why}`, { cause });
 }
 
 /** What V8 needs for itself. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { messageOf } from "../../../lib/errors.ts";
 import { jobName, parseArtifactName } from "../../../lib/resource-names.ts";
 import type { Catalogue, OnBehalf } from "../catalogue.ts";
+import { diskFault } from "../disk-fault.ts";
 import type { TrainResult } from "../job-process/train-task.ts";
 import type { JobResult, VersionOffer } from "../jobs/job.ts";
 import { whileUnavailable } from "../patience.ts";
@@ -24,7 +25,9 @@ export async function offerVersion(
     return artifact;
   };
   const factsPath = join(folder, "facts.json");
-  await writeFile(factsPath, JSON.stringify(facts));
+  await writeFile(factsPath, JSON.stringify(facts)).catch((failure) => {
+    throw diskFault(failure);
+  });
   const patiently = (path: string) => whileUnavailable(() => kept(path), bounds, signal, log);
   const offer = { model: await patiently(modelPath), facts: await patiently(factsPath) };
   return { metrics: facts.metrics, offer };
