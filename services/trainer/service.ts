@@ -59,7 +59,7 @@ export class TrainerService implements Service {
     this.#releases.push(["job queue", () => queue.stop()]);
     await queue.start();
 
-    const folders = new JobFolders(join(this.#config.dataDir, "trainer", "jobs"), this.#log);
+    const folders = new JobFolders(join(this.#config.dataDir, "trainer", "jobs"), clock, this.#log);
     await folders.start();
     const datasets = new DatasetCache({
       catalogue,
