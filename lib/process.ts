@@ -1,6 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { type Environment, SettingError } from "./env.ts";
 import { messageOf } from "./errors.ts";
+import { whenOrphaned } from "./orphaned.ts";
 import { StepOverdue } from "./stop-steps.ts";
 
 /** A service: `start` acquires once, `stop` releases in reverse and may be called again. */
@@ -36,7 +37,7 @@ export async function runProcess(host: NodeJS.Process, create: (env: Environment
       (failure) => end(host, 1, failure),
     );
   };
-  host.once("disconnect", stop);
+  whenOrphaned(host, stop);
   host.on("SIGTERM", stop);
   host.on("SIGINT", stop);
   try {

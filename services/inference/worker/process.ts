@@ -1,4 +1,5 @@
 import { assert, messageOf } from "../../../lib/errors.ts";
+import { whenOrphaned } from "../../../lib/orphaned.ts";
 import type { Tensor } from "../../../lib/tensor.ts";
 import { carriable } from "./channel-bounds.ts";
 import type { ProcessReply } from "./process-protocol.ts";
@@ -13,7 +14,7 @@ let said = Promise.resolve();
 
 process.once("message", (start: ThreadStart) => serve(startInThread(start, undefined)));
 // The node is gone, and whatever runs runs for nobody.
-process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
+whenOrphaned(process, () => process.kill(process.pid, "SIGKILL"));
 // These are for the node: it says when its sessions end.
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => undefined);
 

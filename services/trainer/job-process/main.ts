@@ -1,4 +1,5 @@
 import { assert, messageOf } from "../../../lib/errors.ts";
+import { whenOrphaned } from "../../../lib/orphaned.ts";
 import { startThread } from "../../../lib/start-thread.ts";
 import { type HostMessage, isLast, type ProcessMessage } from "./protocol.ts";
 
@@ -10,7 +11,7 @@ thread.on("message", (message: ProcessMessage) => say(message));
 thread.on("error", (failure) => say({ kind: "failed", message: messageOf(failure), stack: failure.stack }));
 thread.on("exit", (code) => say({ kind: "failed", message: `the task's thread ended with the code ${code}` }));
 // The trainer is gone, and whatever is done is done for nobody.
-process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
+whenOrphaned(process, () => process.kill(process.pid, "SIGKILL"));
 // These are for the trainer: it says when its jobs stop.
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => undefined);
 
