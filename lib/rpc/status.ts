@@ -40,13 +40,19 @@ export function remoteFaultOf(thrown: unknown): RemoteFault {
   if (typeof error?.code !== "number") {
     return { code: status.UNKNOWN, message: messageOf(thrown), reason: undefined, metadata: {} };
   }
-  const info = errorInfoOf(error.metadata);
+  const info = detailOf<ErrorInfo>(error.metadata, "google.rpc.ErrorInfo");
   return {
     code: error.code,
     message: error.details ?? messageOf(thrown),
     reason: info?.reason,
     metadata: info?.metadata ?? {},
   };
+}
+
+/** When a retry of a failed call makes sense, in milliseconds, where the other side says it. */
+export function retryDelayMsOf(thrown: unknown): number | undefined {
+  const info = detailOf<RetryInfo>((thrown as Partial<StatusObject> | undefined)?.metadata, "google.rpc.RetryInfo");
+  return info?.retryDelay ? info.retryDelay.seconds * 1000 + info.retryDelay.nanos / 1e6 : undefined;
 }
 
 /**
@@ -91,6 +97,10 @@ interface ErrorInfo {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+interface RetryInfo {
+  readonly retryDelay: { readonly seconds: number; readonly nanos: number } | null;
+}
+
 /**
  * Clients refuse a call whose trailers are larger than 8 KiB or so, and the message travels in them twice: what callers sent
  * is echoed only in part.
@@ -122,13 +132,14 @@ function packed(type: string, message: object) {
   return { type_url: typeUrl + type, value: encodeMessage("errorDetails", type, message) };
 }
 
-function errorInfoOf(metadata: Metadata | undefined): ErrorInfo | undefined {
+/** The rich status detail of a type. */
+function detailOf<Detail>(metadata: Metadata | undefined, type: string): Detail | undefined {
   const bytes = metadata?.get(trailer)[0];
   if (!(bytes instanceof Buffer)) return undefined;
   interface Details {
     readonly details: readonly { readonly type_url: string; readonly value: Buffer }[];
   }
   const { details } = decodeMessage<Details>("status", "google.rpc.Status", bytes);
-  const found = details.find((detail) => detail.type_url === `${typeUrl}google.rpc.ErrorInfo`);
-  return found && decodeMessage<ErrorInfo>("errorDetails", "google.rpc.ErrorInfo", found.value);
+  const found = details.find((detail) => detail.type_url === typeUrl + type);
+  return found && decodeMessage<Detail>("errorDetails", type, found.value);
 }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { ServiceError } from "../../../lib/errors.ts";
 import type { GRPCInferenceServiceDefinition } from "../../../lib/gen/inference/GRPCInferenceService.ts";
 import type { RpcClient, RpcOptions } from "../../../lib/rpc/client.ts";
-import { relayedFault, remoteFaultOf } from "../../../lib/rpc/status.ts";
+import { relayedFault, remoteFaultOf, retryDelayMsOf } from "../../../lib/rpc/status.ts";
 import type { DataType, Tensor, TensorSpec } from "../../../lib/tensor.ts";
 import { datasetError } from "../datasets/formats/dataset-error.ts";
 import { retryDelayMs } from "../queue/retry-delay.ts";
@@ -12,7 +13,10 @@ export interface RemoteCalls {
   readonly requestId: string;
   /** How long a call may take, in milliseconds. */
   readonly timeoutMs: number;
-  /** Attempts at a call that nobody can answer for now, and the wait before the second one, doubled before each further one. */
+  /**
+   * Attempts at a call that nobody can answer for now or that a limit on calls refuses, and the wait before the second one, doubled before
+   * each further one; longer where the answer says so.
+   */
   readonly attemptsMax: number;
   readonly retryDelayMs: number;
   readonly signal: AbortSignal;
@@ -67,18 +71,27 @@ function specOf({ name, datatype, shape }: TensorMetadata): TensorSpec {
 async function patiently<Reply>(calls: RemoteCalls, call: (options: RpcOptions) => Promise<Reply>): Promise<Reply> {
   const { requestId, timeoutMs, attemptsMax, signal } = calls;
   for (let attempt = 1; ; attempt++) {
+    let waitMs: number;
     try {
       return await call({ requestId, timeoutMs, signal });
     } catch (failure) {
       signal.throwIfAborted();
-      const { code, message } = remoteFaultOf(failure);
+      const { code, message, reason } = remoteFaultOf(failure);
       if (code === refused) throw datasetError(`the version refuses rows: ${message}`);
-      const fault = relayedFault(failure);
+      const fault = reason === "LIMIT_EXCEEDED" ? unavailable(message, failure) : relayedFault(failure);
       if (fault.status !== "UNAVAILABLE" || attempt >= attemptsMax) throw fault;
+      waitMs = Math.min(Math.max(retryDelayMs(calls, attempt), retryDelayMsOf(failure) ?? 0), waitMsMax);
     }
-    await sleep(retryDelayMs(calls, attempt), undefined, { signal }).catch(() => signal.throwIfAborted());
+    await sleep(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
+
+function unavailable(message: string, cause: unknown): ServiceError {
+  return new ServiceError("SERVICE_UNAVAILABLE", message, { cause });
+}
+
+/** The longest wait between two attempts, in milliseconds, whatever the answer says. */
+const waitMsMax = 60_000;
 
 /** The number of INVALID_ARGUMENT. */
 const refused = 3;
