@@ -27,6 +27,16 @@ describe("a CSV file", () => {
     ]);
   });
 
+  it("names the line and the column of a number with a blank around it that is neither a space nor a tab", async () => {
+    for (const bad of ["2\u00a0", "\u00a02", "\u00a0"]) {
+      expect(await refusal(`1,1\n1,${bad}\n`)).to.include(`line 2, column 2 is ${JSON.stringify(bad)}`);
+    }
+    expect((await read("1,1\n1,\t2 \n")).rows).to.deep.equal([
+      [1, 1],
+      [1, 2],
+    ]);
+  });
+
   it("may begin with empty lines and have a header over several lines", async () => {
     const { columns, rows } = await read('\n\n"a\nb",c\n1,2\n', { header: true });
     expect(columns.map(([name]) => name)).to.deep.equal(["a\nb", "c"]);

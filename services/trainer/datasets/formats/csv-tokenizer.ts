@@ -132,7 +132,7 @@ class CsvTokenizer {
 
   #endValue(): void {
     if (this.#isWanted) {
-      this.#reader.onValue(Buffer.from(this.#value).toString().trim(), this.#column, this.#recordLine);
+      this.#reader.onValue(trimmed(Buffer.from(this.#value).toString()), this.#column, this.#recordLine);
       this.#value = [];
     }
     this.#isWanted = this.#reader.wants(this.#record, ++this.#column);
@@ -175,4 +175,9 @@ class CsvTokenizer {
       `the file is not CSV: ${place} has a quote out of place; needed: quotes around all of a value, and doubled ones inside`,
     );
   }
+}
+
+/** Without the spaces and tabs around it, as DuckDB has it; other blanks, such as a no-break space, are part of a value. */
+function trimmed(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, "");
 }
