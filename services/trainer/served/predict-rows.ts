@@ -3,7 +3,7 @@ import { datasetError } from "../datasets/formats/dataset-error.ts";
 import type { OutputColumn } from "../datasets/predictions/output-column.ts";
 import type { Answering } from "./answering.ts";
 import { inputPlan } from "./input-plan.ts";
-import { copiedColumns, outputColumns } from "./predicted-columns.ts";
+import { checkExact, copiedColumns, outputColumns } from "./predicted-columns.ts";
 import { RowInputs } from "./row-inputs.ts";
 
 /** Rows of a file that a served model is to answer. */
@@ -39,7 +39,9 @@ export async function* predictedParts(rows: PredictedRows, model: Answering): As
   const building = new PartBuilder();
   for await (const { first, part, chunk } of pieces({ ...rows, rowsPerCall }, names)) {
     const tensors = await inputs.tensors(chunk, (row) => first + row);
-    const kept = copiedColumns(copied, chunk.values.slice(features.length));
+    const copiedValues = chunk.values.slice(features.length);
+    await checkExact(copied, copiedValues, (row) => source.placeOf(first + row));
+    const kept = copiedColumns(copied, copiedValues);
     if (calls.length === parallelCalls) yield* building.add(await calls.shift()!);
     const call = model
       .answer(tensors)

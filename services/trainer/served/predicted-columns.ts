@@ -1,7 +1,7 @@
 import { textsOf } from "../../../lib/byte-strings.ts";
 import { type DataType, elementCount, type Tensor } from "../../../lib/tensor.ts";
 import { numberReader } from "../../../lib/tensor-numbers.ts";
-import type { ColumnValues, SourceColumn } from "../datasets/columns/column-source.ts";
+import type { ColumnValues, NumberValues, SourceColumn } from "../datasets/columns/column-source.ts";
 import { datasetError } from "../datasets/formats/dataset-error.ts";
 import type { OutputColumn } from "../datasets/predictions/output-column.ts";
 import { specError } from "../graph/spec-error.ts";
@@ -39,6 +39,25 @@ export function copiedColumns(
     const column: readonly (number | string | undefined)[] = Array.from(values[index] as ArrayLike<number | string>);
     return { name, type: copiedTypes[kind], values: column.map((value) => (isMissing(value) ? null : value!)) };
   });
+}
+
+/** Throws DATASET_INVALID for a whole number that is too large to be copied exactly; `placeOf` tells where a row of these is in the file. */
+export async function checkExact(
+  columns: readonly SourceColumn[],
+  values: readonly ColumnValues[],
+  placeOf: (row: number) => string | Promise<string>,
+): Promise<void> {
+  for (const [index, { name, kind }] of columns.entries()) {
+    if (kind !== "number") continue;
+    const row = (values[index] as NumberValues).findIndex(
+      (value) => Number.isInteger(value) && !Number.isSafeInteger(value),
+    );
+    if (row < 0) continue;
+    const place = await placeOf(row);
+    const seen = `${place}, column ${JSON.stringify(name)} is about ${values[index]![row]}`;
+    const needed = `at most ${Number.MAX_SAFE_INTEGER} to be copied exactly, or a text`;
+    throw datasetError(`${seen}; needed: ${needed}`, { place, column: name });
+  }
 }
 
 function isMissing(value: number | string | undefined): boolean {
