@@ -2,6 +2,7 @@ import type { Signature } from "../../../lib/tensor.ts";
 import type { ModelPaths } from "../catalogue.ts";
 import { part, rowParts } from "../datasets/columns/row-parts.ts";
 import { usedColumns } from "../datasets/columns/used-columns.ts";
+import { wholePlan } from "../datasets/columns/whole-plan.ts";
 import { openDataset } from "../datasets/formats/open-dataset.ts";
 import { sourceOf, type UnreadFile } from "../datasets/read-dataset.ts";
 import type { Loss } from "../graph/losses/loss.ts";
@@ -33,17 +34,21 @@ export async function evaluate(task: EvaluateTask): Promise<RowsMeasurement> {
 }
 
 async function measured({ data, rows, loss, rowsPerCall }: EvaluateTask, model: LocalModel, file: UnreadFile) {
-  const { format, plan } = data;
+  const { format } = data;
+  const isAll = rows === "all";
   const isNext = loss.kind === "next_token";
   const use = { tokens: isNext, classes: loss.kind === "cross_entropy" };
   const context = isNext ? contextOf(model.signature) : undefined;
-  const { targetCount } = plan;
-  const opened = await openDataset({ ...file, format, kinds: kindsOf(model.signature), targetCount, context });
+  const { targetCount } = data.plan;
+  const kinds = kindsOf(model.signature, isAll ? wholePlan(data.plan) : data.plan);
+  const opened = await openDataset({ ...file, format, kinds, targetCount, context });
   try {
     const source = sourceOf(opened);
+    const has = (wanted: string) => source.columns.some(({ name }) => name === wanted);
+    const plan = isAll ? wholePlan(data.plan, has) : data.plan;
     const used = usedColumns(source.columns, plan, use);
     const parts = await rowParts(source, used, plan);
-    const wanted = rows === "all" ? part.training : part.validation;
+    const wanted = isAll ? part.training : part.validation;
     const counts = (row: number) => parts.of[row] === wanted;
     return await measureRows({ source, used, counts, loss, rowsPerCall }, model, model.formOf);
   } finally {

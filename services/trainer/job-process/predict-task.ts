@@ -53,7 +53,7 @@ async function predicted(
   host: TaskHost,
 ): Promise<PredictResult> {
   const { data, rowsPerCall, parallelCalls, done, folder, format } = task;
-  const opened = await openDataset({ ...file, format: data.format, kinds: kindsOf(model.signature) });
+  const opened = await openDataset({ ...file, format: data.format, kinds: kindsOf(model.signature, data.plan) });
   const files = await PredictionFiles.open(file.memoryBytesMax);
   try {
     const source = sourceOf(opened);

@@ -35,12 +35,11 @@ export class GateValues {
       await datasets.place(own === undefined ? datasetSha256 : parseArtifactName(own), dataset, onBehalf);
       const files = await catalogue.saveModelFiles(version, "gate", folder, onBehalf);
       const limits = taskLimits(undefined, this.#parts, job);
-      const whole = { ...data, plan: { ...data.plan, split: { kind: "random" }, validationShare: 0 } } as const;
       const task = {
         kind: "evaluate",
         compute: { ...compute, memoryBytesMax: limits.memoryBytesMax },
-        ...{ dataset, folder, expandedBytesMax, version: files, loss, rowsPerCall },
-        ...(own === undefined ? ({ rows: "held_out", data } as const) : ({ rows: "all", data: whole } as const)),
+        ...{ dataset, folder, expandedBytesMax, version: files, loss, rowsPerCall, data },
+        rows: own === undefined ? "held_out" : "all",
       } as const;
       const { values } = await runTask(task, { limits, signal, clock, onNews: () => undefined });
       return values[metric.replace("validation_", "") as MetricName];
