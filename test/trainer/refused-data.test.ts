@@ -1,6 +1,23 @@
 import { expect } from "chai";
 import type { DataPlan } from "../../services/trainer/datasets/columns/data-plan.ts";
+import { rowForm } from "../../services/trainer/datasets/columns/row-form.ts";
+import { networkOf } from "../../services/trainer/graph/network-spec.ts";
 import { type Columns, classes, column, form, refusal } from "./preparing.ts";
+
+/** A network of one token. */
+const tokens = (tokenCount: number) =>
+  rowForm(
+    networkOf({
+      kind: "layers",
+      inputShape: [1],
+      layers: [
+        { kind: "embedding", tokenCount, width: 2 },
+        { kind: "flatten" },
+        { kind: "linear", inputSize: 2, outputSize: 2 },
+      ],
+    }),
+    classes,
+  );
 
 describe("data is refused for", () => {
   const y = [1, 2, 3];
@@ -40,6 +57,27 @@ describe("data is refused for", () => {
       { columns: [column("a", { encoding: { kind: "index" } })] },
       form(1),
       'DATASET_INVALID: dataset: line 3, column "a" is Infinity; needed: a finite number, as FP32 holds it',
+    ],
+    [
+      "categories that FP32 makes one",
+      { a: [1, 16_777_217, 16_777_216], y },
+      { columns: [column("a", { encoding: { kind: "index" } })] },
+      form(1),
+      'DATASET_INVALID: dataset: line 3, column "a" is 16777217; needed: a whole number that FP32 holds; or texts, for categories',
+    ],
+    [
+      "a category that FP32 does not hold",
+      { a: [1, 1e300, 3], y },
+      { columns: [column("a", { encoding: { kind: "index" } })] },
+      form(1),
+      'DATASET_INVALID: dataset: line 3, column "a" is 1e+300; needed: a finite number, as FP32 holds it',
+    ],
+    [
+      "as many categories as there are tokens",
+      { a: ["x", "y", "z"], y: [0, 1, 0] },
+      { columns: [column("a")] },
+      tokens(3),
+      'DATASET_INVALID: dataset: the column "a" has 3 different values; needed: fewer than the network\'s 3 tokens, of which one is for any other value',
     ],
     [
       "a column that it does not have",

@@ -96,8 +96,12 @@ function categoryEncoder(column: FittedColumn): ColumnEncoder {
       for (let row = 0; row < parts.length; row++) {
         if (parts[row] === part.leftOut) continue;
         const value = values[row];
-        if (value === Infinity || value === -Infinity) return numberFault(values, row, 1, 0);
         const isMissing = value === undefined || value === "" || Number.isNaN(value);
+        if (kind === "number" && !isMissing) {
+          const rounded = Math.fround(value as number);
+          if (!Number.isFinite(rounded)) return numberFault(values, row, 1, 0);
+          if (Number.isInteger(value) && rounded !== value) return roundedFault(row, value as number);
+        }
         if (isMissing && fill === undefined) return missingFault(row);
         const code = codes.get(isMissing ? fill! : keyOf(value));
         if (code === undefined && !allowsUnknown) return unknownFault(row, value!, categories);
@@ -118,6 +122,11 @@ function numberFault(values: ColumnValues, row: number, width: number, index: nu
   if (Number.isNaN(value)) return missingFault(row);
   const place = width === 1 ? "" : `, at place ${index + 1}`;
   return { row, seen: `${value}${place}`, needed: "a finite number, as FP32 holds it" };
+}
+
+/** Categories that FP32 makes the same would be one. */
+function roundedFault(row: number, value: number): ValueFault {
+  return { row, seen: `${value}`, needed: "a whole number that FP32 holds; or texts, for categories" };
 }
 
 function missingFault(row: number): ValueFault {

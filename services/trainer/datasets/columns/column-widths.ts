@@ -2,7 +2,7 @@ import { counted, datasetError } from "../formats/dataset-error.ts";
 import { encodedWidth, type FittedColumn } from "./preprocessing.ts";
 import { type RowForm, readCountOf } from "./row-form.ts";
 
-/** Refuses columns that give more or fewer numbers than the network and its loss take. */
+/** Refuses columns that give more or fewer numbers than the network and its loss take, or more categories than it has tokens. */
 export function checkColumnWidths(
   { features, targets }: { readonly features: readonly FittedColumn[]; readonly targets: readonly FittedColumn[] },
   form: RowForm,
@@ -10,6 +10,7 @@ export function checkColumnWidths(
   const { network, loss, widths, isNext } = form;
   const { rowShape } = network.input;
   const readCount = readCountOf(form, targets);
+  for (const column of isNext ? [...features, ...targets] : features) checkTokens(column, form);
   if (widthOf(features) !== readCount) throw datasetError(`${seenIn(features, "feature")}; needed: ${neededBy()}`);
   if ((isNext && targets.length === 0) || widthOf(targets) === widths.targetCount) return;
   throw datasetError(`${seenIn(targets, "target")}; needed: ${widths.targetCount}, for the loss ${loss.kind}`);
@@ -20,6 +21,16 @@ export function checkColumnWidths(
     }
     return `${readCount}, for the network's input${rowShape.length === 1 ? "" : ` of the shape [${rowShape.join(", ")}]`}`;
   }
+}
+
+/** A category that nobody has seen has an index too, when the model is served: the count of those that were. */
+function checkTokens({ name, encoder }: FittedColumn, { featureBound }: RowForm): void {
+  const tokenCount = featureBound?.count;
+  if (tokenCount === undefined || encoder.kind !== "index" || encoder.categories.length < tokenCount) return;
+  const seen = `the column ${JSON.stringify(name)} has ${counted(encoder.categories.length, "different value")}`;
+  throw datasetError(
+    `${seen}; needed: fewer than the network's ${tokenCount} tokens, of which one is for any other value`,
+  );
 }
 
 function widthOf(columns: readonly FittedColumn[]): number {
