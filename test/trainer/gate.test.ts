@@ -53,6 +53,22 @@ describe("a gate", () => {
     });
   });
 
+  it("lets pass nothing that is not finite, and says so", () => {
+    for (const bound of [
+      { kind: "at_most", value: 5 },
+      { kind: "at_least", value: 5 },
+      { kind: "better_than_alias" },
+    ]) {
+      for (const value of [NaN, Infinity, -Infinity]) {
+        const { passes, message } = verdictOf(of(bound as Gate["bound"], "validation_loss"), value);
+        expect(passes).to.equal(false);
+        expect(message).to.contain(`validation_loss is ${value}; needed`);
+      }
+      expect(verdictOf(of(bound as Gate["bound"]), null as never).passes).to.equal(false);
+    }
+    expect(verdictOf(of({ kind: "better_than_alias" }), 0.1, [{ version: "v", value: NaN }]).passes).to.equal(true);
+  });
+
   it("lets pass what is better than each version of the alias, in the sense of the metric", () => {
     const [more, less] = [of({ kind: "better_than_alias" }), of({ kind: "better_than_alias" }, "mae")];
     const rivals = [0.5, 0.7].map((value, index) => ({ version: `models/m/versions/${index + 1}`, value }));

@@ -5,7 +5,7 @@ import type { CheckedSpec } from "../../services/trainer/jobs/train-spec.ts";
 import { versionFacts } from "../../services/trainer/work/version-facts.ts";
 
 describe("the lineage of a version", () => {
-  const networkOf = (layerCount: number) => {
+  const factsOf = (layerCount: number, metrics: object = {}) => {
     const layers = Array.from({ length: layerCount }, () => ({ kind: "relu" }));
     const plan = {
       network: { kind: "layers", inputShape: [4], layers },
@@ -13,14 +13,20 @@ describe("the lineage of a version", () => {
       optimizer: { kind: "sgd" },
     };
     const spec = { plan, model: "flowers", datasetSha256: "ab" } as unknown as CheckedSpec;
-    const outcome = { metrics: {}, epochs: [], leftToCpu: [], device: "cpu", runtimeVersion: "1" };
+    const outcome = { metrics, epochs: [], leftToCpu: [], device: "cpu", runtimeVersion: "1" };
     const told = { dataset: "artifacts/ab", seed: 1, data: null } as unknown as TrainSpec__Output;
-    const facts = versionFacts(told, { id: "j" }, spec, outcome as unknown as TrainingOutcome, {});
-    return (facts.lineage!.hyperParameters as Record<string, string>).network!;
+    return versionFacts(told, { id: "j" }, spec, outcome as unknown as TrainingOutcome, {});
   };
+  const networkOf = (layerCount: number) =>
+    (factsOf(layerCount).lineage!.hyperParameters as Record<string, string>).network!;
 
   it("has the network", () => {
     expect(JSON.parse(networkOf(2))).to.deep.include({ layers: [{ kind: "relu" }, { kind: "relu" }] });
+  });
+
+  it("comes with the metrics that are finite", () => {
+    const measured = { trainingLoss: 0.5, validationLoss: NaN, metrics: { mae: Infinity, r2: -3 }, stepCount: 0 };
+    expect(factsOf(1, measured).metrics).to.deep.equal({ training_loss: 0.5, validation_r2: -3, steps: 0 });
   });
 
   it("has of a very long one as much as the registry takes, and its length", () => {

@@ -71,9 +71,17 @@ export interface Rival {
   readonly value: number | undefined;
 }
 
-/** What a gate says of a value; `rivals` are those that it must be better than. A value that could not be measured never passes. */
-export function verdictOf({ metric, bound }: Gate, value: number | undefined, rivals: readonly Rival[] = []): Verdict {
-  const seen = `${metric} is ${value ?? "not defined for these rows"}`;
+/**
+ * What a gate says of a value; `rivals` are those that it must be better than. A value that could not be measured, or is not finite, never
+ * passes.
+ */
+export function verdictOf(
+  { metric, bound }: Gate,
+  measured: number | undefined,
+  rivals: readonly Rival[] = [],
+): Verdict {
+  const value = Number.isFinite(measured) ? measured : undefined;
+  const seen = `${metric} is ${measured ?? "not defined for these rows"}`;
   if (bound.kind !== "better_than_alias") {
     const passes = value !== undefined && (bound.kind === "at_least" ? value >= bound.value : value <= bound.value);
     return { passes, message: `${seen}; needed: at ${bound.kind === "at_least" ? "least" : "most"} ${bound.value}` };
@@ -81,7 +89,7 @@ export function verdictOf({ metric, bound }: Gate, value: number | undefined, ri
   const lessIsBetter = metricNames[metric.replace("validation_", "") as MetricName] === "less";
   const isBetter = (than: number) => value !== undefined && (lessIsBetter ? value < than : value > than);
   const unbeaten = rivals.filter(
-    (rival) => value === undefined || (rival.value !== undefined && !isBetter(rival.value)),
+    (rival) => value === undefined || (Number.isFinite(rival.value) && !isBetter(rival.value!)),
   );
   const passes = value !== undefined && unbeaten.length === 0;
   const [first] = unbeaten.length > 0 ? unbeaten : rivals;

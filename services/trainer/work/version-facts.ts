@@ -41,6 +41,7 @@ export function versionFacts(
   return { metrics, lineage, card };
 }
 
+/** Those that have a value: a loss that has grown beyond all numbers is none. */
 function metricsOf({ metrics }: TrainingOutcome): Record<string, number> {
   const named: Record<string, number | undefined> = {
     training_loss: metrics.trainingLoss,
@@ -58,7 +59,8 @@ function metricsOf({ metrics }: TrainingOutcome): Record<string, number> {
     duration_seconds: metrics.durationMs / 1000,
     memory_estimate_bytes: metrics.memoryEstimateBytes,
   };
-  return Object.fromEntries(Object.entries(named).filter((entry): entry is [string, number] => entry[1] !== undefined));
+  const hasValue = (entry: [string, number | undefined]): entry is [string, number] => Number.isFinite(entry[1]);
+  return Object.fromEntries(Object.entries(named).filter(hasValue));
 }
 
 function lineageOf(
