@@ -60,6 +60,22 @@ describe("the job store", () => {
     expect(await store.openIds()).to.have.length(1);
   });
 
+  it("finds the job of a request id again, of no other and of none", async () => {
+    const { id } = await store.create(newJob, "same");
+    await store.create(newJob, "");
+    expect((await store.findRequested("same"))?.id).to.equal(id);
+    expect([await store.findRequested("other"), await store.findRequested("")]).to.deep.equal([undefined, undefined]);
+  });
+
+  it("tells of a priority only where it is another one", async () => {
+    const { id } = await store.create(newJob, "");
+    const changed = [await store.setPriority(id, 0), await store.setPriority(id, 3), await store.setPriority(id, 3)];
+    expect(changed).to.deep.equal([true, true, true]);
+    expect(await store.eventsAfter(id, 0, 100)).to.have.length(2);
+    await end(id);
+    expect(await store.setPriority(id, 3)).to.equal(false);
+  });
+
   it("refuses a job above the bound, and takes one again when another has ended", async () => {
     const jobs = await Promise.all(Array.from({ length: 5 }, () => store.create(newJob, "")));
     expect(await reasonOf(store.create(newJob, ""))).to.equal("QUEUE_FULL");

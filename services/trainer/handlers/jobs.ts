@@ -40,8 +40,10 @@ export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHand
       const work = workOf(job);
       const priority = priorityOf(job!.priority, "job.priority");
       const needs = needsOf(resourceClassOf(work));
-      await checkWork(work, parts.work, call);
-      const created = await store.create({ work, priority, requestId: call.requestId }, requestId);
+      // The same request again has its job, also where what the job reads is gone meanwhile.
+      const known = await store.findRequested(requestId);
+      if (known === undefined) await checkWork(work, parts.work, call);
+      const created = known ?? (await store.create({ work, priority, requestId: call.requestId }, requestId));
       if (!jobStates[created.state].queued) return jobMessage(created);
       // Stored is accepted: a job that cannot hold its dataset now does so when it begins, and one that cannot be queued now is queued by the next
       // recovery.

@@ -3,6 +3,7 @@ import type { Job__Output } from "../../../lib/gen/amaas/trainer/v1/Job.ts";
 import type { PredictSpec__Output } from "../../../lib/gen/amaas/trainer/v1/PredictSpec.ts";
 import type { SweepSpec__Output } from "../../../lib/gen/amaas/trainer/v1/SweepSpec.ts";
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { encodeMessage } from "../../../lib/rpc/protos.ts";
 import { specError } from "../graph/spec-error.ts";
 
 /** What each kind of work is told, as it came; by the names of the contract's `oneof work`. */
@@ -19,11 +20,14 @@ export type Work<Kind extends WorkKind = WorkKind> = {
   [One in Kind]: { readonly kind: One; readonly spec: WorkSpecs[One] };
 }[Kind];
 
-/** What a caller asks for; SPEC_INVALID where nothing is. */
+/** What a caller asks for; SPEC_INVALID where nothing is, or more than is kept of a job. */
 export function workOf(job: Pick<Job__Output, WorkKind | "work"> | null | undefined): Work {
   const kind = job?.work;
   if (!job || kind === undefined) throw specError("job.work", "not set", `one of ${workKinds.join(", ")}`);
-  return { kind, spec: job[kind]! } as Work;
+  const spec = job[kind]!;
+  const { length } = encodeMessage("trainer", messageTypes[kind], spec);
+  if (length > specBytesMax) throw specError(`job.${kind}`, `${length} bytes`, `at most ${specBytesMax} bytes`);
+  return { kind, spec } as Work;
 }
 
 /** The names of the artifacts that a job reads and that must stay until it has ended, each once. */
@@ -43,4 +47,12 @@ const datasets: { readonly [Kind in WorkKind]: (spec: WorkSpecs[Kind]) => readon
   predict: ({ dataset }) => [dataset],
   sweep: ({ base }) => [base?.dataset, base?.gate?.dataset],
 };
+const messageTypes: Readonly<Record<WorkKind, string>> = {
+  train: "amaas.trainer.v1.TrainSpec",
+  evaluate: "amaas.trainer.v1.EvaluateSpec",
+  predict: "amaas.trainer.v1.PredictSpec",
+  sweep: "amaas.trainer.v1.SweepSpec",
+};
+/** Of a specification: it is in the record of its job, and in each event of its state. */
+const specBytesMax = 1024 ** 2;
 const workKinds = Object.keys(datasets);

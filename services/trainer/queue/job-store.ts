@@ -53,7 +53,7 @@ export class JobStore {
     const fields = fieldsOf({ ...job, id, state: "PENDING", attempts: 0, attemptsInVain: 0, createTimeMs });
     const lifetime = idempotencyKey === "" ? 0 : requestLifetimeSeconds;
     const asker = job.parent === undefined ? "request" : "trial";
-    const keys = [`${keyPrefix}:${asker}:${idempotencyKey}`, jobKey(id), eventsKey(id), openKey, indexKey];
+    const keys = [askedKey(asker, idempotencyKey), jobKey(id), eventsKey(id), openKey, indexKey];
     const { openJobsMax } = this.#config;
     const created = await reaching(() =>
       this.#redis.createJob(...keys, id, openJobsMax, lifetime, createTimeMs, keyPrefix, ...fields),
@@ -68,6 +68,13 @@ export class JobStore {
       );
     }
     return this.get(created);
+  }
+
+  /** The job that a request's idempotency key has made, if there is one. */
+  async findRequested(idempotencyKey: string): Promise<Job | undefined> {
+    if (idempotencyKey === "") return undefined;
+    const id = await reaching(() => this.#redis.get(askedKey("request", idempotencyKey)));
+    return id === null ? undefined : this.find(id);
   }
 
   /** Reads one job; JOB_NOT_FOUND. */
@@ -127,8 +134,10 @@ export class JobStore {
     return this.#change(id, { from, attempts, event: { kind: "state" }, fields, ended });
   }
 
-  /** Changes the priority of a job that has not ended; answers whether it has not. JOB_NOT_FOUND. */
-  setPriority(id: string, priority: number): Promise<boolean> {
+  /** Changes the priority of a job that has not ended; answers whether it has not. The same one again is no event. JOB_NOT_FOUND. */
+  async setPriority(id: string, priority: number): Promise<boolean> {
+    const now = await this.get(id);
+    if (now.priority === priority) return !jobStates[now.state].ended;
     return this.#change(id, { from: openStates, event: { kind: "state" }, fields: { priority } });
   }
 
@@ -152,7 +161,7 @@ export class JobStore {
   /** Keeps what a sweep has tried and decided so far; answers whether the attempt still leads it. */
   keepTrials({ id, attempts }: Attempt, trials: readonly Trial[]): Promise<boolean> {
     const fields = { trials, attemptsInVain: 0 };
-    return this.#change(id, { from: ["RUNNING", "REGISTERING"], attempts, fields });
+    return this.#change(id, { from: queuedStates, attempts, fields });
   }
 
   /** Keeps what has been predicted, as {@link keepCheckpoint} does. */
@@ -198,6 +207,7 @@ type ScriptedRedis = RedisClient & {
 const openKey = `${keyPrefix}:open`;
 const endedKey = `${keyPrefix}:ended`;
 const indexKey = `${keyPrefix}:jobs`;
+const askedKey = (asker: "request" | "trial", key: string) => `${keyPrefix}:${asker}:${key}`;
 const jobKey = (id: string) => `${keyPrefix}:job:${id}`;
 const eventsKey = (id: string) => `${keyPrefix}:events:${id}`;
 

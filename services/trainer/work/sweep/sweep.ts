@@ -1,9 +1,10 @@
+import { setImmediate } from "node:timers/promises";
 import type { SweepSpec__Output } from "../../../../lib/gen/amaas/trainer/v1/SweepSpec.ts";
 import { initialModel } from "../../initial-model.ts";
 import type { JobResult } from "../../jobs/job.ts";
 import { publishTarget } from "../../jobs/publish-target.ts";
 import { resourceClassOf } from "../../jobs/resource-class.ts";
-import { checkSpec } from "../../jobs/train-spec.ts";
+import { type CheckedSpec, checkSpec } from "../../jobs/train-spec.ts";
 import type { Running } from "../../queue/job-attempt.ts";
 import { checkDatasets } from "../check-datasets.ts";
 import { beginPublishing, publish } from "../publish.ts";
@@ -23,13 +24,17 @@ export const sweep: WorkRules<"sweep"> = {
     const plan = sweepPlanOf(spec);
     const initial = await initialModel(catalogue, plan.base, onBehalf);
     // Each value is checked, beside the first values of the others; what cannot be together fails its trial.
-    const samples = samplesOf(plan.parameters).map((assignment) => applied(plan.base, assignment));
-    const checked = samples.map((sample) => {
+    let first: CheckedSpec | undefined;
+    for (const assignment of samplesOf(plan.parameters)) {
+      const sample = applied(plan.base, assignment);
       resourceClassOf({ kind: "train", spec: sample });
-      return checkSpec(sample, compute, initial);
-    });
-    checkMetric(plan.metric, checked[0]!, plan.base);
-    await checkDatasets(catalogue, checked[0]!, onBehalf);
+      const checked = checkSpec(sample, compute, initial);
+      first ??= checked;
+      // Many or large ones take a while, in which other calls are answered too.
+      await setImmediate();
+    }
+    checkMetric(plan.metric, first!, plan.base);
+    await checkDatasets(catalogue, first!, onBehalf);
   },
   run: runSweep,
 };
