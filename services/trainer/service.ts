@@ -22,6 +22,7 @@ import { JobQueue } from "./queue/job-queue.ts";
 import { JobStore } from "./queue/job-store.ts";
 import { JobWorker } from "./queue/job-worker.ts";
 import { openRedis, type RedisPurpose } from "./queue/redis.ts";
+import { afterEnd } from "./work/after-end.ts";
 import { runWork } from "./work/works.ts";
 
 /** The trainer: takes jobs, runs them, registers their results. */
@@ -78,7 +79,7 @@ export class TrainerService implements Service {
       queue,
       changes,
       process: (running: Running) => holds.during(running, () => runWork(work, running)),
-      onEnd: (job: Job) => holds.release(job, this.#log),
+      onEnd: (job: Job) => afterEnd({ store, queue, holds, log: this.#log }, job),
       clock,
       log: this.#log,
     };

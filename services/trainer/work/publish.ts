@@ -1,17 +1,20 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import { jobName } from "../../../lib/resource-names.ts";
 import type { TrainResult } from "../job-process/train-task.ts";
-import type { JobResult } from "../jobs/job.ts";
+import { type JobResult, queuedStates } from "../jobs/job.ts";
 import { whileUnavailable } from "../patience.ts";
 import type { Running } from "../queue/job-attempt.ts";
 import { GateValues } from "./gate-values.ts";
 import { promote } from "./promotion.ts";
 import type { WorkParts } from "./work-rules.ts";
 
-/** Begins the part of a job in which it can no longer be cancelled or paused; throws where it has ended or is paused already. */
+/**
+ * Begins the part of a job in which it can no longer be cancelled or paused; throws where it has ended or is paused already. It waits where it
+ * was paused and resumed unseen, and then what this attempt has done counts all the same.
+ */
 export async function beginPublishing({ store }: WorkParts, { job, signal }: Running): Promise<void> {
   signal.throwIfAborted();
-  if (await store.move(job.id, ["RUNNING", "REGISTERING"], "REGISTERING", {}, job.attempts)) return;
+  if (await store.move(job.id, queuedStates, "REGISTERING", {}, job.attempts)) return;
   throw new ServiceError("CANCELLED", "the job has ended or is paused meanwhile");
 }
 

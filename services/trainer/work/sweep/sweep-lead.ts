@@ -41,7 +41,7 @@ export class SweepLead {
     try {
       while (await this.#goOn()) await this.#alarm.wait(pollMs);
     } catch (failure) {
-      if (signal.aborted) await this.#takeTrialsAlong();
+      await this.#takeTrialsAlong();
       throw signal.aborted ? signal.reason : failure;
     } finally {
       signal.removeEventListener("abort", wake);
@@ -97,7 +97,7 @@ export class SweepLead {
     this.#watched.delete(trial.job);
     const score = job?.metrics?.[this.#plan.metric];
     if (job?.state === "CANCELLED") await this.#keep(index, { ...trial, state: "ended_early" });
-    else if (job?.state === "SUCCEEDED" && score !== undefined) await this.#score(index, trial, job, score);
+    else if (job?.state === "SUCCEEDED" && isScore(score)) await this.#score(index, trial, job, score);
     else await this.#fail(index, trial, job?.error?.message ?? `it has no ${this.#plan.metric}`);
   }
 
@@ -158,7 +158,7 @@ export class SweepLead {
     );
   }
 
-  /** The trials of a sweep that was cancelled or paused are too, also those that were begun while it was. */
+  /** The trials of a sweep that has ended or was paused are too, also those that were begun while it was. */
   async #takeTrialsAlong(): Promise<void> {
     const { store } = this.#parts;
     const { job, log } = this.#running;
@@ -172,6 +172,11 @@ export class SweepLead {
 
 function textsOf(assignment: Assignment): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(assignment).map(([field, value]) => [field, JSON.stringify(value)]));
+}
+
+/** A score that is not finite is stored as null. */
+function isScore(score: number | null | undefined): score is number {
+  return Number.isFinite(score);
 }
 
 /** How often trials are looked at where nothing is heard of them, in milliseconds. */
