@@ -10,10 +10,10 @@ import { runStopSteps, stopMsMaxOf } from "../../lib/stop-steps.ts";
 import { Catalogue } from "./catalogue.ts";
 import type { TrainerConfig } from "./config.ts";
 import { DatasetCache } from "./dataset-cache.ts";
-import { DatasetHolds } from "./dataset-holds.ts";
 import { inspectionHandler } from "./handlers/inspect-dataset.ts";
 import { jobHandlers } from "./handlers/jobs.ts";
 import { JobFolders } from "./job-folders.ts";
+import { JobHolds } from "./job-holds.ts";
 import type { Job } from "./jobs/job.ts";
 import { fits } from "./jobs/resource-class.ts";
 import type { Running } from "./queue/job-attempt.ts";
@@ -50,10 +50,11 @@ export class TrainerService implements Service {
     const registry = new RpcClient<RegistryServiceDefinition>("amaas.registry.v1.RegistryService", registryAddress);
     this.#releases.push(["registry client", () => registry.close()]);
     const catalogue = new Catalogue(registry, registryTimeoutMs, this.#config);
-    const holds = new DatasetHolds({ catalogue, holdMs: this.#config.datasetHoldMs, clock });
-    this.#releases.push(["dataset holds", () => holds.stop()]);
 
     const store = new JobStore(commands, bounds, clock);
+    const holds = new JobHolds({ catalogue, store, holdMs: this.#config.datasetHoldMs, clock, log: this.#log });
+    this.#releases.push(["holds of jobs", () => holds.stop()]);
+    holds.start();
     const changes = new JobChanges(subscriber, clock);
     await changes.start();
     const queue = new JobQueue(commands, store, clock, this.#log);
@@ -78,7 +79,10 @@ export class TrainerService implements Service {
       store,
       queue,
       changes,
-      process: (running: Running) => holds.during(running, () => runWork(work, running)),
+      process: async (running: Running) => {
+        await holds.hold(running.job, running.signal);
+        return runWork(work, running);
+      },
       onEnd: (job: Job) => afterEnd({ store, queue, holds, log: this.#log }, job),
       clock,
       log: this.#log,

@@ -2,7 +2,7 @@ import { ServiceError } from "../../../lib/errors.ts";
 import type { TrainerServiceHandlers } from "../../../lib/gen/amaas/trainer/v1/TrainerService.ts";
 import { jobName, parseJobName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
-import type { DatasetHolds } from "../dataset-holds.ts";
+import type { JobHolds } from "../job-holds.ts";
 import { type Job, jobStates } from "../jobs/job.ts";
 import { jobMessage } from "../jobs/job-message.ts";
 import { priorityOf } from "../jobs/priority.ts";
@@ -14,7 +14,7 @@ import { reorderTrials, steerTrials } from "../work/sweep/trial-jobs.ts";
 export interface ControlParts {
   readonly store: JobStore;
   readonly queue: JobQueue;
-  readonly holds: DatasetHolds;
+  readonly holds: JobHolds;
 }
 
 /** The calls that steer jobs which have not ended, a sweep with its trials. Each may be made again, and then changes nothing. */

@@ -6,7 +6,7 @@ import { jobIdPattern, parseJobName } from "../../../lib/resource-names.ts";
 import type { Encoded } from "../../../lib/rpc/encoded.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import { encoded } from "../../../lib/rpc/protos.ts";
-import type { DatasetHolds } from "../dataset-holds.ts";
+import type { JobHolds } from "../job-holds.ts";
 import { type JobEvent, jobStates } from "../jobs/job.ts";
 import { jobEventMessage, jobMessage } from "../jobs/job-message.ts";
 import { priorityOf } from "../jobs/priority.ts";
@@ -26,7 +26,7 @@ export interface JobHandlerParts {
   readonly store: JobStore;
   readonly queue: JobQueue;
   readonly changes: JobChanges;
-  readonly holds: DatasetHolds;
+  readonly holds: JobHolds;
   readonly work: WorkParts;
 }
 
