@@ -158,6 +158,24 @@ describe("a training that goes on from a checkpoint", function () {
     }
   });
 
+  it("goes on with another number of threads, or by another release, and tells that", async () => {
+    const kept: string[] = [];
+    const onCheckpoint = ({ path }: KeptCheckpoint) => kept.push(path);
+    await trainOn(plan, data, { checkpoints: { folder, everySteps: 7 }, onCheckpoint });
+    const heard: unknown[] = [];
+    const resumeFrom = kept[0]!;
+    const onResume = (step: number, why?: string) => heard.push([step, why]);
+    await trainOn(plan, data, { resumeFrom, onResume });
+    await trainOn({ ...plan, threadCount: 2 }, data, { resumeFrom, onResume });
+    writeCheckpoint(resumeFrom, { ...readCheckpoint(resumeFrom), suite: "0.0.1" });
+    await trainOn(plan, data, { resumeFrom, onResume });
+    expect(heard.slice(0, 2)).to.deep.equal([
+      [7, undefined],
+      [7, "with 2 threads instead of 1: the last bits may differ"],
+    ]);
+    expect(String(heard[2])).to.match(/^7,by version \S+ instead of 0\.0\.1: the last bits may differ$/);
+  });
+
   it("is kept whenever so much time has passed", async () => {
     const kept: number[] = [];
     const onCheckpoint = ({ step }: KeptCheckpoint) => kept.push(step);
@@ -174,7 +192,7 @@ describe("a training that goes on from a checkpoint", function () {
     };
     const state: TrainingState = {
       ...{ stepsDone: 7, epoch: 1, sum: nothingMeasured, tensors: new Map(), bestTensors: new Map() },
-      ...{ history: new EpochRecord({}).history, learnedMs: 1, waitedMs: 0 },
+      ...{ history: new EpochRecord({}).history, learnedMs: 1, waitedMs: 0, threadCount: 1, suite: "1" },
     };
     const checkpoints = new Checkpoints({ folder: join(folder, "later") }, hooks, 3);
     checkpoints.keep(state);

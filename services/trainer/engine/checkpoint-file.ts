@@ -52,7 +52,7 @@ export function readCheckpoint(path: string): TrainingState {
   }
 }
 
-const format = "amaas-checkpoint-1";
+const format = "amaas-checkpoint-2";
 const elementBytes = Float32Array.BYTES_PER_ELEMENT;
 
 type TensorSize = readonly [name: string, length: number];

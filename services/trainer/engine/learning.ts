@@ -1,4 +1,5 @@
 import { product } from "../../../lib/onnx/shapes.ts";
+import { suiteVersion } from "../../../lib/suite-version.ts";
 import type { RowReader, RowSource } from "../datasets/row-source.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { EpochRecord } from "./epoch-record.ts";
@@ -115,6 +116,8 @@ export class Learning {
       bestTensors: this.record.bestTensors,
       learnedMs: this.#learnedMs,
       waitedMs: this.#allWaitedMs,
+      threadCount: this.#parts.plan.threadCount,
+      suite: suiteVersion(),
     };
   }
 

@@ -1,4 +1,5 @@
 import { assert, messageOf } from "../../../lib/errors.ts";
+import { suiteVersion } from "../../../lib/suite-version.ts";
 import type { PreparedData } from "../datasets/row-source.ts";
 import { readCheckpoint } from "./checkpoint-file.ts";
 import type { CheckpointHooks, CheckpointSettings } from "./checkpoints.ts";
@@ -20,7 +21,7 @@ export interface TrainingRunOptions extends Partial<CheckpointHooks> {
   readonly checkpoints?: CheckpointSettings;
   /** The file of a state that the run goes on from; where it is none of this run, that begins at the beginning. */
   readonly resumeFrom?: string | undefined;
-  /** Called once with the step that the run goes on from, where it was to; 0 where it could not, and why. */
+  /** Called once with the step that the run goes on from, where it was to, and why its last bits may differ; 0 where it could not, and why. */
   readonly onResume?: (step: number, why: string | undefined) => void;
   /** Stops the run, too, once it has kept its state; the promise then rejects with this signal's reason. */
   readonly pause?: AbortSignal;
@@ -47,7 +48,7 @@ export async function runTraining(
     onCheckpointLost: options.onCheckpointLost ?? ignored,
     wish: () => (signal?.aborted ? "stop" : pause?.aborted ? "keep" : "go on"),
   });
-  const resumed = resumeFrom === undefined ? undefined : stateIn(resumeFrom, training, onResume);
+  const resumed = resumeFrom === undefined ? undefined : stateIn(resumeFrom, plan, training, onResume);
   const outcome = await training.run(checkpoints, resumed);
   if (outcome !== "stopped") return outcome;
   signal?.throwIfAborted();
@@ -58,18 +59,29 @@ export async function runTraining(
 /** The state in a file, if it is one of this training. */
 function stateIn(
   path: string,
+  plan: TrainingPlan,
   training: Training,
   onResume: NonNullable<TrainingRunOptions["onResume"]>,
 ): TrainingState | undefined {
   try {
     const state = readCheckpoint(path);
     assert(training.fits(state), "the state is one of this training");
-    onResume(state.stepsDone, undefined);
+    onResume(state.stepsDone, differenceOf(state, plan));
     return state;
   } catch (failure) {
     onResume(0, messageOf(failure));
     return undefined;
   }
+}
+
+/** Sums of gradients are taken in the order of threads, and by the graphs of a release. */
+function differenceOf(state: TrainingState, { threadCount }: TrainingPlan): string | undefined {
+  const [threads, suite] = [state.threadCount !== threadCount, state.suite !== suiteVersion()];
+  const seen = [
+    ...(threads ? [`with ${threadCount} threads instead of ${state.threadCount}`] : []),
+    ...(suite ? [`by version ${suiteVersion()} instead of ${state.suite}`] : []),
+  ];
+  return seen.length === 0 ? undefined : `${seen.join(" and ")}: the last bits may differ`;
 }
 
 function ignored(): void {}

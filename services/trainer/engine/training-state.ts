@@ -18,4 +18,7 @@ export interface TrainingState {
   /** Milliseconds spent learning, and those of them spent waiting for data. */
   readonly learnedMs: number;
   readonly waitedMs: number;
+  /** What decides the last bits besides: the threads of the plan, and the version of the suite. */
+  readonly threadCount: number;
+  readonly suite: string;
 }

@@ -65,6 +65,7 @@ function textOf({ training, validation, leftOutCount = 0 }: PreparedData): strin
 }
 
 function resumed(step: number, why: string | undefined): TaskNews {
+  if (step > 0 && why !== undefined) return { kind: "told", level: "warn", text: `resumed from step ${step} ${why}` };
   if (why === undefined) return { kind: "told", level: "info", text: `resumed from step ${step}` };
   return { kind: "told", level: "warn", text: `begun at the beginning: the checkpoint cannot be used: ${why}` };
 }
