@@ -2,9 +2,10 @@ import { expect } from "chai";
 import { Random } from "../../lib/random.ts";
 import { learnedRowCount } from "../../services/trainer/engine/stepper.ts";
 import type { TrainingProgress } from "../../services/trainer/engine/training-figures.ts";
-import type { TrainingData, TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
+import type { TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
 import type { Layer } from "../../services/trainer/graph/layers/layer.ts";
 import { trainOn } from "./train-on.ts";
+import type { TrainingData } from "./training-data.ts";
 
 describe("batches that are taken in parts", () => {
   const dense: Layer[] = [

@@ -1,5 +1,5 @@
 import { Random } from "../../lib/random.ts";
-import type { TrainingData } from "../../services/trainer/engine/training-plan.ts";
+import type { TrainingData } from "./training-data.ts";
 
 /** Three clouds of points around three corners, one class each. */
 export function clusters(rowCount: number): TrainingData {

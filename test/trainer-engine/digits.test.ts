@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
-import type { TrainingData, TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
+import type { TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
 import { fileOf } from "../repository.ts";
 import { trainOn } from "./train-on.ts";
+import type { TrainingData } from "./training-data.ts";
 
 const plan: TrainingPlan = {
   network: {

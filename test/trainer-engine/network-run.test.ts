@@ -5,13 +5,9 @@ import { Random } from "../../lib/random.ts";
 import { splitRows } from "../../lib/split.ts";
 import { preparedInMemory } from "../../services/trainer/datasets/rows/prepared-in-memory.ts";
 import { openSession } from "../../services/trainer/engine/runtime.ts";
-import {
-  checkData,
-  checkPlan,
-  type TrainingData,
-  type TrainingPlan,
-} from "../../services/trainer/engine/training-plan.ts";
+import { checkData, checkPlan, type TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
 import { trainOn } from "./train-on.ts";
+import type { TrainingData } from "./training-data.ts";
 
 const how = {
   optimizer: { kind: "adam", learningRate: 0.01 },

@@ -1,13 +1,9 @@
 import { expect } from "chai";
 import { ServiceError } from "../../lib/errors.ts";
 import { preparedInMemory } from "../../services/trainer/datasets/rows/prepared-in-memory.ts";
-import {
-  checkData,
-  checkPlan,
-  type TrainingData,
-  type TrainingPlan,
-} from "../../services/trainer/engine/training-plan.ts";
+import { checkData, checkPlan, type TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
 import type { Layer } from "../../services/trainer/graph/layers/layer.ts";
+import type { TrainingData } from "./training-data.ts";
 
 const linear = (inputSize: number, outputSize: number): Layer => ({ kind: "linear", inputSize, outputSize });
 const layers = (...list: Layer[]) => ({ kind: "layers", inputShape: [4], layers: list }) as const;

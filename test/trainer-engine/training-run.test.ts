@@ -3,11 +3,11 @@ import { ServiceError } from "../../lib/errors.ts";
 import { readModel } from "../../lib/onnx/model.ts";
 import { signatureOf } from "../../lib/onnx/signature.ts";
 import { splitRows } from "../../lib/split.ts";
+import { RowOrder } from "../../services/trainer/datasets/rows/row-order.ts";
 import type { MemoryEstimate } from "../../services/trainer/engine/memory-estimate.ts";
 import { openSession } from "../../services/trainer/engine/runtime.ts";
 import type { TrainingProgress } from "../../services/trainer/engine/training-figures.ts";
 import type { TrainingPlan } from "../../services/trainer/engine/training-plan.ts";
-import { epochOrder } from "../../services/trainer/graph/epoch-order.ts";
 import { counterOf } from "../../services/trainer/metrics/counter-of.ts";
 import type { MetricName } from "../../services/trainer/metrics/metric-counter.ts";
 import { clusters } from "./clusters.ts";
@@ -156,7 +156,9 @@ describe("a training run", () => {
   it("stops at the very batch whose loss is not finite, and tells its place", async () => {
     const network = { kind: "layers", layers: [{ kind: "linear", inputSize: 6, outputSize: 3 }] } as const;
     const regression: TrainingPlan = { ...plan, network, loss: { kind: "mse" } };
-    const rows = epochOrder(splitRows(data.rowCount, plan.validationShare, plan.seed).training, plan.seed, 1);
+    const { training } = splitRows(data.rowCount, plan.validationShare, plan.seed);
+    const order = new RowOrder(training.length, 4 * (6 + 3), { seed: plan.seed, epoch: 1 });
+    const rows = order.placesIn(0).map((at) => training[at]);
     for (const place of [0, 40, 74]) {
       const targets = new Float32Array(300);
       // A number as any other, but its square overflows.

@@ -6,7 +6,7 @@ export type Device = (typeof devices)[number];
 
 /** What a training runs by, as far as its machine decides it. */
 export interface Compute {
-  /** Threads of the runtime inside one operator. */
+  /** Threads inside one operator of the runtime, or that share the rows of a batch. */
   readonly threadCount: number;
   readonly device: Device;
   /** A training on the CPU that is estimated to take more memory, in bytes, is refused; none is if not set. */

@@ -2,7 +2,7 @@ import type { ConfusionMatrix } from "../metrics/confusion-matrix.ts";
 import type { MetricValues } from "../metrics/metric-counter.ts";
 import type { Device } from "./device.ts";
 
-/** Losses are means over rows; accuracies are shares in [0, 1], given for cross-entropy only. */
+/** Losses are means over rows; accuracies are shares in [0, 1], given where targets are classes. */
 export interface TrainingProgress {
   /** `epoch`: an epoch has ended, and its validation is in. `step`: somewhere within, at most every 250 ms. */
   readonly kind: "step" | "epoch";

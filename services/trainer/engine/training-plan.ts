@@ -1,6 +1,6 @@
 import { ServiceError } from "../../../lib/errors.ts";
 import { product } from "../../../lib/onnx/shapes.ts";
-import type { PreparedData, RowStorage } from "../datasets/row-source.ts";
+import type { PreparedData, RowElements, RowStorage } from "../datasets/row-source.ts";
 import { openRows } from "../datasets/rows/open-rows.ts";
 import { checkLoss, checkTargets, type Loss } from "../graph/losses/loss.ts";
 import { checkMoves, type Moves } from "../graph/moves.ts";
@@ -23,25 +23,14 @@ export interface TrainingPlan extends Moves, EpochJudgement {
   readonly batchRows: number;
   /** An integer in [0, 2^53): decides the initial weights, the split and the order of rows. */
   readonly seed: number;
-  /** Share of rows held out, in [0, 1); which ones is decided by `splitRows` of lib/split.ts. 0 holds out none. */
+  /** Share of rows held out, in [0, 1); 0 holds out none. Data come split: by lib/split.ts, or as the job's data say. */
   readonly validationShare: number;
-  /** Threads of the runtime inside one operator, in [1, {@link threadCountMax}]. */
+  /** Threads inside one operator of the runtime, or that share the rows of a batch, in [1, {@link threadCountMax}]. */
   readonly threadCount: number;
   /** What it runs on, the CPU by default. Nothing else takes its place where there is none. */
   readonly device?: Device | undefined;
   /** Bytes of memory that a training on the CPU may be estimated to take; without a bound if not set. */
   readonly memoryBytesMax?: number | undefined;
-}
-
-/** A dataset in memory. */
-export interface TrainingData {
-  readonly rowCount: number;
-  /** Elements of a row that goes in. */
-  readonly featureCount: number;
-  /** Row-major [rowCount, featureCount]; INT32 where the network takes tokens. */
-  readonly features: Float32Array | Int32Array;
-  /** Row-major, in the form of the loss: numbers as the network gives them, or class indices. */
-  readonly targets: Float32Array | Int32Array;
 }
 
 const epochCountMax = 1_000_000;
@@ -128,11 +117,7 @@ function checkWhole(field: string, value: number, least: number, most: number): 
   }
 }
 
-function checkFeatures(
-  { dataType, tokenCount }: NetworkInput,
-  features: TrainingData["features"],
-  width: number,
-): void {
+function checkFeatures({ dataType, tokenCount }: NetworkInput, features: RowElements, width: number): void {
   if (features instanceof Float32Array !== (dataType === "FP32")) {
     const [seen, needed] = dataType === "FP32" ? ["INT32", "FP32"] : ["FP32", "INT32"];
     throw new ServiceError("DATASET_INVALID", `features are ${seen}; the network's input needs ${needed}`);
