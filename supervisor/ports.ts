@@ -1,6 +1,7 @@
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { SettingError } from "../lib/env.ts";
-import { type NamedPort, portSettings, type SuiteConfig, serviceNames } from "./config.ts";
+import { type NamedPort, portSettings, type ServiceName, type SuiteConfig, serviceNames } from "./config.ts";
 
 /** Throws a `SettingError` that names the first port on which another program listens already. */
 export async function checkPortsAreFree(config: SuiteConfig): Promise<void> {
@@ -10,6 +11,23 @@ export async function checkPortsAreFree(config: SuiteConfig): Promise<void> {
     what: `the ${name}`,
   }));
   for (const port of [...named, ...config.sidePorts]) if (port.port !== 0) await checkPortIsFree(port, config.host);
+}
+
+/** A port that nobody else gets until it is let go. */
+export interface KeptPort {
+  readonly port: number;
+  /** Settles once it is free; may be called again. */
+  letGo(): Promise<void>;
+}
+
+/** A port of a host, chosen by the system, for a service. Throws a `SettingError` where there is none. */
+export async function keptPort(host: string, name: ServiceName): Promise<KeptPort> {
+  const server = createServer().listen(0, bare(host));
+  await once(server, "listening").catch((failure) => {
+    throw portError({ variable: portSettings[name].variable, port: 0, what: `the ${name}` }, host, failure);
+  });
+  const letGo = () => new Promise<void>((settle) => void server.close(() => settle()));
+  return { port: (server.address() as AddressInfo).port, letGo };
 }
 
 function checkPortIsFree(named: NamedPort, host: string): Promise<void> {

@@ -10,7 +10,7 @@ import { Child, type ChildState, type Launched } from "./child.ts";
 import { logPath, portSettings, type ServiceName, type SuiteConfig } from "./config.ts";
 import { DataDirectoryLock } from "./lock.ts";
 import { LogFile } from "./logs.ts";
-import { checkPortsAreFree, reachableHost } from "./ports.ts";
+import { checkPortsAreFree, type KeptPort, keptPort, reachableHost } from "./ports.ts";
 import { PrivateRedis, redisServerOnPath } from "./redis.ts";
 import { defaultRestartPolicy, type RestartPolicy } from "./restart-policy.ts";
 import { RunRecord } from "./run-record.ts";
@@ -77,6 +77,7 @@ export class Suite {
   readonly #logs: LogFile[] = [];
   /** Ports that were 0 become what the first run got, so that a restarted service is found where it was. */
   readonly #ports: Record<ServiceName, number>;
+  #gatewayPort: KeptPort | null = null;
   #redis: PrivateRedis | null = null;
   #redisUrl: string;
   #endTrimming: () => void = () => undefined;
@@ -129,6 +130,7 @@ export class Suite {
     await checkPortsAreFree(this.#config);
     this.#stopping.signal.throwIfAborted();
     this.#trimLogs();
+    if (this.#ports.gateway === 0) await this.#chooseGatewayPort();
     if (this.#redisUrl === "") this.#redisUrl = await this.#startRedis();
     const registry = await this.#startService("registry");
     const pendingTrainer = this.#startService("trainer");
@@ -137,7 +139,7 @@ export class Suite {
     const [trainer, inference, gateway] = await Promise.all([
       pendingTrainer,
       this.#startService("inference"),
-      mayStartGateway.then(() => this.#startService("gateway")),
+      mayStartGateway.then(() => this.#gatewayPort?.letGo()).then(() => this.#startService("gateway")),
     ]);
     this.#serving = true;
     return { registry, trainer, inference, gateway, redis: this.#redisUrl };
@@ -152,6 +154,7 @@ export class Suite {
       () => this.#stopChildren("inference", "trainer"),
       () => this.#stopChildren("registry"),
       () => this.#stopChildren("redis"),
+      async () => this.#gatewayPort?.letGo(),
       async () => this.#redis?.clean(),
       async () => this.#ownsRecord && this.#record.remove(),
       async () => this.#lock.release(),
@@ -160,6 +163,12 @@ export class Suite {
       await step().catch((failure: unknown) => failures.push(failure));
     }
     if (failures.length > 0) throw new AggregateError(failures, "the suite left something behind");
+  }
+
+  /** The trainer asks the gateway, which needs the trainer's address: whichever starts first has to know where the other one will be. */
+  async #chooseGatewayPort(): Promise<void> {
+    this.#gatewayPort = await keptPort(this.#config.host, "gateway");
+    this.#ports.gateway = this.#gatewayPort.port;
   }
 
   async #stopChildren(...names: MemberName[]): Promise<void> {
@@ -235,8 +244,7 @@ export class Suite {
       AMAAS_REDIS_URL: this.#redisUrl,
       AMAAS_REGISTRY_ADDRESS: addressOf("registry"),
       AMAAS_TRAINER_ADDRESS: addressOf("trainer"),
-      // A port that the system chooses is not known before the gateway, which starts last.
-      ...(this.#ports.gateway !== 0 && { AMAAS_GATEWAY_ADDRESS: addressOf("gateway") }),
+      AMAAS_GATEWAY_ADDRESS: addressOf("gateway"),
       [portSettings[name].variable]: String(this.#ports[name]),
     };
   }

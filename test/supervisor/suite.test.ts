@@ -40,6 +40,9 @@ describe("the suite", () => {
       AMAAS_TRAINER_ADDRESS: addresses.trainer,
       AMAAS_REDIS_URL: addresses.redis,
     });
+    expect(started.find(({ name }) => name === "trainer")?.env).to.include({
+      AMAAS_GATEWAY_ADDRESS: addresses.gateway,
+    });
     expect(await answerAt(addresses.gateway)).to.equal(started.find(({ name }) => name === "gateway")?.pid);
   });
 
