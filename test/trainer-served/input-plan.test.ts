@@ -5,7 +5,8 @@ import { classFormOf } from "../../services/trainer/served/class-form.ts";
 import { columnBytes } from "../../services/trainer/served/column-bytes.ts";
 import { inputPlan } from "../../services/trainer/served/input-plan.ts";
 
-const numbers = (...names: string[]): SourceColumn[] => names.map((name) => ({ name, kind: "number", width: 1 }));
+const numbers = (...names: string[]): SourceColumn[] =>
+  names.map((name) => ({ name, kind: "number", width: 1, type: "DOUBLE" }));
 const spec = (name: string, shape: TensorSpec["shape"], more: Partial<TensorSpec> = {}): TensorSpec => ({
   name,
   dataType: "FP32",
@@ -32,7 +33,7 @@ describe("the inputs of a served model", () => {
   });
 
   it("have the shape that the columns give one free size", () => {
-    const image: SourceColumn = { name: "features", kind: "number", width: 24 };
+    const image: SourceColumn = { name: "features", kind: "number", width: 24, type: "FLOAT" };
     expect(inputPlan([spec("x", ["n", 3, "h", 2])], [image]).inputs[0]!.rowShape).to.deep.equal([3, 4, 2]);
     expect(inputPlan([spec("x", ["n", "places"])], numbers("a", "b", "c"), 1).inputs[0]!.rowShape).to.deep.equal([2]);
   });

@@ -10,7 +10,8 @@ export function columnsOf(
   width = 1,
 ): ColumnSource {
   const infos = Object.entries(columns).map(([name, values]): SourceColumn => {
-    return { name, kind: typeof values[0] === "string" ? "text" : "number", width };
+    const isText = typeof values[0] === "string";
+    return { name, kind: isText ? "text" : "number", width, type: isText ? "VARCHAR" : "DOUBLE" };
   });
   const rowCount = Object.values(columns)[0]!.length / width;
   return {

@@ -83,8 +83,12 @@ export class RunningTrainer {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async uploadDataset(text: string): Promise<string> {
-    const bytes = Buffer.from(text);
+  get registryAddress(): string {
+    return `127.0.0.1:${this.#registryPort || 1}`;
+  }
+
+  async uploadDataset(content: string | Uint8Array): Promise<string> {
+    const bytes = Buffer.from(content as Uint8Array);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const parts = [{ header: { sha256, sizeBytes: bytes.length } }, { chunk: bytes }];
     return (await this.registry.clientStream("UploadArtifact", parts)).name;
@@ -117,7 +121,7 @@ export class RunningTrainer {
       AMAAS_LOG_LEVEL: "silent",
       AMAAS_DRAIN_TIMEOUT_MS: "2000",
       AMAAS_REDIS_URL: this.redis.url,
-      AMAAS_REGISTRY_ADDRESS: `127.0.0.1:${this.#registryPort || 1}`,
+      AMAAS_REGISTRY_ADDRESS: this.registryAddress,
       AMAAS_TRAINER_RETRY_DELAY_MS: "50",
     };
   }

@@ -9,7 +9,12 @@ export function tableSource(columns: Readonly<Record<string, readonly Cell[]>>):
   return {
     rowCount,
     columns: Object.keys(columns).map(
-      (name): SourceColumn => ({ name, kind: isText(name) ? "text" : name === "when" ? "time" : "number", width: 1 }),
+      (name): SourceColumn => ({
+        name,
+        kind: isText(name) ? "text" : name === "when" ? "time" : "number",
+        width: 1,
+        type: isText(name) ? "VARCHAR" : "DOUBLE",
+      }),
     ),
     async *read(names): AsyncIterable<ColumnChunk> {
       for (let first = 0; first < rowCount; first += 3) {

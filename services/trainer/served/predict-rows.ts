@@ -1,4 +1,10 @@
-import type { ColumnChunk, ColumnSource, ColumnValues, SourceColumn } from "../datasets/columns/column-source.ts";
+import type {
+  ColumnChunk,
+  ColumnSource,
+  ColumnValues,
+  SourceColumn,
+  TextValues,
+} from "../datasets/columns/column-source.ts";
 import { datasetError } from "../datasets/formats/dataset-error.ts";
 import type { OutputColumn } from "../datasets/predictions/output-column.ts";
 import type { Answering } from "./answering.ts";
@@ -33,13 +39,12 @@ export async function* predictedParts(rows: PredictedRows, model: Answering): As
   const { source, features, copied, parallelCalls } = rows;
   const plan = inputPlan(model.signature.inputs, features);
   const inputs = new RowInputs(source, features, plan);
-  const names = [...features, ...copied].map(({ name }) => name);
   const rowsPerCall = Math.min(rows.rowsPerCall, plan.rowsMax);
   const calls: Promise<AnsweredPiece>[] = [];
   const building = new PartBuilder();
-  for await (const { first, part, chunk } of pieces({ ...rows, rowsPerCall }, names)) {
+  for await (const { first, part, chunk } of pieces({ ...rows, rowsPerCall })) {
     const tensors = await inputs.tensors(chunk, (row) => first + row);
-    const copiedValues = chunk.values.slice(features.length);
+    const copiedValues = chunk.values.slice(features.length) as readonly TextValues[];
     await checkExact(copied, copiedValues, (row) => source.placeOf(first + row));
     const kept = copiedColumns(copied, copiedValues);
     if (calls.length === parallelCalls) yield* building.add(await calls.shift()!);
@@ -62,11 +67,12 @@ interface Piece {
 }
 
 /** Rows of one call each, none of two parts. */
-async function* pieces(rows: PredictedRows, names: readonly string[]): AsyncGenerator<Piece> {
+async function* pieces(rows: PredictedRows): AsyncGenerator<Piece> {
   const { source, features, copied, rowsPerCall, partRows, isDone } = rows;
   const widths = [...features, ...copied].map(({ width }) => width);
+  const [read, exact] = [features, copied].map((columns) => columns.map(({ name }) => name)) as [string[], string[]];
   let first = 0;
-  for await (const chunk of source.read(names)) {
+  for await (const chunk of source.read(read, exact)) {
     for (let begin = 0; begin < chunk.rowCount; ) {
       const part = Math.floor((first + begin) / partRows);
       const count = Math.min(rowsPerCall, chunk.rowCount - begin, (part + 1) * partRows - first - begin);

@@ -1,7 +1,7 @@
 import { textsOf } from "../../../lib/byte-strings.ts";
 import { type DataType, elementCount, type Tensor } from "../../../lib/tensor.ts";
 import { numberReader } from "../../../lib/tensor-numbers.ts";
-import type { ColumnValues, NumberValues, SourceColumn } from "../datasets/columns/column-source.ts";
+import type { SourceColumn, TextValues } from "../datasets/columns/column-source.ts";
 import { datasetError } from "../datasets/formats/dataset-error.ts";
 import type { OutputColumn } from "../datasets/predictions/output-column.ts";
 import { specError } from "../graph/spec-error.ts";
@@ -30,28 +30,30 @@ export function outputColumns(outputs: readonly Tensor[], rowCount: number): rea
   });
 }
 
-/** Columns of a file as columns of a prediction. */
+/** Columns of a file, told by texts that say their values exactly, as columns of a prediction with the types that they have in the file. */
 export function copiedColumns(
   columns: readonly SourceColumn[],
-  values: readonly ColumnValues[],
+  values: readonly TextValues[],
 ): readonly OutputColumn[] {
-  return columns.map(({ name, kind }, index) => {
-    const column: readonly (number | string | undefined)[] = Array.from(values[index] as ArrayLike<number | string>);
-    return { name, type: copiedTypes[kind], values: column.map((value) => (isMissing(value) ? null : value!)) };
+  return columns.map(({ name, kind, type }, index): OutputColumn => {
+    const texts = values[index]!.map((value) => value ?? null);
+    const isText = kind === "text" && type !== "UUID";
+    return { name, type: "VARCHAR", castTo: isText ? undefined : type, values: texts };
   });
 }
 
-/** Throws DATASET_INVALID for a whole number that is too large to be copied exactly; `placeOf` tells where a row of these is in the file. */
+/**
+ * Throws DATASET_INVALID for a whole number that was decimal digits and has become a rounded one; `placeOf` tells where a row of these is in the
+ * file.
+ */
 export async function checkExact(
   columns: readonly SourceColumn[],
-  values: readonly ColumnValues[],
+  values: readonly TextValues[],
   placeOf: (row: number) => string | Promise<string>,
 ): Promise<void> {
-  for (const [index, { name, kind }] of columns.entries()) {
-    if (kind !== "number") continue;
-    const row = (values[index] as NumberValues).findIndex(
-      (value) => Number.isInteger(value) && !Number.isSafeInteger(value),
-    );
+  for (const [index, { name, isDecimal }] of columns.entries()) {
+    if (!isDecimal) continue;
+    const row = values[index]!.findIndex((text) => Math.abs(Number(text)) > Number.MAX_SAFE_INTEGER);
     if (row < 0) continue;
     const place = await placeOf(row);
     const seen = `${place}, column ${JSON.stringify(name)} is about ${values[index]![row]}`;
@@ -59,17 +61,6 @@ export async function checkExact(
     throw datasetError(`${seen}; needed: ${needed}`, { place, column: name });
   }
 }
-
-function isMissing(value: number | string | undefined): boolean {
-  return value === undefined || value === "" || Number.isNaN(value);
-}
-
-const copiedTypes = {
-  number: "DOUBLE",
-  text: "VARCHAR",
-  time: "TIMESTAMP",
-  other: "VARCHAR",
-} as const satisfies Record<SourceColumn["kind"], OutputColumn["type"]>;
 
 /** Throws DATASET_INVALID for columns that cannot be copied. */
 export function checkCopied(columns: readonly SourceColumn[]): void {

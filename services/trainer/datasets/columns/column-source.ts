@@ -6,8 +6,11 @@ export interface ColumnSource {
   /** In the order of the file; names are unique. */
   readonly columns: readonly SourceColumn[];
   readonly rowCount: number;
-  /** These columns of all rows, in the order of the file, some thousand rows at a time. A chunk is valid until the next one is asked for. */
-  read(names: readonly string[]): AsyncIterable<ColumnChunk>;
+  /**
+   * These columns of all rows, in the order of the file, some thousand rows at a time; behind them those of `exact`, as texts that say each
+   * value with all its digits. A chunk is valid until the next one is asked for.
+   */
+  read(names: readonly string[], exact?: readonly string[]): AsyncIterable<ColumnChunk>;
   /** Where a row (from 0) is in the file, such as "line 7". */
   placeOf(row: number): string | Promise<string>;
 }
@@ -18,6 +21,10 @@ export interface SourceColumn {
   readonly kind: "number" | "text" | "time" | "other";
   /** Elements of a row's value: 1 in tables, those of an image or of a window of tokens elsewhere. Texts have one. */
   readonly width: number;
+  /** The type of its values, as DuckDB names it. */
+  readonly type: string;
+  /** Whether the file has its numbers as decimal digits, of which DOUBLE keeps no more than 15. */
+  readonly isDecimal?: boolean | undefined;
   /** What the column is for, where the file tells; `data.columns` may say otherwise. */
   readonly role?: "feature" | "target" | undefined;
   /** All categories of a column of texts, where the file tells them. */

@@ -11,12 +11,22 @@ export class RelationSource implements ColumnSource {
   constructor(relation: Relation) {
     this.#relation = relation;
     this.rowCount = relation.rowCount;
-    this.columns = relation.columns.map(({ name, kind }) => ({ name, kind, width: 1 }));
+    this.columns = relation.columns.map(({ name, kind, type, isDecimal }) => ({
+      name,
+      kind,
+      type,
+      isDecimal,
+      width: 1,
+    }));
   }
 
-  async *read(names: readonly string[]): AsyncIterable<ColumnChunk> {
+  async *read(names: readonly string[], exact: readonly string[] = []): AsyncIterable<ColumnChunk> {
     const { connection, columns } = this.#relation;
-    const read = names.map((name) => columns.find((column) => column.name === name)!);
+    const columnOf = (name: string) => columns.find((column) => column.name === name)!;
+    const read: readonly ReadColumn[] = [
+      ...names.map(columnOf),
+      ...exact.map((name) => ({ sql: columnOf(name).sql, kind: "exact" as const })),
+    ];
     const result = await connection.stream(`SELECT ${read.map(expressionOf).join(", ")} FROM rows`);
     for (
       let chunk = await result.fetchChunk();
@@ -34,19 +44,26 @@ export class RelationSource implements ColumnSource {
   }
 }
 
-function valuesOf(vector: DuckDBVector, kind: RelationColumn["kind"], rowCount: number): ColumnValues {
-  if (kind === "text") {
+interface ReadColumn {
+  readonly sql: string;
+  readonly kind: RelationColumn["kind"] | "exact";
+}
+
+function valuesOf(vector: DuckDBVector, kind: ReadColumn["kind"], rowCount: number): ColumnValues {
+  if (kind === "text" || kind === "exact") {
     const texts = vector as DuckDBVarCharVector;
-    return Array.from({ length: rowCount }, (_, row) => texts.getItem(row)!);
+    return Array.from({ length: rowCount }, (_, row) => texts.getItem(row) ?? undefined);
   }
   const numbers = new Float64Array(rowCount);
   for (let row = 0; row < rowCount; row++) numbers[row] = (vector as DuckDBDoubleVector).getItem(row)!;
   return numbers;
 }
 
-/** A missing value is NaN or the empty text, so that no vector has gaps. */
-function expressionOf({ sql, kind }: RelationColumn): string {
+/** A missing value is NaN or the empty text, so that no vector has gaps; an exact one stays missing. */
+function expressionOf({ sql, kind }: ReadColumn): string {
   switch (kind) {
+    case "exact":
+      return `CAST(${sql} AS VARCHAR)`;
     case "number":
       return `coalesce(CAST(${sql} AS DOUBLE), 'NaN'::DOUBLE)`;
     case "time":

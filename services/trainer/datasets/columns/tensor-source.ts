@@ -5,6 +5,8 @@ import type { ColumnChunk, ColumnSource, SourceColumn } from "./column-source.ts
 /** The names of what a file of tensors has; nothing can be said of them in `data.columns`. */
 const [featuresName, targetsName] = ["features", "targets"];
 
+const types = { FP32: "FLOAT", INT32: "INTEGER" } as const;
+
 /** A file of tensors as two columns at most; classes that have names are texts. */
 export class TensorSource implements ColumnSource {
   readonly columns: readonly SourceColumn[];
@@ -12,7 +14,7 @@ export class TensorSource implements ColumnSource {
   readonly #tensors: Tensors;
 
   constructor(tensors: Tensors) {
-    const { rowCount, featureShape, targetShape, classNames } = tensors;
+    const { rowCount, featureShape, featureType, targetShape, targetType, classNames } = tensors;
     this.#tensors = tensors;
     this.rowCount = rowCount;
     const features: SourceColumn = {
@@ -20,21 +22,24 @@ export class TensorSource implements ColumnSource {
       role: "feature",
       kind: "number",
       width: product(featureShape),
+      type: types[featureType],
     };
     const kind = classNames === undefined ? "number" : "text";
     const width = product(targetShape ?? []);
-    const targets: SourceColumn = { name: targetsName, role: "target", kind, width, categories: classNames };
+    const type = classNames === undefined ? types[targetType] : "VARCHAR";
+    const targets: SourceColumn = { name: targetsName, role: "target", kind, width, type, categories: classNames };
     this.columns = targetShape === undefined ? [features] : [features, targets];
   }
 
-  async *read(names: readonly string[]): AsyncIterable<ColumnChunk> {
+  async *read(names: readonly string[], exact: readonly string[] = []): AsyncIterable<ColumnChunk> {
     const { classNames } = this.#tensors;
     for await (const { rowCount, features, targets } of this.#tensors.batches()) {
-      const values = names.map((name) => {
+      const valuesOf = (name: string) => {
         if (name === featuresName) return features;
         return classNames === undefined ? targets : Array.from(targets, (label) => classNames[label]);
-      });
-      yield { rowCount, values };
+      };
+      const exactly = exact.map((name) => Array.from(valuesOf(name) as ArrayLike<unknown>, String));
+      yield { rowCount, values: [...names.map(valuesOf), ...exactly] };
     }
   }
 

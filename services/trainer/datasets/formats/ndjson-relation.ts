@@ -16,7 +16,7 @@ export async function openNdjson(file: DatasetFile): Promise<Relation> {
   const { rowCount, fields } = await ndjsonStructure(path, file.kinds);
   if (fields.size === 0) throw datasetError("the objects have no fields; needed: at least 1");
   const columns = [...fields].map(([name, type], index): RelationColumn => {
-    return { name, sql: `c${index}`, type, kind: kindOf[type] };
+    return { name, sql: `c${index}`, type, kind: kindOf[type], isDecimal: type === "DOUBLE" };
   });
   const database = await openDatabase(file);
   const { connection, close } = database;

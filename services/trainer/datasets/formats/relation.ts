@@ -13,6 +13,8 @@ export interface RelationColumn {
   readonly type: string;
   /** Of BOOLEAN: "number", 0 and 1 when cast. Of lists, structures and bytes: "other". */
   readonly kind: ValueKind;
+  /** Whether the file has its numbers as decimal digits, of which DOUBLE keeps no more than 15. */
+  readonly isDecimal?: boolean;
 }
 
 /**

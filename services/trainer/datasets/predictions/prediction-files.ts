@@ -1,4 +1,4 @@
-import { type DuckDBAppender, type DuckDBConnection, DuckDBInstance, DuckDBTimestampValue } from "@duckdb/node-api";
+import { type DuckDBAppender, type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { datasetError } from "../formats/dataset-error.ts";
 import { readFault, sqlText } from "../formats/duckdb.ts";
 import type { OutputColumn } from "./output-column.ts";
@@ -46,7 +46,10 @@ export class PredictionFiles {
       appender.endRow();
     }
     appender.closeSync();
-    await this.#run(`COPY part TO ${sqlText(path)} (FORMAT parquet)`);
+    const selected = columns.map(({ name, castTo }) => {
+      return castTo === undefined ? sqlName(name) : `CAST(${sqlName(name)} AS ${castTo}) AS ${sqlName(name)}`;
+    });
+    await this.#run(`COPY (SELECT ${selected.join(", ")} FROM part) TO ${sqlText(path)} (FORMAT parquet)`);
     await this.#run("DROP TABLE part");
   }
 
@@ -75,7 +78,6 @@ const append = {
   BOOLEAN: (to, value) => to.appendBoolean(Boolean(value)),
   FLOAT: (to, value) => to.appendFloat(Number(value)),
   DOUBLE: (to, value) => to.appendDouble(Number(value)),
-  TIMESTAMP: (to, value) => to.appendTimestamp(new DuckDBTimestampValue(BigInt(value))),
   VARCHAR: (to, value) => to.appendVarchar(String(value)),
 } as const satisfies Record<OutputColumn["type"], (to: DuckDBAppender, value: Value) => void>;
 
