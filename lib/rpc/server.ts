@@ -6,12 +6,14 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { systemClock } from "../clock.ts";
 import { ServiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { answers, servedDefinition } from "./answers.ts";
 import type { AnyHandler, Handlers } from "./handlers.ts";
 import { Health, type HealthSource, type ServingStatus } from "./health.ts";
 import { type Http2Connections, type StreamHandler, setUpHttp2 } from "./http2-server.ts";
+import { Keepalive } from "./keepalive.ts";
 import { type ServiceName, serviceDefinition } from "./protos.ts";
 import { reflectionOf } from "./reflection.ts";
 import { lightenStreams } from "./stream-table.ts";
@@ -54,15 +56,16 @@ export class RpcServer {
       "grpc.max_send_message_length": config.messageBytesMax,
       // Counts and dates of every call, for a service that is not served.
       "grpc.enable_channelz": 0,
-      // A peer that vanished without a word is noticed, and its streams end.
-      "grpc.keepalive_time_ms": 20_000,
-      "grpc.keepalive_timeout_ms": 5000,
     });
+    const keepalive = new Keepalive(systemClock);
     this.#connections = setUpHttp2(this.#server, {
       receiveWindowBytes,
       connectionsMax: config.connectionsMax,
       handshakeTimeoutMs: config.handshakeTimeoutMs ?? 10_000,
-      onSession: lightenStreams,
+      onSession: (session) => {
+        lightenStreams(session);
+        keepalive.watch(session);
+      },
       onHeaders: markUnreadablePrincipal,
       handlers: this.#handlers,
     });
