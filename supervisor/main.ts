@@ -1,11 +1,11 @@
 import { relative } from "node:path";
 import { SettingError } from "../lib/env.ts";
 import { messageOf } from "../lib/errors.ts";
+import { FolderTaken } from "../lib/folder-lock.ts";
 import { exitOnBadSetting } from "../lib/process.ts";
 import { Board } from "./board.ts";
 import { ChildFailed } from "./child.ts";
 import { type SuiteConfig, suiteConfig } from "./config.ts";
-import { DataDirectoryTaken } from "./lock.ts";
 import { reachableHost } from "./ports.ts";
 import { type Addresses, Suite } from "./suite.ts";
 
@@ -63,8 +63,7 @@ function welcome({ gateway }: Addresses, { dataFolder, host, sidePorts }: SuiteC
 
 /** Says what is wrong, without a stack where the user can act on it; answers with the exit code. */
 function report(failure: unknown): number {
-  const expected =
-    failure instanceof SettingError || failure instanceof ChildFailed || failure instanceof DataDirectoryTaken;
+  const expected = failure instanceof SettingError || failure instanceof ChildFailed || failure instanceof FolderTaken;
   const text = expected || !(failure instanceof Error) ? messageOf(failure) : (failure.stack ?? failure.message);
   process.stderr.write(`amaas: ${text}\n`);
   const isSetting =

@@ -4,11 +4,11 @@ import { fileURLToPath } from "node:url";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { type Environment, SettingError } from "../lib/env.ts";
 import { messageOf } from "../lib/errors.ts";
+import { FolderLock } from "../lib/folder-lock.ts";
 import { mallocSettings } from "../lib/malloc-settings.ts";
 import { stopMarginMs } from "../lib/stop-steps.ts";
 import { Child, type ChildState, type Launched } from "./child.ts";
 import { logPath, portSettings, type ServiceName, type SuiteConfig } from "./config.ts";
-import { DataDirectoryLock } from "./lock.ts";
 import { LogFile } from "./logs.ts";
 import { checkPortsAreFree, type KeptPort, keptPort, reachableHost } from "./ports.ts";
 import { PrivateRedis, redisServerOnPath } from "./redis.ts";
@@ -71,7 +71,7 @@ export class Suite {
   readonly #config: SuiteConfig;
   readonly #options: SuiteOptions;
   readonly #clock: Clock;
-  readonly #lock: DataDirectoryLock;
+  readonly #lock: FolderLock;
   readonly #record: RunRecord;
   readonly #children = new Map<MemberName, Child>();
   readonly #logs: LogFile[] = [];
@@ -91,7 +91,11 @@ export class Suite {
     this.#config = config;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#lock = new DataDirectoryLock(config.dataFolder);
+    this.#lock = new FolderLock({
+      folder: config.dataFolder,
+      holder: "supervisor",
+      wayOut: "set AMAAS_DATA_DIR to another folder",
+    });
     this.#record = new RunRecord(config.dataFolder);
     this.#ports = { ...config.ports };
     this.#redisUrl = config.redisUrl;
@@ -99,7 +103,7 @@ export class Suite {
 
   /**
    * Settles once every service answers. Rejects, with everything stopped again, where one cannot start: a `SettingError`, a
-   * `DataDirectoryTaken`, a `ChildFailed` or the cause itself. Call it once.
+   * `FolderTaken`, a `ChildFailed` or the cause itself. Call it once.
    */
   start(): Promise<Addresses> {
     return this.#start().catch(async (failure: unknown) => {

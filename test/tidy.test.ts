@@ -26,7 +26,7 @@ const doors: Readonly<Record<string, readonly RegExp[]>> = {
   bullmq: [/^services\/trainer\/queue\//],
   ioredis: [/^services\/trainer\/queue\//, /^services\/gateway\/limits\/redis-connection\.ts$/],
   kysely: [/^services\/registry\/store\//],
-  libsql: [/^services\/registry\/store\//, /^supervisor\/lock\.ts$/],
+  libsql: [/^services\/registry\/store\//, /^lib\/folder-lock\.ts$/],
   "prom-client": [/^lib\/metrics\/metrics\.ts$/],
   pino: [/^lib\/log\.ts$/],
   sharp: [/^services\/trainer\/datasets\/formats\/image-pixels\.ts$/],

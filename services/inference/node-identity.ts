@@ -1,3 +1,10 @@
+import { FolderLock } from "../../lib/folder-lock.ts";
+
+/** That one process at a time is a node, and works on its folder. */
+export function nodeLock(folder: string): FolderLock {
+  return new FolderLock({ folder, holder: "node", wayOut: "give this one another AMAAS_NODE_NAME or AMAAS_DATA_DIR" });
+}
+
 /** The id of a node that was not given one: from its host name and what tells it from others on the host. */
 export function derivedNodeName(hostName: string, suffix: string): string {
   const host = hostName.toLowerCase().replace(/[^a-z0-9._-]/g, "-");

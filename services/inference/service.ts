@@ -1,10 +1,12 @@
 import { availableParallelism, hostname } from "node:os";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../../lib/clock.ts";
+import type { FolderLock } from "../../lib/folder-lock.ts";
 import type { ControlServiceDefinition } from "../../lib/gen/amaas/registry/v1/ControlService.ts";
 import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { GRPCInferenceServiceHandlers } from "../../lib/gen/inference/GRPCInferenceService.ts";
 import { createLog, type LevelledLog, type Log } from "../../lib/log.ts";
+import type { Metrics } from "../../lib/metrics/metrics.ts";
 import { MetricsServer } from "../../lib/metrics/metrics-server.ts";
 import type { Service } from "../../lib/process.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
@@ -22,7 +24,7 @@ import { type NodeFacts, reportOf } from "./control/report.ts";
 import { describeNode } from "./handlers/metrics.ts";
 import { openInferenceHandlers, quietMethods } from "./handlers/open-inference.ts";
 import { Isolations } from "./isolation/isolations.ts";
-import { derivedAddress, derivedNodeName } from "./node-identity.ts";
+import { derivedAddress, derivedNodeName, nodeLock } from "./node-identity.ts";
 import { checkOffered } from "./offered-providers.ts";
 import { CoreBudget } from "./replicas/core-budget.ts";
 import { openPool } from "./replicas/open-pool.ts";
@@ -73,6 +75,7 @@ export class InferenceService implements Service {
   readonly #isolations: Isolations;
   readonly #node: string;
   readonly #folder: string;
+  readonly #lock: FolderLock;
   readonly #requests = new RequestCount();
   readonly #nodeQueue: Occupancy;
   readonly #stopping = new AbortController();
@@ -94,6 +97,7 @@ export class InferenceService implements Service {
     this.#rootLog = createLog("inference", config.logLevel);
     this.#log = this.#rootLog.child({ node: this.#node });
     this.#folder = join(config.dataDir, "inference", this.#node);
+    this.#lock = nodeLock(this.#folder);
     this.#isolations = new Isolations({ folder: this.#folder, clock: this.#clock, log: this.#log });
     this.#startWorker = parts.startWorker ?? workerStarter(this.#isolations.marksFolder);
     this.#tracing = new Tracing({
@@ -104,16 +108,19 @@ export class InferenceService implements Service {
     });
   }
 
-  /** Serves what the last assignment says, with or without the registry, and follows the registry from then on. */
+  /** Serves what the last assignment says, with or without the registry, and follows that from then on. Rejects with `FolderTaken`. */
   async start(): Promise<{ readonly port: number }> {
     const { host, advertisedAddress } = this.#config;
+    this.#lock.acquire();
     const probing = probedProviders(this.#config.executionProviders, this.#stopping.signal);
     const parts = this.#createParts(probing);
     this.#parts = parts;
+    // First of all, since loading takes the longest.
+    const resuming = this.#resume(parts);
     await parts.metrics.start();
     const port = await parts.server.start();
     this.#address = advertisedAddress ?? derivedAddress(host, port, hostname());
-    [this.#runtime, this.#providers] = await Promise.all([runtimeCapabilities(), probing, this.#resume(parts)]);
+    [this.#runtime, this.#providers] = await Promise.all([runtimeCapabilities(), probing, resuming]);
     // A stop may have come meanwhile.
     if (this.#stopped === undefined) {
       checkOffered(this.#providers, this.#log);
@@ -139,7 +146,7 @@ export class InferenceService implements Service {
   async #stop(): Promise<void> {
     this.#state = "draining";
     this.#stopping.abort();
-    if (this.#parts === undefined) return;
+    if (this.#parts === undefined) return this.#lock.release();
     const { registry, control, artifacts, assignmentFile, replicas, link, server, metrics } = this.#parts;
     link.report();
     const steps = {
@@ -152,6 +159,7 @@ export class InferenceService implements Service {
       "registry client": () => registry.close(),
       "control client": () => control.close(),
       metrics: () => metrics.stop(),
+      "folder lock": () => this.#lock.release(),
     };
     await runStopSteps(Object.entries(steps), { msMax: stopMsMaxOf(this.#config), log: this.#log });
     this.#log.info({}, "stopped");
@@ -190,7 +198,9 @@ export class InferenceService implements Service {
     const models = new ModelControl({ mode: modelControl, loadedAtStart: modelsLoadedAtStart, replicas });
     const link = this.#createLink({ control, replicas, models, assignmentFile });
     const server = this.#createServer(replicas, models);
-    const metrics = this.#createMetrics(replicas);
+    const { host, metricsPort: port } = this.#config;
+    const describe = (metrics: Metrics) => describeNode(metrics, replicas, this.#tracing.files);
+    const metrics = new MetricsServer({ host, port }, this.#log, describe);
     return { registry, control, artifacts, assignmentFile, replicas, models, link, server, metrics };
   }
 
@@ -268,13 +278,6 @@ export class InferenceService implements Service {
       draining: this.#state === "draining",
       load: { outstandingRequests: outstanding, answeredRequests: answered },
     };
-  }
-
-  #createMetrics(replicas: ReplicaSet): MetricsServer {
-    const { host, metricsPort: port } = this.#config;
-    return new MetricsServer({ host, port }, this.#log, (metrics) =>
-      describeNode(metrics, replicas, this.#tracing.files),
-    );
   }
 
   #createServer(replicas: ReplicaSet, models: ModelControl): RpcServer {

@@ -157,6 +157,21 @@ describe("the versions of an inference node", function () {
     ]);
   });
 
+  it("are one process's: a second one of the same node does not start, and changes nothing, until the first has stopped", async () => {
+    await start();
+    registry.assign(adding(1));
+    await state(1, "STATE_READY");
+    const second = await startNode(folder.path, registry.address).catch((failure: unknown) => failure);
+    expect(String(second)).to.equal(
+      `FolderTaken: ${join(folder.path, "inference/node-1")} is in use by process ${process.pid}: stop it, or give this one another ` +
+        "AMAAS_NODE_NAME or AMAAS_DATA_DIR",
+    );
+    expect(await ask()).to.deep.equal(["1", 1, 1]);
+    await node!.stop();
+    await start();
+    await state(1, "STATE_READY");
+  });
+
   it("follow the registry again after its stream broke", async () => {
     await start();
     registry.assign(adding(1));

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { DataDirectoryLock } from "../../supervisor/lock.ts";
+import { FolderLock } from "../../lib/folder-lock.ts";
 import { programArgs } from "../repository.ts";
 
 describe("the supervisor's process", () => {
@@ -28,7 +28,7 @@ describe("the supervisor's process", () => {
   });
 
   it("ends with one line where the data directory is in use", () => {
-    const lock = new DataDirectoryLock(folder);
+    const lock = new FolderLock({ folder, holder: "supervisor", wayOut: "" });
     lock.acquire();
     const { status, stderr } = run({ AMAAS_DATA_DIR: folder });
     lock.release();

@@ -5,19 +5,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { DataDirectoryLock } from "../../supervisor/lock.ts";
-import { loaderArgs } from "../repository.ts";
+import { FolderLock } from "../lib/folder-lock.ts";
+import { loaderArgs } from "./repository.ts";
 
 const self = fileURLToPath(import.meta.url);
 
+const lockOf = (folder: string) => new FolderLock({ folder, holder: "node", wayOut: "take another" });
+
 /** This file is also the program of a process that takes the lock, says so, and holds it until it is killed. */
 if (process.argv[1] === self) {
-  const lock = new DataDirectoryLock(process.argv[2]!);
+  const lock = lockOf(process.argv[2]!);
   lock.acquire();
   process.once("disconnect", () => lock.release());
   process.send?.("acquired");
 } else {
-  describe("the lock of a data directory", () => {
+  describe("the lock of a folder", () => {
     let folder: string;
     beforeEach(() => {
       folder = mkdtempSync(join(tmpdir(), "amaas-test-"));
@@ -27,21 +29,21 @@ if (process.argv[1] === self) {
     it("is refused while another process holds it, and free once that was killed", async () => {
       const holder = fork(self, [folder], { execArgv: [...loaderArgs] });
       await once(holder, "message");
-      const lock = new DataDirectoryLock(folder);
-      expect(() => lock.acquire()).to.throw(`${folder} is in use by process ${holder.pid}`);
+      const lock = lockOf(folder);
+      expect(() => lock.acquire()).to.throw(`${folder} is in use by process ${holder.pid}: stop it, or take another`);
       holder.kill("SIGKILL");
       await once(holder, "exit");
       lock.acquire();
       lock.release();
     });
 
-    it("makes the directory, and leaves no trace of its holder", () => {
+    it("makes the folder, and leaves no trace of its holder", () => {
       const deep = join(folder, "a", "b");
-      const lock = new DataDirectoryLock(deep);
+      const lock = lockOf(deep);
       lock.acquire();
       lock.release();
       lock.release();
-      expect(existsSync(join(deep, "supervisor.pid"))).to.equal(false);
+      expect(existsSync(join(deep, "node.pid"))).to.equal(false);
       lock.acquire();
       lock.release();
     });
