@@ -99,7 +99,8 @@ async function untilReady(address: string, models: readonly string[]): Promise<v
   }
 }
 
-const pollMs = 5;
+/** Asked more often, the node would answer for a tenth of its start. */
+const pollMs = 20;
 
 /** Makes the folder of a node that has held these models. */
 async function writeAssignment(folder: string, models: readonly HeldModel[]): Promise<void> {

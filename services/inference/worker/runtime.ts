@@ -1,4 +1,5 @@
-import { env, InferenceSession, listSupportedBackends, Tensor as RuntimeTensor } from "onnxruntime-node";
+import { createRequire } from "node:module";
+import type * as Onnxruntime from "onnxruntime-node";
 import { joinedByteStrings, textsOf } from "../../../lib/byte-strings.ts";
 import { assert, messageOf, type Reason, ServiceError } from "../../../lib/errors.ts";
 import { carriers } from "../../../lib/onnx/carriers.ts";
@@ -8,12 +9,15 @@ import type { DeviceLock } from "./device-lock.ts";
 import { cpu, leftNodesKey, triedKey } from "./execution-providers.ts";
 import type { RunResult } from "./thread-protocol.ts";
 
+/** By `require`: an `import` would look through all of its files for names, which makes up a seventh of the start of a thread. */
+const onnxruntime: typeof Onnxruntime = createRequire(import.meta.url)("onnxruntime-node");
+
 /** What runs the models, and its version. */
-export const runtimeName = `onnxruntime ${env.versions.node}`;
+export const runtimeName = `onnxruntime ${onnxruntime.env.versions.node}`;
 
 /** The execution providers that it was built for, whether they work here or not. */
 export function builtProviders(): readonly string[] {
-  return listSupportedBackends().map(({ name }) => name);
+  return onnxruntime.listSupportedBackends().map(({ name }) => name);
 }
 
 /** How a session is made. */
@@ -49,7 +53,7 @@ export async function openSession(model: Uint8Array, options: SessionOptions): P
   const { executionProviders, deviceLock } = options;
   const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> =>
     deviceLock !== undefined && executionProviders.includes("webgpu") ? deviceLock.hold(work) : work();
-  const session = await inTurn(() => InferenceSession.create(model, runtimeOptions(options))).catch(
+  const session = await inTurn(() => onnxruntime.InferenceSession.create(model, runtimeOptions(options))).catch(
     (cause: unknown) => {
       throw loadFaultOf(cause, executionProviders);
     },
@@ -63,7 +67,7 @@ export async function openSession(model: Uint8Array, options: SessionOptions): P
         throw faultOf(cause, "TENSOR_INVALID", "the model cannot take these inputs");
       });
       const ranMs = performance.now();
-      const outputs = outputNames.map((name) => fromRuntime(name, results[name] as RuntimeTensor));
+      const outputs = outputNames.map((name) => fromRuntime(name, results[name] as Onnxruntime.Tensor));
       const outputMs = performance.now() - ranMs;
       return { outputs, phases: { inputMs: fedMs - beginMs, computeMs: ranMs - fedMs, outputMs } };
     },
@@ -71,7 +75,7 @@ export async function openSession(model: Uint8Array, options: SessionOptions): P
   };
 }
 
-function runtimeOptions(options: SessionOptions): InferenceSession.SessionOptions {
+function runtimeOptions(options: SessionOptions): Onnxruntime.InferenceSession.SessionOptions {
   const { executionProviders, intraOpThreads, externalData } = options;
   // The runtime would give the CPU whatever is left over.
   const placement = executionProviders.includes(cpu) ? {} : { disable_cpu_ep_fallback: "1" };
@@ -111,25 +115,25 @@ const dataTypeOf = new Map(
   ),
 );
 
-function toRuntime({ dataType, shape, bytes }: Tensor): RuntimeTensor {
+function toRuntime({ dataType, shape, bytes }: Tensor): Onnxruntime.Tensor {
   const carrier = carriers[dataType];
   assert(carrier !== undefined, `${dataType} never reaches a session`);
-  if (carrier.array === undefined) return new RuntimeTensor("string", textsOf(bytes), shape);
+  if (carrier.array === undefined) return new onnxruntime.Tensor("string", textsOf(bytes), shape);
   const { BYTES_PER_ELEMENT } = carrier.array;
   // In a message tensors lie anywhere.
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   const elements = new carrier.array(buffer as ArrayBuffer, byteOffset, byteLength / BYTES_PER_ELEMENT);
-  return new RuntimeTensor(carrier.type as "float32", elements as Float32Array, shape);
+  return new onnxruntime.Tensor(carrier.type as "float32", elements as Float32Array, shape);
 }
 
-function fromRuntime(name: string, tensor: RuntimeTensor): Tensor {
+function fromRuntime(name: string, tensor: Onnxruntime.Tensor): Tensor {
   const dataType = dataTypeOf.get(tensor.type);
   assert(dataType !== undefined, `the runtime gives only tensors that it takes, not ${tensor.type}`);
   return { name, dataType, shape: tensor.dims, bytes: bytesOf(tensor.data) };
 }
 
-function bytesOf(data: RuntimeTensor["data"]): Uint8Array {
+function bytesOf(data: Onnxruntime.Tensor["data"]): Uint8Array {
   if (Array.isArray(data)) return joinedByteStrings(data.map((text) => Buffer.from(text, "utf8")));
-  const { buffer, byteOffset, byteLength } = data as Exclude<RuntimeTensor["data"], string[]>;
+  const { buffer, byteOffset, byteLength } = data as Exclude<Onnxruntime.Tensor["data"], string[]>;
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
