@@ -23,7 +23,8 @@ const aloneMs = 60_000;
 const periodMs = 120_000;
 const sampleMs = 1000;
 const mib = 1024 ** 2;
-const loadTimeoutMs = 60_000;
+/** As long as a node gives a load. */
+const loadTimeoutMs = 600_000;
 const pollMs = 5;
 
 /** What loading and unloading a model of 100 MB over and over leaves behind, and what another model that is called notices of it. */
