@@ -54,6 +54,19 @@ describe("a pool that joins requests", () => {
     expect(outcomes).to.deep.equal(["1 → 2", "2,3 → 4,6", "4 → 8", "5,6,7 → 10,12,14"]);
   });
 
+  it("begins the next batch before anybody hears of the last", async () => {
+    const pool = await started();
+    for (const numbers of [[1], [2], [3]]) send(pool, numbers);
+    let begunCount = 0;
+    outcomes.push = (...told) => {
+      begunCount = instances[0].runs.length;
+      return Array.prototype.push.apply(outcomes, told);
+    };
+    await instances[0].finish();
+    expect([begunCount, ...outcomes]).to.deep.equal([2, "1 → 2"]);
+    await instances[0].finish();
+  });
+
   it("runs each half of them by itself where they fail together, so that only the bad one fails, and not those that have left", async () => {
     const pool = await started();
     for (const numbers of [[1], [2], [poison]]) send(pool, numbers);

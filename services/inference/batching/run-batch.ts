@@ -11,6 +11,11 @@ import { RowMismatch, splitOutputs } from "./split.ts";
 export interface BatchRunner {
   /** Gives the named outputs; the inputs' buffers are transferred. */
   readonly run: (inputs: readonly Tensor[], outputNames: readonly string[]) => Promise<RunResult>;
+  /**
+   * Called when all have been run at the first go, before they are answered: what runs them need not wait for that. Where some are run
+   * by themselves it is not called.
+   */
+  readonly onRan: () => void;
   /** Called where requests that can be run alone cannot be run together, with why. */
   readonly onUnjoinable: (why: string) => void;
   /** Called with what had no outcome yet when what runs it was lost. */
@@ -25,7 +30,7 @@ export interface BatchRunner {
  */
 export async function runBatch(batch: readonly PendingRequest[], runner: BatchRunner): Promise<boolean> {
   try {
-    await runTogether(batch, runner);
+    await runTogether(batch, runner, runner.onRan);
     return true;
   } catch (failure) {
     const open = batch.filter(({ isSettled }) => !isSettled);
@@ -36,11 +41,15 @@ export async function runBatch(batch: readonly PendingRequest[], runner: BatchRu
 }
 
 /** Answers whether none has failed alone. */
-async function runTogether(batch: readonly PendingRequest[], runner: BatchRunner): Promise<boolean> {
+async function runTogether(
+  batch: readonly PendingRequest[],
+  runner: BatchRunner,
+  onRan: () => void = () => undefined,
+): Promise<boolean> {
   const open = batch.filter(({ isSettled }) => !isSettled);
   if (open.length === 0) return true;
-  if (open.length === 1) return runAlone(open[0], runner);
-  const failure = await runJoined(open, runner);
+  if (open.length === 1) return runAlone(open[0], runner, onRan);
+  const failure = await runJoined(open, runner, onRan);
   if (failure === undefined) return true;
   const parts = failure instanceof RowMismatch ? open.map((request) => [request]) : halvesOf(open);
   let areGood = true;
@@ -57,7 +66,7 @@ function halvesOf(batch: readonly PendingRequest[]): readonly (readonly PendingR
 }
 
 /** Answers why the requests have not been answered. */
-async function runJoined(batch: readonly PendingRequest[], runner: BatchRunner): Promise<unknown> {
+async function runJoined(batch: readonly PendingRequest[], runner: BatchRunner, onRan: () => void): Promise<unknown> {
   const { run, observer, clock } = runner;
   const jobs = batch.map(({ job }) => job);
   const rowCounts = batch.map(({ rowCount }) => rowCount);
@@ -70,6 +79,7 @@ async function runJoined(batch: readonly PendingRequest[], runner: BatchRunner):
     const ranMs = clock.monotonicMs();
     const parts = splitOutputs(result.outputs, rowCounts);
     const phases = prolonged(result.phases, joinMs, clock.monotonicMs() - ranMs);
+    onRan();
     const rowCount = rowCounts.reduce((sum, count) => sum + count, 0);
     observer.ran(rowCount, phases);
     for (const [index, request] of batch.entries()) request.resolve(parts[index], phases);
@@ -81,7 +91,11 @@ async function runJoined(batch: readonly PendingRequest[], runner: BatchRunner):
 }
 
 /** Answers whether it was answered with outputs. */
-async function runAlone(request: PendingRequest, { run, observer, clock }: BatchRunner): Promise<boolean> {
+async function runAlone(
+  request: PendingRequest,
+  { run, observer, clock }: BatchRunner,
+  onRan: () => void,
+): Promise<boolean> {
   const beginMs = clock.monotonicMs();
   request.begin(beginMs);
   try {
@@ -89,6 +103,7 @@ async function runAlone(request: PendingRequest, { run, observer, clock }: Batch
     const copyMs = clock.monotonicMs() - beginMs;
     const result = await run(inputs, request.job.outputNames);
     const phases = prolonged(result.phases, copyMs, 0);
+    onRan();
     observer.ran(request.rowCount, phases);
     request.resolve(result.outputs, phases);
     return true;

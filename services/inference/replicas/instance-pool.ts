@@ -223,18 +223,25 @@ export class InstancePool {
     const { observer, clock } = this.#options;
     const beginMs = clock.monotonicMs();
     this.#runningCount++;
+    let isDone = false;
+    const giveBack = () => {
+      isDone = true;
+      this.#runningCount--;
+      this.#batcher.noteRun(clock.monotonicMs() - beginMs);
+      this.#instances.giveBack(instance);
+      this.#dispatch();
+    };
     const isThere = await runBatch(batch, {
       run: (inputs, outputNames) => instance.run(inputs, outputNames),
+      onRan: giveBack,
       onUnjoinable: (why) => this.#stopJoining(why),
       onLost: (lost, fault) => this.#runAgain(lost, fault),
       observer,
       clock,
     });
+    if (isDone) return;
+    if (isThere) return giveBack();
     this.#runningCount--;
-    if (isThere) {
-      this.#batcher.noteRun(clock.monotonicMs() - beginMs);
-      this.#instances.giveBack(instance);
-    }
     this.#dispatch();
   }
 
