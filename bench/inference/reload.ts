@@ -5,7 +5,7 @@ import { RpcClient } from "../../lib/rpc/client.ts";
 import { type Measured, median } from "../harness/figures.ts";
 import { residentOf } from "../harness/process-figures.ts";
 import type { Workplace } from "../harness/scenario.ts";
-import { largeModel, smallModel } from "./models.ts";
+import { largeModel, smallInstances, smallModel } from "./models.ts";
 import { unaryLoad } from "./processes.ts";
 import { inferPath, smallRequests } from "./requests.ts";
 import { startNode } from "./running-node.ts";
@@ -17,9 +17,9 @@ const traffic = { path: inferPath, connections: 1, perSecond: 100, durationMs: 2
  * Calls alone let memory swing, since garbage gathers until V8 collects all of it: without any reload from 177 to 238 MiB, in 44,000
  * calls. So more calls than that come before the first cycle, and the median over some time stands for a moment.
  */
-const warmUp = { perSecond: 400, ms: 200_000 };
+const warmUp = { perSecond: 1000, ms: 80_000 };
 /** Of the calls alone beside which those during reloads stand. */
-const aloneMs = 60_000;
+const aloneMs = 30_000;
 const periodMs = 120_000;
 const sampleMs = 1000;
 const mib = 1024 ** 2;
@@ -30,7 +30,11 @@ const pollMs = 5;
 /** What loading and unloading a model of 100 MB over and over leaves behind, and what another model that is called notices of it. */
 export async function reload(place: Workplace): Promise<Measured[]> {
   const models = [
-    { name: "small", file: smallModel() },
+    {
+      name: "small",
+      file: smallModel(),
+      settings: { instanceGroups: smallInstances, dynamicBatching: { maxBatchSize: 64 } },
+    },
     { name: "large", file: largeModel() },
   ];
   const node = await startNode(place, { name: "reload", models, loaded: ["small"] });
