@@ -111,6 +111,8 @@ export class RpcClient<Definition> {
     const { path, requestSerialize, responseDeserialize } = this.#methods[method]!;
     const settled = new AbortController();
     const { promise, resolve, reject } = withResolvers<ReplyOf<Definition[M]>>();
+    // The call may fail while the next request is awaited, before anybody waits for the reply.
+    promise.catch(() => undefined);
     const call = this.#client.makeClientStreamRequest(
       path,
       requestSerialize,
@@ -132,7 +134,6 @@ export class RpcClient<Definition> {
       call.end();
     } catch (failure) {
       call.cancel();
-      promise.catch(() => undefined);
       throw failure;
     }
     return promise;
