@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { ServiceError } from "../../lib/errors.ts";
 import type { JobEvent } from "../../services/trainer/jobs/job.ts";
 import type { Running } from "../../services/trainer/queue/job-attempt.ts";
+import { beginPublishing } from "../../services/trainer/work/publish.ts";
 import { PrivateRedis } from "../private-redis.ts";
 import { RunningQueue } from "./running-queue.ts";
 
@@ -26,6 +27,11 @@ describe("a worker of jobs", function () {
     if (!signal.aborted) await once(signal, "abort");
     throw signal.reason;
   };
+  const thrownBy = (work: Promise<void>) =>
+    work.then(
+      () => expect.fail("it succeeded"),
+      (failure: unknown) => failure,
+    );
   const linesOf = (events: readonly JobEvent[]) =>
     events.flatMap((event) => (event.kind === "log" ? [event.line] : []));
 
@@ -146,6 +152,20 @@ describe("a worker of jobs", function () {
       await running.reaches(id, "RUNNING");
       await running.store.move(id, ["RUNNING"], "PAUSED");
       expect(await running.reaches(id, "SUCCEEDED")).to.include({ attempts: 2 });
+    });
+
+    it("also where nobody saw that before it could not register its result, and it was resumed right then", async () => {
+      running.changes.watch = () => () => undefined;
+      const { id } = await running.submit();
+      await running.startWorker(async (attempt) => {
+        if (attempt.job.attempts === 2) return {};
+        await running.store.move(id, ["RUNNING"], "PAUSED");
+        const failure = await thrownBy(beginPublishing(running, attempt));
+        await running.store.move(id, ["PAUSED"], "PENDING");
+        await running.queue.add(await running.store.get(id));
+        throw failure;
+      });
+      expect(await running.reaches(id, "SUCCEEDED", "FAILED")).to.include({ state: "SUCCEEDED", attempts: 2 });
     });
 
     it("keeps the checkpoint that it gives then, and none of an attempt that another has followed", async () => {

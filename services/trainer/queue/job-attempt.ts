@@ -136,7 +136,9 @@ export class JobAttempt {
     }
     const reason = fault?.reason ?? "INTERNAL";
     const message = fault?.message ?? "internal error; the trainer's log has the cause";
-    if (await this.#end(job, "FAILED", { error: { reason, message } }))
+    // One that was paused and resumed unseen is PENDING: this attempt could not end it, and the next one finds out what is wrong.
+    const atWork = ["RUNNING", "REGISTERING"] as const;
+    if (await store.move(job.id, atWork, "FAILED", { error: { reason, message } }, job.attempts))
       log.error({ reason, error: failure }, "job failed");
     return "done";
   }

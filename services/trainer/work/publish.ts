@@ -12,7 +12,10 @@ import type { WorkParts } from "./work-rules.ts";
  * Begins the part of a job in which it can no longer be cancelled or paused; throws where it has ended or is paused already. It waits where it
  * was paused and resumed unseen, and then what this attempt has done counts all the same.
  */
-export async function beginPublishing({ store }: WorkParts, { job, signal }: Running): Promise<void> {
+export async function beginPublishing(
+  { store }: Pick<WorkParts, "store">,
+  { job, signal }: Pick<Running, "job" | "signal">,
+): Promise<void> {
   signal.throwIfAborted();
   if (await store.move(job.id, queuedStates, "REGISTERING", {}, job.attempts)) return;
   throw new ServiceError("CANCELLED", "the job has ended or is paused meanwhile");
