@@ -55,6 +55,8 @@ export interface QueueConfig {
   readonly attemptsMax: number;
   /** Wait before the second attempt, doubled before each further one up to a minute, in milliseconds. */
   readonly retryDelayMs: number;
+  /** How long a job stays with a worker that nothing is heard of, in milliseconds. */
+  readonly lockMs: number;
 }
 
 /** Reads and checks every setting of the trainer. */
@@ -76,6 +78,7 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
       eventsMax: whole("EVENTS_MAX", 20_000, 10, 1_000_000),
       attemptsMax: whole("ATTEMPTS_MAX", 16, 1, 100),
       retryDelayMs: whole("RETRY_DELAY_MS", 1000, 10, 3_600_000),
+      lockMs: whole("LOCK_MS", 5000, 1000, 60_000),
     },
     datasetBytesMax: whole("DATASET_BYTES_MAX", 1024 ** 3, 1, 64 * 1024 ** 3),
     datasetCacheBytesMax: whole("DATASET_CACHE_BYTES_MAX", 8 * 1024 ** 3, 0, 1024 ** 5),

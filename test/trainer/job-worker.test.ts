@@ -8,6 +8,7 @@ import { PrivateRedis } from "../private-redis.ts";
 import { RunningQueue } from "./running-queue.ts";
 
 const mebi = 1024 ** 2;
+const hourMs = 3600 * 1000;
 
 describe("a worker of jobs", function () {
   this.timeout(30_000);
@@ -20,7 +21,14 @@ describe("a worker of jobs", function () {
     running = new RunningQueue(server.url);
     await running.start();
   });
-  afterEach(() => running.stop());
+  const systemTime = Date.now;
+  afterEach(async () => {
+    Date.now = systemTime;
+    await running.stop();
+  });
+  const setClock = (shiftMs: number) => {
+    Date.now = () => systemTime() + shiftMs;
+  };
 
   /** Does nothing until it has to stop. */
   const untilStopped = async ({ signal }: Running): Promise<never> => {
@@ -101,15 +109,19 @@ describe("a worker of jobs", function () {
     expect(most).to.equal(3);
   });
 
-  it("keeps a job to itself for as long as it takes", async () => {
+  it("keeps a job to itself for as long as it takes, whatever its clock is set to", async () => {
     const { id } = await running.submit();
+    const lockMs = 1000;
     const lastsLonger = async ({ signal }: Running) => {
-      await new Promise((resolve) => setTimeout(resolve, 7500));
+      for (const shiftMs of [24 * hourMs, -24 * hourMs]) {
+        setClock(shiftMs);
+        await new Promise((resolve) => setTimeout(resolve, lockMs));
+      }
       signal.throwIfAborted();
       return {};
     };
-    await running.startWorker(lastsLonger);
-    await running.startWorker(lastsLonger);
+    await running.startWorker(lastsLonger, { lockMs });
+    await running.startWorker(lastsLonger, { lockMs });
     expect(await running.reaches(id, "SUCCEEDED")).to.include({ attempts: 1 });
   });
 
@@ -212,6 +224,19 @@ describe("a worker of jobs", function () {
         { level: "warn", text: "interrupted: the disk is full; begins again after 20 ms" },
         { level: "info", text: "attempt 3 begins" },
       ]);
+    });
+
+    it("of the infrastructure, begins the job again as soon where the clock is set back meanwhile", async () => {
+      const { id } = await running.submit();
+      await running.startWorker(async ({ job }) => {
+        if (job.attempts === 2) return {};
+        setClock(hourMs);
+        throw unreachable();
+      });
+      const { signal } = new AbortController();
+      while (linesOf(await running.store.eventsAfter(id, 0, 100)).length < 2) await running.changes.next(id, signal);
+      setClock(0);
+      expect(await running.reaches(id, "SUCCEEDED")).to.include({ attempts: 2 });
     });
 
     it("of the infrastructure that stays, fails the job with it after so many attempts in a row as there may be", async () => {

@@ -22,12 +22,14 @@ export const queueConfig: QueueConfig = {
   eventsMax: 1000,
   attemptsMax: 3,
   retryDelayMs: 10,
+  lockMs: 5000,
 };
 
 /** What a worker of a test is, besides what it does. */
 export interface TestWorker {
   readonly concurrency?: number;
   readonly offer?: Offer;
+  readonly lockMs?: number;
 }
 
 /** A job store, its queue and workers on a real Redis, whose jobs do what a test says. */
@@ -60,11 +62,14 @@ export class RunningQueue {
     return job;
   }
 
-  async startWorker(process: JobProcessor, { concurrency = 1, offer = anything }: TestWorker = {}): Promise<JobWorker> {
+  async startWorker(
+    process: JobProcessor,
+    { concurrency = 1, offer = anything, lockMs = queueConfig.lockMs }: TestWorker = {},
+  ): Promise<JobWorker> {
     const { store, queue, changes } = this;
     const worker = new JobWorker({
       redis: await this.#redis("blocking"),
-      config: queueConfig,
+      config: { ...queueConfig, lockMs },
       store,
       queue,
       changes,

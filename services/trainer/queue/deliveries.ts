@@ -2,13 +2,15 @@ import { randomUUID } from "node:crypto";
 import { Worker } from "bullmq";
 import { messageOf } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
-import { Delivery, lockMs } from "./delivery.ts";
+import type { QueueConfig } from "../config.ts";
+import { Delivery } from "./delivery.ts";
 import type { Head, JobQueue } from "./job-queue.ts";
 import { keyPrefix, type RedisClient } from "./redis.ts";
 
 /** What deliveries come from. */
 export interface DeliveriesParts {
   readonly redis: RedisClient;
+  readonly config: Pick<QueueConfig, "lockMs">;
   readonly queue: Pick<JobQueue, "classes" | "head">;
   /** Whether jobs of a class may be taken, by its name. */
   readonly fits: (name: string) => boolean;
@@ -29,7 +31,7 @@ export class Deliveries {
     for (const name of await this.#mostUrgentFirst()) {
       const token = randomUUID();
       const job = await (await this.#worker(name)).getNextJob(token, { block: false });
-      if (job !== undefined) return new Delivery(job, token);
+      if (job !== undefined) return new Delivery(job, token, this.#parts.config.lockMs);
     }
     return undefined;
   }
@@ -50,13 +52,13 @@ export class Deliveries {
   async #worker(name: string): Promise<Worker> {
     const known = this.#workers.get(name);
     if (known !== undefined) return known;
-    const { redis, log } = this.#parts;
+    const { redis, log, config } = this.#parts;
     const worker = new Worker(name, null, {
       connection: redis,
       prefix: keyPrefix,
       autorun: false,
-      lockDuration: lockMs,
-      stalledInterval: stalledCheckMs,
+      lockDuration: config.lockMs,
+      stalledInterval: Math.ceil(config.lockMs * stalledCheckShare),
       // How often a job may be begun is known to the job store.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
     });
@@ -73,5 +75,5 @@ function compareHeads(a: Head | undefined, b: Head | undefined): number {
   return b.priority - a.priority || a.timeMs - b.timeMs;
 }
 
-/** How often each worker looks for jobs of dead workers, in milliseconds. */
-const stalledCheckMs = 2000;
+/** How often each worker looks for jobs of dead workers, as a share of the time of a lock. */
+const stalledCheckShare = 0.4;

@@ -1,16 +1,16 @@
 import type { Job as BullJob } from "bullmq";
 
-/** How long a lock on a job lasts that nobody renews, in milliseconds; a dead worker's job is free after it. */
-export const lockMs = 5000;
-
 /** A job's id in the hands of this worker, which holds a lock on it. The calls reject where the lock is lost. */
 export class Delivery {
   readonly #job: BullJob;
   readonly #token: string;
+  readonly #lockMs: number;
 
-  constructor(job: BullJob, token: string) {
+  /** The lock lasts so many milliseconds when nobody renews it; a dead worker's job is free after it. */
+  constructor(job: BullJob, token: string, lockMs: number) {
     this.#job = job;
     this.#token = token;
+    this.#lockMs = lockMs;
   }
 
   get id(): string {
@@ -19,7 +19,7 @@ export class Delivery {
 
   /** Renews the lock; answers whether it was still there. */
   async renew(): Promise<boolean> {
-    return (await this.#job.extendLock(this.#token, lockMs)) === 1;
+    return (await this.#job.extendLock(this.#token, this.#lockMs)) === 1;
   }
 
   /** Takes the job out of its queue: it has ended or is paused. */
@@ -32,8 +32,13 @@ export class Delivery {
     await this.#job.moveToWait(this.#token);
   }
 
-  /** Gives the job back, but not before some time has passed. */
+  /** Gives the job back, but not before some time has passed, as clocks tell it, or its wait is ended. */
   async giveBackAfter(delayMs: number): Promise<void> {
     await this.#job.moveToDelayed(Date.now() + delayMs, this.#token);
+  }
+
+  /** Ends the wait of a job that was given back for later; rejects where it does not wait any more. */
+  async endWait(): Promise<void> {
+    await this.#job.promote();
   }
 }

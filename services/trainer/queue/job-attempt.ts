@@ -3,7 +3,7 @@ import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { QueueConfig } from "../config.ts";
 import { type Job, type JobResult, type JobState, jobStates, type LogLine } from "../jobs/job.ts";
-import { type Delivery, lockMs } from "./delivery.ts";
+import type { Delivery } from "./delivery.ts";
 import type { JobChanges } from "./job-changes.ts";
 import type { JobQueue } from "./job-queue.ts";
 import type { JobStore } from "./job-store.ts";
@@ -29,7 +29,7 @@ export type JobProcessor = (running: Running) => Promise<JobResult>;
 export interface AttemptParts {
   readonly config: QueueConfig;
   readonly store: JobStore;
-  readonly queue: Pick<JobQueue, "add">;
+  readonly queue: Pick<JobQueue, "add" | "tellWorkers">;
   readonly changes: JobChanges;
   readonly process: JobProcessor;
   /** Called when a job has ended that this worker had, however it ended; perhaps more than once. */
@@ -63,11 +63,24 @@ export class JobAttempt {
     try {
       const outcome = await this.#outcome();
       if (outcome === "given_back") await this.#delivery.giveBack();
-      else if (typeof outcome === "object") await this.#delivery.giveBackAfter(outcome.afterMs);
+      else if (typeof outcome === "object") await this.#giveBackAfter(outcome.afterMs);
       else if (outcome === "done") await this.#done();
     } finally {
       stopRenewal();
     }
+  }
+
+  /** The wait ends by the time that passes here, since clocks may be set; by what they say where this process is gone by then. */
+  async #giveBackAfter(delayMs: number): Promise<void> {
+    const { clock, queue, log } = this.#parts;
+    await this.#delivery.giveBackAfter(delayMs);
+    clock.after(delayMs, () => {
+      if (this.#stopping.aborted) return;
+      this.#delivery
+        .endWait()
+        .then(() => queue.tellWorkers())
+        .catch((failure) => log.debug({ error: messageOf(failure), job: this.#delivery.id }, "the wait had ended"));
+    });
   }
 
   async #outcome(): Promise<Outcome> {
@@ -165,10 +178,10 @@ export class JobAttempt {
 
   /** Renews the lock from time to time until the answer is called; the attempt is over once it is lost. */
   #renewLock(): () => void {
-    const { clock, log } = this.#parts;
+    const { clock, log, config } = this.#parts;
     let cancel = () => {};
     const renewLater = () => {
-      cancel = clock.after(lockMs / 4, () => {
+      cancel = clock.after(config.lockMs / 4, () => {
         renewLater();
         this.#delivery.renew().then(
           (isHeld) => isHeld || this.#over.abort(new ServiceError("WORKER_LOST", "the lock on the job was lost")),

@@ -47,7 +47,7 @@ export class JobQueue {
   /** Queues a job; queueing it again changes nothing. */
   async add(job: QueuedJob): Promise<void> {
     await this.#put(job);
-    await this.#tellWorkers();
+    await this.tellWorkers();
   }
 
   /** Takes a waiting job out of its queue; a job that a worker holds stays, and the worker sees that it has ended or is paused. */
@@ -59,7 +59,7 @@ export class JobQueue {
   async reorder({ id, work, priority }: QueuedJob): Promise<void> {
     const delivery = await reaching(() => this.#queue(resourceClassOf(work)).getJob(id));
     await reaching(async () => delivery?.changePriority({ priority: bullPriority(priority) }));
-    await this.#tellWorkers();
+    await this.tellWorkers();
   }
 
   /** The names of the classes that have had jobs so far. */
@@ -71,6 +71,11 @@ export class JobQueue {
   async head(name: string): Promise<Head | undefined> {
     const [first] = await reaching(() => this.#queue(name).getPrioritized(0, 0));
     return first && { priority: priorityMax + 1 - first.priority, timeMs: first.timestamp };
+  }
+
+  /** Has workers look for jobs. */
+  async tellWorkers(): Promise<void> {
+    await reaching(() => this.#redis.publish(queuedChannel, ""));
   }
 
   async stop(): Promise<void> {
@@ -95,16 +100,12 @@ export class JobQueue {
     return queue;
   }
 
-  async #tellWorkers(): Promise<void> {
-    await reaching(() => this.#redis.publish(queuedChannel, ""));
-  }
-
   async #recover(): Promise<void> {
     for (const id of await this.#store.openIds()) {
       const job = await this.#store.find(id);
       if (job !== undefined && jobStates[job.state].queued) await this.#put(job);
     }
-    await this.#tellWorkers();
+    await this.tellWorkers();
   }
 
   #recoverLater(): void {
