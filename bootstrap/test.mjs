@@ -14,7 +14,7 @@ export async function test(args, mocha) {
   const folder = mkdtempSync(join(tmpdir(), "amaas-tests-"));
   const output = openSync(join(folder, "output"), "w");
   try {
-    tell("most tests of registry and trainer run beside all others; they are printed at the end");
+    tell("most tests of registry, trainer and supervisor run beside all others; they are printed at the end");
     const codes = await Promise.all([
       mocha([...args, ...files.filter((file) => !isApart(file))], {}),
       mocha([...args, ...files.filter(isApart)], { stdio: output }),
@@ -46,5 +46,5 @@ function compiled(arg) {
 
 /** About half of the work. */
 function isApart(file) {
-  return /^dist\/test\/(registry\/[a-t]|trainer\/)/.test(file);
+  return /^dist\/test\/(registry\/[a-t]|supervisor\/|trainer\/)/.test(file);
 }

@@ -10,7 +10,7 @@ import { type ArtifactWords, requestOf, type Step, steps } from "./in-memory/ste
 import { addingModel, linearModel } from "./onnx-files.ts";
 import { noArtifact, type RunningRegistry, upload } from "./running-registry.ts";
 
-const runCount = 30;
+const runCount = 15;
 
 type Outcome = { readonly shown: unknown } | { readonly reason: string; readonly etag: string | undefined };
 

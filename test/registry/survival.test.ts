@@ -19,7 +19,8 @@ import {
 
 type Registry = ReturnType<typeof clientsOf>["registry"];
 
-const killCount = 100;
+/** AMAAS_TEST_KILLS sets another one. */
+const killCount = Number(process.env.AMAAS_TEST_KILLS ?? 20);
 
 /** Whoever dies in the midst of a validation has tried it: a model must not take the registry along for ever. */
 const settings = { AMAAS_VALIDATION_ATTEMPTS_MAX: String(killCount) };

@@ -10,10 +10,7 @@ import { freePorts } from "../free-ports.ts";
 describe("a stream of requests", () => {
   it("that fails while its next message is still being read is the caller's failure, and nobody else's", async () => {
     const [port] = await freePorts(1);
-    const client = new RpcClient<RegistryServiceDefinition>(
-      "amaas.registry.v1.RegistryService",
-      `127.0.0.1:${port}`,
-    );
+    const client = new RpcClient<RegistryServiceDefinition>("amaas.registry.v1.RegistryService", `127.0.0.1:${port}`);
     const unhandled: unknown[] = [];
     const note = (reason: unknown) => unhandled.push(reason);
     process.prependListener("unhandledRejection", note);

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -209,6 +209,22 @@ describe("a training that goes on from a checkpoint", function () {
     expect(lost).to.have.length(2);
     expect(lost[0]).to.match(/^the state after step 7 cannot be written: ENOENT/);
     expect(outcome.metrics.stepCount).to.equal(stepCount);
+  });
+
+  it("stays where the disk is full at the next one, of which nothing is left", async () => {
+    const [kept, lost]: [KeptCheckpoint[], string[]] = [[], []];
+    const full = join(folder, "full");
+    await mkdir(full);
+    // Whoever writes to it finds that no space is left.
+    await symlink("/dev/full", join(full, "checkpoint-14.part"));
+    const onCheckpoint = (checkpoint: KeptCheckpoint) => kept.push(checkpoint);
+    const checkpoints = { folder: full, everySteps: 7 };
+    await trainOn(plan, data, { checkpoints, onCheckpoint, onCheckpointLost: (why) => lost.push(why) });
+    expect(lost).to.have.length(1);
+    expect(lost[0]).to.match(/^the state after step 14 cannot be written: ENOSPC/);
+    expect(kept.map(({ step }) => step)).to.deep.equal([7]);
+    expect(readCheckpoint(kept[0]!.path).stepsDone).to.equal(7);
+    expect(await readdir(full)).to.deep.equal(["checkpoint-7"]);
   });
 });
 

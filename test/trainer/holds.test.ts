@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
+import { systemClock } from "../../lib/clock.ts";
 import type { TrainSpec } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { timeMsOf } from "../../lib/timestamp.ts";
 import { RunningTrainer } from "./running-trainer.ts";
@@ -64,6 +65,26 @@ describe("the dataset of a job", function () {
     await released(name);
     expect(await running.submit(spec, "once")).to.equal(name);
     expect(await holders()).to.deep.equal([]);
+  });
+
+  it("fails the job by name where somebody deletes it while the job waits, and no other job", async () => {
+    const blocker = await longJob();
+    const dataset = await running.uploadDataset("1,1,0\n0,0,1\n");
+    const name = await running.submit({ ...spec, dataset });
+    await running.registry.unary("ReleaseHold", { resource: dataset, holder: name });
+    await running.stopRegistry();
+    await running.startRegistry({ ...systemClock, now: () => Date.now() + 2 * dayMs });
+    const collect = async (): Promise<void> => {
+      for await (const _ of running.registry.serverStream("CollectGarbage", {}));
+    };
+    const collected = (): Promise<void> => collect().catch(collected);
+    await collected();
+    await cancel(blocker);
+    const job = await running.ended(name);
+    expect(job).to.include({ state: "STATE_FAILED" });
+    expect(job.error).to.include({ reason: "ARTIFACT_NOT_FOUND" });
+    expect(job.error!.message).to.include(dataset);
+    expect((await running.ended(await running.submit(spec))).state).to.equal("STATE_SUCCEEDED");
   });
 
   it("stays held where the registry is away when the job ends, which it does all the same", async () => {

@@ -14,6 +14,7 @@ const config = {
   eventsMax: 1000,
   attemptsMax: 1,
   retryDelayMs: 10,
+  lockMs: 5000,
 };
 const work = { kind: "train", spec: { model: "models/a" } as TrainSpec__Output } as const;
 const newJob = { work, priority: 0, requestId: "r" };

@@ -6,14 +6,17 @@ import type { ServiceProcess } from "../service-process.ts";
 import { RunningTrainer } from "./running-trainer.ts";
 import { thirdsSpec } from "./thirds.ts";
 
-/** How often a job loses its process, and its trainer; AMAAS_TEST_KILLS sets both. */
-const [processKills, trainerKills] = [2, 1].map((usual) => Number(process.env.AMAAS_TEST_KILLS ?? usual)) as [
+/** How often a job loses its process, and how often its trainer, Redis and the registry; AMAAS_TEST_KILLS sets both. */
+const [processKills, serviceKills] = [2, 1].map((usual) => Number(process.env.AMAAS_TEST_KILLS ?? usual)) as [
   number,
   number,
 ];
 
-describe("a job that is killed at any moment", function () {
-  this.timeout(60_000 + 30_000 * (processKills + trainerKills));
+/** So that nobody waits for long until the job of a killed trainer is free. */
+const soonFree = { AMAAS_TRAINER_LOCK_MS: "2000" };
+
+describe("a job that is killed at any moment, or whose services are,", function () {
+  this.timeout(60_000 + 30_000 * (processKills + serviceKills));
   const running = new RunningTrainer();
   let spec: TrainSpec;
   before(async () => {
@@ -22,7 +25,7 @@ describe("a job that is killed at any moment", function () {
     spec = {
       ...(await thirdsSpec(running)),
       layers: [...network, { dropout: { ratio: 0.2 } }, { linear: { outputSize: 3 } }],
-      epochs: 300 + 200 * Math.max(processKills, trainerKills),
+      epochs: 300 + 200 * Math.max(processKills, serviceKills),
       averageDecay: 0.9,
       checkpoints: { everySteps: 100 },
     };
@@ -48,6 +51,14 @@ describe("a job that is killed at any moment", function () {
       if (checkpoint && checkpoint.step !== step) return checkpoint.step;
       await waited(50);
     }
+  };
+  /** Settles once a job that nothing interrupts registers its result: it is said to be running for the second time. */
+  const registering = async (name: string) => {
+    let runningCount = 0;
+    for await (const { stateChanged } of running.trainer.serverStream("WatchJob", { name })) {
+      if (stateChanged?.state === "STATE_RUNNING" && ++runningCount === 2) return;
+    }
+    expect.fail("it has ended");
   };
   const killProcess = () => {
     const found = childProcesses("job-process/main");
@@ -75,19 +86,53 @@ describe("a job that is killed at any moment", function () {
     expect(holds.filter(({ holder }) => holder === name)).to.deep.equal([]);
   });
 
+  it("does so where Redis is killed, too", async () => {
+    const name = await running.submit({ ...spec, model: "models/forgotten" });
+    const again = <Value>(call: () => Promise<Value>): Promise<Value> => call().catch(() => again(call));
+    let step: number | undefined;
+    for (let killed = 0; killed < serviceKills; killed++) {
+      const before = step;
+      step = await again(() => nextCheckpoint(name, before));
+      if (step === undefined) break;
+      await waited(Math.random() * 300);
+      await running.redis.kill();
+      await waited(Math.random() * 300);
+      await running.redis.resume();
+    }
+    const job = await again(() => running.ended(name));
+    expect(job.state).to.equal("STATE_SUCCEEDED");
+    expect(await onlyVersion("models/forgotten")).to.equal(await onlyVersion("models/whole"));
+  });
+
+  it("becomes one version also where the registry is killed while it registers it", async () => {
+    const whole = await onlyVersion("models/whole");
+    let registry = await running.spawnRegistry();
+    const name = await running.submit({ ...spec, model: "models/registered" });
+    await registering(name);
+    for (let killed = 0; killed < serviceKills; killed++) {
+      await waited(Math.random() * 500);
+      await registry.kill();
+      registry = await running.spawnRegistry();
+    }
+    expect((await running.ended(name)).state).to.equal("STATE_SUCCEEDED");
+    expect(await onlyVersion("models/registered")).to.equal(whole);
+    await registry.stop();
+    await running.startRegistry();
+  });
+
   it("does so on another trainer, too, where its own was killed, whose process ends with it", async () => {
     const whole = await onlyVersion("models/whole");
     await running.stopTrainers();
-    let trainer: ServiceProcess = await running.spawnTrainer();
+    let trainer: ServiceProcess = await running.spawnTrainer(soonFree);
     running.connect(trainer.port);
     const name = await running.submit({ ...spec, model: "models/orphaned" });
     let step: number | undefined;
-    for (let killed = 0; killed < trainerKills; killed++) {
+    for (let killed = 0; killed < serviceKills; killed++) {
       step = await nextCheckpoint(name, step);
       if (step === undefined) break;
       await waited(Math.random() * 300);
       await trainer.kill();
-      trainer = await running.spawnTrainer();
+      trainer = await running.spawnTrainer(soonFree);
       running.connect(trainer.port);
     }
     const job = await running.ended(name);

@@ -5,6 +5,9 @@ import { remoteFaultOf } from "../../lib/rpc/status.ts";
 import { RunningTrainer } from "./running-trainer.ts";
 import { rows, thirdsSpec } from "./thirds.ts";
 
+/** Three rows. */
+const three = "1,2,0\n2,1,1\n2,2,2\n";
+
 describe("the trainer, given what it cannot do,", function () {
   this.timeout(60_000);
   const running = new RunningTrainer();
@@ -111,20 +114,23 @@ describe("the trainer, given what it cannot do,", function () {
   });
 
   describe("fails a job", () => {
-    for (const [what, text, message] of [
-      ["with a ragged CSV", "1,2,0\n1,2\n", "line 2 has 2 columns; needed: 3"],
-      ["with a cell that is not a number", "1,x,0\n", 'line 1, column "column1" is "x"'],
-      ["with an empty CSV", "", "no rows"],
-      ["with too many columns", "1,2,3,0\n1,2,3,1\n", "3 feature columns"],
-      ["with a class that the network does not have", `${rows}\n1,1,3\n`, "3"],
+    const all = { validationShare: 0 };
+    for (const [what, text, change, reason, message] of [
+      ["with a ragged CSV", "1,2,0\n1,2\n", {}, "DATASET_INVALID", "line 2 has 2 columns; needed: 3"],
+      ["with a cell that is not a number", "1,x,0\n", {}, "DATASET_INVALID", 'line 1, column "column1" is "x"'],
+      ["with an empty CSV", "", {}, "DATASET_INVALID", "no rows"],
+      ["with too many columns", "1,2,3,0\n1,2,3,1\n", {}, "DATASET_INVALID", "3 feature columns"],
+      ["with a class that the network does not have", `${rows}\n1,1,3\n`, {}, "DATASET_INVALID", "3"],
+      ["with one class only", "1,2,1\n2,1,1\n", all, "DATASET_INVALID", "have only the class 1; needed: at least 2"],
+      ["with an empty validation part", three, { validationShare: 0.1 }, "SPEC_INVALID", "validation_share is 0.1"],
+      ["whose batch is larger than the data", three, all, "SPEC_INVALID", "batch_size is 8; needed: at most 3"],
     ] as const) {
-      it(`${what}, naming the place, and the next job works`, async () => {
+      it(`${what}, naming the place`, async () => {
         const dataset = await running.uploadDataset(text);
-        const job = await running.ended(await running.submit({ ...spec, dataset }));
+        const job = await running.ended(await running.submit({ ...spec, ...change, dataset }));
         expect(job.state).to.equal("STATE_FAILED");
-        expect(job.error!.reason).to.equal("DATASET_INVALID");
+        expect(job.error).to.include({ reason });
         expect(job.error!.message).to.contain(message);
-        expect((await running.ended(await running.submit(spec))).state).to.equal("STATE_SUCCEEDED");
       });
     }
 
@@ -143,6 +149,10 @@ describe("the trainer, given what it cannot do,", function () {
       );
       expect(job.error!.reason).to.equal("TRAINING_DIVERGED");
       expect(job.error!.message).to.match(/step \d+/);
+    });
+
+    it("and no other: the next one works", async () => {
+      expect((await running.ended(await running.submit(spec))).state).to.equal("STATE_SUCCEEDED");
     });
 
     const linear = (inputSize: number, outputSize: number) => ({ linear: { inputSize, outputSize } });

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Clock } from "../../lib/clock.ts";
 import { Settings } from "../../lib/env.ts";
 import type { RegistryServiceDefinition } from "../../lib/gen/amaas/registry/v1/RegistryService.ts";
 import type { Job__Output } from "../../lib/gen/amaas/trainer/v1/Job.ts";
@@ -57,16 +58,25 @@ export class RunningTrainer {
     return { service, port: (await service.start()).port };
   }
 
-  /** A further trainer, as a process of its own that can be killed. */
-  spawnTrainer(): Promise<ServiceProcess> {
-    return spawnService("trainer", this.#folder, { ...this.#variables, AMAAS_TRAINER_PORT: "0" });
+  /** A further trainer, as a process of its own that can be killed; with further settings. */
+  spawnTrainer(settings: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
+    return spawnService("trainer", this.#folder, { ...this.#variables, ...settings, AMAAS_TRAINER_PORT: "0" });
   }
 
   /** Starts the registry, or starts it again on its data and port. */
-  async startRegistry(): Promise<void> {
+  async startRegistry(clock?: Clock): Promise<void> {
     const settings = this.#settings({ AMAAS_REGISTRY_PORT: String(this.#registryPort) });
-    this.#registryService = new RegistryService(readRegistryConfig(settings));
+    this.#registryService = new RegistryService(readRegistryConfig(settings), clock);
     this.#registryPort = (await this.#registryService.start()).port;
+  }
+
+  /** Runs the registry as a process of its own that can be killed, on the same data and port, in place of the one before. */
+  async spawnRegistry(): Promise<ServiceProcess> {
+    await this.stopRegistry();
+    return spawnService("registry", this.#folder, {
+      ...this.#variables,
+      AMAAS_REGISTRY_PORT: String(this.#registryPort),
+    });
   }
 
   async stopRegistry(): Promise<void> {
