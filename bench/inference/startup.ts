@@ -21,6 +21,9 @@ export async function startup(place: Workplace): Promise<Measured[]> {
       runs: beside(figures.many, figures.none),
       baselineOf: "a node without models",
       goal: { of: "value", kind: "at most", bound: 2000 },
+      ifMissed:
+        "processor time: each model has a thread of its own, and one costs 70 to 100 ms, of which its session is a quarter and the rest what " +
+        "Node.js needs to start a thread and to import its modules",
     },
   ];
 }
