@@ -61,6 +61,7 @@ export class GatewayService implements Service {
   readonly #mirrorNodes: Connections;
   readonly #mirrors: Mirrors;
   readonly #shareStore: RedisShareStore | undefined;
+  readonly #shared: SharedLimits | undefined;
   /** Undefined where it is switched off. */
   readonly #rest: RestServer | undefined;
   #started = false;
@@ -85,8 +86,8 @@ export class GatewayService implements Service {
     const admission = new Admission(config, clock);
     const balancer = new Balancer(config.balance, { node: (address) => this.#nodes.known(address), clock, random });
     this.#shareStore = config.redisUrl === "" ? undefined : new RedisShareStore({ ...config, leaseMs }, clock, log);
-    const shared = this.#shareStore && new SharedLimits(this.#shareStore, clock);
-    const limits = new Limits({ principalsMax: config.principalsMax, shared, clock });
+    this.#shared = this.#shareStore && new SharedLimits(this.#shareStore, clock);
+    const limits = new Limits({ principalsMax: config.principalsMax, shared: this.#shared, clock });
     this.#mirrorNodes = new Connections(config);
     const copies = new MirrorFigures();
     this.#mirrors = new Mirrors(config.mirrors, { nodes: this.#mirrorNodes, figures: copies, clock, random });
@@ -206,6 +207,7 @@ export class GatewayService implements Service {
     const steps = {
       notice: () => (this.#started ? this.#giveNotice() : undefined),
       servers: () => Promise.all([this.#started ? this.#server.stop() : undefined, this.#rest?.stop()]),
+      limits: () => this.#shared?.release(),
       mirrors: () => this.#mirrors.stop(),
       "route link": () => this.#link.stop(),
       "route file": () => this.#routes.flush(),

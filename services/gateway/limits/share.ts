@@ -59,6 +59,8 @@ export class Share {
   /** Of those that the account counts as running, how many wait for a slot. */
   #undecided = 0;
   #isAsking = false;
+  /** The answer to what was asked last. */
+  #asked: Promise<unknown> = Promise.resolve();
   #askedAtMs = 0;
   #isUsed = true;
   /** When the last look found nothing more. */
@@ -119,6 +121,12 @@ export class Share {
     return true;
   }
 
+  /** Gives back all that it holds: nothing runs any longer, and nothing comes. */
+  async release(): Promise<void> {
+    await this.#asked;
+    if (this.#holdsAny()) await this.#exchange(this.#allOfStock(), 0);
+  }
+
   /** Whether nothing would be lost if it were forgotten. */
   get isIdle(): boolean {
     return !this.#isAsking && !this.#holdsAny();
@@ -163,7 +171,9 @@ export class Share {
     for (const unit of units) this.#stock[unit] += Math.min(0, wanted[unit]);
     this.#slots = Math.min(this.#slots, slots);
     const request = { account: name, limits, wanted, running: running - this.#undecided, slots };
-    const grant = await this.#ask(request);
+    const asked = this.#ask(request);
+    this.#asked = asked;
+    const grant = await asked;
     this.#isAsking = false;
     const nowMs = this.#clock.monotonicMs();
     this.#askedAtMs = nowMs;

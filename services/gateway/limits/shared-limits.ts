@@ -21,6 +21,7 @@ export class SharedLimits {
   /** Those of them that are still to be looked at in this round. */
   #round: Iterator<Share> | undefined;
   #isLooking = false;
+  #cancelLook: (() => void) | undefined;
 
   constructor(store: ShareStore, clock: Clock) {
     this.#store = store;
@@ -39,6 +40,12 @@ export class SharedLimits {
     return account.share;
   }
 
+  /** Gives back all that is held, so that other gateways need not wait until a lease ends: no call runs or comes any longer. */
+  async release(): Promise<void> {
+    this.#cancelLook?.();
+    await Promise.all(Array.from(this.#active, (share) => share.release()));
+  }
+
   /** Adds its metrics. */
   describe(metrics: Metrics): void {
     metrics.gauge("amaas_gateway_limits_shared", "1 while limits are shared with other gateways, 0 while not.", () => [
@@ -53,7 +60,7 @@ export class SharedLimits {
 
   #lookAfter(ms: number): void {
     this.#isLooking = true;
-    this.#clock.after(ms, this.#look);
+    this.#cancelLook = this.#clock.after(ms, this.#look);
   }
 
   /** A few at a time: very many would keep requests waiting. */

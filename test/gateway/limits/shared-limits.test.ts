@@ -17,6 +17,7 @@ const leaseMs = 2000;
 interface Gateway {
   readonly limits: Limits;
   readonly store: RedisShareStore;
+  readonly shared: SharedLimits;
 }
 
 describe("limits that gateways share", () => {
@@ -39,7 +40,7 @@ describe("limits that gateways share", () => {
       );
       const shared = new SharedLimits(store, systemClock);
       store.start();
-      return { store, limits: new Limits({ principalsMax: 100, shared, clock: systemClock }) };
+      return { store, shared, limits: new Limits({ principalsMax: 100, shared, clock: systemClock }) };
     });
     gateways.push(...begun);
     for (const { store } of begun) await eventually(() => expect(store.isReachable).to.equal(true));
@@ -141,6 +142,17 @@ describe("limits that gateways share", () => {
     const beginMs = performance.now();
     await eventually(async () => expect(await admit(second, model)).not.to.equal(undefined));
     expect(performance.now() - beginMs).to.be.below(leaseMs + 500);
+  });
+
+  it("get back at once what a gateway holds that gives back all in its end", async () => {
+    const model = { ...limitedModel({}, { concurrentRequests: 2, requestsPerSecond: 1000 }), model: "left" };
+    const [first, second] = await start(2);
+    const admissions = [await admit(first!, model), await admit(first!, model)];
+    for (const admission of admissions) admission!.release();
+    await first!.shared.release();
+    first!.store.close();
+    const later = [await admit(second!, model), await admit(second!, model)];
+    expect(later.filter((admission) => admission !== undefined)).to.have.length(2);
   });
 
   it("fail no call when the Redis dies under load, and are shared again when it is back", async () => {
