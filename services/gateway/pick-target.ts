@@ -12,16 +12,24 @@ export function pickTarget(
   isReady: (version: number) => boolean,
   random: number,
 ): number {
-  const [first] = targets;
-  if (targets.length === 1) return first.version;
-  const candidates = readyTargets(targets, isReady);
-  let left = random * candidates.reduce((sum, { weight }) => sum + weight, 0);
-  const chosen = candidates.find(({ weight }) => {
+  if (targets.length === 1) return targets[0]!.version;
+  const drawn = draw(targets, random);
+  // The others are only looked at where it is not.
+  if (isReady(drawn.version)) return drawn.version;
+  return draw(readyTargets(targets, isReady), drawn.rest).version;
+}
+
+/** One of several by weight, and how far into its part the number fell: as random as the number, whatever was drawn. */
+function draw(targets: readonly AliasTarget[], random: number): { readonly version: number; readonly rest: number } {
+  let sum = 0;
+  for (const { weight } of targets) sum += weight;
+  let left = random * sum;
+  for (const { version, weight } of targets) {
+    if (left < weight) return { version, rest: left / weight };
     left -= weight;
-    return left < 0;
-  });
+  }
   // Rounding may leave nothing of a random number next to 1.
-  return (chosen ?? candidates.at(-1)!).version;
+  return { version: targets.at(-1)!.version, rest: 0 };
 }
 
 /** Those that are ready, or all where none is. */

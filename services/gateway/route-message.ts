@@ -3,6 +3,7 @@ import type { ModelRoute__Output } from "../../lib/gen/amaas/registry/v1/ModelRo
 import type { NodeRoute__Output } from "../../lib/gen/amaas/registry/v1/NodeRoute.ts";
 import type { Traffic__Output } from "../../lib/gen/amaas/registry/v1/Traffic.ts";
 import type { WatchRoutesResponse__Output } from "../../lib/gen/amaas/registry/v1/WatchRoutesResponse.ts";
+import { interned } from "./interned.ts";
 import type { Hedging, ModelRoute, NodeFacts, RouteStep, Traffic } from "./route-table.ts";
 
 /** The step that a message of the registry is; undefined for one of a newer release. */
@@ -27,9 +28,12 @@ export function stepOf({
 
 function modelRouteOf({ model, versions, aliases, traffic }: ModelRoute__Output): ModelRoute {
   const led = Object.entries(aliases).filter(([, { targets }]) => targets.length > 0);
+  const held = versions.map(
+    ({ version, addresses, reason }) => [version, { replicas: addresses.map(interned), reason }] as const,
+  );
   return {
     model,
-    versions: new Map(versions.map(({ version, addresses, reason }) => [version, { replicas: addresses, reason }])),
+    versions: new Map(held),
     aliases: new Map(led),
     traffic: traffic ? trafficOf(traffic) : undefined,
   };
@@ -52,5 +56,5 @@ function hedgingOf({ quantile, delayMsMin }: Hedging__Output): Hedging {
 const presetQuantile = 0.95;
 
 function nodeOf({ address, zone, capacity }: NodeRoute__Output): readonly [string, NodeFacts] {
-  return [address, { zone, capacity: Math.max(1, capacity) }];
+  return [interned(address), { zone, capacity: Math.max(1, capacity) }];
 }

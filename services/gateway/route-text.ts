@@ -1,3 +1,4 @@
+import { interned } from "./interned.ts";
 import {
   type AliasRoute,
   type ModelRoute,
@@ -69,7 +70,10 @@ function nodeOf({ address, zone, capacity }: Fields): [string, NodeFacts] {
 }
 
 function versionOf({ version, replicas, reason }: Fields): [number, VersionRoute] {
-  return [wholeOf(version, 1), { replicas: arrayOf(replicas, "replicas").map(nameOf), reason: textOf(reason) }];
+  return [
+    wholeOf(version, 1),
+    { replicas: arrayOf(replicas, "replicas").map(nameOf).map(interned), reason: textOf(reason) },
+  ];
 }
 
 function aliasOf({ alias, targets, mirrors }: Fields): [string, AliasRoute] {

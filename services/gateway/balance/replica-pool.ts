@@ -4,16 +4,17 @@ import type { Replica } from "./replica.ts";
 export class ReplicaPool {
   readonly replicas: readonly Replica[];
   /** Of the weights up to each of them. */
-  readonly #sums: Float64Array;
+  readonly #sums: readonly number[];
+  readonly #sum: number;
 
   constructor(replicas: readonly Replica[]) {
     this.replicas = replicas;
-    this.#sums = new Float64Array(replicas.length);
     let sum = 0;
-    for (let index = 0; index < replicas.length; index++) {
-      sum += replicas[index]!.place.weight;
-      this.#sums[index] = sum;
-    }
+    this.#sums = replicas.map(({ place }) => {
+      sum += place.weight;
+      return sum;
+    });
+    this.#sum = sum;
   }
 
   /**
@@ -21,13 +22,13 @@ export class ReplicaPool {
    * of hundreds only those are looked at that are drawn; where too many are rejected, all are. `random` answers a number in [0, 1).
    */
   draw<Seen>(see: (replica: Replica) => Seen | undefined, random: () => number): Seen | undefined {
-    if (this.replicas.length === 0) return undefined;
+    const { replicas } = this;
+    if (replicas.length <= 1) return replicas.length === 0 ? undefined : see(replicas[0]!);
     for (let tries = 0; tries < triesMax; tries++) {
-      const drawn = this.replicas[indexIn(this.#sums, random() * this.#sums.at(-1)!)]!;
-      const seen = see(drawn);
+      const seen = see(replicas[indexIn(this.#sums, random() * this.#sum)]!);
       if (seen !== undefined) return seen;
     }
-    const usable = this.replicas.filter((replica) => see(replica) !== undefined);
+    const usable = replicas.filter((replica) => see(replica) !== undefined);
     return usable.length === 0 ? undefined : new ReplicaPool(usable).draw(see, random);
   }
 }
@@ -35,7 +36,7 @@ export class ReplicaPool {
 const triesMax = 8;
 
 /** The first whose sum is above a value below the last one. */
-function indexIn(sums: Float64Array, value: number): number {
+function indexIn(sums: readonly number[], value: number): number {
   let low = 0;
   let high = sums.length - 1;
   while (low < high) {

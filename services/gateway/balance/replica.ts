@@ -21,6 +21,9 @@ type State =
   /** It was ejected, and has got a call to show whether it is well; others wait until then. */
   | { readonly kind: "tried"; readonly untilMs: number };
 
+/** One for all: hardly any is in another state. */
+const active: State = { kind: "active" };
+
 /** Where a replica is. */
 export interface ReplicaPlace {
   readonly address: string;
@@ -34,7 +37,7 @@ export interface ReplicaPlace {
 export class Replica {
   readonly #settings: BalanceSettings;
   #place: ReplicaPlace;
-  #state: State = { kind: "active" };
+  #state: State = active;
   /** Since when its share grows, on the monotonic clock. */
   #sinceMs: number;
   /** Calls in a row that have failed. */
@@ -124,7 +127,7 @@ export class Replica {
   /** Gets calls again, few at first. */
   readmit(nowMs: number): void {
     if (!this.isEjected) return;
-    this.#state = { kind: "active" };
+    this.#state = active;
     this.#sinceMs = nowMs;
     this.#failures = 0;
     this.#setbacks = 0;
