@@ -24,13 +24,14 @@ export async function startGateway(place: Workplace, routes: readonly ModelRoute
   const changes = new EventEmitter();
   const registry = await startRoutes(place, { models: [...routes], nodes: [...nodes] }, changes);
   const metricsPort = await freePort();
+  const httpPort = await freePort();
   const main = fileURLToPath(new URL(`../../services/gateway/main${extname(import.meta.url)}`, import.meta.url));
   const child = spawn(process.execPath, [...process.execArgv, main], {
     env: {
       ...place.env,
       AMAAS_DATA_DIR: place.folder,
       AMAAS_GATEWAY_PORT: "0",
-      AMAAS_GATEWAY_HTTP: "off",
+      AMAAS_GATEWAY_HTTP_PORT: String(httpPort),
       AMAAS_GATEWAY_METRICS_PORT: String(metricsPort),
       AMAAS_REGISTRY_ADDRESS: registry,
       AMAAS_LOG_LEVEL: "warn",
@@ -47,7 +48,7 @@ export async function startGateway(place: Workplace, routes: readonly ModelRoute
   const client = new RpcClient<GRPCInferenceServiceDefinition>("inference.GRPCInferenceService", `127.0.0.1:${port}`);
   while (!(await client.unary("ServerReady", {})).ready) await passed(5);
   client.close();
-  return { pid: child.pid!, port, metricsPort, push: (change: Change) => changes.emit("change", change) };
+  return { pid: child.pid!, port, httpPort, metricsPort, push: (change: Change) => changes.emit("change", change) };
 }
 
 /** Of one model with one version on one node. */

@@ -46,7 +46,8 @@ export function listen(ofStreams: StreamAnswer = { messages: 1, messageBytes: 40
 const streamPath = "/inference.GRPCInferenceService/ModelStreamInfer";
 
 function replyOf(length: number): Buffer {
-  const outputs = [{ name: "y", datatype: "UINT8", shape: ["1", String(length)] }];
-  const reply = { modelName: "m", modelVersion: "1", outputs, rawOutputContents: [Buffer.alloc(length - 40, 7)] };
+  const tensorBytes = length - 40;
+  const outputs = [{ name: "y", datatype: "UINT8", shape: ["1", String(tensorBytes)] }];
+  const reply = { modelName: "m", modelVersion: "1", outputs, rawOutputContents: [Buffer.alloc(tensorBytes, 7)] };
   return encodeMessage("inference", "inference.ModelInferResponse", reply);
 }
