@@ -41,15 +41,19 @@ export class Random {
 
   /** An integer in [0, count), every one equally likely; `count` is an integer in [1, 2^32]. */
   below(count: number): number {
-    const limit = 2 ** 32 - (2 ** 32 % count);
     let value = this.next();
-    while (value >= limit) value = this.next();
+    // Only numbers this large can be of the last ones, which would make some more likely than others; division is slow.
+    if (value >= 2 ** 32 - count) {
+      const limit = 2 ** 32 - (2 ** 32 % count);
+      while (value >= limit) value = this.next();
+    }
     return value % count;
   }
 
   /** The numbers 0 to count − 1 in random order (Fisher–Yates, from the last place to the first). */
   permutation(count: number): Int32Array {
-    const order = Int32Array.from({ length: count }, (_, i) => i);
+    const order = new Int32Array(count);
+    for (let i = 0; i < count; i++) order[i] = i;
     for (let i = count - 1; i > 0; i--) {
       const j = this.below(i + 1);
       const kept = order[i];

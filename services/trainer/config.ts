@@ -23,6 +23,8 @@ export interface TrainerConfig extends ServiceConfig {
   readonly compute: Compute;
   /** What jobs find here. */
   readonly offer: Offer;
+  /** Processes of jobs that are started ahead. */
+  readonly spareProcessesMax: number;
   readonly registryTimeoutMs: number;
   /** Where batch inference asks, and how long it waits for an answer, in milliseconds. */
   readonly nodes: { readonly address: string; readonly timeoutMs: number };
@@ -95,6 +97,7 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
       memoryBytesMax: memoryBytes,
     },
     offer: { devices: offered, memoryBytes },
+    spareProcessesMax: whole("SPARE_PROCESSES_MAX", 1, 0, 64),
     registryTimeoutMs: whole("REGISTRY_TIMEOUT_MS", 30_000, 100, 3_600_000),
     nodes: {
       address: settings.address("AMAAS_GATEWAY_ADDRESS", "127.0.0.1:8001"),

@@ -14,6 +14,7 @@ import { inspectionHandler } from "./handlers/inspect-dataset.ts";
 import { jobHandlers } from "./handlers/jobs.ts";
 import { JobFolders } from "./job-folders.ts";
 import { JobHolds } from "./job-holds.ts";
+import { JobProcesses } from "./job-process/job-processes.ts";
 import type { Job } from "./jobs/job.ts";
 import { fits } from "./jobs/resource-class.ts";
 import type { Running } from "./queue/job-attempt.ts";
@@ -71,8 +72,14 @@ export class TrainerService implements Service {
     });
     await datasets.start();
     const { nodes, datasetHoldMs: holdMs, datasetBytesMax: expandedBytesMax, runTimeMsMax } = this.#config;
+    const processes = new JobProcesses({
+      spareMax: this.#config.spareProcessesMax,
+      spareHeapBytesMax: this.#config.offer.memoryBytes,
+      log: this.#log,
+    });
+    this.#releases.push(["spare processes", () => processes.stop()]);
     const files = { folders, datasets, expandedBytesMax, holdMs };
-    const work = { catalogue, store, nodes, queue, changes, compute, bounds, ...files, runTimeMsMax, clock };
+    const work = { catalogue, store, nodes, queue, changes, compute, bounds, processes, ...files, runTimeMsMax, clock };
     const attempts = {
       redis: blocking,
       config: bounds,
@@ -100,6 +107,7 @@ export class TrainerService implements Service {
     });
     this.#releases.push(["server", () => server.stop()]);
     const port = await server.start();
+    processes.start();
     worker.start();
     sweeper.start();
     this.#log.info({ port }, "listening");

@@ -6,6 +6,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { ServiceError } from "../../lib/errors.ts";
 import type { TrainSpec__Output } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { readModel } from "../../lib/onnx/model.ts";
+import { JobProcess } from "../../services/trainer/job-process/job-process.ts";
 import { runTask, type TaskOptions } from "../../services/trainer/job-process/run-task.ts";
 import type { TaskNews } from "../../services/trainer/job-process/task-host.ts";
 import { childProcesses } from "../child-processes.ts";
@@ -29,6 +30,7 @@ describe("a job's process", function () {
   };
   const options = (change: Partial<TaskOptions> = {}): TaskOptions => ({
     limits: { memoryBytesMax: 2 ** 34, runTimeMsMax: 600_000, ranMs: 0 },
+    processes: { take: (heapBytesMax) => new JobProcess(heapBytesMax) },
     ...{ signal: new AbortController().signal, onNews: () => undefined, clock: systemClock },
     ...change,
   });

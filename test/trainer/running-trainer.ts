@@ -133,6 +133,8 @@ export class RunningTrainer {
       AMAAS_REDIS_URL: this.redis.url,
       AMAAS_REGISTRY_ADDRESS: this.registryAddress,
       AMAAS_TRAINER_RETRY_DELAY_MS: "50",
+      // Few of these run so many jobs that starting processes ahead would pay.
+      AMAAS_TRAINER_SPARE_PROCESSES_MAX: "0",
     };
   }
 }

@@ -38,7 +38,8 @@ export class Learning {
   readonly record: EpochRecord;
   readonly #parts: LearningParts;
   readonly #sinceMs = performance.now();
-  #reportedMs = performance.now();
+  /** The first steps are told of at once. */
+  #reportedMs = Number.NEGATIVE_INFINITY;
   /** Milliseconds that readers which are closed have waited for data. */
   #waitedMs = 0;
   #epoch: number;

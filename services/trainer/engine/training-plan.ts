@@ -134,8 +134,9 @@ function checkFeatures({ dataType, tokenCount }: NetworkInput, features: RowElem
 }
 
 function checkFinite(what: string, values: Float32Array, width: number): void {
-  const index = values.findIndex((value) => !Number.isFinite(value));
-  if (index < 0) return;
+  let index = 0;
+  while (index < values.length && Number.isFinite(values[index])) index++;
+  if (index === values.length) return;
   const place = `${what} ${index % width} of row ${Math.floor(index / width)}`;
   throw new ServiceError("DATASET_INVALID", `${place} is ${values[index]}; needed: a finite number`);
 }

@@ -70,14 +70,14 @@ async function inspected(
   previewRows: number,
   { work, config, call }: { readonly work: WorkParts; readonly config: InspectionConfig; readonly call: CallContext },
 ): Promise<DatasetFacts> {
-  const { compute, clock, expandedBytesMax } = work;
+  const { compute, processes, clock, expandedBytesMax } = work;
   const { memoryBytesMax, timeMsMax } = config;
   await mkdir(file.folder);
   const bounds = { memoryBytesMax: Math.floor(memoryBytesMax / 2), threadCount: compute.threadCount, expandedBytesMax };
   const limits = { memoryBytesMax, runTimeMsMax: timeMsMax, ranMs: 0 };
   const task = { kind: "inspect", file: { ...file, ...bounds }, previewRows } as const;
   try {
-    return await runTask(task, { limits, signal: call.signal, onNews: () => undefined, clock });
+    return await runTask(task, { processes, limits, signal: call.signal, onNews: () => undefined, clock });
   } catch (failure) {
     throw asInspection(failure, config);
   }

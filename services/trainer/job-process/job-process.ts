@@ -13,16 +13,20 @@ export interface Ending {
   readonly words: string;
 }
 
-/** A process that does one task. It ends with this one, whatever it does then. */
+/** A process that does one task, or waits for one. It ends with this one, whatever it does then. */
 export class JobProcess {
   /** Settles with its last word, or with how it has ended without one. Never rejects. */
   readonly over: Promise<LastWord | Ending>;
+  /** Settles once its task has told something, or it has ended. */
+  readonly heard: Promise<void>;
   readonly #child: ChildProcess;
   readonly #closed: Promise<void>;
   #words = "";
+  #onNews: (news: TaskNews) => void = () => undefined;
+  #isOver = false;
 
   /** `heapBytesMax` bounds what V8 may hold beside buffers. Throws WORKER_LOST where the system starts no process. */
-  constructor(task: Task, heapBytesMax: number, onNews: (news: TaskNews) => void) {
+  constructor(heapBytesMax: number) {
     const heapMebibytes = Math.max(heapMebibytesMin, Math.floor(heapBytesMax / 2 ** 20));
     this.#child = started([`--max-old-space-size=${heapMebibytes}`]);
     this.#child.stderr?.on("data", (text) => {
@@ -36,14 +40,34 @@ export class JobProcess {
       this.#child.once("close", (code, signal) => settle({ code, signal, words: this.#words.trim() }));
     });
     this.#closed = ended.then(() => undefined);
+    const first = new Promise<void>((settle) => this.#child.once("message", () => settle()));
     const lastWord = new Promise<LastWord>((settle) => {
       this.#child.on("message", (message: ProcessMessage) => {
         if (isLast(message)) settle(message);
-        else onNews(message);
+        else this.#onNews(message);
       });
     });
     this.over = Promise.race([lastWord, ended]);
+    this.heard = Promise.race([first, this.#closed]);
+    void this.over.then(() => {
+      this.#isOver = true;
+    });
+  }
+
+  /** Has it load what a training needs, before there is one. */
+  prepare(): void {
+    this.#send({ kind: "prepare" });
+  }
+
+  /** Gives it its task; what it tells is passed on in order. */
+  begin(task: Task, onNews: (news: TaskNews) => void): void {
+    this.#onNews = onNews;
     this.#send({ kind: "begin", task });
+  }
+
+  /** Whether it has ended, or could not be started, as far as is known. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** Undefined where it could not be started. */

@@ -17,8 +17,11 @@ export type TaskKind = keyof Tasks;
 export type Task = { [Kind in TaskKind]: { readonly kind: Kind } & Tasks[Kind]["task"] }[TaskKind];
 export type TaskResult = Tasks[TaskKind]["result"];
 
-/** What a job process is told: its task once, and perhaps to keep its state and stop. */
-export type HostMessage = { readonly kind: "begin"; readonly task: Task } | { readonly kind: "pause" };
+/** What a job process is told: perhaps to load what most tasks need, then its task, and perhaps to keep its state and stop. */
+export type HostMessage =
+  | { readonly kind: "prepare" }
+  | { readonly kind: "begin"; readonly task: Task }
+  | { readonly kind: "pause" };
 
 /** What a job process says last; then it ends. */
 export type LastWord =

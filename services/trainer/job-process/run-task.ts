@@ -1,7 +1,8 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import type { MemoryEstimate } from "../engine/memory-estimate.ts";
-import { type Ending, faultOf, JobProcess } from "./job-process.ts";
+import { type Ending, faultOf, type JobProcess } from "./job-process.ts";
+import type { JobProcesses } from "./job-processes.ts";
 import type { LastWord, Task, TaskFailure, TaskKind, Tasks } from "./protocol.ts";
 import { residentBytes, systemKills } from "./resident-bytes.ts";
 import type { TaskNews } from "./task-host.ts";
@@ -17,6 +18,8 @@ export interface TaskLimits {
 
 /** How a task is run. */
 export interface TaskOptions {
+  /** Where its process comes from. */
+  readonly processes: Pick<JobProcesses, "take">;
   readonly limits: TaskLimits;
   /** Stops the task within a second. */
   readonly signal: AbortSignal;
@@ -70,9 +73,10 @@ class AttendedProcess {
   #cancelWatch: () => void = () => undefined;
   #cancelKill: () => void = () => undefined;
 
-  constructor(task: ConstructorParameters<typeof JobProcess>[0], options: TaskOptions) {
+  constructor(task: Task, options: TaskOptions) {
     this.#options = options;
-    this.#process = new JobProcess(task, options.limits.memoryBytesMax, (news) => {
+    this.#process = options.processes.take(options.limits.memoryBytesMax);
+    this.#process.begin(task, (news) => {
       if (news.kind === "started") this.#memory = news.memory;
       options.onNews(news);
     });

@@ -18,9 +18,15 @@ const tasks: { readonly [Kind in TaskKind]: () => Promise<TaskWork<Kind>> } = {
 const pausing = new AbortController();
 
 port.on("message", (message: HostMessage) => {
-  if (message.kind === "begin") void work(message.task).then(say);
-  else pausing.abort(new Error("the task is to stop"));
+  handle[message.kind](message as never);
 });
+
+const handle: { readonly [Kind in HostMessage["kind"]]: (message: Extract<HostMessage, { kind: Kind }>) => void } = {
+  // What cannot be loaded is told by the task that needs it.
+  prepare: () => void tasks.train().catch(() => undefined),
+  begin: ({ task }) => void work(task).then(say),
+  pause: () => pausing.abort(new Error("the task is to stop")),
+};
 
 async function work(task: Task): Promise<LastWord> {
   try {

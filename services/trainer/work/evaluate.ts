@@ -18,7 +18,7 @@ export const evaluate: WorkRules<"evaluate"> = {
 };
 
 function runEvaluate(spec: EvaluateSpec__Output, parts: WorkParts, running: Running): Promise<JobResult> {
-  const { catalogue, datasets, compute, expandedBytesMax, clock } = parts;
+  const { catalogue, datasets, compute, processes, expandedBytesMax, clock } = parts;
   const { job, signal, tell } = running;
   const { datasetSha256, data, loss, rowsPerCall } = checkEvaluateSpec(spec);
   return parts.folders.during(job.id, async (folder) => {
@@ -33,7 +33,7 @@ function runEvaluate(spec: EvaluateSpec__Output, parts: WorkParts, running: Runn
       ...{ dataset, folder, expandedBytesMax, version, data, loss, rowsPerCall },
       rows: "all",
     } as const;
-    const { values, rowCount } = await runTask(task, { limits, signal, clock, onNews: () => undefined });
+    const { values, rowCount } = await runTask(task, { processes, limits, signal, clock, onNews: () => undefined });
     tell("info", `measured on ${rowCount} rows`);
     return { metrics: { ...values, rows: rowCount } };
   });

@@ -26,7 +26,7 @@ export class GateValues {
 
   /** Of a version; undefined where the metric is not defined for the rows. Throws what the evaluation does. */
   async of(version: string, { metric, dataset: own }: Gate): Promise<number | undefined> {
-    const { catalogue, datasets, compute, expandedBytesMax, clock } = this.#parts;
+    const { catalogue, datasets, compute, processes, expandedBytesMax, clock } = this.#parts;
     const { job, signal } = this.#running;
     const { data, datasetSha256, loss } = this.#rows;
     const onBehalf = { requestId: job.requestId, signal };
@@ -41,7 +41,7 @@ export class GateValues {
         ...{ dataset, folder, expandedBytesMax, version: files, loss, rowsPerCall, data },
         rows: own === undefined ? "held_out" : "all",
       } as const;
-      const { values } = await runTask(task, { limits, signal, clock, onNews: () => undefined });
+      const { values } = await runTask(task, { processes, limits, signal, clock, onNews: () => undefined });
       return values[metric.replace("validation_", "") as MetricName];
     });
   }

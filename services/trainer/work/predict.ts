@@ -25,7 +25,7 @@ export const predict: WorkRules<"predict"> = {
 };
 
 function runPredict(spec: PredictSpec__Output, parts: WorkParts, running: Running): Promise<JobResult> {
-  const { catalogue, datasets, bounds, nodes, compute, expandedBytesMax, holdMs, clock } = parts;
+  const { catalogue, datasets, bounds, nodes, compute, processes, expandedBytesMax, holdMs, clock } = parts;
   const { job, signal, log, tell } = running;
   const { target, datasetSha256, ...checked } = checkPredictSpec(spec);
   const onBehalf = { requestId: job.requestId, signal };
@@ -50,7 +50,7 @@ function runPredict(spec: PredictSpec__Output, parts: WorkParts, running: Runnin
       if (news.kind === "part") kept.add(news.part);
     };
     try {
-      const { path, rowCount } = await runTask(task, { limits, signal, clock, onNews });
+      const { path, rowCount } = await runTask(task, { processes, limits, signal, clock, onNews });
       const patiently = <Value>(call: () => Promise<Value>) => whileUnavailable(call, bounds, signal, log);
       const output = await patiently(() => catalogue.upload(path, onBehalf));
       await patiently(() => catalogue.hold(output, jobName(job.id), holdMs, onBehalf));

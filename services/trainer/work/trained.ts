@@ -22,7 +22,7 @@ export async function trained(
   running: Running,
   folder: string,
 ): Promise<TrainResult> {
-  const { catalogue, store, compute, clock } = parts;
+  const { catalogue, store, compute, processes, clock } = parts;
   const { job, signal, log, tell } = running;
   const onBehalf = { requestId: job.requestId, signal };
   const dataset = join(folder, "dataset");
@@ -52,7 +52,7 @@ export async function trained(
     checkpoints: { folder, ...checkpointPolicyOf(spec.checkpoints) },
   } as const;
   try {
-    const result = await runTask(task, { limits, signal, onNews, clock });
+    const result = await runTask(task, { processes, limits, signal, onNews, clock });
     await report.finished();
     await keeper.stop();
     return result;

@@ -4,6 +4,7 @@ import type { QueueConfig } from "../config.ts";
 import type { DatasetCache } from "../dataset-cache.ts";
 import type { Compute } from "../engine/device.ts";
 import type { JobFolders } from "../job-folders.ts";
+import type { JobProcesses } from "../job-process/job-processes.ts";
 import type { JobResult } from "../jobs/job.ts";
 import type { WorkKind, WorkSpecs } from "../jobs/work.ts";
 import type { Running } from "../queue/job-attempt.ts";
@@ -28,6 +29,8 @@ export interface WorkParts {
   readonly bounds: QueueConfig;
   readonly queue: JobQueue;
   readonly changes: JobChanges;
+  /** Where jobs do what they do. */
+  readonly processes: JobProcesses;
   /** For the files of jobs at work. */
   readonly folders: JobFolders;
   /** Files of datasets. */

@@ -28,14 +28,20 @@ export class RelationSource implements ColumnSource {
       ...exact.map((name) => ({ sql: columnOf(name).sql, kind: "exact" as const })),
     ];
     const result = await connection.stream(`SELECT ${read.map(expressionOf).join(", ")} FROM rows`);
-    for (
-      let chunk = await result.fetchChunk();
-      chunk !== null && chunk.rowCount > 0;
-      chunk = await result.fetchChunk()
-    ) {
-      const { rowCount } = chunk;
-      const values = read.map(({ kind }, index) => valuesOf(chunk!.getColumnVector(index), kind, rowCount));
-      yield { rowCount, values };
+    // DuckDB reads the next rows in a thread of its own while these are made use of.
+    let next = result.fetchChunk();
+    try {
+      for (let chunk = await next; chunk !== null && chunk.rowCount > 0; chunk = await next) {
+        next = result.fetchChunk();
+        const { rowCount } = chunk;
+        yield {
+          rowCount,
+          values: read.map(({ kind }, index) => valuesOf(chunk!.getColumnVector(index), kind, rowCount)),
+        };
+      }
+    } finally {
+      // What nobody asks for any more must have ended before the database is closed, and its failure is nobody's.
+      await next.catch(() => undefined);
     }
   }
 

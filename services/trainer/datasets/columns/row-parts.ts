@@ -26,9 +26,11 @@ export async function rowParts(source: ColumnSource, used: UsedColumns, plan: Da
   const kept = new KeptRows(of);
   const wanted = validationRowCount(kept.length, plan.validationShare);
   assign[plan.split.kind](of, { kept, keys, wanted, plan });
-  const counts = [0, 0, 0];
-  for (const row of of) counts[row]!++;
-  const [trainingCount, validationCount] = [counts[part.training]!, counts[part.validation]!];
+  let [trainingCount, validationCount] = [0, 0];
+  for (let row = 0; row < of.length; row++) {
+    if (of[row] === part.training) trainingCount++;
+    else if (of[row] === part.validation) validationCount++;
+  }
   checkSizes(plan, kept.length, trainingCount, validationCount);
   return { of, trainingCount, validationCount };
 }

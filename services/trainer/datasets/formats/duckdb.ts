@@ -1,7 +1,8 @@
 import { join } from "node:path";
-import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import type { DuckDBConnection } from "@duckdb/node-api";
 import { messageOf, ServiceError } from "../../../../lib/errors.ts";
 import { datasetError } from "./dataset-error.ts";
+import { DuckDBInstance } from "./duckdb-module.ts";
 import type { DatasetFile } from "./file-format.ts";
 
 /** A database in memory, for one file. */

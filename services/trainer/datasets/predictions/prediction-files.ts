@@ -1,6 +1,7 @@
-import { type DuckDBAppender, type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import type { DuckDBAppender, DuckDBConnection } from "@duckdb/node-api";
 import { datasetError } from "../formats/dataset-error.ts";
 import { readFault, sqlText } from "../formats/duckdb.ts";
+import { DuckDBInstance } from "../formats/duckdb-module.ts";
 import type { OutputColumn } from "./output-column.ts";
 
 /** Formats of a file of predictions. */
@@ -8,10 +9,10 @@ export type PredictionFormat = "csv" | "parquet";
 
 /** Writes predictions to files. */
 export class PredictionFiles {
-  readonly #instance: DuckDBInstance;
+  readonly #instance: { closeSync(): void };
   readonly #connection: DuckDBConnection;
 
-  private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {
+  private constructor(instance: { closeSync(): void }, connection: DuckDBConnection) {
     this.#instance = instance;
     this.#connection = connection;
   }

@@ -26,8 +26,13 @@ export class MemoryWriter implements RowWriter {
     const { featureCount, targetCount } = this.#widths;
     const rows = rowsFor(parts, [0, 1]);
     const before = this.#trainingCount + this.#validationCount;
-    copyRows(features, featureCount, 0, featureCount, rows, this.#features, before);
-    copyRows(targets, targetCount, 0, targetCount, rows, this.#targets, before);
+    if (rows.length === parts.length) {
+      this.#features.set(features.subarray(0, rows.length * featureCount), before * featureCount);
+      this.#targets.set(targets.subarray(0, rows.length * targetCount), before * targetCount);
+    } else {
+      copyRows(features, featureCount, 0, featureCount, rows, this.#features, before);
+      copyRows(targets, targetCount, 0, targetCount, rows, this.#targets, before);
+    }
     for (let index = 0; index < rows.length; index++) {
       if (parts[rows[index]!] === 0) this.#training[this.#trainingCount++] = before + index;
       else this.#validation[this.#validationCount++] = before + index;
