@@ -49,7 +49,7 @@ describe("a job that is killed at any moment, or whose services are,", function 
       const { checkpoint, endTime } = await running.trainer.unary("GetJob", { name });
       if (endTime) return undefined;
       if (checkpoint && checkpoint.step !== step) return checkpoint.step;
-      await waited(50);
+      await waited(10);
     }
   };
   /** Settles once a job that nothing interrupts registers its result: it is said to be running for the second time. */
@@ -130,7 +130,7 @@ describe("a job that is killed at any moment, or whose services are,", function 
     for (let killed = 0; killed < serviceKills; killed++) {
       step = await nextCheckpoint(name, step);
       if (step === undefined) break;
-      await waited(Math.random() * 300);
+      await waited(Math.random() * 100);
       await trainer.kill();
       trainer = await running.spawnTrainer(soonFree);
       running.connect(trainer.port);
