@@ -11,6 +11,7 @@ import { test } from "./test.mjs";
 const commands = {
   start: (args) => launch("dist/supervisor/main.js", args),
   demo: (args) => launch("dist/examples/digits/main.js", args),
+  upload: (args) => runChild(process.execPath, ["--enable-source-maps", `${root}/dist/cli/main.js`, ...args]),
   // Not bin/mocha.js: it may start a process of its own, and end that one without its hooks on Ctrl-C.
   test: (args) => {
     // The tests kill Redis and start it again: one of their own, never one that somebody named.

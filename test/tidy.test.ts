@@ -30,7 +30,7 @@ const doors: Readonly<Record<string, readonly RegExp[]>> = {
   "prom-client": [/^lib\/metrics\/metrics\.ts$/],
   pino: [/^lib\/log\.ts$/],
   sharp: [/^services\/trainer\/datasets\/formats\/image-pixels\.ts$/],
-  "tar-stream": [/^services\/trainer\/datasets\/formats\/tar-files\.ts$/],
+  "tar-stream": [/^services\/trainer\/datasets\/formats\/tar-files\.ts$/, /^cli\/packed-folder\.ts$/],
   yauzl: [/^services\/trainer\/datasets\/formats\/zip-file\.ts$/],
 };
 
@@ -169,7 +169,7 @@ describe("the repository is tidy:", () => {
   });
 
   it("every room has a README", () => {
-    const rooms = ["lib", "supervisor", "bootstrap", "deploy", "protos", "test", "bench"]
+    const rooms = ["lib", "supervisor", "cli", "bootstrap", "deploy", "protos", "test", "bench"]
       .concat(foldersIn("services").map((name) => `services/${name}`))
       .concat(foldersIn("examples").map((name) => `examples/${name}`));
     expect(rooms.filter((room) => !isThere(`${room}/README.md`))).to.deep.equal([]);
