@@ -49,6 +49,14 @@ export interface ModelPaths {
   readonly files: ReadonlyMap<string, string>;
 }
 
+/** Where an alias leads. */
+export interface ResolvedAlias {
+  /** "models/{model}/versions/{number}" each. */
+  readonly versions: readonly string[];
+  /** Changes with every move; empty where there is no alias. */
+  readonly etag: string;
+}
+
 /** Who the trainer says that it is, for the registry's log of changes. */
 const asTrainer = { [principalKey]: "trainer" };
 
@@ -206,24 +214,28 @@ export class Catalogue {
     }
   }
 
-  /** Points an alias at a version, and makes the alias if there is none. */
-  async moveAlias(alias: string, version: string, onBehalf: OnBehalf): Promise<void> {
+  /**
+   * Points an alias at a version, and makes the alias if there is none. Throws ETAG_MISMATCH where it has another etag than the one given, unless
+   * that is empty.
+   */
+  async moveAlias(alias: string, version: string, etag: string, onBehalf: OnBehalf): Promise<void> {
     const { model, version: number } = parseVersionName(version);
     const request = {
-      alias: { name: aliasName(model, alias), targets: [{ version: number }] },
+      alias: { name: aliasName(model, alias), targets: [{ version: number }], etag },
       allowMissing: true,
       reason: "its training has ended",
     };
     await this.#reaching(() => this.#registry.unary("UpdateAlias", request, this.#limited(onBehalf)));
   }
 
-  /** The versions that an alias points at, as "models/{model}/versions/{number}"; none where there is no such alias. */
-  async aliasTargets(name: string, onBehalf: OnBehalf): Promise<readonly string[]> {
+  /** Where an alias leads now; nowhere where there is no such alias. */
+  async resolveAlias(name: string, onBehalf: OnBehalf): Promise<ResolvedAlias> {
     try {
       const call = () => this.#registry.unary("ResolveAlias", { name }, this.#limited(onBehalf));
-      return (await this.#reaching(call)).targets.map((version) => version.name);
+      const { alias, targets } = await this.#reaching(call);
+      return { versions: targets.map((version) => version.name), etag: alias?.etag ?? "" };
     } catch (failure) {
-      if (failure instanceof ServiceError && failure.reason === "ALIAS_NOT_FOUND") return [];
+      if (failure instanceof ServiceError && failure.reason === "ALIAS_NOT_FOUND") return { versions: [], etag: "" };
       throw failure;
     }
   }

@@ -60,6 +60,11 @@ export class CheckpointKeeper {
     }
   }
 
+  /** The last one that is kept. */
+  get kept(): JobCheckpoint | undefined {
+    return this.#kept;
+  }
+
   /** Takes over a file and keeps what is in it, in the background. */
   add(checkpoint: KeptCheckpoint): void {
     const replaced = this.#waiting;

@@ -1,9 +1,10 @@
 import type { Clock } from "../../lib/clock.ts";
-import { messageOf } from "../../lib/errors.ts";
+import { messageOf, ServiceError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import { jobName } from "../../lib/resource-names.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { type Job, jobStates } from "./jobs/job.ts";
+import { leftBy } from "./jobs/left-by.ts";
 import { datasetsOf } from "./jobs/work.ts";
 import type { JobStore } from "./queue/job-store.ts";
 
@@ -48,11 +49,20 @@ export class JobHolds {
     });
   }
 
-  /** Holds what a job needs, or prolongs its holds. Rejects with the registry's fault. */
+  /**
+   * Holds what a job needs, or prolongs its holds. Rejects with the registry's fault, but not because something that the job has made is gone:
+   * whoever goes on from there can do without.
+   */
   async hold(job: HoldingJob, signal?: AbortSignal): Promise<void> {
     const { catalogue, holdMs } = this.#parts;
     const [holder, onBehalf] = [jobName(job.id), { requestId: job.requestId, signal }];
-    await Promise.all(neededBy(job).map((artifact) => catalogue.hold(artifact, holder, holdMs, onBehalf)));
+    const given = new Set(datasetsOf(job.work));
+    const held = (artifact: string) =>
+      catalogue.hold(artifact, holder, holdMs, onBehalf).catch((failure) => {
+        const isGone = failure instanceof ServiceError && failure.status === "NOT_FOUND";
+        if (!isGone || given.has(artifact)) throw failure;
+      });
+    await Promise.all(neededBy(job).map(held));
   }
 
   /** Ends the holds of a job in the background. Where the registry is away, they expire by themselves. */
@@ -110,7 +120,7 @@ function neededBy({ work, checkpoint, predicted, trials, output }: HoldingJob): 
   const made = [
     ...(checkpoint === undefined ? [] : [checkpoint.artifact]),
     ...(predicted?.parts ?? []).map(([, artifact]) => artifact),
-    ...(trials ?? []).flatMap(({ offer }) => (offer === undefined ? [] : [offer.model, offer.facts])),
+    ...(trials ?? []).flatMap(leftBy),
   ];
   return [...new Set([...datasetsOf(work), ...made])].filter((artifact) => artifact !== output);
 }

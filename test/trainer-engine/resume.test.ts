@@ -120,6 +120,28 @@ describe("a training that goes on from a checkpoint", function () {
     });
   }
 
+  for (const name of ["sgd with momentum and a schedule", "adamw, the best epoch and an early stop"]) {
+    it(`comes to more epochs as if there had been no end before: ${name}`, async () => {
+      const given = { ...plans[name]!, epochCount: 6 };
+      const whole = (await training(given).run()) as TrainingOutcome;
+      let kept: KeptCheckpoint | undefined;
+      const onCheckpoint = (checkpoint: KeptCheckpoint) => {
+        kept = checkpoint;
+      };
+      for (const epochCount of [2, 3]) {
+        const part = { ...given, epochCount, scheduledEpochs: 6 };
+        await training(part, { onCheckpoint }).run({ folder, last: true }, kept && readCheckpoint(kept.path));
+        expect(kept?.step).to.equal(epochCount * 5);
+      }
+      const last = (await training(given).run(undefined, readCheckpoint(kept!.path))) as TrainingOutcome;
+      expect(Buffer.compare(last.model, whole.model)).to.equal(0);
+      // Earlier epochs were told with the steps that the run had then.
+      const figures = ({ metrics, epochs }: TrainingOutcome) =>
+        figuresOf({ ...whole, metrics, epochs: epochs.map((epoch) => ({ ...epoch, stepCount: 0 })) });
+      expect(figures(last)).to.deep.equal(figures(whole));
+    });
+  }
+
   it("is asked to stop for a while, and goes on from there", async () => {
     const pausing = new AbortController();
     const kept: KeptCheckpoint[] = [];

@@ -104,7 +104,7 @@ describe("the trainer's catalogue", () => {
     for await (const _ of catalogue.download(abc, onBehalf));
     await catalogue.hold("artifacts/d", "jobs/j", 1500, onBehalf);
     await register();
-    await catalogue.moveAlias("default", "models/m/versions/3", onBehalf);
+    await catalogue.moveAlias("default", "models/m/versions/3", "", onBehalf);
     await catalogue.release("artifacts/d", "jobs/j", onBehalf);
     expect(calls).to.deep.equal(
       [
@@ -127,8 +127,8 @@ describe("the trainer's catalogue", () => {
     expect(created!.version!.lineage).to.deep.include(lineage);
     expect(created!.version!.modelCard).to.equal("# m");
     expect(created).to.include({ requestId: "jobs/j", allowMissingModel: true, noWait: false });
-    await catalogue.moveAlias("canary", "models/m/versions/3", onBehalf);
-    expect(moved!.alias!.name).to.equal("models/m/aliases/canary");
+    await catalogue.moveAlias("canary", "models/m/versions/3", "e7", onBehalf);
+    expect(moved!.alias).to.include({ name: "models/m/aliases/canary", etag: "e7" });
     expect(moved!.alias!.targets.map(({ version }) => version)).to.deep.equal([3]);
   });
 

@@ -28,12 +28,14 @@ describe("what jobs hold", () => {
   let clock: ManualClock;
   let calls: string[];
   let isAway: boolean;
+  let lost: string;
   let found: Map<string, HoldingJob>;
 
   beforeEach(() => {
     clock = new ManualClock();
     calls = [];
     isAway = false;
+    lost = "";
     found = new Map([["j1", job]]);
   });
 
@@ -43,8 +45,10 @@ describe("what jobs hold", () => {
       calls.push(call);
     };
     const catalogue = {
-      hold: (resource: string, holder: string, durationMs: number) =>
-        called(`hold ${resource} by ${holder} for ${durationMs} at ${clock.now()}`),
+      hold: async (resource: string, holder: string, durationMs: number) => {
+        if (resource === lost) throw new ServiceError("ARTIFACT_NOT_FOUND", "it is lost");
+        return called(`hold ${resource} by ${holder} for ${durationMs} at ${clock.now()}`);
+      },
       release: (resource: string, holder: string) => called(`release ${resource} by ${holder}`),
     };
     const store = {
@@ -105,6 +109,17 @@ describe("what jobs hold", () => {
         .hold(job)
         .catch((failure) => failure),
     ).to.include({ reason: "SERVICE_UNAVAILABLE" });
+  });
+
+  it("does without what the job has made and the registry has lost, but not without what it was given", async () => {
+    lost = "artifacts/c3";
+    await holdsOf(3000).hold(rich);
+    expect(calls).to.have.length(all.length - 1);
+    lost = "artifacts/ab";
+    const failure = await holdsOf(3000)
+      .hold(rich)
+      .catch((thrown) => thrown);
+    expect(failure).to.include({ reason: "ARTIFACT_NOT_FOUND" });
   });
 
   it("ends in the background but for what the job leaves, and a registry that is away is nobody's failure", async () => {

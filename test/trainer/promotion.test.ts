@@ -8,10 +8,57 @@ import { promote } from "../../services/trainer/work/promotion.ts";
 const sha256 = "b".repeat(64);
 const gate: Gate = { metric: "f1", bound: { kind: "at_least", value: 0.5 }, dataset: `artifacts/${sha256}` };
 
+describe("an alias that somebody else moves while its gate is measured", () => {
+  const rounds = (movesOfOthers: number) => {
+    let etag = 0;
+    const compared: (readonly string[])[] = [];
+    const catalogue = {
+      resolveAlias: async () => ({ versions: [`models/m/versions/${etag + 10}`], etag: String(etag) }),
+      moveAlias: async (_alias: string, _version: string, seen: string) => {
+        if (seen !== String(etag)) throw new ServiceError("ETAG_MISMATCH", "it has changed");
+      },
+    } as unknown as Catalogue;
+    const values = {
+      of: async () => 0.8,
+      ofRivals: async (versions: readonly string[]) => {
+        compared.push(versions);
+        if (etag < movesOfOthers) etag++;
+        return versions.map((version) => ({ version, value: 0.5 }));
+      },
+    };
+    const better: Gate = { ...gate, bound: { kind: "better_than_alias" } };
+    const candidate = {
+      model: "m",
+      alias: "canary",
+      version: "models/m/versions/1",
+      gate: better,
+      metrics: {},
+      values,
+    };
+    return promote(catalogue, candidate, { requestId: "" }).then((promotion) => ({
+      promotion,
+      compared: compared.flat(),
+    }));
+  };
+
+  it("is judged again by where it leads then, and no move of others is lost", async () => {
+    const { promotion, compared } = await rounds(2);
+    expect(promotion).to.include({ moved: true, reason: "" });
+    expect(compared).to.deep.equal([10, 11, 12].map((number) => `models/m/versions/${number}`));
+  });
+
+  it("is left to those who do not stop moving it, and the job says so", async () => {
+    const { promotion, compared } = await rounds(Number.POSITIVE_INFINITY);
+    expect(promotion).to.include({ moved: false, reason: "MOVED_MEANWHILE" });
+    expect(promotion.message).to.equal("it was moved by others 5 times while it was decided whether it may be");
+    expect(compared).to.have.length(5);
+  });
+});
+
 describe("a gate that cannot be measured", () => {
   const moved: string[] = [];
   const catalogue = {
-    aliasTargets: async () => [],
+    resolveAlias: async () => ({ versions: [], etag: "" }),
     moveAlias: async (alias: string) => void moved.push(alias),
   } as unknown as Catalogue;
   const promoted = (failure: Error, signal = new AbortController().signal) => {

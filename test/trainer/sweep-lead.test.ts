@@ -54,7 +54,13 @@ describe("the lead of a sweep", function () {
   const begun = async (spec: SweepSpec__Output): Promise<Running> => {
     const { id } = await queue.store.create({ work: { kind: "sweep", spec }, priority: 0, requestId: "r" }, "");
     await queue.store.move(id, ["PENDING"], "RUNNING", { attempts: 1 });
-    return { job: await queue.store.get(id), signal: new AbortController().signal, log, tell: () => undefined };
+    return {
+      job: await queue.store.get(id),
+      signal: new AbortController().signal,
+      ranMs: () => 0,
+      log,
+      tell: () => undefined,
+    };
   };
   /** The trials of a sweep once there are so many. */
   const trialsOf = async (id: string, count: number): Promise<NonNullable<Job["trials"]>> => {

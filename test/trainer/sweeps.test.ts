@@ -43,6 +43,12 @@ describe("a sweep", function () {
     await new Promise((resolve) => setTimeout(resolve, 20));
     return hasBegun(name, count);
   };
+  /** Waits until nobody holds an artifact. */
+  const isFree = async (resource: string): Promise<void> => {
+    if ((await running.registry.unary("ListHolds", { resource })).holds.length === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return isFree(resource);
+  };
   const versionsOf = async (model: string) =>
     (await running.registry.unary("ListVersions", { parent: `models/${model}` })).versions;
 
@@ -77,7 +83,7 @@ describe("a sweep", function () {
 
   it("halves: only the better ones of the trials come to all epochs, and it is told why", async () => {
     const name = await submit("halved", {
-      base: { epochs: 2 },
+      base: { epochs: 2, schedule: { cosine: {} } },
       parameters: [
         { field: "optimizer.adam.learning_rate", between: { low: 1e-6, high: 0.1, logarithmic: true } },
         { field: "batch_size", between: { low: 4, high: 16, whole: true } },
@@ -99,6 +105,17 @@ describe("a sweep", function () {
     expect((await linesOf(name)).join("\n")).to.match(
       /trial \d has a validation_accuracy of \S+ after 2 epochs, the best/,
     );
+
+    // The best one was not trained again: it went on behind its first epoch, and has the weights of a training of both.
+    const best = await get(job.leaderboard[0]!.job);
+    expect((await linesOf(best.name)).join("\n")).to.match(/resumed from step \d+$/m);
+    const whole = await running.ended(await running.submit({ ...best.train!, model: "models/whole" }));
+    const modelOf = async (version: string) =>
+      (await running.registry.unary("GetVersion", { name: version })).variants[0]!.artifact;
+    expect(await modelOf(job.version)).to.equal(await modelOf(whole.version));
+    const checkpoints = (await jobsOf(name)).flatMap(({ checkpoint }) => (checkpoint ? [checkpoint.artifact] : []));
+    expect(checkpoints).to.have.length.at.least(3);
+    for (const artifact of checkpoints) await isFree(artifact);
   });
 
   it("goes on without the trials that fail, and fails itself where all of them do", async () => {

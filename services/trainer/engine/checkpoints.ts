@@ -11,6 +11,8 @@ export interface CheckpointSettings {
   readonly everySteps?: number | undefined;
   /** Whenever so much time has passed. */
   readonly everyMs?: number | undefined;
+  /** Behind the last epoch too, for another run that has more of them. */
+  readonly last?: boolean | undefined;
 }
 
 /** A state that lies in a file. */
@@ -52,6 +54,11 @@ export class Checkpoints {
     if (stepsDone === this.#keptStep) return false;
     if (everySteps !== undefined && stepsDone % everySteps === 0) return true;
     return everyMs !== undefined && performance.now() - this.#keptMs >= everyMs;
+  }
+
+  /** Whether the state behind the last epoch is kept. */
+  get keepsLast(): boolean {
+    return this.#settings.last ?? false;
   }
 
   /** Writes a state, or tells why it could not; one of a step that is kept already is not written over the file of that. */

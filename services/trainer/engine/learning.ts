@@ -72,7 +72,8 @@ export class Learning {
       this.#epoch++;
       this.#sum = nothingMeasured;
       const isOver = this.#epoch > plan.epochCount || this.record.isStale;
-      if (!isOver && checkpoints?.isDue(stepper.stepsDone)) checkpoints.keep(await this.#state());
+      const isDue = isOver ? checkpoints?.keepsLast : checkpoints?.isDue(stepper.stepsDone);
+      if (isDue) checkpoints?.keep(await this.#state());
     }
     return results;
   }

@@ -170,8 +170,12 @@ export function checkLosses(
 }
 
 /** What share of the learning rate a step has, from 1 to `stepCount`. */
-export function rateShareAt({ schedule }: TrainingPlan, step: number, stepCount: number): number {
-  return schedule === undefined ? 1 : rateShare(schedule, step, stepCount);
+export function rateShareAt(
+  { schedule, epochCount, scheduledEpochs = epochCount }: TrainingPlan,
+  step: number,
+  stepCount: number,
+): number {
+  return schedule === undefined ? 1 : rateShare(schedule, step, (stepCount / epochCount) * scheduledEpochs);
 }
 
 /** Steps of one call of the runtime, at most. */

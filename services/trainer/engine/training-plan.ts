@@ -19,6 +19,8 @@ export interface TrainingPlan extends Moves, EpochJudgement {
   readonly schedule?: Schedule | undefined;
   /** Passes over the training rows, in [1, {@link epochCountMax}]. */
   readonly epochCount: number;
+  /** The epochs over which the schedule goes, where other runs go on behind this one; `epochCount` if not set. */
+  readonly scheduledEpochs?: number | undefined;
   /** Rows per step, at most the rows to train on. The last batch of an epoch holds what is left, as in PyTorch. */
   readonly batchRows: number;
   /** An integer in [0, 2^53): decides the initial weights, the split and the order of rows. */

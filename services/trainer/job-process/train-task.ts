@@ -18,7 +18,7 @@ import type { TaskHost, TaskNews } from "./task-host.ts";
 /** A training, by the files that it needs. */
 export interface TrainTask extends DatasetTask {
   readonly spec: TrainSpec__Output;
-  readonly job: Pick<Job, "id">;
+  readonly job: Pick<Job, "id" | "scheduledEpochs">;
   /** The files of the version that it begins with, where it has one. */
   readonly initial?: ModelPaths | undefined;
   /** Where states of the training are kept, and how often. */
@@ -40,7 +40,8 @@ export interface TrainResult {
 export async function train(task: TrainTask, { say, pause }: TaskHost): Promise<TrainResult> {
   const { spec, job, compute, checkpoints, resumeFrom } = task;
   const checked = checkSpec(spec, compute, task.initial && (await filesAt(task.initial)));
-  const { plan, data, form } = checked;
+  const { data, form } = checked;
+  const plan = { ...checked.plan, scheduledEpochs: job.scheduledEpochs };
   const place = { memoryBytesMax: (compute.memoryBytesMax ?? Number.POSITIVE_INFINITY) / 4, folder: task.folder };
   const prepared = await withDatasetFile(task, (file) => readDataset(file, data, form, place));
   say({ kind: "told", level: "info", text: textOf(prepared) });

@@ -67,13 +67,15 @@ export interface Job {
   readonly attemptsInVain: number;
   /** The sweep that it belongs to, by its id. */
   readonly parent?: string;
+  /** Of a trial that others may follow which go on from it: the epochs that all of them come to, over which the learning rate's schedule goes. */
+  readonly scheduledEpochs?: number;
   readonly createTimeMs: number;
   readonly startTimeMs?: number;
   readonly endTimeMs?: number;
   readonly progress?: JobProgress;
   /** What the next attempt goes on from. */
   readonly checkpoint?: JobCheckpoint;
-  /** Milliseconds that it has run, over all attempts, as of its last progress. */
+  /** Milliseconds that it has run, over all attempts, kept every second. */
   readonly ranMs?: number;
   /** The result, "models/{model}/versions/{number}". */
   readonly version?: string;
@@ -98,6 +100,8 @@ export interface VersionOffer {
   readonly model: string;
   /** What is to be known of it, as JSON. */
   readonly facts: string;
+  /** What its training goes on from where it is to have more epochs. */
+  readonly checkpoint?: JobCheckpoint;
 }
 
 /** One combination that a sweep tries, in one job for each rung that it reaches. */
@@ -113,6 +117,8 @@ export interface Trial {
   readonly state: "running" | "waiting" | "succeeded" | "failed" | "ended_early";
   /** What its last job has left, as long as it is the best of all. */
   readonly offer?: VersionOffer;
+  /** What its next job goes on from, as long as there may be one. */
+  readonly checkpoint?: JobCheckpoint;
 }
 
 /** What has been predicted so far. */
@@ -129,7 +135,7 @@ export interface Promotion {
   readonly alias: string;
   readonly moved: boolean;
   /** Why it was not moved; empty where it was. */
-  readonly reason: "" | "GATE_NOT_PASSED" | "INCOMPATIBLE";
+  readonly reason: "" | "GATE_NOT_PASSED" | "INCOMPATIBLE" | "MOVED_MEANWHILE";
   /** What was measured or compared, and what is needed; may be empty where it was moved. */
   readonly message: string;
 }

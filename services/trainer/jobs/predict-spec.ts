@@ -3,6 +3,7 @@ import { parseAliasName, parseArtifactName, parseModelName, parseVersionName } f
 import type { PredictionFormat } from "../datasets/predictions/prediction-files.ts";
 import { specError } from "../graph/spec-error.ts";
 import type { CheckedData } from "./data-spec.ts";
+import { checkLimits } from "./job-limits.ts";
 import { rowsPerCallOf } from "./rows-per-call.ts";
 import { checkServedData } from "./served-data.ts";
 
@@ -20,6 +21,7 @@ export interface CheckedPrediction {
 /** Checks all of a batch inference that can be checked without the data; throws SPEC_INVALID or REQUEST_INVALID. */
 export function checkPredictSpec(spec: PredictSpec__Output): CheckedPrediction {
   const { parallelCalls, batchSize } = spec;
+  checkLimits(spec.limits);
   if (!(parallelCalls >= 0 && parallelCalls <= parallelCallsMax)) {
     throw specError("parallel_calls", parallelCalls, `a whole number in [1, ${parallelCallsMax}]`);
   }

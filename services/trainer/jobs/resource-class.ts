@@ -20,7 +20,7 @@ export type ResourceClass = "sweep" | `${Device | "any"}-${number}`;
 export function resourceClassOf(work: Work): ResourceClass {
   if (work.kind === "sweep") return "sweep";
   const device = work.kind === "train" ? deviceOf[work.spec.device] : undefined;
-  const memoryBytes = (work.kind === "predict" ? undefined : work.spec.limits?.memoryBytes) ?? 0;
+  const memoryBytes = work.spec.limits?.memoryBytes ?? 0;
   if (memoryBytes < 0) throw specError("limits.memory_bytes", memoryBytes, "at least 0");
   return `${device ?? "any"}-${roundedUp(memoryBytes)}`;
 }

@@ -30,6 +30,8 @@ export interface CheckedSpec {
   readonly gate: Gate | undefined;
   /** The version that the network is. */
   readonly initialVersion: string | undefined;
+  /** What the job may take. */
+  readonly limits: TrainSpec__Output["limits"];
   readonly plan: TrainingPlan;
 }
 
@@ -80,6 +82,7 @@ export function checkSpec(spec: TrainSpec__Output, compute: Compute, initial: In
     alias,
     gate,
     initialVersion: spec.initialVersion || undefined,
+    limits: spec.limits,
     plan,
   };
 }

@@ -17,6 +17,8 @@ export interface Running {
    * trainer shuts down, WORKER_LOST where another attempt may have begun.
    */
   readonly signal: AbortSignal;
+  /** How long the job has run by now, over all attempts, in milliseconds. */
+  readonly ranMs: () => number;
   readonly log: Log;
   /** Says something to the watchers of the job, and to the log. */
   readonly tell: (level: LogLine["level"], text: string) => void;
@@ -96,14 +98,24 @@ export class JobAttempt {
     tell("info", job.attempts === 1 ? "begins" : `attempt ${job.attempts} begins`);
     const unwatch = this.#parts.changes.watch(job.id, () => void this.#stopIfOver(job));
     const signal = AbortSignal.any([this.#over.signal, this.#stopping]);
+    const { clock, store } = this.#parts;
+    const beganMs = clock.monotonicMs();
+    const ranMs = () => (job.ranMs ?? 0) + clock.monotonicMs() - beganMs;
+    const stopCounting = this.#every(ranMsKeptMs, () => {
+      store
+        .keepRanMs(job, ranMs())
+        .catch((failure) => log.debug({ error: messageOf(failure) }, "the time is kept later"));
+    });
+    const running = { job, signal, ranMs, log, tell };
     try {
-      const result = await this.#parts.process({ job, signal, log, tell });
+      const result = await this.#parts.process(running);
       if (await this.#end(job, "SUCCEEDED", result)) log.info({ version: result.version }, "job succeeded");
       else log.warn({ version: result.version }, "job had ended otherwise");
       return "done";
     } catch (failure) {
-      return await this.#afterFailure(job, failure, { job, signal, log, tell });
+      return await this.#afterFailure(job, failure, running);
     } finally {
+      stopCounting();
       unwatch();
     }
   }
@@ -178,18 +190,25 @@ export class JobAttempt {
 
   /** Renews the lock from time to time until the answer is called; the attempt is over once it is lost. */
   #renewLock(): () => void {
-    const { clock, log, config } = this.#parts;
+    const { log, config } = this.#parts;
+    return this.#every(config.lockMs / 4, () => {
+      this.#delivery.renew().then(
+        (isHeld) => isHeld || this.#over.abort(new ServiceError("WORKER_LOST", "the lock on the job was lost")),
+        (failure) => log.debug({ error: messageOf(failure), job: this.#delivery.id }, "the lock is not renewed yet"),
+      );
+    });
+  }
+
+  /** Calls something whenever so much time has passed, until the answer is called. */
+  #every(ms: number, call: () => void): () => void {
     let cancel = () => {};
-    const renewLater = () => {
-      cancel = clock.after(config.lockMs / 4, () => {
-        renewLater();
-        this.#delivery.renew().then(
-          (isHeld) => isHeld || this.#over.abort(new ServiceError("WORKER_LOST", "the lock on the job was lost")),
-          (failure) => log.debug({ error: messageOf(failure), job: this.#delivery.id }, "the lock is not renewed yet"),
-        );
+    const callLater = () => {
+      cancel = this.#parts.clock.after(ms, () => {
+        callLater();
+        call();
       });
     };
-    renewLater();
+    callLater();
     return () => cancel();
   }
 
@@ -197,6 +216,9 @@ export class JobAttempt {
     return this.#parts.store.move(id, ["PENDING", "RUNNING", "REGISTERING"], state, change, attempts);
   }
 }
+
+/** How often it is kept how long a job has run, in milliseconds: what a worker that dies has not kept does not count. */
+const ranMsKeptMs = 1000;
 
 function reasonOf(thrown: unknown): string | undefined {
   return thrown instanceof ServiceError ? thrown.reason : undefined;

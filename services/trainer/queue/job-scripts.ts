@@ -24,7 +24,7 @@ return ARGV[1]
 
 /**
  * Sets fields of a job and appends an event, if the job is in one of the allowed states and no other attempt has begun. Answers 1 if so,
- * 0 if not, and nothing where there is no such job. An event of the kind "state" has the whole job as its body; one of no kind is left out.
+ * 0 if not, and nothing where there is no such job. An event of the kind "state" has the whole job as its body; one of no kind is left out, and nobody is told.
  * A job that has ended leaves the open set; the jobs that ended first are forgotten beyond the bound.
  *
  * KEYS: job, events, open, ended, index. ARGV: id, allowed states joined by commas, number of the attempt or "" for any, event kind, event
@@ -51,6 +51,6 @@ if ARGV[9] == "ended" then
     redis.call("ZREM", KEYS[5], oldest)
   end
 end
-redis.call("PUBLISH", ARGV[11], ARGV[1])
+if ARGV[4] ~= "" then redis.call("PUBLISH", ARGV[11], ARGV[1]) end
 return 1
 `;

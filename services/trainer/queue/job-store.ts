@@ -19,7 +19,7 @@ import { changeScript, createScript } from "./job-scripts.ts";
 import { keyPrefix, type RedisClient, reaching } from "./redis.ts";
 
 /** What a job is submitted with. */
-export type NewJob = Pick<Job, "work" | "requestId" | "priority" | "parent">;
+export type NewJob = Pick<Job, "work" | "requestId" | "priority" | "parent" | "scheduledEpochs" | "checkpoint">;
 /** What changes together with a state. */
 export type JobChange = Partial<Omit<Job, "id" | "state" | "endTimeMs">>;
 
@@ -141,10 +141,15 @@ export class JobStore {
     return this.#change(id, { from: openStates, event: { kind: "state" }, fields: { priority } });
   }
 
-  /** Appends progress if the attempt is at work; answers whether it is. `ranMs` is how long the job has run, over all attempts. */
-  progress({ id, attempts }: Attempt, progress: JobProgress, ranMs?: number): Promise<boolean> {
+  /** Appends progress if the attempt is at work; answers whether it is. */
+  progress({ id, attempts }: Attempt, progress: JobProgress): Promise<boolean> {
     const event = { kind: "progress", body: progress } as const;
-    return this.#change(id, { from: ["RUNNING"], attempts, event, fields: { progress, ranMs } });
+    return this.#change(id, { from: ["RUNNING"], attempts, event, fields: { progress } });
+  }
+
+  /** Keeps how long a job has run, over all attempts, if the attempt is at work; answers whether it is. */
+  keepRanMs({ id, attempts }: Attempt, ranMs: number): Promise<boolean> {
+    return this.#change(id, { from: queuedStates, attempts, fields: { ranMs } });
   }
 
   /** Appends a line for watchers if no other attempt has begun and the job has not ended; a long one is cut. Answers whether it was. */

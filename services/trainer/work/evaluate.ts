@@ -26,7 +26,7 @@ function runEvaluate(spec: EvaluateSpec__Output, parts: WorkParts, running: Runn
     const dataset = join(folder, "dataset");
     await datasets.place(datasetSha256, dataset, onBehalf);
     const version = await catalogue.saveModelFiles(spec.version, "version", folder, onBehalf);
-    const limits = taskLimits(spec.limits, parts, job);
+    const limits = taskLimits(spec.limits, parts, running);
     const task = {
       kind: "evaluate",
       compute: { ...compute, memoryBytesMax: limits.memoryBytesMax },

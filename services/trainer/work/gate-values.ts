@@ -9,8 +9,8 @@ import type { Running } from "../queue/job-attempt.ts";
 import { taskLimits } from "./task-limits.ts";
 import type { WorkParts } from "./work-rules.ts";
 
-/** What a training has learned from. */
-type GateRows = Pick<PublishTarget, "data" | "datasetSha256" | "loss">;
+/** What a training has learned from, and what its job may take. */
+type GateRows = Pick<PublishTarget, "data" | "datasetSha256" | "loss" | "limits">;
 
 /** Measures versions by the metric of a gate, on its dataset or on the rows that the training has held out, each in a process of its own. */
 export class GateValues {
@@ -28,13 +28,13 @@ export class GateValues {
   async of(version: string, { metric, dataset: own }: Gate): Promise<number | undefined> {
     const { catalogue, datasets, compute, processes, expandedBytesMax, clock } = this.#parts;
     const { job, signal } = this.#running;
-    const { data, datasetSha256, loss } = this.#rows;
+    const { data, datasetSha256, loss, limits: told } = this.#rows;
     const onBehalf = { requestId: job.requestId, signal };
     return this.#parts.folders.during(job.id, async (folder) => {
       const dataset = join(folder, "dataset");
       await datasets.place(own === undefined ? datasetSha256 : parseArtifactName(own), dataset, onBehalf);
       const files = await catalogue.saveModelFiles(version, "gate", folder, onBehalf);
-      const limits = taskLimits(undefined, this.#parts, job);
+      const limits = taskLimits(told, this.#parts, this.#running);
       const task = {
         kind: "evaluate",
         compute: { ...compute, memoryBytesMax: limits.memoryBytesMax },

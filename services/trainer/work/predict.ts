@@ -36,7 +36,7 @@ function runPredict(spec: PredictSpec__Output, parts: WorkParts, running: Runnin
     const done = await kept.restored(folder);
     const dataset = join(folder, "dataset");
     await datasets.place(datasetSha256, dataset, onBehalf);
-    const limits = taskLimits(undefined, parts, job);
+    const limits = taskLimits(spec.limits, parts, running);
     const { attemptsMax, retryDelayMs } = bounds;
     const task = {
       kind: "predict",
@@ -74,7 +74,7 @@ async function versionOf(
     await catalogue.checkServable(target.version, "target", onBehalf);
     return target.version;
   }
-  const versions = await catalogue.aliasTargets(target.alias, onBehalf);
+  const { versions } = await catalogue.resolveAlias(target.alias, onBehalf);
   const [version] = versions;
   if (version === undefined) throw new ServiceError("ALIAS_NOT_FOUND", `target: there is no ${target.alias}`);
   if (versions.length === 1) return version;

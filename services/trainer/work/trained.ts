@@ -6,11 +6,17 @@ import { CheckpointKeeper } from "../checkpoint-keeper.ts";
 import { runTask } from "../job-process/run-task.ts";
 import type { TaskNews } from "../job-process/task-host.ts";
 import type { TrainResult } from "../job-process/train-task.ts";
+import type { Job, JobCheckpoint } from "../jobs/job.ts";
 import { checkpointPolicyOf } from "../jobs/job-limits.ts";
 import { ProgressReport } from "../progress-report.ts";
 import type { Running } from "../queue/job-attempt.ts";
 import { taskLimits } from "./task-limits.ts";
 import type { WorkParts } from "./work-rules.ts";
+
+/** What a training has left: its files lie in the folder, its last checkpoint in the registry where others may go on from it. */
+export interface Trained extends TrainResult {
+  readonly checkpoint?: JobCheckpoint | undefined;
+}
 
 /**
  * The network that a job trains, in a process of its own, from the beginning or from its last checkpoint. The files lie in the folder. Throws
@@ -21,7 +27,7 @@ export async function trained(
   parts: WorkParts,
   running: Running,
   folder: string,
-): Promise<TrainResult> {
+): Promise<Trained> {
   const { catalogue, store, compute, processes, clock } = parts;
   const { job, signal, log, tell } = running;
   const onBehalf = { requestId: job.requestId, signal };
@@ -33,10 +39,8 @@ export async function trained(
   const keeper = new CheckpointKeeper(parts, running);
   const resumeFrom = await keeper.restored(folder, signal);
 
-  const limits = taskLimits(spec.limits, parts, job);
-  const startedMs = clock.monotonicMs();
-  const ranMs = () => limits.ranMs + clock.monotonicMs() - startedMs;
-  const report = new ProgressReport((progress) => store.progress(job, progress, ranMs()), log);
+  const limits = taskLimits(spec.limits, parts, running);
+  const report = new ProgressReport((progress) => store.progress(job, progress), log);
   const heard = {
     started: ({ memory }) => log.info({ memory }, "training begins"),
     progress: ({ progress }) => report.add(progress, spec.epochs),
@@ -47,19 +51,32 @@ export async function trained(
   const onNews = (news: TaskNews) => (heard[news.kind] as (news: TaskNews) => void)(news);
   const task = {
     kind: "train",
-    ...{ spec, job: { id: job.id }, dataset, folder, expandedBytesMax: parts.expandedBytesMax, initial, resumeFrom },
+    ...{
+      spec,
+      job: { id: job.id, scheduledEpochs: job.scheduledEpochs },
+      dataset,
+      folder,
+      expandedBytesMax: parts.expandedBytesMax,
+      initial,
+      resumeFrom,
+    },
     compute: { ...compute, memoryBytesMax: limits.memoryBytesMax },
-    checkpoints: { folder, ...checkpointPolicyOf(spec.checkpoints) },
+    checkpoints: { folder, ...checkpointPolicyOf(spec.checkpoints), last: isContinued(spec, job) },
   } as const;
   try {
     const result = await runTask(task, { processes, limits, signal, onNews, clock });
     await report.finished();
-    await keeper.stop();
-    return result;
+    await (isContinued(spec, job) ? keeper.settled() : keeper.stop());
+    return isContinued(spec, job) ? { ...result, checkpoint: keeper.kept } : result;
   } catch (failure) {
     await (isFollowed(failure) ? keeper.settled() : keeper.stop());
     throw failure;
   }
+}
+
+/** Whether other jobs may go on with more epochs. */
+function isContinued({ epochs }: TrainSpec__Output, { scheduledEpochs = epochs }: Job): boolean {
+  return epochs < scheduledEpochs;
 }
 
 /** Whether another attempt goes on after this one has ended so. */

@@ -36,6 +36,21 @@ export function nextMove(trials: readonly Trial[], strategy: Strategy): Move | u
   return undefined;
 }
 
+/** The trials that wait and may still come to their next rung: each is among as many of its own as ever can, whatever the others reach. */
+export function mayAdvance(trials: readonly Trial[], strategy: Strategy): ReadonlySet<number> {
+  const { trialCount, rungs, reduction } = strategy;
+  const may = new Set<number>();
+  for (let rung = 0; rung < rungs.length - 1; rung++) {
+    const reached = ranked(trials, rung, strategy);
+    const isComing = (trial: Trial, index: number) =>
+      trial.scores.length <= rung && (trial.state === "running" || may.has(index));
+    const reachedMax = reached.length + trials.filter(isComing).length + trialCount - trials.length;
+    const best = reached.slice(0, Math.max(1, Math.floor(reachedMax / reduction)));
+    for (const index of best) if (isAt(trials[index]!, rung)) may.add(index);
+  }
+  return may;
+}
+
 /** The index of the best trial that has reached the last rung; of equal ones the first. */
 export function bestOf(trials: readonly Trial[], strategy: Strategy): number | undefined {
   return ranked(trials, strategy.rungs.length - 1, strategy)[0];

@@ -1,12 +1,13 @@
 import { messageOf, ServiceError } from "../../../../lib/errors.ts";
 import { jobName } from "../../../../lib/resource-names.ts";
 import { type Job, jobStates, type Trial, type VersionOffer } from "../../jobs/job.ts";
+import { leftBy } from "../../jobs/left-by.ts";
 import { Alarm } from "../../queue/alarm.ts";
 import type { Running } from "../../queue/job-attempt.ts";
-import { releaseOffer } from "../version-offer.ts";
+import { releaseOffered } from "../version-offer.ts";
 import type { WorkParts } from "../work-rules.ts";
 import type { Assignment } from "./parameters.ts";
-import { bestOf, nextMove } from "./strategy.ts";
+import { bestOf, mayAdvance, nextMove } from "./strategy.ts";
 import type { SweepPlan } from "./sweep-plan.ts";
 import { steerTrials, trialJob } from "./trial-jobs.ts";
 
@@ -73,17 +74,18 @@ export class SweepLead {
   /** Begins a trial, or its next rung; answers whether there was room for its job. */
   async #begin(index: number): Promise<boolean> {
     const { assignments, strategy } = this.#plan;
-    const { scores = [], parameters = textsOf(assignments[index]!) } = this.#trials[index] ?? {};
+    const { scores = [], parameters = textsOf(assignments[index]!), checkpoint } = this.#trials[index] ?? {};
+    const held = checkpoint && { checkpoint };
     try {
-      const job = await trialJob(this.#parts, this.#running.job, this.#plan, index, scores.length);
+      const job = await trialJob(this.#parts, this.#running.job, this.#plan, index, { scores, ...held });
       const epochs = job.work.kind === "train" ? job.work.spec.epochs : strategy.rungs[scores.length]!;
-      await this.#keep(index, { job: job.id, parameters, scores, epochs, state: "running" });
+      await this.#keep(index, { job: job.id, parameters, scores, epochs, state: "running", ...held });
       this.#watch(job.id);
       return true;
     } catch (failure) {
       if (failure instanceof ServiceError && failure.reason === "QUEUE_FULL") return false;
       if (!(failure instanceof ServiceError) || failure.status !== "INVALID_ARGUMENT") throw failure;
-      await this.#fail(index, { job: "", parameters, scores, epochs: 0, state: "failed" }, failure.message);
+      await this.#fail(index, { job: "", parameters, scores, epochs: 0, state: "failed", ...held }, failure.message);
       return true;
     }
   }
@@ -96,7 +98,7 @@ export class SweepLead {
     this.#watched.get(trial.job)?.();
     this.#watched.delete(trial.job);
     const score = job?.metrics?.[this.#plan.metric];
-    if (job?.state === "CANCELLED") await this.#keep(index, { ...trial, state: "ended_early" });
+    if (job?.state === "CANCELLED") await this.#keep(index, ended(trial, "ended_early"));
     else if (job?.state === "SUCCEEDED" && isScore(score)) await this.#score(index, trial, job, score);
     else await this.#fail(index, trial, job?.error?.message ?? `it has no ${this.#plan.metric}`);
   }
@@ -105,33 +107,37 @@ export class SweepLead {
     const { strategy, metric } = this.#plan;
     const isLast = trial.scores.length + 1 === strategy.rungs.length;
     const before = bestOf(this.#trials, strategy);
-    const scored: Trial = { ...trial, scores: [...trial.scores, score], state: isLast ? "succeeded" : "waiting" };
-    await this.#keep(index, offer === undefined ? scored : { ...scored, offer });
+    const scores = [...trial.scores, score];
+    const scored = { ...ended(trial, isLast ? "succeeded" : "waiting"), scores };
+    const checkpoint = offer?.checkpoint;
+    await this.#keep(index, { ...scored, ...(offer && { offer }), ...(checkpoint && { checkpoint }) });
     const best = bestOf(this.#trials, strategy);
     const words = `trial ${index} has a ${metric} of ${score} after ${trial.epochs} epochs`;
     this.#running.tell("info", best === index ? `${words}, the best so far` : words);
     // Only the best one of the last rung may be registered.
-    if (best !== index) await this.#drop(index);
-    else if (before !== undefined) await this.#drop(before);
+    if (best !== index) await this.#drop(index, "offer");
+    else if (before !== undefined) await this.#drop(before, "offer");
+    const may = mayAdvance(this.#trials, strategy);
+    for (const [other, { state }] of this.#trials.entries()) {
+      if (state === "waiting" && !may.has(other)) await this.#drop(other, "checkpoint");
+    }
   }
 
   async #fail(index: number, trial: Trial, why: string): Promise<void> {
-    await this.#keep(index, { ...trial, state: "failed" });
+    await this.#keep(index, ended(trial, "failed"));
     this.#running.tell("warn", `trial ${index} failed: ${why}`);
   }
 
-  async #drop(index: number): Promise<void> {
-    const { offer, ...trial } = this.#trials[index]!;
-    if (offer === undefined) return;
-    await this.#keep(index, trial);
-    releaseOffer(this.#parts.catalogue, offer, this.#running);
+  async #drop(index: number, what: "offer" | "checkpoint"): Promise<void> {
+    const { [what]: dropped, ...trial } = this.#trials[index]!;
+    if (dropped !== undefined) await this.#keep(index, trial);
   }
 
   async #best(): Promise<BestTrial> {
     const { strategy, assignments } = this.#plan;
     const index = bestOf(this.#trials, strategy);
     for (const [other, trial] of this.#trials.entries()) {
-      if (trial.state === "waiting") await this.#keep(other, { ...trial, state: "ended_early" });
+      if (trial.state === "waiting") await this.#keep(other, ended(trial, "ended_early"));
     }
     const offer = index === undefined ? undefined : this.#trials[index]!.offer;
     if (index !== undefined && offer !== undefined) return { offer, parameters: assignments[index]! };
@@ -141,13 +147,20 @@ export class SweepLead {
     );
   }
 
+  /** Keeps what is known of a trial, and lets go of what it had left, as far as no trial has left the same. */
   async #keep(index: number, trial: Trial): Promise<void> {
+    const before = this.#trials[index];
     const trials = [...this.#trials];
     trials[index] = trial;
     this.#trials = trials;
-    if (await this.#parts.store.keepTrials(this.#running.job, trials)) return;
-    this.#running.signal.throwIfAborted();
-    throw new ServiceError("CANCELLED", "the sweep has ended or was begun by another meanwhile");
+    if (!(await this.#parts.store.keepTrials(this.#running.job, trials))) {
+      this.#running.signal.throwIfAborted();
+      throw new ServiceError("CANCELLED", "the sweep has ended or was begun by another meanwhile");
+    }
+    const needed = new Set(trials.flatMap(leftBy));
+    for (const artifact of before === undefined ? [] : leftBy(before)) {
+      if (!needed.has(artifact)) releaseOffered(this.#parts.catalogue, artifact, this.#running);
+    }
   }
 
   #watch(id: string): void {
@@ -168,6 +181,11 @@ export class SweepLead {
       log.warn({ error: messageOf(failure), sweep: jobName(job.id) }, "trials go on without their sweep"),
     );
   }
+}
+
+/** A trial whose job has ended, without what it went on from. */
+function ended({ checkpoint: _, ...trial }: Trial, state: Trial["state"]): Trial {
+  return { ...trial, state };
 }
 
 function textsOf(assignment: Assignment): Readonly<Record<string, string>> {

@@ -8,7 +8,7 @@ import { type CheckedSpec, checkSpec } from "../../jobs/train-spec.ts";
 import type { Running } from "../../queue/job-attempt.ts";
 import { checkDatasets } from "../check-datasets.ts";
 import { beginPublishing, publish } from "../publish.ts";
-import { factsOf, releaseOffer } from "../version-offer.ts";
+import { factsOf } from "../version-offer.ts";
 import type { WorkParts, WorkRules } from "../work-rules.ts";
 import { samplesOf } from "./assignments.ts";
 import { applied } from "./parameters.ts";
@@ -50,7 +50,5 @@ async function runSweep(spec: SweepSpec__Output, parts: WorkParts, running: Runn
   const facts = await factsOf(catalogue, offer, onBehalf);
   const initial = await initialModel(catalogue, plan.base, onBehalf);
   const target = publishTarget(checkSpec(applied(plan.base, parameters), compute, initial));
-  const result = await publish(parts, running, offer.model, { facts, target });
-  releaseOffer(catalogue, offer, running);
-  return result;
+  return publish(parts, running, offer.model, { facts, target });
 }

@@ -12,25 +12,29 @@ export interface TrialJobsParts {
 }
 
 /**
- * The job of a trial at a rung, made and queued if it is not there yet: the same sweep, trial and rung have one job. QUEUE_FULL where there is no room for
- * another job.
+ * The job of a trial at its next rung, made and queued if it is not there yet: the same sweep, trial and rung have one job. It goes on from where
+ * that of the rung before has ended. QUEUE_FULL where there is no room for another job.
  */
 export async function trialJob(
   { store, queue }: TrialJobsParts,
   sweep: Job,
   { base, assignments, strategy }: SweepPlan,
   index: number,
-  rung: number,
+  { scores, checkpoint }: Pick<Trial, "scores" | "checkpoint">,
 ): Promise<Job> {
-  const epochs = strategy.rungs.length > 1 ? strategy.rungs[rung]! : undefined;
+  const rung = scores.length;
+  const { rungs } = strategy;
+  const isHalving = rungs.length > 1;
   const spec = applied({ ...base, targetAlias: "", gate: null }, assignments[index]!);
   const { priority } = await store.get(sweep.id);
   const job = await store.create(
     {
-      work: { kind: "train", spec: epochs === undefined ? spec : { ...spec, epochs } },
+      work: { kind: "train", spec: isHalving ? { ...spec, epochs: rungs[rung]! } : spec },
       priority,
       requestId: sweep.requestId,
       parent: sweep.id,
+      ...(isHalving && { scheduledEpochs: rungs.at(-1)! }),
+      ...(checkpoint && { checkpoint }),
     },
     `${sweep.id}/${index}/${rung}`,
   );
