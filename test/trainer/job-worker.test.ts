@@ -61,27 +61,6 @@ describe("a worker of jobs", function () {
     expect(running.ended).to.include.members(begun);
   });
 
-  it("counts how long a job has run over all its attempts, whatever is done", async () => {
-    const { id } = await running.submit();
-    const counted: number[] = [];
-    const keptMs = async (): Promise<number> => {
-      const { ranMs } = await running.store.get(id);
-      if (ranMs !== undefined) return ranMs;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      return keptMs();
-    };
-    await running.startWorker(async ({ ranMs }) => {
-      counted.push(ranMs());
-      if (counted.length > 1) return {};
-      counted.push(await keptMs());
-      throw new ServiceError("WORKER_LOST", "its process was killed");
-    });
-    await running.reaches(id, "SUCCEEDED");
-    const [begun, kept, again] = counted as [number, number, number];
-    expect(begun).to.be.below(kept);
-    expect(again).to.be.at.least(kept);
-  });
-
   it("goes by the priority that a job has got while it waited", async () => {
     const [first, second] = [await running.submit({}, 1), await running.submit({}, 1)];
     await running.store.setPriority(second.id, 2);
