@@ -4,6 +4,7 @@ import { Random } from "../../lib/random.ts";
 import type { Device } from "../../services/trainer/engine/device.ts";
 import type { TrainingProgress } from "../../services/trainer/engine/training-figures.ts";
 import type { Loss } from "../../services/trainer/graph/losses/loss.ts";
+import type { NetworkSpec } from "../../services/trainer/graph/network-spec.ts";
 import { useSoftwareVulkan } from "../inference/software-vulkan.ts";
 import { trainOn } from "./train-on.ts";
 
@@ -44,20 +45,47 @@ describe("a training with WebGPU (on software Vulkan, where there is some)", fun
     }
   });
 
+  it("has the CPU's losses of a network with statistics of batches and maxima", async () => {
+    const [device, host] = [await convolved("webgpu"), await convolved("cpu")];
+    expect(device.outcome.leftToCpu).to.deep.equal([]);
+    for (const [index, { trainingLoss, validationLoss }] of host.epochs.entries()) {
+      expect(device.epochs[index].trainingLoss).to.be.closeTo(trainingLoss, 1e-4);
+      expect(device.epochs[index].validationLoss).to.be.closeTo(validationLoss!, 1e-4);
+    }
+  });
+
   it("says what it has left to the CPU", async () => {
     const { outcome } = await trained("webgpu", { kind: "cross_entropy" });
     expect(outcome.leftToCpu).to.deep.equal(["Cast", "LogSoftmax"]);
   });
 });
 
+function convolved(device: Device) {
+  const layers = [
+    // Without a bias, whose gradient would be nothing but rounding.
+    { kind: "conv", outputChannels: 4, kernel: [3, 3], padding: [1, 1], bias: false },
+    { kind: "batch_norm" },
+    { kind: "relu" },
+    { kind: "max_pool", kernel: [3, 3], stride: [2, 2], padding: [1, 1] },
+    { kind: "flatten" },
+    { kind: "linear", outputSize: 2 },
+  ] as const;
+  return trained(device, { kind: "mse" }, { kind: "layers", inputShape: [1, 6, 6], layers });
+}
+
 /** Two epochs over 20 rows, 2 of which are held out, so that the last batch of an epoch is a smaller one. */
-async function trained(device: Device, loss: Loss) {
+async function trained(
+  device: Device,
+  loss: Loss,
+  network: NetworkSpec = { kind: "mlp", inputShape: [3], hiddenSizes: [8], outputSize: 2 },
+) {
   const random = new Random(3);
   const epochs: TrainingProgress[] = [];
+  const featureCount = network.kind === "mlp" ? 3 : 36;
   const targets = loss.kind === "mse" ? new Float32Array(40).map(() => random.uniform()) : new Int32Array(20).fill(1);
   const outcome = await trainOn(
     {
-      network: { kind: "mlp", inputShape: [3], hiddenSizes: [8], outputSize: 2 },
+      network,
       loss,
       optimizer: { kind: "adam", learningRate: 0.02 },
       epochCount: 2,
@@ -67,7 +95,7 @@ async function trained(device: Device, loss: Loss) {
       threadCount: 1,
       device,
     },
-    { rowCount: 20, featureCount: 3, features: new Float32Array(60).map(() => random.uniform()), targets },
+    { rowCount: 20, featureCount, features: new Float32Array(20 * featureCount).map(() => random.uniform()), targets },
     { onProgress: (progress) => void (progress.kind === "epoch" && epochs.push(progress)) },
   );
   return { outcome, epochs };

@@ -46,7 +46,7 @@ const examples: Partial<Record<Operator, Example>> = {
   MatMul: { shape: ["rows", 6], second: [6, 5], kept: ["x", "second"] },
   Gemm: { shape: ["rows", 6], second: [6, 5], kept: ["x", "second"] },
   Conv: { shape: images, second: [3, 4, 3, 3], kept: ["x", "second"] },
-  MaxPool: { shape: images, attributes: { kernel_shape: ints([2, 2]) }, kept: ["second output"] },
+  MaxPool: { shape: images, attributes: { kernel_shape: ints([2, 2]) }, kept: ["x", "y"] },
   AveragePool: { shape: images, attributes: { kernel_shape: ints([2, 2]) }, kept: [] },
   GlobalAveragePool: { shape: images, kept: [] },
   Pad: { others: (graph) => [graph.sizes([0, 0, 0, 1, 1, 0])], kept: [] },

@@ -60,7 +60,14 @@ export type Initial =
 /** What a network is appended for. */
 export type Mode =
   /** Statistics are those of the batch, and dropout drops, by the seed of the run and `step`, an INT64 scalar: the steps before. */
-  { readonly kind: "training"; readonly seed: number; readonly step: Value } | { readonly kind: "inference" };
+  | {
+      readonly kind: "training";
+      readonly seed: number;
+      readonly step: Value;
+      /** By operators that other devices than the CPU have too. */
+      readonly isComposed?: boolean;
+    }
+  | { readonly kind: "inference" };
 
 /** What a network gives for a batch. */
 export interface NetworkOutput {

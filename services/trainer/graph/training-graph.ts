@@ -27,8 +27,8 @@ export interface TrainingGraph extends TrainingTensors {
 }
 
 /**
- * `seed` is that of the run: it decides what dropout drops. With `sizes`, those of [steps, rows] or [steps, parts, rows], nothing is free, and
- * one step is taken without a Loop around it.
+ * `seed` is that of the run: it decides what dropout drops. With `sizes`, those of [steps, rows] or [steps, parts, rows], nothing is free, one
+ * step is taken without a Loop around it, and there are no operators that only the CPU has.
  */
 export function trainingGraph(
   network: Network,
@@ -56,7 +56,7 @@ export function trainingGraph(
     const tensors = new Map([...still, ...held]);
     const parameters = moving.map(({ parameter }) => held.get(parameter.name)!);
     const learn: Learn = (graph, rows, changed, step) => {
-      const mode = { kind: "training", seed: dropoutSeed, step } as const;
+      const mode = { kind: "training", seed: dropoutSeed, step, isComposed: sizes !== undefined } as const;
       const { output, statistics } = network.append(graph, rows.features, new Map([...tensors, ...changed]), mode);
       const measured = lossValues(graph, loss, output, rows.targets);
       return { measured, slopes: gradients(graph, measured.mean, parameters), statistics };

@@ -20,15 +20,17 @@ const dilated: readonly Attributes[] = [
 
 export const poolingCases: Cases = {
   MaxPool: [...windows, ...dilated].flatMap((attributes) => [
-    { ...pooling("MaxPool", attributes), distinct: true },
+    { ...pooling("MaxPool", attributes), distinct: true, dataType: "FP32" as const },
     {
       ...pooling("MaxPool", attributes),
       distinct: true,
+      dataType: "FP32" as const,
       apply: (graph, [x]) => graph.many("MaxPool", [x], { ...attributes, storage_order: int(1) })[0],
     },
     {
       ...pooling("MaxPool", attributes),
       distinct: true,
+      dataType: "FP32" as const,
       apply: (graph, [x]) => graph.many("MaxPool", [x], attributes)[0],
     },
   ]),

@@ -143,15 +143,15 @@ function padded(graph: GraphBuilder, x: Value, windows: readonly Window[]): Valu
 }
 
 /** The place of each tap of a kernel, the last axis fastest. */
-function tapsOf(windows: readonly Window[]): readonly (readonly number[])[] {
+export function tapsOf(windows: readonly Window[]): readonly (readonly number[])[] {
   return windows.reduce<readonly (readonly number[])[]>(
     (taps, { kernel }) => taps.flatMap((tap) => Array.from({ length: kernel }, (_, place) => [...tap, place])),
     [[]],
   );
 }
 
-/** What one tap meets, of `[group, rows, …spatial, channels]`. */
-function cut(graph: GraphBuilder, x: Value, windows: readonly Window[], tap: readonly number[]): Value {
+/** What one tap meets, of `[…, …, …spatial]` or `[group, rows, …spatial, channels]`. */
+export function cut(graph: GraphBuilder, x: Value, windows: readonly Window[], tap: readonly number[]): Value {
   const starts = windows.map(({ dilation }, axis) => tap[axis] * dilation);
   const ends = windows.map(({ output, stride }, axis) => starts[axis] + (Number(output) - 1) * stride + 1);
   const axes = windows.map((_, axis) => axis + 2);
