@@ -19,7 +19,7 @@ export function putBack(
 }
 
 /** Zeros of the shape of `x` with each of `dy` added at its place, which counts the elements row by row; in the order of `dy`. */
-export function addedAt(graph: GraphBuilder, x: Value, places: Value, dy: Value): Value {
+function addedAt(graph: GraphBuilder, x: Value, places: Value, dy: Value): Value {
   const line = graph.sizes([-1]);
   const flat = graph.expand(like(graph, 0, dy), graph.reshape(graph.size(x), line));
   return graph.shaped(
