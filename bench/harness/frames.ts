@@ -22,13 +22,14 @@ export interface Frame {
 /** What opens a connection: the preface, then settings and a window so wide that replies never wait. */
 export function opening(): Buffer {
   const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-  return Buffer.concat([preface, frame(frameType.settings, 0, 0), windowUpdate(2 ** 31 - 1 - 65_535)]);
+  return Buffer.concat([preface, frame(frameType.settings, 0, 0), windowUpdate(wideWindowBytes)]);
 }
 
-export function windowUpdate(bytes: number): Buffer {
+/** Of a stream, or of the connection as a whole, which is 0. */
+export function windowUpdate(bytes: number, stream = 0): Buffer {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(bytes);
-  return frame(frameType.windowUpdate, 0, 0, payload);
+  return frame(frameType.windowUpdate, 0, stream, payload);
 }
 
 export function frame(type: number, flags: number, stream: number, payload: Uint8Array = new Uint8Array()): Buffer {
@@ -95,5 +96,8 @@ function text(value: string): Buffer {
     throw new Error(`${value.length} characters; needed: at most 126, so that one byte holds the length`);
   return Buffer.concat([Buffer.from([value.length]), Buffer.from(value, "latin1")]);
 }
+
+/** What makes the widest window of one that has the least; RFC 9113, 6.9. */
+export const wideWindowBytes = 2 ** 31 - 1 - 65_535;
 
 const headBytes = 9;

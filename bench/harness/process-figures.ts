@@ -1,16 +1,54 @@
 import { readFile } from "node:fs/promises";
+import { setTimeout as passed } from "node:timers/promises";
 
 /** Processor time that a process has used so far, all of its threads, in seconds. Linux only, as everything here. */
 export async function cpuSeconds(pid: number): Promise<number> {
+  return (await cpuSecondsWithChildren(pid)).own;
+}
+
+/** The same, and that of the processes which it had started and which are gone. */
+export async function cpuSecondsWithChildren(pid: number): Promise<{ readonly own: number; readonly ended: number }> {
   const text = await readFile(`/proc/${pid}/stat`, "utf8");
   // The program's name comes second, in parentheses, and may hold anything.
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  const [user, system] = [Number(fields[11]), Number(fields[12])];
-  return (user + system) / ticksPerSecond;
+  const [user, system, endedUser, endedSystem] = text
+    .slice(text.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 15)
+    .map(Number) as [number, number, number, number];
+  return { own: (user + system) / ticksPerSecond, ended: (endedUser + endedSystem) / ticksPerSecond };
 }
 
 /** What the kernel counts in, for every program: USER_HZ. */
 const ticksPerSecond = 100;
+
+/**
+ * Looks at the processes that one has started, from now until the end, every 20 ms; `end` answers the most bytes of memory that any of them has
+ * held.
+ */
+export function peakOfChildren(pid: number): { end(): Promise<number> } {
+  let peakBytes = 0;
+  const look = async () => {
+    const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).split(" ").filter(Boolean);
+    // One that has ended meanwhile has been looked at before.
+    const seen = await Promise.all(children.map((child) => residentOf(Number(child)).catch(() => undefined)));
+    peakBytes = Math.max(peakBytes, ...seen.map((resident) => resident?.peakBytes || 0));
+  };
+  const over = new AbortController();
+  const looking = (async () => {
+    while (!over.signal.aborted) {
+      await look();
+      await passed(20);
+    }
+  })();
+  looking.catch(() => undefined);
+  return {
+    end: async () => {
+      over.abort();
+      await looking;
+      return peakBytes;
+    },
+  };
+}
 
 /** Memory of a process, without that of its children. */
 export interface Resident {

@@ -96,6 +96,14 @@ export async function trained(
   train: TrainSpec,
 ): Promise<{ readonly job: Job__Output; readonly events: readonly JobEvent__Output[] }> {
   const { name } = await trainer.unary("CreateJob", { job: { train } });
+  return endOf(trainer, name);
+}
+
+/** Watches a job until it ends; answers it with all of its events, and throws where it does not succeed. */
+export async function endOf(
+  trainer: RpcClient<TrainerServiceDefinition>,
+  name: string,
+): Promise<{ readonly job: Job__Output; readonly events: readonly JobEvent__Output[] }> {
   const events: JobEvent__Output[] = [];
   for await (const event of trainer.serverStream("WatchJob", { name })) events.push(event);
   const job = await trainer.unary("GetJob", { name });

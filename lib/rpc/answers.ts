@@ -7,8 +7,9 @@ import {
   status,
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
-import { ServiceError } from "../errors.ts";
+import { assert, ServiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { Framed } from "./encoded.ts";
 import type { AnyHandler } from "./handlers.ts";
 import { ServerCall } from "./server-call.ts";
 import { statusOf } from "./status.ts";
@@ -117,10 +118,28 @@ async function writeAll(
   serialize: (message: unknown) => Buffer,
   signal: AbortSignal,
 ): Promise<void> {
+  let takesFramed = false;
   for await (const message of messages) {
     if (signal.aborted) return;
-    if (!stream.write(serialize(message))) await once(stream, "drain", { signal });
+    const isFramed = message instanceof Framed;
+    if (isFramed && !takesFramed) takeFramed(stream);
+    takesFramed ||= isFramed;
+    const written = isFramed ? message : serialize(message);
+    if (!stream.write(written as Buffer)) await once(stream, "drain", { signal });
   }
+}
+
+/** What a call of grpc-js 1.14 has inside. */
+interface Internals {
+  readonly call: { serializeMessage(message: unknown): Buffer };
+}
+
+/** Makes a call write what is framed as it is; grpc-js would copy it for each. */
+function takeFramed(stream: Stream): void {
+  const { call } = stream as unknown as Internals;
+  assert(typeof call?.serializeMessage === "function", "a call of grpc-js frames messages itself");
+  const frame = call.serializeMessage.bind(call);
+  call.serializeMessage = (message) => (message instanceof Framed ? message.bytes : frame(message));
 }
 
 /** Bytes that are not a message of the expected type, kept until a handler can refuse them with the right status. */

@@ -17,6 +17,39 @@ export class Encoded<Message> {
 /** A message, or its bytes. */
 export type MaybeEncoded<Message> = Message | Encoded<Message>;
 
+/**
+ * The bytes of messages of a stream with what gRPC puts before each: they are written at once and as they are. For what many callers are
+ * sent, so that it is framed and copied once for all of them.
+ *
+ * The bytes must not change afterwards.
+ */
+export class Framed<Message> {
+  readonly bytes: Buffer;
+  /** Never there; keeps the bytes of one message from passing for those of another. */
+  declare readonly messages?: readonly Message[];
+
+  private constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  /** One message. */
+  static of<Message>({ bytes }: Encoded<Message>): Framed<Message> {
+    const framed = Buffer.allocUnsafe(frameHeadBytes + bytes.length);
+    framed[0] = 0;
+    framed.writeUInt32BE(bytes.length, 1);
+    framed.set(bytes, frameHeadBytes);
+    return new Framed(framed);
+  }
+
+  /** Messages that are framed, one behind the other. */
+  static joined<Message>(frames: readonly Buffer[]): Framed<Message> {
+    return new Framed(frames.length === 1 ? frames[0]! : Buffer.concat(frames));
+  }
+}
+
+/** A flag, 0 for what is not compressed, and the length. */
+const frameHeadBytes = 5;
+
 /** What `serialize` makes of messages; bytes that are there already pass. */
 export function serializer<Message>(
   serialize: (message: Message) => Buffer,

@@ -1,6 +1,6 @@
 import type { ServerDuplexStream, ServerReadableStream, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import type { CallContext } from "./call-context.ts";
-import type { MaybeEncoded } from "./encoded.ts";
+import type { Framed, MaybeEncoded } from "./encoded.ts";
 
 /** One message in, one out. */
 export type UnaryHandler<Request, Reply> = (
@@ -11,7 +11,7 @@ export type UnaryHandler<Request, Reply> = (
 export type ServerStreamHandler<Request, Reply> = (
   request: Request,
   call: CallContext,
-) => AsyncIterable<MaybeEncoded<Reply>>;
+) => AsyncIterable<MaybeEncoded<Reply> | Framed<Reply>>;
 /** Many messages in, one out. */
 export type ClientStreamHandler<Request, Reply> = (
   requests: AsyncIterable<Request>,

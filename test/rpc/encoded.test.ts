@@ -8,7 +8,7 @@ import type {
 import type { UploadArtifactRequest } from "../../lib/gen/amaas/registry/v1/UploadArtifactRequest.ts";
 import { createLog } from "../../lib/log.ts";
 import { RpcClient } from "../../lib/rpc/client.ts";
-import { BytesRoom } from "../../lib/rpc/encoded.ts";
+import { BytesRoom, Framed } from "../../lib/rpc/encoded.ts";
 import { encoded, encodeMessage } from "../../lib/rpc/protos.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 
@@ -21,7 +21,7 @@ describe("a message that is encoded already", () => {
   let client: RpcClient<RegistryServiceDefinition>;
 
   beforeEach(async () => {
-    const config = { host: "127.0.0.1", port: 0, messageBytesMax: 4 * 1024 ** 2, drainTimeoutMs: 2000 };
+    const config = { host: "127.0.0.1", port: 0, messageBytesMax: 8 * 1024 ** 2, drainTimeoutMs: 2000 };
     server = new RpcServer(config, createLog("test", "silent"));
     const model = encoded<Model>("registry", "amaas.registry.v1.Model", { name: "models/a", owner: "somebody" });
     server.implement<RegistryServiceHandlers>(service, {
@@ -32,8 +32,9 @@ describe("a message that is encoded already", () => {
         for await (const { chunk, header } of requests) sizeBytes += chunk?.length ?? header?.sizeBytes ?? 0;
         return encoded("registry", "amaas.registry.v1.Artifact", { sizeBytes });
       },
-      DownloadArtifact: async function* () {
-        for (const [index, length] of lengths.entries()) yield chunkOf<DownloadArtifactResponse>(1, length, index);
+      DownloadArtifact: async function* ({ name }) {
+        if (name === "framed") yield* framedAndNot();
+        else for (const [index, length] of lengths.entries()) yield chunkOf<DownloadArtifactResponse>(1, length, index);
       },
     });
     client = new RpcClient(service, `127.0.0.1:${await server.start()}`);
@@ -59,6 +60,15 @@ describe("a message that is encoded already", () => {
     expect(seen).to.deep.equal(lengths);
   });
 
+  it("is sent with others at once where they are framed, before and behind those that are not", async () => {
+    const seen: number[] = [];
+    for await (const { chunk } of client.serverStream("DownloadArtifact", { name: "framed" })) {
+      expect(chunk.every((byte) => byte === seen.length)).to.equal(true);
+      seen.push(chunk.length);
+    }
+    expect(seen).to.deep.equal([...lengths, ...lengths]);
+  });
+
   it("is sent as a part of a stream of requests, beside others", async () => {
     const requests = [
       { header: { sizeBytes: 5 } },
@@ -76,6 +86,15 @@ describe("a message that is encoded already", () => {
     }
   });
 });
+
+/** Those of all lengths in one piece, then one by one. */
+function* framedAndNot() {
+  const chunks = lengths.map((length, index) => chunkOf<DownloadArtifactResponse>(1, length, index));
+  yield Framed.joined<DownloadArtifactResponse>(chunks.map((chunk) => Framed.of(chunk).bytes));
+  for (const [index, length] of lengths.entries()) {
+    yield chunkOf<DownloadArtifactResponse>(1, length, lengths.length + index);
+  }
+}
 
 function chunkOf<Message>(field: number, length: number, value = 0) {
   const room = new BytesRoom<Message>(field, length + 100);

@@ -4,6 +4,7 @@ import { createLog } from "../../lib/log.ts";
 import type { QueueConfig } from "../../services/trainer/config.ts";
 import type { Job } from "../../services/trainer/jobs/job.ts";
 import { fits, type Offer } from "../../services/trainer/jobs/resource-class.ts";
+import { Alarm } from "../../services/trainer/queue/alarm.ts";
 import type { JobProcessor } from "../../services/trainer/queue/job-attempt.ts";
 import { JobChanges } from "../../services/trainer/queue/job-changes.ts";
 import { JobQueue } from "../../services/trainer/queue/job-queue.ts";
@@ -87,11 +88,16 @@ export class RunningQueue {
 
   /** Settles once a job is in one of some states; answers it. */
   async reaches(id: string, ...states: readonly Job["state"][]): Promise<Job> {
-    for (;;) {
-      const changed = this.changes.next(id, new AbortController().signal);
-      const job = await this.store.get(id);
-      if (states.includes(job.state)) return job;
-      await changed;
+    const alarm = new Alarm(systemClock);
+    const unwatch = this.changes.watch(id, () => alarm.ring());
+    try {
+      for (;;) {
+        const job = await this.store.get(id);
+        if (states.includes(job.state)) return job;
+        await alarm.wait(1000);
+      }
+    } finally {
+      unwatch();
     }
   }
 

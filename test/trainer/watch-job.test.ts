@@ -1,8 +1,10 @@
 import { expect } from "chai";
-import { createLog } from "../../lib/log.ts";
-import type { CallContext } from "../../lib/rpc/call-context.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { ServiceError } from "../../lib/errors.ts";
+import type { JobEvent__Output } from "../../lib/gen/amaas/trainer/v1/JobEvent.ts";
+import { decodeMessage } from "../../lib/rpc/protos.ts";
+import { type FeedParts, JobFeeds } from "../../services/trainer/handlers/job-feed.ts";
 import { watchJob } from "../../services/trainer/handlers/watch-job.ts";
-import { SharedReads } from "../../services/trainer/queue/shared-reads.ts";
 import { PrivateRedis } from "../private-redis.ts";
 import { queueConfig, RunningQueue } from "./running-queue.ts";
 
@@ -15,7 +17,8 @@ const someProgress = {
   learningRate: 1,
   etaSeconds: 1,
   waitedShare: 0,
-};
+  device: "cpu",
+} as const;
 
 describe("watching a job", () => {
   const server = new PrivateRedis();
@@ -29,11 +32,36 @@ describe("watching a job", () => {
   });
   afterEach(() => running.stop());
 
-  const reads = new SharedReads();
   const never = new AbortController().signal;
-  const call = { signal: never, draining: never, log: createLog("test", "silent") } as unknown as CallContext;
-  const watch = (id: string, after: number) =>
-    watchJob({ store: running.store, changes: running.changes, reads }, id, after, call);
+  const call = { signal: never, draining: never };
+  const feedsOf = ({ store, changes }: Omit<FeedParts, "clock">) =>
+    new JobFeeds({ store, changes, clock: systemClock });
+  /** The numbers of the events that a watcher gets. */
+  async function* watch(id: string, after: number, feeds = feedsOf(running), by = call) {
+    for await (const { bytes } of watchJob(feeds, id, after, by)) {
+      for (const message of messagesIn(bytes)) {
+        yield decodeMessage<JobEvent__Output>("trainer", "amaas.trainer.v1.JobEvent", message).sequence;
+      }
+    }
+  }
+  const allOf = async (watching: AsyncIterable<number>) => {
+    const seen: number[] = [];
+    for await (const sequence of watching) seen.push(sequence);
+    return seen;
+  };
+  /** The same store, and how often events are read from it. */
+  const countedReads = () => {
+    const { store, changes } = running;
+    const counted = { readCount: 0, changes, store };
+    counted.store = Object.assign(Object.create(store), {
+      standing: (id: string) => store.standing(id),
+      eventsAfter: (...asked: Parameters<typeof store.eventsAfter>) => {
+        counted.readCount++;
+        return store.eventsAfter(...asked);
+      },
+    });
+    return counted;
+  };
   const begin = async () => {
     const { id } = await running.submit();
     await running.store.move(id, ["PENDING"], "RUNNING", { attempts: 1 });
@@ -56,7 +84,7 @@ describe("watching a job", () => {
     while (!isOver) {
       isOver = true;
       let left = 7;
-      for await (const { sequence } of watch(attempt.id, seen.at(-1) ?? 0)) {
+      for await (const sequence of watch(attempt.id, seen.at(-1) ?? 0)) {
         seen.push(sequence);
         isOver = --left > 0;
         if (!isOver) break;
@@ -68,44 +96,100 @@ describe("watching a job", () => {
 
   it("costs the store the same for many who watch as for one", async () => {
     const attempt = await begin();
-    let readCount = 0;
-    const { store } = running;
-    const counting = Object.assign(Object.create(store), {
-      standing: (id: string) => store.standing(id),
-      eventsAfter: (...asked: Parameters<typeof store.eventsAfter>) => {
-        readCount++;
-        return store.eventsAfter(...asked);
-      },
-    });
-    const watchers = Array.from({ length: 50 }, async () => {
-      const seen: number[] = [];
-      const parts = { store: counting, changes: running.changes, reads };
-      for await (const { sequence } of watchJob(parts, attempt.id, 0, call)) seen.push(sequence);
-      return seen;
-    });
-    for (let step = 1; step <= 20; step++) await store.progress(attempt, progress(step));
-    await store.move(attempt.id, ["RUNNING"], "SUCCEEDED");
+    const counted = countedReads();
+    const feeds = feedsOf(counted);
+    const watchers = Array.from({ length: 50 }, () => allOf(watch(attempt.id, 0, feeds)));
+    for (let step = 1; step <= 20; step++) await running.store.progress(attempt, progress(step));
+    await running.store.move(attempt.id, ["RUNNING"], "SUCCEEDED");
     for (const seen of await Promise.all(watchers)) expect(seen).to.deep.equal(sequences(23, 1));
-    expect(readCount).to.be.at.most(3 * 23);
+    expect(counted.readCount).to.be.at.most(3 * 23);
+  });
+
+  it("gives one who reads slowly every event from the store, and keeps no more for it than for others", async () => {
+    await running.stop();
+    running = new RunningQueue(server.url);
+    await running.start({ ...queueConfig, eventsMax: 1000 });
+    const attempt = await begin();
+    const feeds = feedsOf(running);
+    const slow = watch(attempt.id, 0, feeds);
+    const first = await slow.next();
+    const fast = allOf(watch(attempt.id, 0, feeds));
+    for (let step = 1; step <= 700; step++) await running.store.progress(attempt, progress(step));
+    await running.store.move(attempt.id, ["RUNNING"], "SUCCEEDED");
+    expect(await fast).to.deep.equal(sequences(703, 1));
+    const feed = feeds.enter(attempt.id);
+    expect(feed.after(1), "what is kept of the events behind the first").to.equal(undefined);
+    expect(feed.after(703 - 256)![0]).to.include({ first: 703 - 255, isEnd: true });
+    feeds.leave(feed);
+    expect([first.value, ...(await allOf(slow))]).to.deep.equal(sequences(703, 1));
+  });
+
+  it("begins anew for those who come after the last of those before has gone", async () => {
+    const attempt = await begin();
+    const feeds = feedsOf(running);
+    for (let time = 0; time < 3; time++) {
+      const left = watch(attempt.id, 0, feeds);
+      await left.next();
+      await left.return(undefined);
+      await running.store.progress(attempt, progress(time));
+    }
+    await running.store.move(attempt.id, ["RUNNING"], "SUCCEEDED");
+    expect(await allOf(watch(attempt.id, 2, feeds))).to.deep.equal(sequences(4, 3));
+  });
+
+  it("ends for one who waits when its server drains, and goes on for others", async () => {
+    const attempt = await begin();
+    const feeds = feedsOf(running);
+    const draining = new AbortController();
+    const other = allOf(watch(attempt.id, 0, feeds));
+    const waiting = watch(attempt.id, 2, feeds, { signal: never, draining: draining.signal });
+    const next = waiting.next();
+    draining.abort(new ServiceError("DRAINING", "the server is shutting down"));
+    expect(await failureOf(next)).to.include({ reason: "DRAINING" });
+    await running.store.move(attempt.id, ["RUNNING"], "SUCCEEDED");
+    expect(await other).to.deep.equal(sequences(3, 1));
+  });
+
+  it("tells all who watch what the store has failed with, and serves those who come again", async () => {
+    const attempt = await begin();
+    const counted = countedReads();
+    const feeds = feedsOf(counted);
+    const watchers = Array.from({ length: 3 }, () => allOf(watch(attempt.id, 0, feeds)));
+    const { store } = counted;
+    counted.store.eventsAfter = () => Promise.reject(new ServiceError("SERVICE_UNAVAILABLE", "gone"));
+    for (const watcher of watchers) expect(await failureOf(watcher)).to.include({ reason: "SERVICE_UNAVAILABLE" });
+    store.eventsAfter = running.store.eventsAfter.bind(running.store);
+    await running.store.move(attempt.id, ["RUNNING"], "SUCCEEDED");
+    expect(await allOf(watch(attempt.id, 0, feeds))).to.deep.equal(sequences(3, 1));
+    expect(await failureOf(allOf(watch("none", 0, feeds)))).to.include({ reason: "JOB_NOT_FOUND" });
   });
 
   it("is told where to go on, rather than left with a gap, where the next event is no longer kept", async () => {
     const attempt = await begin();
     for (let step = 1; step <= 600; step++) await running.store.progress(attempt, progress(step));
     await running.store.move(attempt.id, ["RUNNING"], "SUCCEEDED");
-    const failure = await watch(attempt.id, 5)
-      .next()
-      .then(
-        () => expect.fail("an event came"),
-        (thrown) => thrown,
-      );
+    const failure = await failureOf(watch(attempt.id, 5).next());
     expect(failure).to.include({ reason: "EVENTS_TRIMMED", status: "OUT_OF_RANGE" });
     const oldest = Number(failure.metadata.oldest_sequence);
     expect(failure.message).to.contain(`needed: 0, or at least ${oldest - 1}`);
     for (const after of [0, oldest - 1]) {
-      const seen: number[] = [];
-      for await (const { sequence } of watch(attempt.id, after)) seen.push(sequence);
-      expect(seen).to.deep.equal(sequences(603 - oldest + 1, oldest));
+      expect(await allOf(watch(attempt.id, after))).to.deep.equal(sequences(603 - oldest + 1, oldest));
     }
   });
 });
+
+/** The messages that are framed one behind the other. */
+function* messagesIn(frames: Buffer) {
+  for (let begin = 0; begin < frames.length; ) {
+    const end = begin + 5 + frames.readUInt32BE(begin + 1);
+    yield frames.subarray(begin + 5, end);
+    begin = end;
+  }
+}
+
+function failureOf(outcome: Promise<unknown>) {
+  return outcome.then(
+    () => expect.fail("nothing failed"),
+    (thrown) => thrown,
+  );
+}

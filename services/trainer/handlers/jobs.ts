@@ -1,24 +1,21 @@
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
-import type { JobEvent as JobEventMessage } from "../../../lib/gen/amaas/trainer/v1/JobEvent.ts";
 import type { TrainerServiceHandlers } from "../../../lib/gen/amaas/trainer/v1/TrainerService.ts";
 import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
 import { jobIdPattern, parseJobName } from "../../../lib/resource-names.ts";
-import type { Encoded } from "../../../lib/rpc/encoded.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
-import { encoded } from "../../../lib/rpc/protos.ts";
 import type { JobHolds } from "../job-holds.ts";
-import { type JobEvent, jobStates } from "../jobs/job.ts";
-import { jobEventMessage, jobMessage } from "../jobs/job-message.ts";
+import { jobStates } from "../jobs/job.ts";
+import { jobMessage } from "../jobs/job-message.ts";
 import { priorityOf } from "../jobs/priority.ts";
 import { needsOf, resourceClassOf } from "../jobs/resource-class.ts";
 import { workOf } from "../jobs/work.ts";
 import type { JobChanges } from "../queue/job-changes.ts";
 import type { JobQueue } from "../queue/job-queue.ts";
 import type { JobStore } from "../queue/job-store.ts";
-import { SharedReads } from "../queue/shared-reads.ts";
 import type { WorkParts } from "../work/work-rules.ts";
 import { checkWork } from "../work/works.ts";
 import { controlHandlers } from "./control.ts";
+import { JobFeeds } from "./job-feed.ts";
 import { watchJob } from "./watch-job.ts";
 
 /** What the calls about jobs need. */
@@ -33,7 +30,7 @@ export interface JobHandlerParts {
 /** The calls of `amaas.trainer.v1.TrainerService`. */
 export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHandlers> {
   const { store, queue, holds } = parts;
-  const reads = new SharedReads();
+  const feeds = new JobFeeds({ ...parts, clock: parts.work.clock });
   return {
     CreateJob: async ({ job, requestId }, call) => {
       if (requestId.length > requestIdLengthMax) throw requestIdTooLong(requestId.length);
@@ -68,27 +65,13 @@ export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHand
 
     WatchJob: ({ name, afterSequence }, call) => {
       if (!(Number.isSafeInteger(afterSequence) && afterSequence >= 0)) throw invalidSequence(afterSequence);
-      return messagesOf(watchJob({ ...parts, reads }, parseJobName(name), afterSequence, call));
+      return watchJob(feeds, parseJobName(name), afterSequence, call);
     },
 
     ...controlHandlers(parts),
   };
 }
 
-async function* messagesOf(events: AsyncIterable<JobEvent>): AsyncGenerator<Encoded<JobEventMessage>> {
-  for await (const event of events) yield messageOfEvent(event);
-}
-
-/** An event as all of its watchers see it, encoded once. */
-function messageOfEvent(event: JobEvent): Encoded<JobEventMessage> {
-  const known = messages.get(event);
-  if (known !== undefined) return known;
-  const message = encoded("trainer", "amaas.trainer.v1.JobEvent", jobEventMessage(event));
-  messages.set(event, message);
-  return message;
-}
-
-const messages = new WeakMap<JobEvent, Encoded<JobEventMessage>>();
 const requestIdLengthMax = 128;
 
 function requestIdTooLong(length: number): ServiceError {

@@ -1,49 +1,48 @@
 import { ServiceError } from "../../../lib/errors.ts";
+import type { JobEvent } from "../../../lib/gen/amaas/trainer/v1/JobEvent.ts";
 import type { CallContext } from "../../../lib/rpc/call-context.ts";
-import { type JobEvent, jobStates } from "../jobs/job.ts";
-import type { JobChanges } from "../queue/job-changes.ts";
-import type { JobStore } from "../queue/job-store.ts";
-import type { SharedReads } from "../queue/shared-reads.ts";
-
-/** How many events are read from the store at once. */
-const readCount = 256;
-
-/** Where events come from. */
-export interface WatchParts {
-  readonly store: JobStore;
-  readonly changes: JobChanges;
-  /** What the watchers of a job read together. */
-  readonly reads: SharedReads;
-}
+import type { Framed } from "../../../lib/rpc/encoded.ts";
+import type { JobFeeds } from "./job-feed.ts";
 
 /**
  * Yields a job's events after a sequence number, each once and in order, as they happen; ends behind the event with which
- * the job ended. Without a sequence number it begins with the oldest event that is kept. Throws JOB_NOT_FOUND, EVENTS_TRIMMED where the next event is
- * no longer kept, and DRAINING when the server drains.
+ * the job ended. Without a sequence number it begins with the oldest event that is kept. Throws JOB_NOT_FOUND, EVENTS_TRIMMED where
+ * the next event is no longer kept, SERVICE_UNAVAILABLE where the store cannot
+ * be reached, and DRAINING when the server drains.
  */
 export async function* watchJob(
-  { store, changes, reads }: WatchParts,
+  feeds: JobFeeds,
   id: string,
   afterSequence: number,
-  call: CallContext,
-): AsyncGenerator<JobEvent> {
+  call: Pick<CallContext, "signal" | "draining">,
+): AsyncGenerator<Framed<JobEvent>> {
   const over = AbortSignal.any([call.signal, call.draining]);
-  let sequence = afterSequence;
-  for (;;) {
-    // Asked for before the read, so that a change in between is not missed.
-    const changed = changes.next(id, over);
-    const { state } = await reads.share(`standing ${id}`, () => store.standing(id));
-    const { ended } = jobStates[state];
-    const after = sequence;
-    const events = await reads.share(`events ${id} ${after}`, () => store.eventsAfter(id, after, readCount));
-    for (const event of events) {
-      if (sequence > 0 && event.sequence > sequence + 1) throw trimmed(sequence, event.sequence);
-      yield event;
-      sequence = event.sequence;
+  let wake = () => {};
+  over.addEventListener("abort", () => wake());
+  const feed = feeds.enter(id);
+  try {
+    await feed.started;
+    for (let sequence = afterSequence; !over.aborted; ) {
+      if (feed.failure !== undefined) throw feed.failure;
+      const { isOver } = feed;
+      const batches = feed.after(sequence) ?? (await feed.replayed(sequence));
+      for (const { first, last, isEnd, framed } of batches) {
+        if (sequence > 0 && first > sequence + 1) throw trimmed(sequence, first);
+        yield framed;
+        sequence = last;
+        if (isEnd) return;
+      }
+      if (batches.length > 0) continue;
+      if (isOver) return;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        feed.onNext(resolve);
+        if (over.aborted) resolve();
+      });
     }
-    if (events.some(isEnd) || (ended && events.length < readCount)) return;
-    if (events.length === 0) await changed;
     over.throwIfAborted();
+  } finally {
+    feeds.leave(feed);
   }
 }
 
@@ -51,8 +50,4 @@ export async function* watchJob(
 function trimmed(after: number, oldest: number): ServiceError {
   const message = `after_sequence is ${after}, but the oldest event that is kept is ${oldest}; needed: 0, or at least ${oldest - 1}`;
   return new ServiceError("EVENTS_TRIMMED", message, { metadata: { oldest_sequence: String(oldest) } });
-}
-
-function isEnd(event: JobEvent): boolean {
-  return event.kind === "state" && jobStates[event.job.state].ended;
 }

@@ -1,4 +1,4 @@
-import { EventEmitter, once } from "node:events";
+import { EventEmitter } from "node:events";
 import type { Clock } from "../../../lib/clock.ts";
 import { jobChannel } from "./job-store.ts";
 import { keyPrefix, type RedisClient, reaching } from "./redis.ts";
@@ -48,13 +48,5 @@ export class JobChanges {
   onQueued(callback: () => void): () => void {
     this.#changed.on(queuedChannel, callback);
     return () => this.#changed.off(queuedChannel, callback);
-  }
-
-  /** Settles at the next change of a job, after a while without one, or when the signal aborts. Never rejects. */
-  async next(id: string, signal: AbortSignal): Promise<void> {
-    const settled = new AbortController();
-    const cancelPoll = this.#clock.after(pollMs, () => settled.abort());
-    await once(this.#changed, id, { signal: AbortSignal.any([signal, settled.signal]) }).catch(() => undefined);
-    cancelPoll();
   }
 }

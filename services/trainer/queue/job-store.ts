@@ -90,11 +90,12 @@ export class JobStore {
     return fields.id === undefined ? undefined : jobOf(fields);
   }
 
-  /** As much of a job as tells what is going on; JOB_NOT_FOUND. */
-  async standing(id: string): Promise<Pick<Job, "state" | "attempts">> {
-    const [state, attempts] = await reaching(() => this.#redis.hmget(jobKey(id), "state", "attempts"));
-    if (!state || !attempts) throw notFound(id);
-    return { state: JSON.parse(state), attempts: JSON.parse(attempts) };
+  /** As much of a job as tells what is going on, and the number of its last event; JOB_NOT_FOUND. */
+  async standing(id: string): Promise<Pick<Job, "state" | "attempts"> & Pick<JobEvent, "sequence">> {
+    const fields = ["state", "attempts", "sequence"];
+    const [state, attempts, sequence] = await reaching(() => this.#redis.hmget(jobKey(id), ...fields));
+    if (!state || !attempts || !sequence) throw notFound(id);
+    return { state: JSON.parse(state), attempts: JSON.parse(attempts), sequence: Number(sequence) };
   }
 
   /** At most `count` jobs that are older than the job `before`, newest first. */
