@@ -10,8 +10,9 @@ import { trainOn } from "./train-on.ts";
 
 describe("a training on a device", () => {
   it("says that it was the CPU, which leaves nothing to another", async () => {
-    const { outcome } = await trained("cpu", { kind: "mse" });
+    const { outcome, epochs } = await trained("cpu", { kind: "mse" });
     expect(outcome).to.include({ device: "cpu" });
+    expect(epochs.map(({ device }) => device)).to.deep.equal(["cpu", "cpu"]);
     expect(outcome.leftToCpu).to.deep.equal([]);
   });
 
@@ -38,6 +39,7 @@ describe("a training with WebGPU (on software Vulkan, where there is some)", fun
   it("has the CPU's losses, and leaves it nothing", async () => {
     const [device, host] = [await trained("webgpu", { kind: "mse" }), await trained("cpu", { kind: "mse" })];
     expect(device.outcome).to.include({ device: "webgpu" });
+    expect(device.epochs.map((told) => told.device)).to.deep.equal(["webgpu", "webgpu"]);
     expect(device.outcome.leftToCpu).to.deep.equal([]);
     for (const [index, { trainingLoss, validationLoss }] of host.epochs.entries()) {
       expect(device.epochs[index].trainingLoss).to.be.closeTo(trainingLoss, 1e-5);

@@ -14,6 +14,7 @@ const epochOf = (epoch: number, validationLoss: number, accuracy = 0): TrainingP
   samplesPerSecond: 1,
   etaSeconds: 1,
   waitedShare: 0,
+  device: "cpu" as const,
 });
 
 /** Adds epochs with such losses, whose only tensor holds the epoch's number. */

@@ -20,7 +20,7 @@ const work = { kind: "train", spec: { model: "models/a" } as TrainSpec__Output }
 const newJob = { work, priority: 0, requestId: "r" };
 const progress = {
   ...{ epoch: 1, epochs: 2, step: 3, steps: 6, trainingLoss: 0.5 },
-  ...{ learningRate: 0.1, samplesPerSecond: 10, etaSeconds: 3, waitedShare: 0 },
+  ...{ learningRate: 0.1, samplesPerSecond: 10, etaSeconds: 3, waitedShare: 0, device: "cpu" as const },
 };
 
 describe("the job store", () => {

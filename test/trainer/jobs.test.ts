@@ -93,7 +93,7 @@ describe("the trainer", function () {
     const states = events.flatMap(({ stateChanged }) => stateChanged?.state ?? []);
     expect([...new Set(states)]).to.deep.equal(["STATE_PENDING", "STATE_RUNNING", "STATE_SUCCEEDED"]);
     const last = events.flatMap(({ progressed }) => progressed ?? []).at(-1)!;
-    expect(last).to.include({ epoch: 3 });
+    expect(last).to.include({ epoch: 3, device: "cpu" });
     expect(last.validationAccuracy).to.be.within(0, 1);
     expect(await running.events(name, 2)).to.deep.equal(events.slice(2));
   });

@@ -153,6 +153,7 @@ export class Learning {
       samplesPerSecond: rowsDone / (learnedMs / 1000),
       etaSeconds: (learnedMs / 1000) * (stepCount / stepsDone - 1),
       waitedShare: learnedMs > 0 ? Math.min(1, this.#allWaitedMs / learnedMs) : 0,
+      device: plan.device ?? "cpu",
     };
   }
 }

@@ -28,6 +28,8 @@ export interface TrainingProgress {
   readonly etaSeconds: number;
   /** The share of the time so far in which the runtime waited for data, in [0, 1]. */
   readonly waitedShare: number;
+  /** What the steps run on. */
+  readonly device: Device;
 }
 
 /** The figures of the epoch whose weights came out, and of the run. */

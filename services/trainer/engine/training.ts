@@ -141,7 +141,15 @@ export class Training {
     }
     const { chosen, history } = record;
     assert(chosen !== undefined && history.last !== undefined, "a training that has ended has had an epoch");
-    const { kind: _kind, epoch: bestEpoch, step: _step, etaSeconds: _eta, learningRate: _rate, ...figures } = chosen;
+    const {
+      kind: _kind,
+      epoch: bestEpoch,
+      step: _step,
+      etaSeconds: _eta,
+      learningRate: _rate,
+      device: _device,
+      ...figures
+    } = chosen;
     const { samplesPerSecond, waitedShare, epoch: epochCount, step: stepCount } = history.last;
     const metrics: TrainingMetrics = {
       ...figures,

@@ -1,3 +1,4 @@
+import type { Device } from "../engine/device.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -34,6 +35,8 @@ export interface JobProgress {
   readonly etaSeconds: number;
   /** The share of the time so far in which the runtime waited for data. */
   readonly waitedShare: number;
+  /** What the steps run on. */
+  readonly device: Device;
 }
 
 /** The state of a training after a step, in an artifact, "artifacts/{sha256}". */
