@@ -12,6 +12,7 @@ import type { TrainerConfig } from "./config.ts";
 import { DatasetCache } from "./dataset-cache.ts";
 import { inspectionHandler } from "./handlers/inspect-dataset.ts";
 import { jobHandlers } from "./handlers/jobs.ts";
+import { InitialModels } from "./initial-models.ts";
 import { JobFolders } from "./job-folders.ts";
 import { JobHolds } from "./job-holds.ts";
 import { JobProcesses } from "./job-process/job-processes.ts";
@@ -79,7 +80,9 @@ export class TrainerService implements Service {
     });
     this.#releases.push(["spare processes", () => processes.stop()]);
     const files = { folders, datasets, expandedBytesMax, holdMs };
-    const work = { catalogue, store, nodes, queue, changes, compute, bounds, processes, ...files, runTimeMsMax, clock };
+    const initialModels = new InitialModels(catalogue, this.#config.initialVersionsMax);
+    const parts = { catalogue, initialModels, store, nodes, queue, changes, compute, bounds, processes };
+    const work = { ...parts, ...files, runTimeMsMax, clock };
     const attempts = {
       redis: blocking,
       config: bounds,

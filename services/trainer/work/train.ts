@@ -1,5 +1,4 @@
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
-import { initialModel } from "../initial-model.ts";
 import type { JobResult } from "../jobs/job.ts";
 import { checkSpec } from "../jobs/train-spec.ts";
 import { whileUnavailable } from "../patience.ts";
@@ -12,9 +11,11 @@ import type { WorkParts, WorkRules } from "./work-rules.ts";
 
 /** Training: from a dataset and a description of a network to a version. It may be begun again at any point. */
 export const train: WorkRules<"train"> = {
-  check: async (spec, { catalogue, compute }, onBehalf) => {
-    const initial = await initialModel(catalogue, spec, onBehalf);
-    await checkDatasets(catalogue, checkSpec(spec, compute, initial), onBehalf);
+  check: async (spec, { catalogue, compute, initialModels }, onBehalf) => {
+    const { datasetSha256, gate } = await initialModels.during(spec, onBehalf, (initial) =>
+      checkSpec(spec, compute, initial),
+    );
+    await checkDatasets(catalogue, { datasetSha256, gate }, onBehalf);
   },
   run: runTrain,
 };

@@ -3,6 +3,7 @@ import type { Catalogue, OnBehalf } from "../catalogue.ts";
 import type { QueueConfig } from "../config.ts";
 import type { DatasetCache } from "../dataset-cache.ts";
 import type { Compute } from "../engine/device.ts";
+import type { InitialModels } from "../initial-models.ts";
 import type { JobFolders } from "../job-folders.ts";
 import type { JobProcesses } from "../job-process/job-processes.ts";
 import type { JobResult } from "../jobs/job.ts";
@@ -23,6 +24,7 @@ export interface Nodes {
 /** What work is done with. */
 export interface WorkParts {
   readonly catalogue: Catalogue;
+  readonly initialModels: InitialModels;
   readonly store: JobStore;
   readonly nodes: Nodes;
   readonly compute: Compute;

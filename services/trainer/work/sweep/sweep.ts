@@ -1,6 +1,5 @@
 import { setImmediate } from "node:timers/promises";
 import type { SweepSpec__Output } from "../../../../lib/gen/amaas/trainer/v1/SweepSpec.ts";
-import { initialModel } from "../../initial-model.ts";
 import type { JobResult } from "../../jobs/job.ts";
 import { publishTarget } from "../../jobs/publish-target.ts";
 import { resourceClassOf } from "../../jobs/resource-class.ts";
@@ -20,27 +19,29 @@ import { checkMetric, sweepPlanOf } from "./sweep-plan.ts";
  * wherever an attempt has left it, and its trials go on while nobody leads it.
  */
 export const sweep: WorkRules<"sweep"> = {
-  check: async (spec, { catalogue, compute }, onBehalf) => {
+  check: async (spec, { catalogue, compute, initialModels }, onBehalf) => {
     const plan = sweepPlanOf(spec);
-    const initial = await initialModel(catalogue, plan.base, onBehalf);
-    // Each value is checked, beside the first values of the others; what cannot be together fails its trial.
-    let first: CheckedSpec | undefined;
-    for (const assignment of samplesOf(plan.parameters)) {
-      const sample = applied(plan.base, assignment);
-      resourceClassOf({ kind: "train", spec: sample });
-      const checked = checkSpec(sample, compute, initial);
-      first ??= checked;
-      // Many or large ones take a while, in which other calls are answered too.
-      await setImmediate();
-    }
-    checkMetric(plan.metric, first!, plan.base);
-    await checkDatasets(catalogue, first!, onBehalf);
+    const { datasetSha256, gate } = await initialModels.during(plan.base, onBehalf, async (initial) => {
+      // Each value is checked, beside the first values of the others; what cannot be together fails its trial.
+      let first: CheckedSpec | undefined;
+      for (const assignment of samplesOf(plan.parameters)) {
+        const sample = applied(plan.base, assignment);
+        resourceClassOf({ kind: "train", spec: sample });
+        const checked = checkSpec(sample, compute, initial);
+        first ??= checked;
+        // Many or large ones take a while, in which other calls are answered too.
+        await setImmediate();
+      }
+      checkMetric(plan.metric, first!, plan.base);
+      return first!;
+    });
+    await checkDatasets(catalogue, { datasetSha256, gate }, onBehalf);
   },
   run: runSweep,
 };
 
 async function runSweep(spec: SweepSpec__Output, parts: WorkParts, running: Running): Promise<JobResult> {
-  const { catalogue, compute } = parts;
+  const { catalogue, compute, initialModels } = parts;
   const { job, signal } = running;
   const onBehalf = { requestId: job.requestId, signal };
   const plan = sweepPlanOf(spec);
@@ -48,7 +49,8 @@ async function runSweep(spec: SweepSpec__Output, parts: WorkParts, running: Runn
 
   await beginPublishing(parts, running);
   const facts = await factsOf(catalogue, offer, onBehalf);
-  const initial = await initialModel(catalogue, plan.base, onBehalf);
-  const target = publishTarget(checkSpec(applied(plan.base, parameters), compute, initial));
+  const target = await initialModels.during(plan.base, onBehalf, (initial) =>
+    publishTarget(checkSpec(applied(plan.base, parameters), compute, initial)),
+  );
   return publish(parts, running, offer.model, { facts, target });
 }

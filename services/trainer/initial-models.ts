@@ -1,0 +1,79 @@
+import { ServiceError } from "../../lib/errors.ts";
+import type { TrainSpec__Output } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { parseVersionName } from "../../lib/resource-names.ts";
+import type { Catalogue, ModelFiles, OnBehalf } from "./catalogue.ts";
+
+/** The versions that jobs begin with, read into memory a few at a time, since each may be large. */
+export class InitialModels {
+  readonly #catalogue: Pick<Catalogue, "modelFiles">;
+  readonly #countMax: number;
+  #lentCount = 0;
+  /** Those who wait for a turn, the first first. */
+  readonly #waiting = new Set<() => void>();
+
+  constructor(catalogue: Pick<Catalogue, "modelFiles">, countMax: number) {
+    this.#catalogue = catalogue;
+    this.#countMax = countMax;
+  }
+
+  /**
+   * Lends the files of the version that a job begins with for as long as `use` goes on, undefined where it has none; waits for a turn where
+   * as many as may be are lent already. Throws REQUEST_INVALID for a name that is none of a version, QUEUE_FULL where too many wait,
+   * the signal's reason, and as `Catalogue.modelFiles` and `use` do.
+   */
+  async during<Result>(
+    { initialVersion }: Pick<TrainSpec__Output, "initialVersion">,
+    onBehalf: OnBehalf,
+    use: (initial: ModelFiles | undefined) => Promise<Result> | Result,
+  ): Promise<Result> {
+    if (!initialVersion) return use(undefined);
+    parseVersionName(initialVersion, "initial_version");
+    await this.#turn(onBehalf.signal);
+    try {
+      return await use(await this.#catalogue.modelFiles(initialVersion, onBehalf));
+    } finally {
+      this.#giveBack();
+    }
+  }
+
+  async #turn(signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#lentCount < this.#countMax) {
+      this.#lentCount++;
+      return;
+    }
+    if (this.#waiting.size >= waitingMax) throw tooMany(this.#countMax);
+    await new Promise<void>((settle, reject) => {
+      const giveUp = () => {
+        this.#waiting.delete(turn);
+        reject(signal?.reason);
+      };
+      const turn = () => {
+        signal?.removeEventListener("abort", giveUp);
+        settle();
+      };
+      this.#waiting.add(turn);
+      signal?.addEventListener("abort", giveUp);
+    });
+  }
+
+  /** The turn goes to whoever has waited longest. */
+  #giveBack(): void {
+    const [first] = this.#waiting;
+    if (first === undefined) {
+      this.#lentCount--;
+      return;
+    }
+    this.#waiting.delete(first);
+    first();
+  }
+}
+
+/** How many may wait for a turn; each is an open call. */
+const waitingMax = 256;
+
+function tooMany(countMax: number): ServiceError {
+  const seen = `${waitingMax} calls wait for their initial_version to be read, ${countMax} at a time`;
+  const message = `${seen}; needed: fewer, or a larger AMAAS_TRAINER_INITIAL_VERSIONS_MAX`;
+  return new ServiceError("QUEUE_FULL", message, { retryDelayMs: 1000 });
+}
