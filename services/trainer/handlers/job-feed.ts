@@ -15,7 +15,7 @@ export interface FeedParts {
 }
 
 /** Events in a row as all who watch their job are sent them: encoded and framed once. */
-export interface EventBatch {
+interface EventBatch {
   /** The number of its first event, and that of its last. */
   readonly first: number;
   readonly last: number;
@@ -69,7 +69,7 @@ export class JobFeeds {
  * What happens to one job, read once for all who watch it. It keeps the latest events, as many as its bounds allow; whoever is further behind
  * is given them from the store, so that nobody who reads slowly takes memory here.
  */
-export class JobFeed {
+class JobFeed {
   /** Settles once the latest events are there; rejects with JOB_NOT_FOUND, or where the store cannot be reached. */
   readonly started: Promise<void>;
   readonly id: string;
