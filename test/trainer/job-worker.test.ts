@@ -233,8 +233,7 @@ describe("a worker of jobs", function () {
         setClock(hourMs);
         throw unreachable();
       });
-      const { signal } = new AbortController();
-      while (linesOf(await running.store.eventsAfter(id, 0, 100)).length < 2) await running.changes.next(id, signal);
+      while (linesOf(await running.store.eventsAfter(id, 0, 100)).length < 2) await running.changed(id);
       setClock(0);
       expect(await running.reaches(id, "SUCCEEDED")).to.include({ attempts: 2 });
     });

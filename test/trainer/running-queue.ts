@@ -86,6 +86,16 @@ export class RunningQueue {
     return worker;
   }
 
+  /** Settles at the next change of a job, or after a while without one. */
+  changed(id: string): Promise<void> {
+    return new Promise((resolve) => {
+      const unwatch = this.changes.watch(id, () => {
+        unwatch();
+        resolve();
+      });
+    });
+  }
+
   /** Settles once a job is in one of some states; answers it. */
   async reaches(id: string, ...states: readonly Job["state"][]): Promise<Job> {
     const alarm = new Alarm(systemClock);
