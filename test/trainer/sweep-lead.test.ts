@@ -4,6 +4,8 @@ import { systemClock } from "../../lib/clock.ts";
 import type { SweepSpec__Output } from "../../lib/gen/amaas/trainer/v1/SweepSpec.ts";
 import { createLog } from "../../lib/log.ts";
 import { decodeMessage, encodeMessage } from "../../lib/rpc/protos.ts";
+import type { Catalogue } from "../../services/trainer/catalogue.ts";
+import { InitialModels } from "../../services/trainer/initial-models.ts";
 import type { Job } from "../../services/trainer/jobs/job.ts";
 import { workOf } from "../../services/trainer/jobs/work.ts";
 import type { Running } from "../../services/trainer/queue/job-attempt.ts";
@@ -124,13 +126,14 @@ describe("a sweep that comes in", () => {
   it("lets others be answered between its values", async () => {
     let turns = 0;
     let isOver = false;
-    const catalogue = { checkDataset: async () => undefined };
+    const catalogue = { checkDataset: async () => undefined } as unknown as Catalogue;
+    const initialModels = new InitialModels(catalogue, 1);
     const others = (async () => {
       for (; !isOver; turns++) await setImmediate();
     })();
-    const compute = { threadCount: 1, device: "cpu" };
+    const compute = { threadCount: 1, device: "cpu" } as const;
     const spec = specOf(...Array.from({ length: 20 }, (_, i) => (i + 1) / 100));
-    await sweep.check(spec, { catalogue, compute } as unknown as WorkParts, { requestId: "r" });
+    await sweep.check(spec, { catalogue, compute, initialModels } as WorkParts, { requestId: "r" });
     isOver = true;
     await others;
     expect(turns).to.be.at.least(20);
