@@ -1,20 +1,28 @@
+import type { Clock } from "../../lib/clock.ts";
 import { messageOf } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { TrainingProgress } from "./engine/training-figures.ts";
 import type { JobProgress } from "./jobs/job.ts";
 
+/** The shortest time between two reports, in milliseconds: each takes more than one millisecond of a core, which the training wants. */
+const paceMs = 100;
+
 /**
- * Publishes progress in order, one at a time: what arrives while one is on its way replaces what was waiting, so that a
- * slow store never delays the training nor grows a queue. A lost report is logged, and the training goes on.
+ * Publishes progress in order, one at a time and not too often: what arrives meanwhile replaces what was waiting, so that a slow store never
+ * delays the training nor grows a queue. A lost report is logged, and the training goes on.
  */
 export class ProgressReport {
   readonly #publish: (progress: JobProgress) => Promise<unknown>;
+  readonly #clock: Clock;
   readonly #log: Log;
+  #isLast = false;
+  #hurry = () => {};
   #waiting: JobProgress | undefined;
   #publishing: Promise<void> | undefined;
 
-  constructor(publish: (progress: JobProgress) => Promise<unknown>, log: Log) {
+  constructor(publish: (progress: JobProgress) => Promise<unknown>, clock: Clock, log: Log) {
     this.#publish = publish;
+    this.#clock = clock;
     this.#log = log;
   }
 
@@ -23,8 +31,10 @@ export class ProgressReport {
     this.#publishing ??= this.#publishAll();
   }
 
-  /** Settles once the last progress is published. */
+  /** Settles once the last progress is published, which is at once. */
   async finished(): Promise<void> {
+    this.#isLast = true;
+    this.#hurry();
     await this.#publishing;
   }
 
@@ -33,7 +43,19 @@ export class ProgressReport {
       const progress = this.#waiting;
       this.#waiting = undefined;
       await this.#publish(progress).catch((failure) => this.#log.warn({ error: messageOf(failure) }, "progress lost"));
+      await this.#pause();
     }
     this.#publishing = undefined;
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#isLast) return;
+    await new Promise<void>((settle) => {
+      const cancel = this.#clock.after(paceMs, settle);
+      this.#hurry = () => {
+        cancel();
+        settle();
+      };
+    });
   }
 }
