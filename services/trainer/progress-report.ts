@@ -4,17 +4,21 @@ import type { Log } from "../../lib/log.ts";
 import type { TrainingProgress } from "./engine/training-figures.ts";
 import type { JobProgress } from "./jobs/job.ts";
 
-/** The shortest time between two reports, in milliseconds: each takes more than one millisecond of a core, which the training wants. */
+/** Reports may come this often in the long run, in milliseconds: each takes more than one millisecond of a core, which the training wants. */
 const paceMs = 100;
+/** How many may come at once, so that every epoch of a short training is told. */
+const burstMax = 64;
 
 /**
- * Publishes progress in order, one at a time and not too often: what arrives meanwhile replaces what was waiting, so that a slow store never
+ * Publishes progress in order, one at a time and, in the long run, not too often: what arrives meanwhile replaces what was waiting, so that a slow store never
  * delays the training nor grows a queue. A lost report is logged, and the training goes on.
  */
 export class ProgressReport {
   readonly #publish: (progress: JobProgress) => Promise<unknown>;
   readonly #clock: Clock;
   readonly #log: Log;
+  /** How many reports may come at once, as of a time. */
+  #credit = { count: burstMax, asOfMs: 0 };
   #isLast = false;
   #hurry = () => {};
   #waiting: JobProgress | undefined;
@@ -23,6 +27,7 @@ export class ProgressReport {
   constructor(publish: (progress: JobProgress) => Promise<unknown>, clock: Clock, log: Log) {
     this.#publish = publish;
     this.#clock = clock;
+    this.#credit.asOfMs = clock.monotonicMs();
     this.#log = log;
   }
 
@@ -49,9 +54,13 @@ export class ProgressReport {
   }
 
   async #pause(): Promise<void> {
-    if (this.#isLast) return;
+    const nowMs = this.#clock.monotonicMs();
+    const earned = (nowMs - this.#credit.asOfMs) / paceMs;
+    const count = Math.min(burstMax, this.#credit.count + earned) - 1;
+    this.#credit = { count, asOfMs: nowMs };
+    if (this.#isLast || count >= 1) return;
     await new Promise<void>((settle) => {
-      const cancel = this.#clock.after(paceMs, settle);
+      const cancel = this.#clock.after((1 - count) * paceMs, settle);
       this.#hurry = () => {
         cancel();
         settle();
