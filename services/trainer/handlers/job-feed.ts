@@ -131,9 +131,10 @@ class JobFeed {
     return reading;
   }
 
-  /** Calls back once, when something has happened, or the store has failed. */
-  onNext(callback: () => void): void {
+  /** Calls back once, when something has happened, or the store has failed; the answer cancels it. */
+  onNext(callback: () => void): () => void {
     this.#waiting.add(callback);
+    return () => void this.#waiting.delete(callback);
   }
 
   close(): void {

@@ -7,8 +7,7 @@ import type { JobFeeds } from "./job-feed.ts";
 /**
  * Yields a job's events after a sequence number, each once and in order, as they happen; ends behind the event with which
  * the job ended. Without a sequence number it begins with the oldest event that is kept. Throws JOB_NOT_FOUND, EVENTS_TRIMMED where
- * the next event is no longer kept, SERVICE_UNAVAILABLE where the store cannot
- * be reached, and DRAINING when the server drains.
+ * the next event is no longer kept, SERVICE_UNAVAILABLE where the store cannot be reached, and DRAINING when the server drains.
  */
 export async function* watchJob(
   feeds: JobFeeds,
@@ -35,9 +34,12 @@ export async function* watchJob(
       if (batches.length > 0) continue;
       if (isOver) return;
       await new Promise<void>((resolve) => {
-        wake = resolve;
-        feed.onNext(resolve);
-        if (over.aborted) resolve();
+        const cancel = feed.onNext(resolve);
+        wake = () => {
+          cancel();
+          resolve();
+        };
+        if (over.aborted) wake();
       });
     }
     over.throwIfAborted();

@@ -3,7 +3,7 @@ import { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import type { Node, Value } from "../../../../lib/onnx/graph.ts";
 import { floatOf } from "../../../../lib/onnx/operators/inference.ts";
 import { product } from "../../../../lib/onnx/shapes.ts";
-import { composedBatchNorm, trainedBatchNorm } from "../batch-norm.ts";
+import { trainedBatchNorm } from "../batch-norm.ts";
 import { dropout } from "../dropout.ts";
 import { gradientsFound } from "../gradients.ts";
 import type { BuiltLayer } from "../layers/layer-kind.ts";
@@ -125,8 +125,7 @@ class ImportedPart {
       const epsilon = node.attributes.epsilon;
       if (mode.kind === "inference") return [graph.node("BatchNormalization", all, epsilon && { epsilon })];
       const decay = floatOf(node.attributes, "momentum", 0.9);
-      const batchNorm = mode.isComposed ? composedBatchNorm : trainedBatchNorm;
-      const trained = batchNorm(graph, all, floatOf(node.attributes, "epsilon", 1e-5), decay);
+      const trained = trainedBatchNorm(graph, all, floatOf(node.attributes, "epsilon", 1e-5), decay, mode);
       for (const [index, value] of trained.running.entries()) statistics.set(own[index]!.name, value);
       return [trained.y];
     };

@@ -1,5 +1,5 @@
 import { float, int } from "../../../../lib/onnx/attributes.ts";
-import { composedBatchNorm, trainedBatchNorm } from "../batch-norm.ts";
+import { trainedBatchNorm } from "../batch-norm.ts";
 import type { Parameter } from "../network.ts";
 import { specError } from "../spec-error.ts";
 import { biasOf, type FirstElements, type FirstWeights, weightOf } from "./first-elements.ts";
@@ -56,8 +56,7 @@ export const batchNorm: LayerKind<BatchNorm> = (layer, input, place) => {
       if (mode.kind === "inference") {
         return graph.node("BatchNormalization", [x, scale, bias, ...running], { epsilon: float(epsilon) });
       }
-      const batchNorm = mode.isComposed ? composedBatchNorm : trainedBatchNorm;
-      const trained = batchNorm(graph, [x, scale, bias, ...running], epsilon, 1 - momentum);
+      const trained = trainedBatchNorm(graph, [x, scale, bias, ...running], epsilon, 1 - momentum, mode);
       for (const [index, value] of trained.running.entries()) into.changed(statistics[index].name, value);
       return trained.y;
     },

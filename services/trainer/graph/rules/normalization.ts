@@ -159,7 +159,7 @@ function scaledRules(
 }
 
 /** A value per channel, of a shape that broadcasts to `x`. */
-function perChannel(graph: GraphBuilder, value: Value, x: Value): Value {
+export function perChannel(graph: GraphBuilder, value: Value, x: Value): Value {
   return graph.unsqueeze(
     value,
     x.shape.slice(2).map((_, index) => index + 1),
