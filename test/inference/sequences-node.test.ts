@@ -77,7 +77,8 @@ describe("a node with stateful models", function () {
       sequence_end: { boolParam: end ?? false },
     },
   });
-  const infer = (request: ModelInferRequest) => node.client.unary("ModelInfer", request, { timeoutMs: 10_000 });
+  // Less than a test may take, so that the call is named; hundreds of them at the same time take long where the machine has other work.
+  const infer = (request: ModelInferRequest) => node.client.unary("ModelInfer", request, { timeoutMs: 50_000 });
   const sum = async (...step: Parameters<typeof stepOf>) =>
     floatsOf((await infer(stepOf(...step))).rawOutputContents[0]);
   const fault = (request: ModelInferRequest) =>

@@ -12,6 +12,9 @@ import { type RemoteFault, remoteFaultOf } from "../../lib/rpc/status.ts";
 import { readRegistryConfig } from "../../services/registry/config.ts";
 import { RegistryService } from "../../services/registry/service.ts";
 
+/** How long a call of a test may take, also where the machine has much other work; less than a test may, so that the call is named. */
+export const callMsMax = 50_000;
+
 /** A registry on a free port, with a client of each of its services. */
 export interface RunningRegistry {
   readonly registry: RpcClient<RegistryServiceDefinition>;
@@ -77,7 +80,7 @@ export async function upload(
     parts.push({ chunk: Buffer.from(bytes.subarray(begin, begin + chunkBytes)) });
   }
   const header = { sha256: sha256Of(bytes), sizeBytes: bytes.length };
-  const { name } = await registry.clientStream("UploadArtifact", [{ header }, ...parts], { timeoutMs: 10_000 });
+  const { name } = await registry.clientStream("UploadArtifact", [{ header }, ...parts], { timeoutMs: callMsMax });
   return name;
 }
 
@@ -85,7 +88,7 @@ export async function upload(
 export async function publish(registry: RpcClient<RegistryServiceDefinition>, model: string, bytes: Uint8Array) {
   const artifact = await upload(registry, bytes);
   const request = { parent: modelName(model), version: { variants: [{ artifact }] }, allowMissingModel: true };
-  return registry.unary("CreateVersion", request, { timeoutMs: 10_000 });
+  return registry.unary("CreateVersion", request, { timeoutMs: callMsMax });
 }
 
 /** Points an alias at a version, whether it exists or not. */
@@ -94,7 +97,7 @@ export function point(registry: RpcClient<RegistryServiceDefinition>, model: str
     alias: { name: `${modelName(model)}/aliases/${alias}`, targets: [{ version }] },
     allowMissing: true,
   };
-  return registry.unary("UpdateAlias", request, { timeoutMs: 10_000 });
+  return registry.unary("UpdateAlias", request, { timeoutMs: callMsMax });
 }
 
 /** The fault of a call that must fail. */

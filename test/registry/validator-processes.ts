@@ -25,9 +25,10 @@ export function busyValidator(known: readonly number[] = []): Promise<number> {
   });
 }
 
-/** Settles when no process has this id any more. */
-export async function processGone(id: number): Promise<void> {
+/** Settles when no process has this id any more; calls `meanwhile` before each look. */
+export async function processGone(id: number, meanwhile: () => void = () => undefined): Promise<void> {
   await eventually(`the end of process ${id}`, async () => {
+    meanwhile();
     const stat = await statOf(id);
     // One that nobody has asked how it ended is a zombie.
     return stat === undefined || stat[0] === "Z" || undefined;
