@@ -12,12 +12,7 @@ export const seed = 7;
 
 const network: Omit<TrainSpec, "dataset"> = {
   model: "models/digits",
-  layers: [
-    { linear: { inputSize: 64, outputSize: 128 } },
-    { relu: {} },
-    { linear: { inputSize: 128, outputSize: 10 } },
-    { softmax: {} },
-  ],
+  layers: [{ linear: { outputSize: 128 } }, { relu: {} }, { linear: { outputSize: 10 } }, { softmax: {} }],
   loss: "LOSS_CROSS_ENTROPY",
   optimizer: { adam: { learningRate: 0.001 } },
   epochs: 60,

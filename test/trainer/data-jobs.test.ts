@@ -32,7 +32,7 @@ describe("a training job over columns", function () {
     model: "models/prices",
     dataset: await running.uploadDataset(text),
     data,
-    layers: [{ linear: { inputSize: 3, outputSize: 2 } }, { softmax: {} }],
+    layers: [{ linear: { outputSize: 2 } }, { softmax: {} }],
     loss: "LOSS_CROSS_ENTROPY",
     optimizer: { adam: { learningRate: 0.05 } },
     epochs: 60,
@@ -46,11 +46,12 @@ describe("a training job over columns", function () {
     expect(job.error?.message).to.equal(undefined);
     expect(job.metrics.validation_accuracy).to.equal(1);
     expect(job.metrics.validation_rows).to.equal(12);
-    const { signature, variants } = await running.registry.unary("GetVersion", { name: job.version });
+    const { signature, variants, lineage } = await running.registry.unary("GetVersion", { name: job.version });
     expect(signature!.inputs.map(({ name, dataType }) => [name, dataType])).to.deep.equal([
       ["colour", "BYTES"],
       ["size", "FP32"],
     ]);
+    expect(JSON.parse(lineage!.hyperParameters!.network!)).to.deep.include({ inputShape: [3] });
     const model = await bytesOf(variants[0]!.artifact);
     const { metadataProps = [] } = readModel(model);
     const metadata = Object.fromEntries(metadataProps.map(({ key = "", value = "" }) => [key, value]));

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { splitRows } from "../../lib/split.ts";
 import type { DataPlan } from "../../services/trainer/datasets/columns/data-plan.ts";
-import { rowForm } from "../../services/trainer/datasets/columns/row-form.ts";
+import { openForm, rowForm } from "../../services/trainer/datasets/columns/row-form.ts";
 import type { RowStorage } from "../../services/trainer/datasets/row-source.ts";
 import { networkOf } from "../../services/trainer/graph/network-spec.ts";
 import { classes, column, form, prepared, refusal, rowsIn } from "./preparing.ts";
@@ -16,6 +16,26 @@ describe("data, prepared from columns,", () => {
     expect(rowsIn(data.training)).to.deep.equal([...split.training].map(row));
     expect(rowsIn(data.validation)).to.deep.equal([...split.validation].map(row));
     expect(data).to.include({ preprocessing: undefined, classNames: undefined, leftOutCount: 0 });
+  });
+
+  it("decides what goes into a network that does not say it, by what its columns become", async () => {
+    const table = { size: [1, 2, 3, 4], colour: ["a", "b", "c", "a"], y: [0, 1, 0, 1] };
+    const mlp = { kind: "mlp", inputShape: [], hiddenSizes: [], outputSize: 2 } as const;
+    const columns = [column("colour")];
+    const data = await prepared(table, { columns }, openForm(mlp, classes));
+    expect(data.rowShape).to.deep.equal([4]);
+    expect(rowsIn(data.training)[1]).to.deep.equal([2, 0, 1, 0, 1]);
+    const image = openForm({ kind: "cnn", inputShape: [], outputSize: 2 }, classes);
+    expect(await refusal(table, { columns }, image)).to.match(
+      /^SPEC_INVALID: layers\[0\] \(conv\) is given rows of the shape \[4\]; needed: /,
+    );
+    const wide = openForm({ ...mlp, outputSize: 3 }, { kind: "mse" });
+    expect(await refusal(table, { columns }, wide)).to.equal(
+      "DATASET_INVALID: dataset: the dataset has 1 target column; needed: 3, for the loss mse",
+    );
+    expect(() => openForm(mlp, { kind: "next_token" })).to.throw(
+      "input_shape is not set; needed: the tokens of a row, for LOSS_NEXT_TOKEN",
+    );
   });
 
   it("has targets and ignored columns wherever they are", async () => {

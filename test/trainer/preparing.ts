@@ -1,5 +1,5 @@
 import type { ColumnPlan, DataPlan } from "../../services/trainer/datasets/columns/data-plan.ts";
-import { rowForm } from "../../services/trainer/datasets/columns/row-form.ts";
+import { type OpenForm, type RowForm, rowForm } from "../../services/trainer/datasets/columns/row-form.ts";
 import { prepareData } from "../../services/trainer/datasets/prepared-data.ts";
 import type { RowStorage } from "../../services/trainer/datasets/row-source.ts";
 import { openRows } from "../../services/trainer/datasets/rows/open-rows.ts";
@@ -27,10 +27,10 @@ export const form = (inputSize: number, outputSize = 1, loss: Loss = mse) =>
 
 export type Columns = Parameters<typeof tableSource>[0];
 /** What becomes of a table. */
-export const prepared = (columns: Columns, changes: Partial<DataPlan>, of: ReturnType<typeof form>) =>
+export const prepared = (columns: Columns, changes: Partial<DataPlan>, of: RowForm | OpenForm) =>
   prepareData(tableSource(columns), { ...plan, ...changes }, of, place);
 /** Why a table cannot be learned from. */
-export const refusal = (columns: Columns, changes: Partial<DataPlan>, of: ReturnType<typeof form>) =>
+export const refusal = (columns: Columns, changes: Partial<DataPlan>, of: RowForm | OpenForm) =>
   prepared(columns, changes, of).then(
     () => "accepted",
     (failure: { reason: string; message: string }) => `${failure.reason}: ${failure.message}`,

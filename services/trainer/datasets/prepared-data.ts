@@ -5,13 +5,20 @@ import type { DataPlan } from "./columns/data-plan.ts";
 import { type EncodedRows, encodedRows } from "./columns/encoded-rows.ts";
 import { fittedColumns } from "./columns/fitted-columns.ts";
 import { isPlain } from "./columns/preprocessing.ts";
-import type { RowForm } from "./columns/row-form.ts";
+import { closedForm, type OpenForm, type RowForm } from "./columns/row-form.ts";
 import { rowParts } from "./columns/row-parts.ts";
+import { rowShapeOf } from "./columns/row-shape.ts";
 import { checkTexts } from "./columns/said-texts.ts";
 import { usedColumns } from "./columns/used-columns.ts";
 import type { PreparedData } from "./row-source.ts";
 import { DiskWriter } from "./rows/disk-writer.ts";
 import { MemoryWriter } from "./rows/memory-writer.ts";
+
+/** The rows of a file. */
+export interface ReadData extends PreparedData {
+  /** Of the features of a row, without the batch axis, as the file has them. */
+  readonly rowShape: readonly number[];
+}
 
 /** Where rows may be kept. */
 export interface RowPlace {
@@ -23,7 +30,7 @@ export interface RowPlace {
 
 /**
  * Makes the rows of a training from a file: which columns are used → which rows are held out → what is learned from the others → all rows
- * as numbers. The same file, plan and form give the same rows, bit for bit.
+ * as numbers. The same file, plan and form give the same rows, bit for bit. A form that is open takes the shape that features have then.
  *
  * Throws SPEC_INVALID where the plan and the file do not go together, DATASET_INVALID for a value that cannot be taken, with its row and
  * column, and DISK_FULL.
@@ -31,10 +38,10 @@ export interface RowPlace {
 export async function prepareData(
   source: ColumnSource,
   plan: DataPlan,
-  form: RowForm,
+  told: RowForm | OpenForm,
   place: RowPlace,
-): Promise<PreparedData> {
-  const used = withClassNames(usedColumns(source.columns, plan, form), form);
+): Promise<ReadData> {
+  const used = withClassNames(usedColumns(source.columns, plan, told), told);
   await checkTexts(source, used);
   const parts = await rowParts(source, used, plan);
   const fitted = await fittedColumns(source, [...used.features, ...used.targets], parts);
@@ -42,7 +49,9 @@ export async function prepareData(
     features: fitted.slice(0, used.features.length),
     targets: fitted.slice(used.features.length),
   };
-  checkColumnWidths(rows, form);
+  const rowShape = rowShapeOf(rows.features, used.features);
+  const form = closedForm(told, rowShape);
+  checkColumnWidths(rows, form, rowShape);
   const classNames = classNamesOf(rows, form);
   const { trainingCount, validationCount, of } = parts;
   const { widths } = form;
@@ -56,7 +65,7 @@ export async function prepareData(
     const { training, validation } = await writer.finished();
     const leftOutCount = of.length - trainingCount - validationCount;
     const preprocessing = rows.features.every(isPlain) ? undefined : { columns: rows.features };
-    return { training, validation, preprocessing, classNames, leftOutCount };
+    return { training, validation, preprocessing, classNames, leftOutCount, rowShape };
   } finally {
     await writer.close();
   }

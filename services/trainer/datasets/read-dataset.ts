@@ -1,15 +1,14 @@
 import type { CheckedData } from "../jobs/data-spec.ts";
 import type { ColumnSource } from "./columns/column-source.ts";
 import { RelationSource } from "./columns/relation-source.ts";
-import type { RowForm } from "./columns/row-form.ts";
+import type { OpenForm, RowForm } from "./columns/row-form.ts";
 import { saidKinds } from "./columns/said-kinds.ts";
 import { TensorSource } from "./columns/tensor-source.ts";
 import type { DatasetFile } from "./formats/file-format.ts";
 import { openDataset } from "./formats/open-dataset.ts";
 import type { Relation } from "./formats/relation.ts";
 import type { Tensors } from "./formats/tensors.ts";
-import { prepareData, type RowPlace } from "./prepared-data.ts";
-import type { PreparedData } from "./row-source.ts";
+import { prepareData, type ReadData, type RowPlace } from "./prepared-data.ts";
 
 /** A file of a dataset. */
 export type UnreadFile = Omit<DatasetFile, "format" | "kinds" | "targetCount" | "context">;
@@ -21,10 +20,10 @@ export type UnreadFile = Omit<DatasetFile, "format" | "kinds" | "targetCount" | 
 export async function readDataset(
   file: UnreadFile,
   { format, plan }: CheckedData,
-  form: RowForm,
+  form: RowForm | OpenForm,
   place: RowPlace,
-): Promise<PreparedData> {
-  const context = form.isNext ? form.widths.featureCount : undefined;
+): Promise<ReadData> {
+  const context = "isNext" in form && form.isNext ? form.widths.featureCount : undefined;
   const { targetCount } = plan;
   const opened = await openDataset({
     ...file,

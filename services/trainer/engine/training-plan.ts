@@ -43,7 +43,13 @@ export const threadCountMax = 256;
 export function checkPlan(plan: TrainingPlan): Network {
   const network = networkOf(plan.network);
   checkLoss(plan.loss, network);
-  checkMoves(plan, network.parameters);
+  checkRun(plan, network.parameters);
+  return network;
+}
+
+/** The same of all but the network itself; its `parameters` are not known where the data decides its input. */
+export function checkRun(plan: TrainingPlan, parameters?: Network["parameters"]): void {
+  checkMoves(plan, parameters);
   if (plan.schedule !== undefined) checkSchedule(plan.schedule);
   if (plan.earlyStopping !== undefined) checkEarlyStopping(plan.earlyStopping, plan.loss);
   checkWhole("epochs", plan.epochCount, 1, epochCountMax);
@@ -56,7 +62,6 @@ export function checkPlan(plan: TrainingPlan): Network {
   if (!Number.isFinite(validationShare) || validationShare < 0 || validationShare >= 1) {
     throw specError("validation_share", validationShare, "a number in [0, 1)");
   }
-  return network;
 }
 
 /**

@@ -54,7 +54,7 @@ export interface Move {
 /** Throws SPEC_INVALID for what no network could be trained with, and for a pattern that matches none of its parameters. */
 export function checkMoves(
   { optimizer, clip = {}, averageDecay, groups = [], frozen = [] }: Moves,
-  parameters: readonly Parameter[],
+  parameters: readonly Parameter[] | undefined,
 ): void {
   checkOptimizer(optimizer);
   for (const [field, bound] of [["clip.norm", clip.norm] as const, ["clip.value", clip.value] as const]) {
@@ -71,6 +71,7 @@ export function checkMoves(
       }
     }
   }
+  if (parameters === undefined) return;
   const patterns = [
     ...groups.map((group, index) => [`groups[${index}].parameters`, group.parameters] as const),
     ...frozen.map((pattern, index) => [`frozen[${index}]`, pattern] as const),

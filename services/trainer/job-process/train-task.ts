@@ -7,6 +7,7 @@ import type { PreparedData } from "../datasets/row-source.ts";
 import { openRows } from "../datasets/rows/open-rows.ts";
 import type { CheckpointSettings } from "../engine/checkpoints.ts";
 import { runTraining } from "../engine/training-run.ts";
+import { withRowShape } from "../graph/open-input.ts";
 import type { Job } from "../jobs/job.ts";
 import { type PublishTarget, publishTarget } from "../jobs/publish-target.ts";
 import { checkSpec } from "../jobs/train-spec.ts";
@@ -41,9 +42,10 @@ export async function train(task: TrainTask, { say, pause }: TaskHost): Promise<
   const { spec, job, compute, checkpoints, resumeFrom } = task;
   const checked = checkSpec(spec, compute, task.initial && (await filesAt(task.initial)));
   const { data, form } = checked;
-  const plan = { ...checked.plan, scheduledEpochs: job.scheduledEpochs };
   const place = { memoryBytesMax: (compute.memoryBytesMax ?? Number.POSITIVE_INFINITY) / 4, folder: task.folder };
   const prepared = await withDatasetFile(task, (file) => readDataset(file, data, form, place));
+  const network = withRowShape(checked.plan.network, prepared.rowShape);
+  const plan = { ...checked.plan, network, scheduledEpochs: job.scheduledEpochs };
   say({ kind: "told", level: "info", text: textOf(prepared) });
   const outcome = await runTraining(plan, prepared, {
     ...{ pause, checkpoints, resumeFrom },
@@ -55,7 +57,7 @@ export async function train(task: TrainTask, { say, pause }: TaskHost): Promise<
   });
   const modelPath = join(checkpoints.folder, "model.onnx");
   await writeFile(modelPath, outcome.model);
-  const facts = versionFacts(spec, job, checked, outcome, prepared);
+  const facts = versionFacts(spec, job, { ...checked, plan }, outcome, prepared);
   return { modelPath, facts, target: publishTarget(checked) };
 }
 

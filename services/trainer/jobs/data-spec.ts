@@ -5,7 +5,7 @@ import type {
 import type { DataSpec__Output } from "../../../lib/gen/amaas/trainer/v1/DataSpec.ts";
 import type { Split__Output } from "../../../lib/gen/amaas/trainer/v1/Split.ts";
 import type { ColumnPlan, DataPlan, Encoding, Missing, SplitPlan } from "../datasets/columns/data-plan.ts";
-import type { RowForm } from "../datasets/columns/row-form.ts";
+import type { OpenForm, RowForm } from "../datasets/columns/row-form.ts";
 import { defaultCategoriesMax } from "../datasets/columns/used-columns.ts";
 import type { FileFormat } from "../datasets/formats/file-format.ts";
 import { specError } from "../graph/spec-error.ts";
@@ -22,7 +22,7 @@ export interface CheckedData {
 /** Checks what a job says of its dataset, for rows of a form. Throws SPEC_INVALID that names the field. */
 export function checkDataSpec(
   data: DataSpec__Output | null | undefined,
-  form: RowForm,
+  form: RowForm | OpenForm,
   { validationShare, seed }: Pick<DataPlan, "validationShare" | "seed">,
 ): CheckedData {
   const format = fileFormatOf(data);
@@ -41,11 +41,12 @@ function checkTensors(kind: FileFormat["kind"], columns: readonly ColumnPlan[], 
   if ("column" in split) throw specError("data.split", split.kind, `random or stratified, for ${kind}`);
 }
 
-function targetCountOf(said: number, columns: readonly ColumnPlan[], form: RowForm): number {
+function targetCountOf(said: number, columns: readonly ColumnPlan[], form: RowForm | OpenForm): number {
   if (columns.some(({ role }) => role === "target")) {
     if (said !== 0) throw specError("data.target_columns", said, "none beside columns with the role target");
     return 0;
   }
+  if ("open" in form) return said || 1;
   const needed = form.isNext ? 0 : form.widths.targetCount;
   const targetCount = said || (form.isNext ? 0 : 1);
   if (targetCount === needed) return targetCount;

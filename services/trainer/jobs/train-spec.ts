@@ -6,9 +6,10 @@ import type { Optimizer__Output } from "../../../lib/gen/amaas/trainer/v1/Optimi
 import type { Schedule__Output } from "../../../lib/gen/amaas/trainer/v1/Schedule.ts";
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { parseAliasId, parseArtifactName, parseModelName } from "../../../lib/resource-names.ts";
-import { type RowForm, rowForm } from "../datasets/columns/row-form.ts";
+import { type OpenForm, openForm, type RowForm, rowForm } from "../datasets/columns/row-form.ts";
 import type { Compute } from "../engine/device.ts";
-import { checkPlan, type TrainingPlan } from "../engine/training-plan.ts";
+import { checkPlan, checkRun, type TrainingPlan } from "../engine/training-plan.ts";
+import { hasOpenInput } from "../graph/open-input.ts";
 import { specError } from "../graph/spec-error.ts";
 import { type CheckedData, checkDataSpec } from "./data-spec.ts";
 import { deviceOf } from "./device-message.ts";
@@ -16,14 +17,14 @@ import { type Gate, gateOf } from "./gate.ts";
 import { checkLimits, checkpointPolicyOf } from "./job-limits.ts";
 import { type InitialModel, networkSpecOf } from "./network-fields.ts";
 
-/** A checked specification: every name is well-formed and the plan can be trained on fitting data. */
+/** A checked specification: every name is well-formed and the plan can be trained on fitting data, which may still have to say what goes in. */
 export interface CheckedSpec {
   readonly model: string;
   readonly datasetSha256: string;
   /** How the file is read, and what its columns are for. */
   readonly data: CheckedData;
   /** What becomes of its rows. */
-  readonly form: RowForm;
+  readonly form: RowForm | OpenForm;
   /** Undefined where no alias is to be moved. */
   readonly alias: string | undefined;
   /** What the version must reach before the alias moves. */
@@ -65,8 +66,7 @@ export function checkSpec(spec: TrainSpec__Output, compute: Compute, initial: In
     device: deviceOf[spec.device] ?? compute.device,
     memoryBytesMax: compute.memoryBytesMax,
   };
-  const network = checkPlan(plan);
-  const form = rowForm(network, plan.loss);
+  const form = formOf(plan);
   const data = checkDataSpec(spec.data, form, plan);
   checkLimits(spec.limits);
   checkpointPolicyOf(spec.checkpoints);
@@ -85,6 +85,12 @@ export function checkSpec(spec: TrainSpec__Output, compute: Compute, initial: In
     limits: spec.limits,
     plan,
   };
+}
+
+function formOf(plan: TrainingPlan): RowForm | OpenForm {
+  if (!hasOpenInput(plan.network)) return rowForm(checkPlan(plan), plan.loss);
+  checkRun(plan);
+  return openForm(plan.network, plan.loss);
 }
 
 /** The loss with its settings; SPEC_INVALID for settings that it does not have. */

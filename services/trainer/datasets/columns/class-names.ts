@@ -1,12 +1,13 @@
 import { labelsOfOutput } from "../../../../lib/onnx/labels.ts";
 import { datasetError } from "../formats/dataset-error.ts";
 import type { FittedColumn } from "./preprocessing.ts";
-import type { RowForm } from "./row-form.ts";
+import type { OpenForm, RowForm } from "./row-form.ts";
 import type { UsedColumns } from "./used-columns.ts";
 
 /** Targets that are texts, with the classes in the order in which the network has them already, where it has labels. */
-export function withClassNames(used: UsedColumns, form: RowForm): UsedColumns {
-  const labels = labelsOf(form);
+export function withClassNames(used: UsedColumns, form: RowForm | OpenForm): UsedColumns {
+  // A network whose input is open is none that was trained before.
+  const labels = "open" in form ? undefined : labelsOf(form);
   if (labels === undefined) return used;
   const targets = used.targets.map((column) => (column.kind === "text" ? { ...column, categories: labels } : column));
   return { ...used, targets };

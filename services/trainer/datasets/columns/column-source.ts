@@ -21,6 +21,8 @@ export interface SourceColumn {
   readonly kind: "number" | "text" | "time" | "other";
   /** Elements of a row's value: 1 in tables, those of an image or of a window of tokens elsewhere. Texts have one. */
   readonly width: number;
+  /** Of a file of tensors: the axes of a row's value. */
+  readonly shape?: readonly number[] | undefined;
   /** The type of its values, as DuckDB names it. */
   readonly type: string;
   /** Whether the file has its numbers as decimal digits, of which DOUBLE keeps no more than 15. */

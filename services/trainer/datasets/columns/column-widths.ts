@@ -2,16 +2,23 @@ import { counted, datasetError } from "../formats/dataset-error.ts";
 import { encodedWidth, type FittedColumn } from "./preprocessing.ts";
 import { type RowForm, readCountOf } from "./row-form.ts";
 
-/** Refuses columns that give more or fewer numbers than the network and its loss take, or more categories than it has tokens. */
+/**
+ * Refuses columns that give more or fewer numbers than the network and its loss take, or more categories than it has tokens; `fileShape` is
+ * that of the features of a row in the file.
+ */
 export function checkColumnWidths(
   { features, targets }: { readonly features: readonly FittedColumn[]; readonly targets: readonly FittedColumn[] },
   form: RowForm,
+  fileShape: readonly number[],
 ): void {
   const { network, loss, widths, isNext } = form;
   const { rowShape } = network.input;
   const readCount = readCountOf(form, targets);
   for (const column of isNext ? [...features, ...targets] : features) checkTokens(column, form);
-  if (widthOf(features) !== readCount) throw datasetError(`${seenIn(features, "feature")}; needed: ${neededBy()}`);
+  if (widthOf(features) !== readCount) {
+    const seen = fileShape.length === 1 ? seenIn(features, "feature") : `rows have the shape [${fileShape.join(", ")}]`;
+    throw datasetError(`${seen}; needed: ${neededBy()}`);
+  }
   if ((isNext && targets.length === 0) || widthOf(targets) === widths.targetCount) return;
   throw datasetError(`${seenIn(targets, "target")}; needed: ${widths.targetCount}, for the loss ${loss.kind}`);
 

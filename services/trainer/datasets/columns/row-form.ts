@@ -1,7 +1,9 @@
 import { product } from "../../../../lib/onnx/shapes.ts";
-import type { Loss } from "../../graph/losses/loss.ts";
-import { targetForm } from "../../graph/losses/loss.ts";
+import { checkLoss, type Loss, targetForm } from "../../graph/losses/loss.ts";
 import type { Network } from "../../graph/network.ts";
+import { type NetworkSpec, networkOf } from "../../graph/network-spec.ts";
+import { takesTokens, withRowShape } from "../../graph/open-input.ts";
+import { specError } from "../../graph/spec-error.ts";
 import type { RowWidths } from "../rows/row-writer.ts";
 import type { NumberBound } from "./column-encoder.ts";
 import type { ColumnUse } from "./used-columns.ts";
@@ -17,6 +19,28 @@ export interface RowForm extends ColumnUse {
   readonly featureBound: NumberBound | undefined;
   /** What targets that are read as numbers must be; undefined where they are no classes. */
   readonly classBound: NumberBound | undefined;
+}
+
+/** The same as far as it is known where the data decides what goes in. */
+export interface OpenForm extends ColumnUse {
+  readonly open: NetworkSpec;
+  readonly loss: Loss;
+}
+
+/** The form of rows for a network whose input is open; SPEC_INVALID where the loss needs to know it. */
+export function openForm(open: NetworkSpec, loss: Loss): OpenForm {
+  if (loss.kind === "next_token") {
+    throw specError("input_shape", "not set", "the tokens of a row, for LOSS_NEXT_TOKEN");
+  }
+  return { open, loss, tokens: takesTokens(open), classes: loss.kind === "cross_entropy" };
+}
+
+/** The form for rows of a shape, without the batch axis, where it is open; SPEC_INVALID where the network cannot take them. */
+export function closedForm(form: RowForm | OpenForm, rowShape: readonly number[]): RowForm {
+  if (!("open" in form)) return form;
+  const network = networkOf(withRowShape(form.open, rowShape));
+  checkLoss(form.loss, network);
+  return rowForm(network, form.loss);
 }
 
 /** The form of rows for a network and its loss. */

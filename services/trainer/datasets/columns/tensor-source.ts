@@ -22,6 +22,7 @@ export class TensorSource implements ColumnSource {
       role: "feature",
       kind: "number",
       width: product(featureShape),
+      shape: featureShape,
       type: types[featureType],
     };
     const kind = classNames === undefined ? "number" : "text";

@@ -39,6 +39,12 @@ export function layersNetwork({ layers, inputShape }: LayersSpec): Network {
   };
 }
 
+/** Whether the first linear layer says how much it takes. */
+export function hasImpliedShape(layers: readonly Layer[]): boolean {
+  const first = layers.find((layer) => layer.kind === "linear");
+  return first?.inputSize !== undefined;
+}
+
 /** What the first linear layer takes: rows of that shape come through the activations before it. An empty list is refused elsewhere. */
 function impliedShape(layers: readonly Layer[]): readonly number[] {
   if (layers.length === 0) return [];
