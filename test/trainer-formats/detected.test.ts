@@ -39,7 +39,7 @@ describe("a file whose format nobody says", () => {
   it("is refused where it is an archive of other files, which need a size", async () => {
     const archive = zipOf([{ name: "a/1.png" }]);
     expect(await files.refusal(archive, undefined)).to.equal(
-      "DATASET_INVALID: dataset: the file is an archive; needed: data.images with a width and a height",
+      "DATASET_INVALID: dataset: the file is an archive; needed: data.images",
     );
   });
 });

@@ -4,7 +4,8 @@ import type { ImagesFormat } from "../../services/trainer/datasets/formats/file-
 import { image, type Packed, tarGzOf, tarOf, zipOf } from "./archive-files.ts";
 import { FormatFiles, tensorRows } from "./format-files.ts";
 
-const format: ImagesFormat = { kind: "images", width: 2, height: 2, channels: 3 };
+const format: ImagesFormat = { kind: "images", channels: 3, scaled: { width: 2, height: 2, fit: "fill" } };
+const unscaled: ImagesFormat = { ...format, scaled: undefined };
 
 describe("an archive of images", () => {
   const files = new FormatFiles();
@@ -52,6 +53,50 @@ describe("an archive of images", () => {
       Array(4).fill(0),
       Array(4).fill(255),
     ]);
+  });
+
+  for (const [fit, column, line] of [
+    ["fill", [1, 1, 1, 1], [1, 0, 0, 0]],
+    ["cover", [0, 0, 0, 0], [0, 0, 0, 0]],
+    ["contain", [0, 1, 1, 0], [1, 0, 0, 0]],
+  ] as const) {
+    it(`has images of other proportions made fit: ${fit}`, async () => {
+      // A quarter at the left is red and the rest black.
+      const red = await image("png", "#ff0000", 40, 80);
+      const wide = sharp({ create: { width: 160, height: 80, channels: 3, background: "black" } });
+      const bytes = await wide
+        .composite([{ input: red, left: 0, top: 0 }])
+        .png()
+        .toBuffer();
+      const scaled = { width: 4, height: 4, fit };
+      const [row] = await tensorRows(await files.tensors(zipOf([{ name: "1.png", bytes }]), { ...format, scaled }));
+      const isRed = row!.features.slice(0, 16).map((value) => Math.round(value / 255));
+      expect([0, 4, 8, 12].map((index) => isRed[index])).to.deep.equal(column);
+      expect(isRed.slice(4, 8)).to.deep.equal(line);
+    });
+  }
+
+  it("may have images of one size already, turned as they say, which the first one tells", async () => {
+    const upright = await sharp(await image("jpeg", "#ffffff", 3, 5))
+      .withMetadata({ orientation: 6 })
+      .jpeg()
+      .toBuffer();
+    const same = [
+      { name: "a/1.jpg", bytes: upright },
+      { name: "b/2.png", bytes: await image("png", "#ffffff", 5, 3) },
+    ];
+    for (const packed of [zipOf, tarGzOf]) {
+      const tensors = await files.tensors(await packed(same), unscaled);
+      expect(tensors.featureShape).to.deep.equal([3, 3, 5]);
+      expect(await tensorRows(tensors)).to.have.length(2);
+      const other = { name: "b/3.png", bytes: await image("png", "#ffffff", 4, 3) };
+      expect(await files.refusal(await packed([...same, other]), unscaled)).to.equal(
+        "DATASET_INVALID: dataset: b/3.png has 4 × 3 pixels; " +
+          "needed: 5 × 3, as the first image has, or data.images.width and height to scale to",
+      );
+    }
+    const large = zipOf([{ name: "a/1.png", bytes: await image("png", "#ffffff", 4097, 1) }]);
+    expect(await files.refusal(large, unscaled)).to.contain("a/1.png has 4097 × 1 pixels; needed: at most 4096");
   });
 
   it("keeps the order of many images", async () => {

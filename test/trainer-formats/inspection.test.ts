@@ -66,9 +66,8 @@ describe("what is in a dataset", () => {
     ]);
     const { rowCount, columns, preview } = await inspected(archive, {
       kind: "images",
-      width: 2,
-      height: 1,
       channels: 3,
+      scaled: { width: 2, height: 1, fit: "fill" },
     });
     expect(rowCount).to.equal(3);
     expect(columns[0]).to.include({

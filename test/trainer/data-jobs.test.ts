@@ -52,7 +52,7 @@ describe("a training job over columns", function () {
       ["size", "FP32"],
     ]);
     expect(JSON.parse(lineage!.hyperParameters!.network!)).to.deep.include({ inputShape: [3] });
-    const model = await bytesOf(variants[0]!.artifact);
+    const model = await running.downloaded(variants[0]!.artifact);
     const { metadataProps = [] } = readModel(model);
     const metadata = Object.fromEntries(metadataProps.map(({ key = "", value = "" }) => [key, value]));
     expect(labelsOfOutput("output", metadata)).to.deep.equal(["cheap", "dear"]);
@@ -82,12 +82,6 @@ describe("a training job over columns", function () {
     expect(modelCard).to.match(/\| colour \| feature \| one\\_hot, 2 categories, missing: (red|blue) \|/);
     expect(modelCard).to.match(/\| cheap \| 6 \| 0 \|/);
   });
-
-  async function bytesOf(name: string): Promise<Uint8Array> {
-    const chunks: Uint8Array[] = [];
-    for await (const { chunk } of running.registry.serverStream("DownloadArtifact", { name })) chunks.push(chunk);
-    return Buffer.concat(chunks);
-  }
 
   it("is refused at once for a split that cannot be, and fails for a column that the file has not", async () => {
     const fault = await running

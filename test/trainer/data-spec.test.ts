@@ -57,8 +57,15 @@ describe("what a job says of its dataset", () => {
     expect(of({ format: "csv", csv }).format).to.deep.equal({ ...csv, kind: "csv", delimiter: "," });
     const numpy = { features: "", targets: "labels" };
     expect(of({ format: "numpy", numpy }).format).to.deep.equal({ kind: "numpy", features: "x", targets: "labels" });
-    const images = { width: 28, height: 28, channels: 0 };
-    expect(of({ format: "images", images }).format).to.deep.equal({ ...images, kind: "images", channels: 3 });
+    const images = { width: 28, height: 20, channels: 0, fit: "FIT_UNSPECIFIED" } as const;
+    const scaled = { width: 28, height: 20, fit: "fill" };
+    expect(of({ format: "images", images }).format).to.deep.equal({ kind: "images", channels: 3, scaled });
+    const grey = { width: 0, height: 0, channels: 1, fit: "FIT_UNSPECIFIED" } as const;
+    expect(of({ format: "images", images: grey }).format).to.deep.equal({
+      kind: "images",
+      channels: 1,
+      scaled: undefined,
+    });
     expect(of({ format: "text", text: { tokenizer: "" } }).format).to.deep.equal({ kind: "text", tokenizer: "bytes" });
     expect(of({ format: "parquet", parquet: {} }).format).to.deep.equal({ kind: "parquet" });
   });
@@ -85,13 +92,18 @@ describe("what a job says of its dataset", () => {
       'data.csv.delimiter is "."; needed: one ASCII character that is no part of a number or a quote',
     ],
     [
-      "images of no size",
-      { format: "images", images: { width: 0, height: 28, channels: 1 } },
-      "data.images.width is 0; needed: a whole number in [1, 4096]",
+      "images of half a size",
+      { format: "images", images: { width: 0, height: 28, channels: 1, fit: "FIT_COVER" } },
+      "data.images.width is 0; needed: a whole number in [1, 4096], or no width and no height",
+    ],
+    [
+      "a fit to no size",
+      { format: "images", images: { width: 0, height: 0, channels: 1, fit: "FIT_COVER" } },
+      "data.images.fit is FIT_COVER; needed: none without a width and a height",
     ],
     [
       "images of two channels",
-      { format: "images", images: { width: 28, height: 28, channels: 2 } },
+      { format: "images", images: { width: 28, height: 28, channels: 2, fit: "FIT_FILL" } },
       "data.images.channels is 2; needed: 1 for grey, or 3 for red, green and blue",
     ],
     [

@@ -1,7 +1,9 @@
 import { expect } from "chai";
 import type { Version__Output } from "../../lib/gen/amaas/registry/v1/Version.ts";
 import type { TrainSpec } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { readModel } from "../../lib/onnx/model.ts";
 import { remoteFaultOf } from "../../lib/rpc/status.ts";
+import { image, zipOf } from "../trainer-formats/archive-files.ts";
 import { RunningTrainer } from "./running-trainer.ts";
 
 const how = { optimizer: { adam: { learningRate: 0.01 } }, epochs: 2, batchSize: 8, seed: 5 } as const;
@@ -40,6 +42,24 @@ describe("the trainer's networks", function () {
       ["batch", 1, 4, 4],
       ["batch", 3],
     ]);
+  });
+
+  it("take images of the size that they have, and tell which pixels those are", async () => {
+    const shades = Array.from({ length: 24 }, (_, index) => ({ isDark: index % 2 === 0, shade: index * 4 }));
+    const files = await Promise.all(
+      shades.map(async ({ isDark, shade }, index) => ({
+        name: `${isDark ? "dark" : "light"}/${index}.png`,
+        bytes: await image("png", isDark ? `rgb(${shade},0,0)` : `rgb(255,${shade},255)`, 6, 4),
+      })),
+    );
+    const preset = { cnn: { channels: [2], kernel: 3, hiddenSizes: [4], outputSize: 2 } };
+    const spec = { ...how, model: "models/shades", loss: "LOSS_CROSS_ENTROPY", preset, data: { images: {} } } as const;
+    const version = await trained({ ...spec, dataset: await running.uploadDataset(zipOf(files)) });
+    expect(shapesOf(version)[0]).to.deep.equal(["batch", 3, 4, 6]);
+    expect(JSON.parse(version.lineage!.hyperParameters!.network!)).to.deep.include({ inputShape: [3, 4, 6] });
+    expect(version.modelCard).to.contain("not scaled; red, green, blue, values 0 to 255");
+    const { metadataProps } = readModel(await running.downloaded(version.variants[0]!.artifact));
+    expect(metadataProps).to.deep.include({ key: "Image.BitmapPixelFormat", value: "Rgb8" });
   });
 
   it("take rows of tokens, and learn the next one", async () => {

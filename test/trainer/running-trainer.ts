@@ -104,6 +104,13 @@ export class RunningTrainer {
     return (await this.registry.clientStream("UploadArtifact", parts)).name;
   }
 
+  /** The bytes of an artifact. */
+  async downloaded(name: string): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    for await (const { chunk } of this.registry.serverStream("DownloadArtifact", { name })) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
   async submit(train: TrainSpec, requestId = ""): Promise<string> {
     return (await this.trainer.unary("CreateJob", { job: { train }, requestId })).name;
   }

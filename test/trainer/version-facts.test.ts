@@ -12,7 +12,8 @@ describe("the lineage of a version", () => {
       loss: { kind: "mse" },
       optimizer: { kind: "sgd" },
     };
-    const spec = { plan, model: "flowers", datasetSha256: "ab" } as unknown as CheckedSpec;
+    const data = { format: undefined };
+    const spec = { plan, data, model: "flowers", datasetSha256: "ab" } as unknown as CheckedSpec;
     const outcome = { metrics, epochs: [], leftToCpu: [], device: "cpu", runtimeVersion: "1" };
     const told = { dataset: "artifacts/ab", seed: 1, data: null } as unknown as TrainSpec__Output;
     return versionFacts(told, { id: "j" }, spec, outcome as unknown as TrainingOutcome, {});

@@ -68,4 +68,6 @@ export interface PreparedData {
   readonly preprocessing?: Preprocessing | undefined;
   /** The names of classes, by index; absent where they have none. */
   readonly classNames?: readonly string[] | undefined;
+  /** What the served model says of itself besides, by name. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
 }

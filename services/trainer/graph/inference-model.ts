@@ -14,6 +14,8 @@ export interface ServedWith {
   readonly inputs?: ((graph: GraphBuilder, served: ServedInput) => Value) | undefined;
   /** The names of classes, by index. */
   readonly classNames?: readonly string[] | undefined;
+  /** What the model says of itself besides what its network does, by name. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface ServedWith {
 export function inferenceModel(
   network: Network,
   tensors: ReadonlyMap<string, Float32Array>,
-  { inputs, classNames }: ServedWith = {},
+  { inputs, classNames, metadata }: ServedWith = {},
 ): ModelProto {
   const graph = new GraphBuilder("network");
   const { dataType, rowShape } = network.input;
@@ -37,7 +39,9 @@ export function inferenceModel(
     ({ name, shape }) => [name, graph.initializer(name, "FP32", shape, tensors.get(name) as Float32Array)] as const,
   );
   graph.output(served.outputName, network.append(graph, input, new Map(held), { kind: "inference" }).output);
-  return modelOf(pruned(graph.graph()), withLabels(served, classNames));
+  const { notes } = served;
+  const told = { ...served, notes: { ...notes, metadata: { ...notes.metadata, ...metadata } } };
+  return modelOf(pruned(graph.graph()), withLabels(told, classNames));
 }
 
 /** What readers of labels look for first is that of the output. */

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import type { ModelPaths } from "../catalogue.ts";
+import { pixelMetadata } from "../datasets/formats/pixel-facts.ts";
 import { readDataset } from "../datasets/read-dataset.ts";
 import type { PreparedData } from "../datasets/row-source.ts";
 import { openRows } from "../datasets/rows/open-rows.ts";
@@ -43,7 +44,8 @@ export async function train(task: TrainTask, { say, pause }: TaskHost): Promise<
   const checked = checkSpec(spec, compute, task.initial && (await filesAt(task.initial)));
   const { data, form } = checked;
   const place = { memoryBytesMax: (compute.memoryBytesMax ?? Number.POSITIVE_INFINITY) / 4, folder: task.folder };
-  const prepared = await withDatasetFile(task, (file) => readDataset(file, data, form, place));
+  const read = await withDatasetFile(task, (file) => readDataset(file, data, form, place));
+  const prepared = { ...read, metadata: pixelMetadata(data.format) };
   const network = withRowShape(checked.plan.network, prepared.rowShape);
   const plan = { ...checked.plan, network, scheduledEpochs: job.scheduledEpochs };
   say({ kind: "told", level: "info", text: textOf(prepared) });

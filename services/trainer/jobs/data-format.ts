@@ -1,7 +1,10 @@
 import type { CsvFormat__Output } from "../../../lib/gen/amaas/trainer/v1/CsvFormat.ts";
 import type { DataSpec__Output } from "../../../lib/gen/amaas/trainer/v1/DataSpec.ts";
-import type { ImagesFormat__Output } from "../../../lib/gen/amaas/trainer/v1/ImagesFormat.ts";
-import { type FileFormat, tokenizers } from "../datasets/formats/file-format.ts";
+import type {
+  _amaas_trainer_v1_ImagesFormat_Fit__Output,
+  ImagesFormat__Output,
+} from "../../../lib/gen/amaas/trainer/v1/ImagesFormat.ts";
+import { type FileFormat, type ImageScaling, imageSideMax, tokenizers } from "../datasets/formats/file-format.ts";
 import { specError } from "../graph/spec-error.ts";
 
 /** How a file is read; undefined where the file itself has to tell. Throws SPEC_INVALID for a field out of its range. */
@@ -42,15 +45,34 @@ function delimiterError(delimiter: string): Error {
   );
 }
 
-function imagesFormatOf({ width, height, channels }: ImagesFormat__Output): FileFormat {
-  for (const [field, size] of Object.entries({ width, height })) {
-    if (size < 1 || size > pixelsMax)
-      throw specError(`data.images.${field}`, size, `a whole number in [1, ${pixelsMax}]`);
-  }
+function imagesFormatOf(images: ImagesFormat__Output): FileFormat {
+  const { channels } = images;
   if (channels !== 0 && channels !== 1 && channels !== 3) {
     throw specError("data.images.channels", channels, "1 for grey, or 3 for red, green and blue");
   }
-  return { kind: "images", width, height, channels: channels === 1 ? 1 : 3 };
+  return { kind: "images", channels: channels === 1 ? 1 : 3, scaled: scalingOf(images) };
 }
 
-const pixelsMax = 4096;
+function scalingOf({ width, height, fit }: ImagesFormat__Output): ImageScaling | undefined {
+  if (width === 0 && height === 0) {
+    if (fit !== "FIT_UNSPECIFIED") throw specError("data.images.fit", fit, "none without a width and a height");
+    return undefined;
+  }
+  for (const [field, size] of Object.entries({ width, height })) {
+    if (size < 1 || size > imageSideMax) {
+      throw specError(
+        `data.images.${field}`,
+        size,
+        `a whole number in [1, ${imageSideMax}], or no width and no height`,
+      );
+    }
+  }
+  return { width, height, fit: fitOf[fit] };
+}
+
+const fitOf = {
+  FIT_UNSPECIFIED: "fill",
+  FIT_FILL: "fill",
+  FIT_COVER: "cover",
+  FIT_CONTAIN: "contain",
+} as const satisfies Record<_amaas_trainer_v1_ImagesFormat_Fit__Output, ImageScaling["fit"]>;

@@ -5,6 +5,7 @@ import { suiteVersion } from "../../../lib/suite-version.ts";
 import { type CardColumn, modelCard } from "../card/model-card.ts";
 import type { NewVersion } from "../catalogue.ts";
 import type { Preprocessing } from "../datasets/columns/preprocessing.ts";
+import { pixelText } from "../datasets/formats/pixel-facts.ts";
 import type { PreparedData } from "../datasets/row-source.ts";
 import type { TrainingOutcome } from "../engine/training-figures.ts";
 import type { Job } from "../jobs/job.ts";
@@ -32,7 +33,7 @@ export function versionFacts(
     epochs: outcome.epochs,
     confusion: outcome.confusion,
     classNames: prepared.classNames,
-    data: dataOf(told, outcome, prepared.leftOutCount ?? 0),
+    data: dataOf(told, spec, outcome, prepared.leftOutCount ?? 0),
     columns: columnsOf(told, prepared.preprocessing),
     split: splitOf(told, outcome),
     hyperParameters: lineage.hyperParameters,
@@ -116,12 +117,15 @@ const valueCharactersMax = 65_536;
 
 function dataOf(
   { dataset, data }: TrainSpec__Output,
+  spec: CheckedSpec,
   { metrics }: TrainingOutcome,
   leftOutCount: number,
 ): Record<string, string> {
+  const images = pixelText(spec.data.format);
   return {
     dataset,
     format: data?.format ?? "found out from the file",
+    ...(images !== undefined && { images }),
     "rows that were used": String(metrics.trainingRows + metrics.validationRows),
     "rows that were left out": String(leftOutCount),
   };

@@ -9,12 +9,12 @@ import { type FittedColumn, isPlain, type Preprocessing } from "./preprocessing.
 
 /** What a network is served with that was trained on prepared data. */
 export function servedWith(
-  { preprocessing, classNames }: Pick<PreparedData, "preprocessing" | "classNames">,
+  { preprocessing, classNames, metadata }: Pick<PreparedData, "preprocessing" | "classNames" | "metadata">,
   { input }: Pick<Network, "input">,
 ): ServedWith {
   const inputs =
     preprocessing && ((graph: GraphBuilder, served: ServedInput) => rawInputs(graph, preprocessing, input, served));
-  return { inputs, classNames };
+  return { inputs, classNames, metadata };
 }
 
 /**

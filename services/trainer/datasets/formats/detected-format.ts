@@ -5,7 +5,7 @@ import { firstBytes } from "./first-bytes.ts";
 
 /**
  * The format that a file's first bytes tell: Parquet and NumPy by their magic bytes, NDJSON by its first brace, and CSV without a header
- * otherwise. Throws DATASET_INVALID for an archive of anything but arrays, because nothing says how large images are to be.
+ * otherwise. Throws DATASET_INVALID for an archive of anything but arrays, because nothing says whether images are grey.
  */
 export async function detectedFormat({ path, expandedBytesMax }: DatasetFile): Promise<FileFormat> {
   const numpy = { kind: "numpy", features: "x", targets: "y" } as const;
@@ -14,7 +14,7 @@ export async function detectedFormat({ path, expandedBytesMax }: DatasetFile): P
       if (name.endsWith(".npy")) return numpy;
       break;
     }
-    throw datasetError("the file is an archive; needed: data.images with a width and a height");
+    throw datasetError("the file is an archive; needed: data.images");
   }
   const begin = await firstBytes(path);
   if (begin.startsWith("PAR1")) return { kind: "parquet" };

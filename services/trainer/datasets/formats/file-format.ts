@@ -25,10 +25,24 @@ export interface NumpyFormat {
 
 export interface ImagesFormat {
   readonly kind: "images";
+  readonly channels: 1 | 3;
+  /** Undefined where all have one size already. */
+  readonly scaled: ImageScaling | undefined;
+}
+
+/** How images of any size become those of one. */
+export interface ImageScaling extends ImageSize {
+  /** What becomes of other proportions, as sharp names it: stretched, cut, or with black at the sides. */
+  readonly fit: "fill" | "cover" | "contain";
+}
+
+/** In pixels, each from 1 to {@link imageSideMax}. */
+export interface ImageSize {
   readonly width: number;
   readonly height: number;
-  readonly channels: 1 | 3;
 }
+
+export const imageSideMax = 4096;
 
 export const tokenizers = ["bytes", "gpt2", "cl100k_base", "o200k_base"] as const;
 export type Tokenizer = (typeof tokenizers)[number];

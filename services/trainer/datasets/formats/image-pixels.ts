@@ -1,7 +1,7 @@
 import sharp from "sharp";
 import { assert, messageOf } from "../../../../lib/errors.ts";
 import { datasetError } from "./dataset-error.ts";
-import type { ImagesFormat } from "./file-format.ts";
+import { type ImageScaling, type ImageSize, type ImagesFormat, imageSideMax } from "./file-format.ts";
 
 /** Bytes of an image's file. */
 export const imageFileBytesMax = 64 * 1024 ** 2;
@@ -9,24 +9,53 @@ export const imageFileBytesMax = 64 * 1024 ** 2;
 /** Pixels of an image before it is scaled; a small file may say that it has any number. */
 const pixelsMax = 64 * 1024 ** 2;
 
+/** What all images become; `fit` is undefined where they have the size already. */
+export interface ImageForm extends ImageSize, Pick<ImagesFormat, "channels"> {
+  readonly fit: ImageScaling["fit"] | undefined;
+}
+
 /**
- * Decodes a PNG or JPEG file and scales it to the format's size without regard to its proportions, turned as its EXIF data say, over black
- * where it is transparent: values 0 to 255, [channels, height, width]. Throws DATASET_INVALID that names the file.
+ * Decodes a PNG or JPEG file, turned as its EXIF data say, over black where it is transparent, and scales it: values 0 to 255, [channels,
+ * height, width]. Throws DATASET_INVALID that names the file.
  */
-export async function pixelsOf(bytes: Buffer, name: string, format: ImagesFormat): Promise<Uint8Array> {
-  const { width, height, channels } = format;
+export async function pixelsOf(bytes: Buffer, name: string, form: ImageForm): Promise<Uint8Array> {
+  const { width, height, channels, fit } = form;
+  const { data, info } = await decoded(bytes, name, (image) => {
+    const flat = image.flatten({ background: "black" });
+    const scaled = fit === undefined ? flat : flat.resize(width, height, { fit, background: "black" });
+    return scaled
+      .toColourspace(channels === 1 ? "b-w" : "srgb")
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+  });
+  if (info.width !== width || info.height !== height) {
+    const needed = `${width} × ${height}, as the first image has, or data.images.width and height to scale to`;
+    throw datasetError(`${name} has ${info.width} × ${info.height} pixels; needed: ${needed}`, { place: name });
+  }
+  assert(data.length === width * height * channels, "decoded images have the channels that were asked for");
+  return planesOf(data, channels, width * height);
+}
+
+/** The size of an image, turned as its EXIF data say. Throws DATASET_INVALID that names the file. */
+export async function sizeOf(bytes: Buffer, name: string): Promise<ImageSize> {
+  const { autoOrient } = await decoded(bytes, name, (image) => image.metadata());
+  for (const side of [autoOrient.width, autoOrient.height]) {
+    if (side <= imageSideMax) continue;
+    const needed = `at most ${imageSideMax} in each direction, or data.images.width and height to scale to`;
+    throw datasetError(`${name} has ${autoOrient.width} × ${autoOrient.height} pixels; needed: ${needed}`);
+  }
+  return autoOrient;
+}
+
+async function decoded<Result>(
+  bytes: Buffer,
+  name: string,
+  use: (image: ReturnType<typeof sharp>) => Promise<Result>,
+): Promise<Result> {
   // The decoder knows many formats more, which are more ways to be wrong.
   if (!isPng(bytes) && !isJpeg(bytes)) throw datasetError(`${name} is neither PNG nor JPEG by its first bytes`);
   try {
-    const pixels = await sharp(bytes, { limitInputPixels: pixelsMax, failOn: "error" })
-      .autoOrient()
-      .flatten({ background: "black" })
-      .resize(width, height, { fit: "fill" })
-      .toColourspace(channels === 1 ? "b-w" : "srgb")
-      .raw()
-      .toBuffer();
-    assert(pixels.length === width * height * channels, "decoded images have the channels that were asked for");
-    return planesOf(pixels, channels, width * height);
+    return await use(sharp(bytes, { limitInputPixels: pixelsMax, failOn: "error" }).autoOrient());
   } catch (failure) {
     throw datasetError(`${name} cannot be decoded: ${messageOf(failure)}`, { place: name });
   }

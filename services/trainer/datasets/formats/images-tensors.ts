@@ -1,32 +1,48 @@
+import { product } from "../../../../lib/onnx/shapes.ts";
 import { archiveFiles } from "./archive.ts";
 import type { ArchiveFile } from "./archive-file.ts";
 import { datasetError } from "./dataset-error.ts";
 import type { DatasetFile, ImagesFormat } from "./file-format.ts";
-import { imageFileBytesMax, pixelsOf } from "./image-pixels.ts";
+import { type ImageForm, imageFileBytesMax, pixelsOf, sizeOf } from "./image-pixels.ts";
 import { rowsPerBatch, type TensorBatch, type Tensors } from "./tensors.ts";
 
 /**
- * Images in an archive, all scaled to one size; values are 0 to 255, [channels, height, width]. The folder that an image lies in is its
- * class; where none lies in a folder there are no targets. Hidden files are left out. Throws DATASET_INVALID that names the file for
- * anything but PNG and JPEG, and for damage.
+ * Images in an archive, all of one size, or scaled to one; values are 0 to 255, [channels, height, width]. The folder that an image lies in
+ * is its class; where none lies in a folder there are no targets. Hidden files are left out. Throws DATASET_INVALID that names the file for
+ * anything but PNG and JPEG, for damage, and for another size than that of the first.
  */
 export async function openImages(file: DatasetFile, format: ImagesFormat): Promise<Tensors> {
   const names: string[] = [];
-  for await (const { name } of imagesIn(file)) names.push(name);
-  if (names.length === 0) throw datasetError("the archive has no images; needed: PNG or JPEG files");
+  let form: ImageForm | undefined;
+  for await (const image of imagesIn(file)) {
+    names.push(image.name);
+    form ??= await formOf(image, format);
+  }
+  if (form === undefined) throw datasetError("the archive has no images; needed: PNG or JPEG files");
   const classNames = classNamesOf(names);
   return {
     kind: "tensors",
     rowCount: names.length,
-    featureShape: [format.channels, format.height, format.width],
+    featureShape: shapeOf(form),
     featureType: "FP32",
     targetShape: classNames && [],
     targetType: "INT32",
     classNames,
     placeOf: (row) => names[row],
     close: () => {},
-    batches: () => batches(file, format, classNames),
+    batches: () => batches(file, form, classNames),
   };
+}
+
+/** What all images become, by the first one where they are not scaled. */
+async function formOf(first: ArchiveFile, { scaled, channels }: ImagesFormat): Promise<ImageForm> {
+  if (scaled !== undefined) return { ...scaled, channels };
+  const { width, height } = await sizeOf(await wholeOf(first), first.name);
+  return { width, height, channels, fit: undefined };
+}
+
+function shapeOf({ channels, height, width }: ImageForm): readonly [number, number, number] {
+  return [channels, height, width];
 }
 
 /** The images of an archive, in its order; throws DATASET_INVALID for other files, but hidden ones. */
@@ -63,16 +79,16 @@ function byCodePoints(left: string, right: string): number {
 
 async function* batches(
   file: DatasetFile,
-  format: ImagesFormat,
+  form: ImageForm,
   classNames: readonly string[] | undefined,
 ): AsyncGenerator<TensorBatch> {
-  const elementCount = format.channels * format.height * format.width;
+  const elementCount = product(shapeOf(form));
   const rowsMax = rowsPerBatch(elementCount);
   const classes = new Map(classNames?.map((name, index) => [name, index]));
   let batch = new Batch(rowsMax, elementCount);
   for await (const image of imagesIn(file)) {
     const bytes = await wholeOf(image);
-    await batch.add(pixelsOf(bytes, image.name, format), classes.get(folderOf(image.name) ?? ""), file.threadCount * 2);
+    await batch.add(pixelsOf(bytes, image.name, form), classes.get(folderOf(image.name) ?? ""), file.threadCount * 2);
     if (batch.rowCount < rowsMax) continue;
     yield await batch.finished();
     batch = new Batch(rowsMax, elementCount);
