@@ -4,6 +4,7 @@ import { GraphBuilder } from "../../lib/onnx/builder.ts";
 import { modelOf } from "../../lib/onnx/export.ts";
 import type { Value } from "../../lib/onnx/graph.ts";
 import { type ModelProto, readModel, writeModel } from "../../lib/onnx/model.ts";
+import { servedWith } from "../../services/trainer/datasets/columns/preprocessing-graph.ts";
 import type { Head } from "../../services/trainer/graph/imported/head.ts";
 import { importedNetwork } from "../../services/trainer/graph/imported/imported-network.ts";
 import { inferenceModel } from "../../services/trainer/graph/inference-model.ts";
@@ -56,6 +57,24 @@ describe("a network from an ONNX file", () => {
     ]);
     const x = { dataType: "FP32", shape: [1, 2, 3], elements: Float32Array.of(1, 2, 3, 4, 5, 6) } as const;
     expect(await outputsOf(served(network), { x })).to.deep.equal(await outputsOf(modelOf(graph.graph()), { x }));
+  });
+
+  it("takes numbers of several inputs that are joined, and is served with those inputs", async () => {
+    const graph = new GraphBuilder("columns");
+    const joined = graph.concat([graph.input("a", "FP32", ["n", 1]), graph.input("b", "FP32", ["n", 2])], 1);
+    graph.output("y", graph.node("Gemm", [joined, weights(graph, "w", [3, 2])]));
+    const network = importedNetwork(specOf(written(graph)));
+    expect(network.input).to.deep.equal({ dataType: "FP32", rowShape: [3] });
+    const columns = network.served!.columns!;
+    expect(columns.map(({ name, width }) => [name, width])).to.deep.equal([
+      ["a", 1],
+      ["b", 2],
+    ]);
+    const preprocessing = { columns, isByName: true };
+    const model = inferenceModel(network, initialTensors(network, 1), servedWith({ preprocessing }, network));
+    const a = { dataType: "FP32", shape: [1, 1], elements: Float32Array.of(1) } as const;
+    const b = { dataType: "FP32", shape: [1, 2], elements: Float32Array.of(2, 3) } as const;
+    expect(await outputsOf(model, { a, b })).to.deep.equal(await outputsOf(modelOf(graph.graph()), { a, b }));
   });
 
   it("takes tokens, of which there are as many as rows in the table that they are looked up in", () => {

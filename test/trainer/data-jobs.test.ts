@@ -83,6 +83,37 @@ describe("a training job over columns", function () {
     expect(modelCard).to.match(/\| cheap \| 6 \| 0 \|/);
   });
 
+  it("may begin with a version that has an input for each column, and takes the columns of a file by those names", async () => {
+    const first = await running.ended(await running.submit(await spec()));
+    const further = async (of: string, columns: DataSpec["columns"] = []) => {
+      const own = { dataset: await running.uploadDataset(of), layers: [], initialVersion: first.version, epochs: 1 };
+      const settings = { csv: { header: true }, columns, split: { stratified: {} } };
+      return running.ended(await running.submit(await spec({ ...own, data: settings })));
+    };
+    const moved = rows
+      .map((row) => row.split(","))
+      .map(([id, colour, size, price]) => [size, id, colour, price].join());
+    const job = await further(`size,id,colour,price\n${moved.join("\n")}\n`);
+    expect(job.error?.message).to.equal(undefined);
+    expect(job.metrics.validation_accuracy).to.equal(1);
+    const [before, after] = await Promise.all(
+      [first, job].map(({ version }) => running.registry.unary("GetVersion", { name: version })),
+    );
+    expect(after!.signature).to.deep.equal(before!.signature);
+    const renamed = await further(text.replace("colour", "color"));
+    expect(renamed.error?.message).to.equal(
+      'dataset: no column has the name of the model\'s input "colour"; the nearest column is "color"; needed: a column for each input',
+    );
+    const told = await further(text, [{ name: "size", minMax: {} }]);
+    expect(told.error?.message).to.equal(
+      "data.columns[0].min_max is set; needed: nothing, because the version prepares the column itself",
+    );
+    const added = await further(text, [{ name: "id", role: "ROLE_FEATURE" }]);
+    expect(added.error?.message).to.equal(
+      "data.columns[0].role is feature; needed: another: the version takes the columns colour, size",
+    );
+  });
+
   it("is refused at once for a split that cannot be, and fails for a column that the file has not", async () => {
     const fault = await running
       .submit(await spec({ validationShare: 0 }))

@@ -7,13 +7,15 @@ import type { ColumnPlan, Encoding, Missing } from "../../services/trainer/datas
 import { fittedColumns } from "../../services/trainer/datasets/columns/fitted-columns.ts";
 import { encodedWidth } from "../../services/trainer/datasets/columns/preprocessing.ts";
 import { servedWith } from "../../services/trainer/datasets/columns/preprocessing-graph.ts";
+import { rowForm } from "../../services/trainer/datasets/columns/row-form.ts";
 import { usedColumns } from "../../services/trainer/datasets/columns/used-columns.ts";
 import type { PreparedData } from "../../services/trainer/datasets/row-source.ts";
 import { openRows } from "../../services/trainer/datasets/rows/open-rows.ts";
+import { importedNetwork } from "../../services/trainer/graph/imported/imported-network.ts";
 import { inferenceModel } from "../../services/trainer/graph/inference-model.ts";
 import { initialTensors } from "../../services/trainer/graph/initialise.ts";
 import type { Network } from "../../services/trainer/graph/network.ts";
-import { type Columns, classes, column, form, plan, prepared } from "./preparing.ts";
+import { type Columns, classes, column, form, plan, prepared, rowsIn } from "./preparing.ts";
 import { tableSource } from "./table-source.ts";
 
 type Cells = Columns[string];
@@ -128,6 +130,32 @@ describe("a model that is served with its preprocessing", function () {
       );
     });
   }
+
+  it("has columns that a training which begins with it reads back, prepares as it did, and serves as it did", async () => {
+    const some = fc.array(fc.oneof(numberColumn.filter(isSome), textColumn.filter(isSome)), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(textColumn.filter(isSome), some, async (first, others) => {
+        const made = [...others, first];
+        const table: Record<string, Cells> = Object.fromEntries(made.map(({ cells }, index) => [`c${index}`, cells]));
+        const columns = made.map(({ encoding, missing }, index) => column(`c${index}`, { encoding, missing }));
+        const targets = { z: [1, 2, 3, 4, 5, 6], y: [1, 2, 3, 4, 5, 6] };
+        const width = await widthOf({ ...table, ...targets }, columns);
+        const data = await prepared({ ...table, ...targets }, { columns, targetCount: 2 }, form(width, 2));
+        const model = served(form(width, 2).network, data);
+        const further = importedNetwork({ kind: "imported", model: writeModel(model), files: new Map() });
+        // By their digits, of which zeros have no sign.
+        expect(JSON.stringify(further.served!.columns)).to.equal(JSON.stringify(data.preprocessing!.columns));
+        // Columns are found by name, wherever they are, and others are not read.
+        const moved = { other: [1, 2, 3, 4, 5, 6], ...Object.fromEntries(Object.entries(table).reverse()), ...targets };
+        const again = await prepared(moved, { targetCount: 2 }, rowForm(further, { kind: "mse" }));
+        expect(JSON.stringify(rowsIn(again.training))).to.equal(JSON.stringify(rowsIn(data.training)));
+        const feeds = rawFeeds(table, Object.keys(table));
+        const next = inferenceModel(further, initialTensors(further, 3), servedWith(again, further));
+        expect(await run(next, feeds)).to.deep.equal(await run(model, feeds));
+      }),
+      { numRuns: 20 },
+    );
+  });
 
   it("takes rows of the network's own shape where all of them are numbers that are scaled", async () => {
     const table = { a: [1, 2, 3], b: [4, 6, 9], y: [0, 1, 1] };

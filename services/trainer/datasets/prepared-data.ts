@@ -4,12 +4,13 @@ import { checkColumnWidths } from "./columns/column-widths.ts";
 import type { DataPlan } from "./columns/data-plan.ts";
 import { type EncodedRows, encodedRows } from "./columns/encoded-rows.ts";
 import { fittedColumns } from "./columns/fitted-columns.ts";
+import { fittedAlready } from "./columns/own-features.ts";
 import { isPlain } from "./columns/preprocessing.ts";
 import { closedForm, type OpenForm, type RowForm } from "./columns/row-form.ts";
-import { rowParts } from "./columns/row-parts.ts";
+import { type RowParts, rowParts } from "./columns/row-parts.ts";
 import { rowShapeOf } from "./columns/row-shape.ts";
 import { checkTexts } from "./columns/said-texts.ts";
-import { usedColumns } from "./columns/used-columns.ts";
+import { type ColumnUse, type UsedColumns, usedColumns } from "./columns/used-columns.ts";
 import type { PreparedData } from "./row-source.ts";
 import { DiskWriter } from "./rows/disk-writer.ts";
 import { MemoryWriter } from "./rows/memory-writer.ts";
@@ -44,11 +45,7 @@ export async function prepareData(
   const used = withClassNames(usedColumns(source.columns, plan, told), told);
   await checkTexts(source, used);
   const parts = await rowParts(source, used, plan);
-  const fitted = await fittedColumns(source, [...used.features, ...used.targets], parts);
-  const rows: EncodedRows = {
-    features: fitted.slice(0, used.features.length),
-    targets: fitted.slice(used.features.length),
-  };
+  const rows = await encodedColumns(source, used, told, parts);
   const rowShape = rowShapeOf(rows.features, used.features);
   const form = closedForm(told, rowShape);
   checkColumnWidths(rows, form, rowShape);
@@ -64,9 +61,26 @@ export async function prepareData(
     await encodedRows(source, rows, form, parts, writer);
     const { training, validation } = await writer.finished();
     const leftOutCount = of.length - trainingCount - validationCount;
-    const preprocessing = rows.features.every(isPlain) ? undefined : { columns: rows.features };
+    const isByName = told.own !== undefined;
+    const isRaw = !isByName && rows.features.every(isPlain);
+    const preprocessing = isRaw ? undefined : { columns: rows.features, isByName };
     return { training, validation, preprocessing, classNames, leftOutCount, rowShape };
   } finally {
     await writer.close();
   }
+}
+
+/** What of the training rows decides how values become numbers; columns of the network's own are prepared as they were. */
+async function encodedColumns(
+  source: ColumnSource,
+  { features, targets }: UsedColumns,
+  { own }: ColumnUse,
+  parts: RowParts,
+): Promise<EncodedRows> {
+  const open = own === undefined ? features : [];
+  const fitted = await fittedColumns(source, [...open, ...targets], parts);
+  return {
+    features: own === undefined ? fitted.slice(0, open.length) : fittedAlready(own, features),
+    targets: fitted.slice(open.length),
+  };
 }

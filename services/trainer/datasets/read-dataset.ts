@@ -28,7 +28,7 @@ export async function readDataset(
   const opened = await openDataset({
     ...file,
     format,
-    kinds: saidKinds(plan.columns, plan.split),
+    kinds: saidKinds(plan.columns, plan.split, form.own),
     targetCount,
     context,
   });

@@ -1,6 +1,7 @@
 import type { GraphBuilder } from "../../../lib/onnx/builder.ts";
 import type { ModelNotes } from "../../../lib/onnx/export.ts";
 import type { Value } from "../../../lib/onnx/graph.ts";
+import type { FittedColumn } from "../datasets/columns/preprocessing.ts";
 import type { Initializer } from "./initializers/initializer.ts";
 
 /** A network that can be trained, wherever it came from; `networkOf` of network-spec.ts makes one. */
@@ -35,6 +36,8 @@ export interface NetworkInput {
 /** What the served model says of itself. */
 export interface Served {
   readonly input: { readonly name: string; readonly dataType: "FP32" | "INT32" | "INT64" };
+  /** Of a network that has an input for each of its columns: what they are, and what is done to their values. */
+  readonly columns?: readonly FittedColumn[] | undefined;
   readonly outputName: string;
   /** The name of the size of the first axis. */
   readonly rows: string;

@@ -1,6 +1,6 @@
-import { nearestNames } from "../../../lib/nearest-names.ts";
 import { elementCount, type TensorSpec } from "../../../lib/tensor.ts";
 import type { SourceColumn } from "../datasets/columns/column-source.ts";
+import { noColumn } from "../datasets/columns/no-column.ts";
 import { datasetError } from "../datasets/formats/dataset-error.ts";
 import { specError } from "../graph/spec-error.ts";
 
@@ -31,10 +31,10 @@ export interface InputPlan {
 export function inputPlan(specs: readonly TensorSpec[], features: readonly SourceColumn[], spare = 0): InputPlan {
   const needed = specs.filter(({ optional }) => optional !== true);
   const names = features.map(({ name }) => name);
-  const isNamed = needed.every(({ name }) => names.includes(name));
-  if (!isNamed && needed.length !== 1) throw unnamed(needed, names);
+  const missing = needed.find(({ name }) => !names.includes(name));
+  if (missing !== undefined && needed.length !== 1) throw noColumn(missing.name, names);
   const inputs = needed.map((spec) => {
-    const columns = isNamed ? [names.indexOf(spec.name)] : [...features.keys()];
+    const columns = missing === undefined ? [names.indexOf(spec.name)] : [...features.keys()];
     return plannedInput(spec, columns, features, spare);
   });
   const isSingle = needed.some(({ shape }) => shape[0] === 1);
@@ -81,14 +81,5 @@ function checkKind(input: string, dataType: TensorSpec["dataType"], { name, kind
   const needed = dataType === "BYTES" ? "texts or numbers" : `numbers, for the model's input ${input} of ${dataType}`;
   throw datasetError(
     `the column ${JSON.stringify(name)} holds ${kind === "text" ? "texts" : "other values"}; needed: ${needed}`,
-  );
-}
-
-function unnamed(needed: readonly TensorSpec[], names: readonly string[]): Error {
-  const missing = needed.find(({ name }) => !names.includes(name))?.name ?? "";
-  const [nearest] = nearestNames(missing, names, 1);
-  const hint = nearest === undefined ? "" : `; the nearest column is ${JSON.stringify(nearest)}`;
-  return datasetError(
-    `no column has the name of the model's input ${JSON.stringify(missing)}${hint}; needed: a column for each input`,
   );
 }

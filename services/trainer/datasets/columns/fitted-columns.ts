@@ -5,7 +5,7 @@ import { distinctMax, type Missing } from "./data-plan.ts";
 import { isMissing } from "./missing.ts";
 import type { Categories, Encoder, FittedColumn } from "./preprocessing.ts";
 import { part, type RowParts } from "./row-parts.ts";
-import type { UsedColumn } from "./used-columns.ts";
+import type { UsedColumn } from "./used-column.ts";
 
 /**
  * Columns with what has to be known of their training rows, which are read once, in the order of the file, where something has. Missing

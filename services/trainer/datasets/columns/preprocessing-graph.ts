@@ -19,19 +19,19 @@ export function servedWith(
 
 /**
  * Appends the inputs of a served model, which take raw values, and what makes a network's input of them. Where all columns are numbers there
- * is one input with all their values; otherwise one for each column, by its name, [rows, width].
+ * is one input with all their values, unless they are told to be by name; otherwise one for each column, by its name, [rows, width].
  *
  * A category that the training rows do not have is none of the categories: a batch has rows of several callers, and one of them must not
  * fail the others.
  */
 function rawInputs(
   graph: GraphBuilder,
-  { columns }: Preprocessing,
+  { columns, isByName = false }: Preprocessing,
   network: NetworkInput,
   { name, dataType, rows }: ServedInput,
 ): Value {
   const { rowShape } = network;
-  const isOneInput = columns.every(({ kind }) => kind === "number");
+  const isOneInput = !isByName && columns.every(({ kind }) => kind === "number");
   if (isOneInput && columns.every(({ encoder }) => encoder.kind === "affine")) {
     return affine(graph, graph.input(name, dataType, [rows, ...rowShape]), columns, rowShape);
   }

@@ -2,6 +2,8 @@
 export interface Preprocessing {
   /** In the order in which their numbers lie in a row. */
   readonly columns: readonly FittedColumn[];
+  /** Whether each column is an input of its own even where all of them are numbers. */
+  readonly isByName?: boolean | undefined;
 }
 
 /** A column with all that was learned from its training rows. */

@@ -55,6 +55,7 @@ export function rowForm(network: Network, loss: Loss): RowForm {
     loss,
     widths: { featureCount, targetCount: product(form.rowShape), featureType: dataType, targetType: form.dataType },
     isNext: loss.kind === "next_token",
+    own: network.served?.columns,
     tokens: dataType === "INT32",
     classes,
     featureBound: dataType === "INT32" ? { what: "token", count: tokenCount } : undefined,

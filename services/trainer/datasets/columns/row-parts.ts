@@ -5,7 +5,8 @@ import { datasetError } from "../formats/dataset-error.ts";
 import type { ColumnSource } from "./column-source.ts";
 import { type DataPlan, distinctMax } from "./data-plan.ts";
 import { isMissing } from "./missing.ts";
-import type { UsedColumn, UsedColumns } from "./used-columns.ts";
+import type { UsedColumn } from "./used-column.ts";
+import type { UsedColumns } from "./used-columns.ts";
 
 /** What a row is for, as an element of {@link RowParts}. */
 export const part = { training: 0, validation: 1, leftOut: 2 } as const;

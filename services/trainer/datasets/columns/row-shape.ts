@@ -1,5 +1,5 @@
 import { encodedWidth, type FittedColumn } from "./preprocessing.ts";
-import type { UsedColumn } from "./used-columns.ts";
+import type { UsedColumn } from "./used-column.ts";
 
 /** The shape of the features of a row: that of a file of tensors, such as images, and otherwise one axis of all their numbers. */
 export function rowShapeOf(

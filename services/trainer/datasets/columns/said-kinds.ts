@@ -1,8 +1,13 @@
 import type { SaidKind } from "../formats/file-format.ts";
 import type { ColumnPlan, Encoding, SplitPlan } from "./data-plan.ts";
+import type { FittedColumn } from "./preprocessing.ts";
 
-/** What columns hold, by their encodings, and by what the split makes of one. */
-export function saidKinds(columns: readonly ColumnPlan[], split?: SplitPlan): ReadonlyMap<string, SaidKind> {
+/** What columns hold, by their encodings, by what the split makes of one, and as the network's own were before. */
+export function saidKinds(
+  columns: readonly ColumnPlan[],
+  split?: SplitPlan,
+  own: readonly FittedColumn[] = [],
+): ReadonlyMap<string, SaidKind> {
   const kinds = new Map<string, SaidKind>();
   if (split !== undefined && "column" in split) kinds.set(split.column, split.kind === "time" ? "time" : "category");
   for (const { name, role, encoding } of columns) {
@@ -10,6 +15,7 @@ export function saidKinds(columns: readonly ColumnPlan[], split?: SplitPlan): Re
     // Whatever nobody reads is no reason to refuse a file.
     else if (role === "ignored" && !kinds.has(name)) kinds.set(name, "category");
   }
+  for (const { name, kind } of own) kinds.set(name, kind === "text" ? "category" : "number");
   return kinds;
 }
 

@@ -2,7 +2,10 @@ import { nearestNames } from "../../../../lib/nearest-names.ts";
 import { specError } from "../../graph/spec-error.ts";
 import { counted, datasetError } from "../formats/dataset-error.ts";
 import type { SourceColumn } from "./column-source.ts";
-import type { ColumnPlan, DataPlan, Encoding, Missing } from "./data-plan.ts";
+import type { ColumnPlan, DataPlan, Encoding } from "./data-plan.ts";
+import { ownFeature } from "./own-features.ts";
+import type { FittedColumn } from "./preprocessing.ts";
+import type { SaidColumn, UsedColumn } from "./used-column.ts";
 
 /** What a training takes of a file, in the order of its columns. */
 export interface UsedColumns {
@@ -12,14 +15,10 @@ export interface UsedColumns {
   readonly splitBy: SourceColumn | undefined;
 }
 
-/** A column with all that is done with it. */
-export interface UsedColumn extends SourceColumn {
-  readonly encoding: Encoding;
-  readonly missing: Missing | undefined;
-}
-
 /** What a network and its loss make of columns. */
 export interface ColumnUse {
+  /** Columns that the network has an input for each of, prepared as it does itself; undefined where the data decide. */
+  readonly own?: readonly FittedColumn[] | undefined;
   /** Features are tokens. */
   readonly tokens: boolean;
   /** Targets are classes. */
@@ -27,9 +26,9 @@ export interface ColumnUse {
 }
 
 /**
- * Which columns go in and which are targets. The column that decides the split is neither, unless it is given a role. Throws SPEC_INVALID
- * for columns that the file does not have, with the nearest name, and for what cannot be done with what a column holds; DATASET_INVALID
- * for too few columns.
+ * Which columns go in and which are targets. The column that decides the split is neither, unless it is given a role. A network with columns of
+ * its own is given those, by their names, in its order. Throws SPEC_INVALID for columns that the file does not have, with the nearest name,
+ * and for what cannot be done with what a column holds; DATASET_INVALID for too few columns.
  */
 export function usedColumns(columns: readonly SourceColumn[], plan: DataPlan, use: ColumnUse): UsedColumns {
   const names = columns.map(({ name }) => name);
@@ -38,20 +37,29 @@ export function usedColumns(columns: readonly SourceColumn[], plan: DataPlan, us
   const { split } = plan;
   if ("column" in split) checkKnown(`data.split.${split.kind}.column`, split.column, names);
   const splitBy = "column" in split ? columns.find(({ name }) => name === split.column) : undefined;
+  const isOwn = (name: string) => use.own?.some((own) => own.name === name) ?? false;
   const roleOf = ({ name, role }: SourceColumn) =>
-    said.get(name)?.role ?? role ?? (name === splitBy?.name ? "ignored" : undefined);
+    said.get(name)?.role ?? role ?? (isOwn(name) ? "feature" : name === splitBy?.name ? "ignored" : undefined);
   const rest = columns.filter((column) => roleOf(column) !== "ignored");
   const isTarget = targetsAmong(rest, roleOf, plan.targetCount);
   const used = (isWanted: boolean) =>
     rest
       .filter((column) => isTarget(column) === isWanted)
       .map((column) => usedColumn(column, isWanted, said.get(column.name), use));
-  const result = { features: used(false), targets: used(true), splitBy };
+  checkOwn(said.values(), use);
+  const features = use.own?.map((own) => ownFeature(own, rest, said)) ?? used(false);
+  const result = { features, targets: used(true), splitBy };
   checkCounts(columns.length, result, plan.targetCount);
   return result;
 }
 
-type SaidColumn = ColumnPlan & { readonly field: string };
+function checkOwn(said: Iterable<SaidColumn>, { own }: ColumnUse): void {
+  const names = own?.map(({ name }) => name);
+  for (const { name, role, field } of said) {
+    if (role !== "feature" || (names?.includes(name) ?? true)) continue;
+    throw specError(`${field}.role`, "feature", `another: the version takes the columns ${names!.join(", ")}`);
+  }
+}
 
 const fieldOf = (index: number) => `data.columns[${index}]`;
 

@@ -20,7 +20,7 @@ import { inputOf, servedAs } from "./served-form.ts";
  * served.
  *
  * Throws ARTIFACT_INVALID for what is no model, and SPEC_INVALID, with the reason, for one that cannot be trained: which has no single
- * input of rows, or no parameters, or parameters that are not FP32, or an operator without a gradient on the way from one to its output.
+ * input of rows, nor columns, or no parameters, or parameters that are not FP32, or an operator without a gradient on the way from one to its output.
  */
 export function importedNetwork(spec: ImportedSpec): Network {
   const part = new ImportedPart(importedModel(spec));
@@ -93,9 +93,9 @@ class ImportedPart {
   }
 
   append(graph: GraphBuilder, input: Value, tensors: ReadonlyMap<string, Value>, mode: Mode): NetworkOutput {
-    const { read, input: own, cut, held } = this.model;
+    const { read, input: own, columns, cut, held } = this.model;
     const statistics = new Map<string, Value>();
-    const given = new Map<Value, Value>([[own, graph.cast(input, own.dataType)]]);
+    const given = new Map<Value, Value>([[own, columns === undefined ? graph.cast(input, own.dataType) : input]]);
     for (const { value, name } of this.#candidates) given.set(value, tensors.get(name)!);
     for (const [value, source] of held) {
       if (value === source || given.has(value)) continue;

@@ -4,7 +4,12 @@ import { specError } from "../spec-error.ts";
 import { type ImportedModel, modelField } from "./imported-model.ts";
 
 /** What goes into a model. Throws SPEC_INVALID for an input that is not of rows, or has sizes that are not known. */
-export function inputOf({ input, nodes, held }: ImportedModel): NetworkInput {
+export function inputOf({ input, columns, nodes, held }: ImportedModel): NetworkInput {
+  if (columns !== undefined) {
+    const { dataType, width } = columns;
+    if (dataType === "FP32") return { dataType, rowShape: [width] };
+    return { dataType, rowShape: [width], tokenCount: tokenCountOf(input, nodes, held) };
+  }
   const { name, dataType, shape, unknown } = input;
   const [rows, ...row] = shape;
   const seen = unknown === undefined ? `${dataType} [${shape.join(", ")}]` : `of another type (${unknown})`;
@@ -33,14 +38,15 @@ function tokenCountOf(input: Value, nodes: ImportedModel["nodes"], held: Importe
 }
 
 /** A model's own names, doc string and metadata. With a new head the labels of the old one are left out. */
-export function servedAs({ read: { source }, input, cut }: ImportedModel, hasNewHead: boolean): Served {
+export function servedAs({ read: { source }, input, columns, cut }: ImportedModel, hasNewHead: boolean): Served {
   const entries = (source.metadataProps ?? []).map(({ key = "", value = "" }) => [key, value] as const);
   const isOld = (key: string) => hasNewHead && (key === "labels" || key.startsWith("labels:"));
   const named = source.graph?.input?.find(({ name }) => name === input.name)?.type?.tensorType?.shape?.dim?.[0];
   return {
-    input: { name: input.name, dataType: input.dataType as Served["input"]["dataType"] },
+    input: { name: input.name, dataType: columns?.numbers ?? (input.dataType as Served["input"]["dataType"]) },
+    columns: columns?.columns,
     outputName: cut.outputName,
-    rows: named?.dimParam || "batch",
+    rows: columns?.rows ?? (named?.dimParam || "batch"),
     notes: {
       docString: source.docString,
       metadata: Object.fromEntries(entries.filter(([key]) => !isOld(key))),
