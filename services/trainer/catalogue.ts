@@ -53,8 +53,8 @@ export interface ModelPaths {
 export interface ResolvedAlias {
   /** "models/{model}/versions/{number}" each. */
   readonly versions: readonly string[];
-  /** Changes with every move; empty where there is no alias. */
-  readonly etag: string;
+  /** Changes with every move; undefined where there is no alias. */
+  readonly etag: string | undefined;
 }
 
 /** Who the trainer says that it is, for the registry's log of changes. */
@@ -215,14 +215,15 @@ export class Catalogue {
   }
 
   /**
-   * Points an alias at a version, and makes the alias if there is none. Throws ETAG_MISMATCH where it has another etag than the one given, unless
-   * that is empty.
+   * Points an alias at a version. Throws ETAG_MISMATCH where it has another etag than the one given; where that is undefined the alias is made,
+   * and it is thrown where there is one by now.
    */
-  async moveAlias(alias: string, version: string, etag: string, onBehalf: OnBehalf): Promise<void> {
+  async moveAlias(alias: string, version: string, etag: string | undefined, onBehalf: OnBehalf): Promise<void> {
     const { model, version: number } = parseVersionName(version);
     const request = {
       alias: { name: aliasName(model, alias), targets: [{ version: number }], etag },
       allowMissing: true,
+      mustNotExist: etag === undefined,
       reason: "its training has ended",
     };
     await this.#reaching(() => this.#registry.unary("UpdateAlias", request, this.#limited(onBehalf)));
@@ -233,9 +234,10 @@ export class Catalogue {
     try {
       const call = () => this.#registry.unary("ResolveAlias", { name }, this.#limited(onBehalf));
       const { alias, targets } = await this.#reaching(call);
-      return { versions: targets.map((version) => version.name), etag: alias?.etag ?? "" };
+      return { versions: targets.map((version) => version.name), etag: alias?.etag };
     } catch (failure) {
-      if (failure instanceof ServiceError && failure.reason === "ALIAS_NOT_FOUND") return { versions: [], etag: "" };
+      if (failure instanceof ServiceError && failure.reason === "ALIAS_NOT_FOUND")
+        return { versions: [], etag: undefined };
       throw failure;
     }
   }

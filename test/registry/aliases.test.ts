@@ -132,6 +132,17 @@ describeModelsOnEachStore("aliases of the registry", (own) => {
     expect(fault.metadata.etag).to.equal((await calls.get()).etag);
   });
 
+  it("are made for one of two writers that saw none; the other is told the etag of what there is now", async () => {
+    const moves = [1, 2].map((version) => calls.move([version], { mustNotExist: true }));
+    const outcomes = await Promise.allSettled(moves);
+    expect(outcomes.map(({ status: outcome }) => outcome).sort()).to.deep.equal(["fulfilled", "rejected"]);
+    const fault = await faultOf(calls.move([1], { mustNotExist: true }));
+    expect(fault).to.include({ code: status.ABORTED, reason: "ETAG_MISMATCH" });
+    expect(fault.metadata.etag).to.equal((await calls.get()).etag);
+    const both = await faultOf(calls.move([1], { mustNotExist: true }, { etag: "x" }));
+    expect(both.message).to.equal("alias.etag is x; needed: none beside must_not_exist");
+  });
+
   it("are not made under an etag", async () => {
     const fault = await faultOf(calls.move([1], {}, { etag: "x" }));
     expect(fault).to.include({ code: status.ABORTED, reason: "ETAG_MISMATCH" });

@@ -104,7 +104,7 @@ describe("the trainer's catalogue", () => {
     for await (const _ of catalogue.download(abc, onBehalf));
     await catalogue.hold("artifacts/d", "jobs/j", 1500, onBehalf);
     await register();
-    await catalogue.moveAlias("default", "models/m/versions/3", "", onBehalf);
+    await catalogue.moveAlias("default", "models/m/versions/3", undefined, onBehalf);
     await catalogue.release("artifacts/d", "jobs/j", onBehalf);
     expect(calls).to.deep.equal(
       [
@@ -130,6 +130,9 @@ describe("the trainer's catalogue", () => {
     await catalogue.moveAlias("canary", "models/m/versions/3", "e7", onBehalf);
     expect(moved!.alias).to.include({ name: "models/m/aliases/canary", etag: "e7" });
     expect(moved!.alias!.targets.map(({ version }) => version)).to.deep.equal([3]);
+    expect(moved!.mustNotExist).to.equal(false);
+    await catalogue.moveAlias("new", "models/m/versions/3", undefined, onBehalf);
+    expect(moved).to.deep.include({ allowMissing: true, mustNotExist: true });
   });
 
   it("takes the version that the request id has made before, of whatever bytes", async () => {

@@ -55,10 +55,38 @@ describe("an alias that somebody else moves while its gate is measured", () => {
   });
 });
 
+describe("an alias that somebody else makes while its gate is measured", () => {
+  it("is judged again by where it leads then", async () => {
+    let made: string | undefined;
+    const catalogue = {
+      resolveAlias: async () => ({ versions: made === undefined ? [] : ["models/m/versions/9"], etag: made }),
+      moveAlias: async (_alias: string, _version: string, seen: string | undefined) => {
+        if (seen !== made) throw new ServiceError("ETAG_MISMATCH", "it exists");
+      },
+    } as unknown as Catalogue;
+    const compared: (readonly string[])[] = [];
+    const values = {
+      of: async () => 0.4,
+      ofRivals: async (versions: readonly string[]) => {
+        compared.push(versions);
+        made = "e1";
+        return versions.map((version) => ({ version, value: 0.5 }));
+      },
+    };
+    const better: Gate = { ...gate, bound: { kind: "better_than_alias" } };
+    const candidate = { model: "m", alias: "new", version: "models/m/versions/1", gate: better, metrics: {}, values };
+    expect(await promote(catalogue, candidate, { requestId: "" })).to.include({
+      moved: false,
+      reason: "GATE_NOT_PASSED",
+    });
+    expect(compared).to.deep.equal([[], ["models/m/versions/9"]]);
+  });
+});
+
 describe("a gate that cannot be measured", () => {
   const moved: string[] = [];
   const catalogue = {
-    resolveAlias: async () => ({ versions: [], etag: "" }),
+    resolveAlias: async () => ({ versions: [], etag: undefined }),
     moveAlias: async (alias: string) => void moved.push(alias),
   } as unknown as Catalogue;
   const promoted = (failure: Error, signal = new AbortController().signal) => {

@@ -46,6 +46,7 @@ export function aliasHandlers(aliases: AliasStore, replies: Replies): Pick<Handl
       const { model, alias: id } = parseAliasName(alias?.name ?? "", "alias.name");
       checkFree(id);
       checkReason(reason);
+      if (options.mustNotExist && alias!.etag) throw invalid("alias.etag", alias!.etag, "none beside must_not_exist");
       const change = { model, id, etag: alias!.etag, reason, aim: aimOf(alias!), ...options };
       return aliasMessage(await aliases.move(actorOf(call, "UpdateAlias"), change));
     },

@@ -30,6 +30,8 @@ export interface AliasMove extends AliasChange {
   readonly aim: Aim;
   /** Makes the alias where there is none. */
   readonly allowMissing: boolean;
+  /** Makes it, and changes none that is there. */
+  readonly mustNotExist: boolean;
   readonly force: boolean;
 }
 
@@ -120,12 +122,12 @@ export class AliasStore {
   /**
    * Points an alias at versions. ALIAS_NOT_FOUND unless it may be made; ETAG_MISMATCH; what `lockedModel` and `moveAlias` throw.
    */
-  move(actor: Actor, { model: modelId, id, etag, aim, allowMissing, ...options }: AliasMove): Promise<AliasRow> {
+  move(actor: Actor, { model: modelId, id, etag, aim, ...options }: AliasMove): Promise<AliasRow> {
     return this.#change(actor, async (transaction) => {
       const model = await lockedModel(transaction, modelId);
-      const present = allowMissing
-        ? await find(transaction.query, modelId, id)
-        : await existing(transaction.query, modelId, id);
+      const mayBeMissing = options.allowMissing || options.mustNotExist;
+      const present = await (mayBeMissing ? find : existing)(transaction.query, modelId, id);
+      if (options.mustNotExist && present !== undefined) throw existsAlready(present);
       checkEtag(modelId, id, etag, present);
       return moveAlias(transaction, { model, id, present }, aim, options, this.#fleet());
     });
@@ -166,6 +168,12 @@ function find(query: Kysely<Schema>, model: string, id: string): Promise<AliasRo
 
 async function existing(query: Kysely<Schema>, model: string, id: string): Promise<AliasRow> {
   return (await find(query, model, id)) ?? (await missingVersion(query, model, { alias: id }));
+}
+
+function existsAlready({ model, id, etag }: AliasRow): ServiceError {
+  return new ServiceError("ETAG_MISMATCH", `${aliasName(model, id)} exists; needed: no alias of that name`, {
+    metadata: { etag },
+  });
 }
 
 function checkEtag(model: string, id: string, seen: string, present: AliasRow | undefined): void {

@@ -51,10 +51,12 @@ export function aliasCalls(state: State) {
       return [...revisions].reverse();
     },
 
-    UpdateAlias: (request: MoveOptions & { alias: AliasRequest; allowMissing: boolean }) => {
+    UpdateAlias: (request: MoveOptions & { alias: AliasRequest; allowMissing: boolean; mustNotExist: boolean }) => {
       const { name, etag, targets, mirrors } = request.alias;
+      if (request.mustNotExist && etag !== "") refuse("REQUEST_INVALID");
       const [model, id] = [state.livingModel(name), idOf(name)];
-      if (!request.allowMissing) existing(model, id);
+      if (!request.allowMissing && !request.mustNotExist) existing(model, id);
+      if (request.mustNotExist && model.aliases.has(id)) state.checkEtag(name, "none");
       state.checkEtag(name, etag);
       return move(model, id, { targets, mirrors }, request);
     },

@@ -101,6 +101,7 @@ const calls: readonly (readonly [weight: number, method: string, request: fc.Arb
     fc.record({
       alias: fc.record({ name: alias, etag, targets, mirrors }),
       allowMissing: often,
+      mustNotExist: seldom,
       reason,
       force: seldom,
     }),
