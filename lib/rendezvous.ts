@@ -5,6 +5,13 @@ export function hashOf(name: string): number {
   return spread(word);
 }
 
+/** The hash of a name that is written in ASCII; of other bytes it means nothing. */
+export function hashOfAscii(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  let word = 0x811c9dc5;
+  for (let i = start; i < end; i++) word = Math.imul(word ^ bytes[i]!, 0x01000193);
+  return spread(word);
+}
+
 /**
  * How much something wants to be on a node, by the hashes of their names; 31 bits. Whoever takes the nodes with the highest
  * weights (rendezvous hashing, Thaler and Ravishankar 1998) moves only what a node that joins or leaves gains or loses.

@@ -44,7 +44,7 @@ const pure = [
   /^lib\/onnx\//,
   /^lib\/(errors|nearest-names|random|rendezvous|resource-names|split|tensor|tensor-numbers)\.ts$/,
   /^services\/trainer\/(card|graph|metrics)\//,
-  /^services\/gateway\/(message-fields|model-health|model-ref|pick-target|repository-index|routing|route-message|route-table|sequence|sharded-map)[^/]*\.ts$/,
+  /^services\/gateway\/(message-fields|model-health|model-ref|name-map|pick-target|repository-index|routing|routed-model|route-facts|route-message|route-table|sequence)[^/]*\.ts$/,
   /^services\/gateway\/(admission|balance)\//,
   /^services\/gateway\/limits\/(?!redis-)/,
   /^services\/gateway\/mirrors\/(compare-outputs|copy-queue|mirror-figures)\.ts$/,

@@ -41,8 +41,7 @@ export async function table(place: Workplace): Promise<Measured[]> {
       unit: "µs",
       runs: alone.decision.map((value) => ({ value })),
       goal: { of: "value", kind: "at most", bound: 5 },
-      ifMissed:
-        "the models are drawn by chance, so that most of it is waiting for memory that no cache has: for one model alone it is about a third",
+      ifMissed: "the models are drawn by chance: it is mostly waiting for memory that no cache has",
     },
     {
       metric: `the longest of 500 changes of that table`,

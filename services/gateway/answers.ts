@@ -14,11 +14,11 @@ import { outcomeOf } from "./forward/outcome.ts";
 import { servedEnd } from "./forward/served.ts";
 import type { Limits } from "./limits/limits.ts";
 import type { Mirrors } from "./mirrors/mirrors.ts";
-import { type RefLayout, readModelRef } from "./model-ref.ts";
+import type { RefLayout } from "./model-ref.ts";
 import { inferRequest, nameAndVersion, routedMethods } from "./ref-layouts.ts";
 import { repositoryIndex } from "./repository-index.ts";
+import type { Route } from "./routed-model.ts";
 import type { Router, Way } from "./router.ts";
-import type { Route } from "./routing.ts";
 import { refusals, serverInfo } from "./server-info.ts";
 
 /** A call whose one message is there. */
@@ -94,7 +94,7 @@ export class Answers {
   /** The path of a request. */
   async #answer(message: MessageCall, layout: RefLayout): Promise<Outcome> {
     const { router, figures } = this.#parts;
-    const way = router.way(readModelRef(message.message, layout), message.call.headers);
+    const way = router.way(router.refOf(message.message, layout), message.call.headers);
     const isInference = layout === inferRequest;
     try {
       const answer = await this.#forward(message, way, isInference);
@@ -113,7 +113,7 @@ export class Answers {
   /** A version that exists and is nowhere ready, or only on nodes that are lost, is an answer, not an error. */
   async #ready(message: MessageCall): Promise<Outcome> {
     const { router } = this.#parts;
-    const route = router.route(readModelRef(message.message, nameAndVersion), message.call.headers);
+    const route = router.route(router.refOf(message.message, nameAndVersion), message.call.headers);
     const { replicas } = route;
     if (replicas.length === 0) return answered(message, serverInfo.modelNotReady());
     const choose = (candidates: readonly string[]) => router.choose(route, candidates);

@@ -26,6 +26,7 @@ export function calledRef<Ref extends ModelRef>(ref: Ref, headers: CallHeaders):
     );
   }
   const wanted = textOf(headers[versionKey]);
+  if (wanted === "" && model === ref.model) return ref;
   if (version === "" || wanted === "" || wanted === version) return { ...ref, model, version: version || wanted };
   return { ...ref, model, version, override: wanted };
 }

@@ -1,6 +1,7 @@
 import { defaultAlias, versionNumber } from "../../lib/resource-names.ts";
 import type { ServingStatus } from "../../lib/rpc/health.ts";
-import type { ModelRoute, RouteTable } from "./route-table.ts";
+import type { ModelRoute } from "./route-facts.ts";
+import type { RouteTable } from "./route-table.ts";
 
 /** The names whose health a gateway knows besides services. */
 export const healthForms = [

@@ -30,25 +30,35 @@ export interface RefLayout {
   readonly parameters?: number;
 }
 
+/** Names that are known. */
+export interface KnownNames {
+  /** The name that these bytes spell, where it is one of them. */
+  spelled(bytes: Uint8Array, start: number, end: number): string | undefined;
+}
+
 /**
  * Reads the model, the version and the sequence of a request without decoding anything else: other fields are skipped, so tensors
- * cost nothing. As in every protobuf parser fields come in any order, the last of several wins, and a field of another
- * wire type is skipped. Throws REQUEST_INVALID for bytes that are not a message.
+ * cost nothing, and no text is made of the name of a model that is known. As in every protobuf parser fields come in any order, the last
+ * of several wins, and a field of another wire type is skipped. Throws REQUEST_INVALID for bytes that are not a message.
  */
-export function readModelRef(bytes: Uint8Array, layout: RefLayout): ModelRef {
+export function readModelRef(bytes: Uint8Array, layout: RefLayout, names?: KnownNames): ModelRef {
   const reader = new FieldReader(bytes, fieldsMax);
-  const found = new Map<number, Span>();
+  let model: Span | undefined;
+  let version: Span | undefined;
+  let fallback: Span | undefined;
   const entries: Span[] = [];
-  const { model, version, modelFallback, parameters } = layout;
   while (reader.next()) {
     if (reader.wireType !== WireType.bytes) continue;
     const { number } = reader;
-    if (number === parameters) entries.push(reader.value);
-    else if (number === model || number === version || number === modelFallback) found.set(number, reader.value);
+    if (number === layout.model) model = reader.value;
+    else if (number === layout.version) version = reader.value;
+    else if (number === layout.parameters) entries.push(reader.value);
+    else if (number === layout.modelFallback) fallback = reader.value;
   }
-  const text = (field: number | undefined) => textOf(bytes, field === undefined ? undefined : found.get(field));
-  const ref = { model: text(model) || text(modelFallback), version: text(version) };
-  const sequence = sequenceRef(bytes, entries);
+  const named = model === undefined || model.start === model.end ? fallback : model;
+  const known = named && names?.spelled(bytes, named.start, named.end);
+  const ref = { model: known ?? textOf(bytes, named), version: textOf(bytes, version) };
+  const sequence = entries.length === 0 ? undefined : sequenceRef(bytes, entries);
   return sequence === undefined ? ref : { ...ref, sequence };
 }
 
@@ -83,6 +93,7 @@ const fieldsMax = 131_072;
 function textOf(bytes: Uint8Array, span: Span | undefined): string {
   if (span === undefined) return "";
   const { start, end } = span;
+  if (start === end) return "";
   if (end - start > nameBytesMax) {
     throw new ServiceError(
       "REQUEST_INVALID",

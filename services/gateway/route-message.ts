@@ -3,8 +3,10 @@ import type { ModelRoute__Output } from "../../lib/gen/amaas/registry/v1/ModelRo
 import type { NodeRoute__Output } from "../../lib/gen/amaas/registry/v1/NodeRoute.ts";
 import type { Traffic__Output } from "../../lib/gen/amaas/registry/v1/Traffic.ts";
 import type { WatchRoutesResponse__Output } from "../../lib/gen/amaas/registry/v1/WatchRoutesResponse.ts";
+import type { NodeFacts } from "./balance/node-facts.ts";
 import { interned } from "./interned.ts";
-import type { Hedging, ModelRoute, NodeFacts, RouteStep, Traffic } from "./route-table.ts";
+import type { Hedging, ModelRoute, Traffic } from "./route-facts.ts";
+import type { RouteStep } from "./route-table.ts";
 
 /** The step that a message of the registry is; undefined for one of a newer release. */
 export function stepOf({

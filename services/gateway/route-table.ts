@@ -1,86 +1,12 @@
-import { ShardedMap } from "./sharded-map.ts";
-
-/** Where one model's versions are held. */
-export interface ModelRoute {
-  readonly model: string;
-  /** Every version of the catalogue, by number. */
-  readonly versions: ReadonlyMap<number, VersionRoute>;
-  /** Where aliases lead, by alias id. */
-  readonly aliases: ReadonlyMap<string, AliasRoute>;
-  /** How calls to it are routed; undefined where nobody has set anything. */
-  readonly traffic: Traffic | undefined;
-}
-
-/** Where one version is held. */
-export interface VersionRoute {
-  /** The addresses of the nodes where it is ready, "host:port". */
-  readonly replicas: readonly string[];
-  /** Why it is ready nowhere; may be empty. */
-  readonly reason: string;
-}
-
-/** Where an alias leads. */
-export interface AliasRoute {
-  readonly targets: readonly AliasTarget[];
-  readonly mirrors: readonly AliasMirror[];
-}
-
-/** A version that gets a share of an alias's requests: its weight, at least 1, divided by the sum of all weights. */
-export interface AliasTarget {
-  readonly version: number;
-  readonly weight: number;
-}
-
-/** A version that is to get copies of a share of an alias's requests, above 0 and up to 1. */
-export interface AliasMirror {
-  readonly version: number;
-  readonly share: number;
-}
-
-/** How calls to a model are routed. */
-export interface Traffic {
-  /** The deadline of calls that have none; 0 for the gateway's own. */
-  readonly defaultTimeoutMs: number;
-  /** The metadata key whose value decides which of an alias's targets a call goes to; empty for by chance. */
-  readonly stickyKey: string;
-  /** Whether callers may ask by the metadata amaas-version for another version than their request names. */
-  readonly versionOverride: boolean;
-  /** When a call is sent once more, to another replica; undefined for never. */
-  readonly hedging: Hedging | undefined;
-  /** What each principal may ask for; undefined for no limits. */
-  readonly perPrincipal: RateLimits | undefined;
-  /** What all may ask for together; undefined for no limits. */
-  readonly total: RateLimits | undefined;
-}
-
-/** When a call is sent once more. */
-export interface Hedging {
-  /** After the latency that this share of the model's calls stay below, from 0.5 to 0.999. */
-  readonly quantile: number;
-  /** And not before. */
-  readonly delayMsMin: number;
-}
-
-/** What may be asked of a model; each 0 for no limit. */
-export interface RateLimits {
-  readonly requestsPerSecond: number;
-  readonly concurrentRequests: number;
-  readonly rowsPerSecond: number;
-  readonly bytesPerSecond: number;
-}
-
-/** What is known of a node. */
-export interface NodeFacts {
-  /** Where it stands; empty where nobody says. */
-  readonly zone: string;
-  /** Its cores, at least 1. */
-  readonly capacity: number;
-}
+import type { NodeFacts } from "./balance/node-facts.ts";
+import { NameMap } from "./name-map.ts";
+import type { ModelRoute } from "./route-facts.ts";
+import { type RoutedModel, routedModel } from "./routed-model.ts";
 
 /** Where everything is held: one immutable value, replaced as a whole. */
 export interface RouteTable {
   /** By model id. */
-  readonly models: ReadonlyMap<string, ModelRoute>;
+  readonly models: NameMap<RoutedModel>;
   /** By address. Every node that a route names, unless the registry is of an older release; and some that none names. */
   readonly nodes: ReadonlyMap<string, NodeFacts>;
 }
@@ -113,21 +39,23 @@ export type RouteStep =
 
 /** The table after a step; without a table only a snapshot makes one. */
 export function applied(table: RouteTable | undefined, step: RouteStep): RouteTable | undefined {
-  if (step.kind === "snapshot") return tableOf(step.models, step.nodes);
+  if (step.kind === "snapshot") return tableOf(step.models, step.nodes, table);
   if (table === undefined || step.kind === "resumed") return table;
   if (step.kind === "node") return { ...table, nodes: withNode(table, step.address, step.facts) };
-  const models = ShardedMap.of(table.models);
-  const next = step.kind === "changed" ? models.with(step.model.model, step.model) : models.without(step.model);
-  return { ...table, models: next };
+  const { models } = table;
+  if (step.kind === "removed") return { ...table, models: models.without(step.model) };
+  const { model } = step.model;
+  return { ...table, models: models.with(model, routedModel(step.model, models.get(model))) };
 }
 
-/** A table of models and nodes. */
+/** A table of models and nodes, after another one if there was one. */
 export function tableOf(
   models: Iterable<ModelRoute>,
   nodes: Iterable<readonly [address: string, facts: NodeFacts]> = [],
+  before?: RouteTable,
 ): RouteTable {
-  const byId = [...models].map((route) => [route.model, route] as const);
-  return { models: ShardedMap.of(byId), nodes: new Map(nodes) };
+  const byId = [...models].map((one) => [one.model, routedModel(one, before?.models.get(one.model))] as const);
+  return { models: NameMap.of(byId), nodes: new Map(nodes) };
 }
 
 /**

@@ -1,14 +1,7 @@
+import type { NodeFacts } from "./balance/node-facts.ts";
 import { interned } from "./interned.ts";
-import {
-  type AliasRoute,
-  type ModelRoute,
-  type NodeFacts,
-  type PlacedTable,
-  type RateLimits,
-  type Traffic,
-  tableOf,
-  type VersionRoute,
-} from "./route-table.ts";
+import type { AliasRoute, ModelRoute, RateLimits, Traffic, VersionRoute } from "./route-facts.ts";
+import { type PlacedTable, tableOf } from "./route-table.ts";
 
 /**
  * A route table as the text of a file, in parts: of 10,000 models it is some megabytes, and calls should not wait for all of it to be

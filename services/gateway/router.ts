@@ -1,10 +1,12 @@
 import type { Balancer } from "./balance/balancer.ts";
 import { type CalledRef, type CallHeaders, calledRef } from "./called-ref.ts";
 import type { Connections } from "./forward/connections.ts";
-import { isSequenced, type ModelRef } from "./model-ref.ts";
-import type { ModelRoute, RouteTable } from "./route-table.ts";
+import { isSequenced, type ModelRef, type RefLayout, readModelRef } from "./model-ref.ts";
+import type { ModelRoute } from "./route-facts.ts";
+import type { RouteTable } from "./route-table.ts";
+import type { Route } from "./routed-model.ts";
 import type { Routes } from "./routes.ts";
-import { knownTable, type Route, readyReplicas, routeOf, stillLeads } from "./routing.ts";
+import { knownTable, readyReplicas, routeOf, stillLeads } from "./routing.ts";
 import type { SequenceRouter } from "./sequence-router.ts";
 
 /** What decides where calls go. */
@@ -39,6 +41,11 @@ export class Router {
   /** Throws SERVICE_UNAVAILABLE before the first one. */
   get table(): RouteTable {
     return knownTable(this.#parts.routes.table);
+  }
+
+  /** What a request names; throws what `readModelRef` throws. */
+  refOf(request: Uint8Array, layout: RefLayout): ModelRef {
+    return readModelRef(request, layout, this.#parts.routes.table?.models);
   }
 
   /** Undefined where there is no such model. */

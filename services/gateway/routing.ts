@@ -5,20 +5,9 @@ import { versionKey } from "../../lib/rpc/call-context.ts";
 import type { CalledRef, CallHeaders } from "./called-ref.ts";
 import { shown } from "./model-ref.ts";
 import { pickTarget } from "./pick-target.ts";
-import type { AliasMirror, ModelRoute, RouteTable } from "./route-table.ts";
+import type { RouteTable } from "./route-table.ts";
+import type { Route, RoutedAlias, RoutedModel } from "./routed-model.ts";
 import { stickyTarget } from "./sticky-target.ts";
-
-/** What a request is for, with the version as a number. */
-export interface Route {
-  readonly model: string;
-  readonly version: number;
-  /** The addresses of the nodes where the version is ready; may be empty. */
-  readonly replicas: readonly string[];
-  /** Why there are none; may be empty. */
-  readonly reason: string;
-  /** Those of the alias that the request follows, where there are any. */
-  readonly mirrors?: readonly AliasMirror[];
-}
 
 /** What decides which of an alias's targets a call goes to. */
 export interface Chooser {
@@ -40,13 +29,10 @@ export function routeOf(known: RouteTable | undefined, ref: CalledRef, chooser: 
   const model = table.models.get(ref.model);
   if (model === undefined) throw unknownModel(table, ref.model);
   const wanted = wantedVersion(model, ref);
-  const version =
-    versionNumber(wanted) ?? (wanted === "" ? presetOf(model, chooser) : targetOf(model, wanted, chooser));
-  const found = version === undefined ? undefined : model.versions.get(version);
-  if (version === undefined || found === undefined) throw unknownVersion(model, wanted);
-  const mirrors = versionNumber(wanted) === undefined ? model.aliases.get(wanted || defaultAlias)?.mirrors : undefined;
-  const route = { model: model.model, version, replicas: found.replicas, reason: found.reason };
-  return mirrors === undefined || mirrors.length === 0 ? route : { ...route, mirrors };
+  const alias = aliasOf(model, wanted);
+  const route = alias === undefined ? versionOf(model, wanted) : targetOf(model, alias, chooser);
+  if (route === undefined) throw unknownVersion(model, wanted);
+  return route;
 }
 
 /** Whether a call for it may go on to a version on a node, where an earlier one has gone. Throws OVERRIDE_REFUSED. */
@@ -57,7 +43,7 @@ export function stillLeads(known: RouteTable | undefined, ref: CalledRef, versio
   const named = versionNumber(wanted);
   if (named !== undefined) return named === version;
   const alias = model.aliases.get(wanted || defaultAlias);
-  if (alias === undefined) return wanted === "" && newestOf(model) === version;
+  if (alias === undefined) return wanted === "" && model.newest?.version === version;
   return alias.targets.some((target) => target.version === version);
 }
 
@@ -83,7 +69,7 @@ export function readyReplicas({ model, version, replicas, reason }: Route): read
 const namesMax = 10;
 
 /** The version of the request, or the one that its metadata asks for instead. */
-function wantedVersion({ model, traffic }: ModelRoute, { version, override }: CalledRef): string {
+function wantedVersion({ model, traffic }: RoutedModel, { version, override }: CalledRef): string {
   if (override === undefined) return version;
   if (traffic?.versionOverride) return override;
   throw new ServiceError(
@@ -93,32 +79,22 @@ function wantedVersion({ model, traffic }: ModelRoute, { version, override }: Ca
   );
 }
 
-/** What an empty version means. */
-function presetOf(model: ModelRoute, chooser: Chooser): number | undefined {
-  return model.aliases.has(defaultAlias) ? targetOf(model, defaultAlias, chooser) : newestOf(model);
+/** The alias that a call follows; undefined where it follows none. */
+function aliasOf({ preset, aliases }: RoutedModel, wanted: string): RoutedAlias | undefined {
+  if (wanted === "") return preset;
+  return versionNumber(wanted) === undefined ? aliases.get(wanted) : undefined;
 }
 
-/** There may be very many versions, and a request has no time to look at all of them. */
-function newestOf(model: ModelRoute): number | undefined {
-  let newest = newestVersions.get(model);
-  if (newest === undefined) {
-    const all = [...model.versions];
-    const ready = all.filter(([, { replicas }]) => replicas.length > 0);
-    newest = (ready.length > 0 ? ready : all).reduce((highest, [version]) => Math.max(highest, version), 0);
-    newestVersions.set(model, newest);
-  }
-  return newest || undefined;
+/** The version that a call names, or the newest where it names none; undefined where that does not exist. */
+function versionOf({ newest, versions }: RoutedModel, wanted: string): Route | undefined {
+  return wanted === "" ? newest : versions.get(versionNumber(wanted) ?? 0);
 }
 
-const newestVersions = new WeakMap<ModelRoute, number>();
-
-function targetOf({ model, versions, aliases, traffic }: ModelRoute, alias: string, { headers, random }: Chooser) {
-  const route = aliases.get(alias);
-  if (route === undefined) return undefined;
-  const isReady = (version: number) => (versions.get(version)?.replicas.length ?? 0) > 0;
+function targetOf({ model, traffic }: RoutedModel, { choices }: RoutedAlias, { headers, random }: Chooser) {
   const sticky = traffic?.stickyKey ? headers[traffic.stickyKey] : undefined;
-  if (sticky === undefined) return pickTarget(route.targets, isReady, random);
-  return stickyTarget(route.targets, isReady, JSON.stringify([model, String(sticky)]));
+  const target =
+    sticky === undefined ? pickTarget(choices, random) : stickyTarget(choices, JSON.stringify([model, String(sticky)]));
+  return target.route;
 }
 
 function unknownModel({ models }: RouteTable, model: string): ServiceError {
@@ -130,7 +106,7 @@ function unknownModel({ models }: RouteTable, model: string): ServiceError {
   });
 }
 
-function unknownVersion(model: ModelRoute, text: string): ServiceError {
+function unknownVersion(model: RoutedModel, text: string): ServiceError {
   const known = `${versionsOf(model)}; ${aliasesOf(model)}`;
   const name = model.model;
   if (text === "") {
@@ -153,14 +129,14 @@ function unknownVersion(model: ModelRoute, text: string): ServiceError {
   );
 }
 
-function versionsOf({ versions }: ModelRoute): string {
+function versionsOf({ versions }: RoutedModel): string {
   const newest = [...versions.keys()].sort((a, b) => b - a);
   return newest.length === 0
     ? "it has no versions yet"
     : `versions: ${listed(newest.slice(0, namesMax), versions.size)}`;
 }
 
-function aliasesOf({ aliases }: ModelRoute): string {
+function aliasesOf({ aliases }: RoutedModel): string {
   const names = [...aliases]
     .map(([alias, { targets }]) => `${alias} (${targets.map(({ version }) => version).join(" and ")})`)
     .sort();

@@ -2,7 +2,8 @@ import { hashOf, weightOf } from "../../lib/rendezvous.ts";
 import type { CalledRef, CallHeaders } from "./called-ref.ts";
 import type { SequencedRef } from "./model-ref.ts";
 import type { RouteTable } from "./route-table.ts";
-import { type Route, readyReplicas, routeOf } from "./routing.ts";
+import type { Route } from "./routed-model.ts";
+import { readyReplicas, routeOf } from "./routing.ts";
 import type { SequencePlace } from "./sequence-table.ts";
 
 /** Which nodes a request of a sequence may go to. */
@@ -50,6 +51,5 @@ function rankedNodes(addresses: readonly string[], name: string): readonly strin
 /** Undefined where the version is nowhere ready any longer. */
 function versionRoute(table: RouteTable | undefined, model: string, version: number): Route | undefined {
   const found = table?.models.get(model)?.versions.get(version);
-  if (found === undefined || found.replicas.length === 0) return undefined;
-  return { model, version, replicas: found.replicas, reason: found.reason };
+  return found === undefined || found.replicas.length === 0 ? undefined : found;
 }

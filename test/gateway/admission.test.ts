@@ -6,7 +6,7 @@ import { RequestBytes } from "../../services/gateway/admission/request-bytes.ts"
 import { tableOf } from "../../services/gateway/route-table.ts";
 import { ManualClock } from "../manual-clock.ts";
 
-const routeTo = (model: string, replicas = ["a"]) => ({ model, version: 1, replicas, reason: "" });
+const routeTo = (model: string, replicas = ["a"]) => ({ model, version: 1, replicas, reason: "", memory: {} });
 
 describe("admission", () => {
   const full = (callsMax = 20) => {

@@ -25,7 +25,7 @@ export function stage(cores: Readonly<Record<string, number>>, settings: Partial
     { ...presets, ...settings },
     { node: (address) => nodes.get(address), clock, random: () => random.uniform() },
   );
-  let route = { model: "m", version: 1, replicas: Object.keys(cores), reason: "" };
+  let route = { model: "m", version: 1, replicas: Object.keys(cores), reason: "", memory: {} };
   const pick = (candidates = route.replicas) => balancer.pick(route, facts, candidates);
   const note = (node: string, outcome: Outcome, ms = 10) => balancer.note(route, node, outcome, ms);
   let failed = 0;

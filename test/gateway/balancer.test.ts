@@ -49,7 +49,7 @@ describe("balancing", () => {
         const replicas = [...facts.keys()];
         const asked = replicas.filter((_, index) => nodes[index]!.isCandidate);
         const parts = { node: () => undefined, clock: new Simulation(), random: () => value };
-        const route = { model: "m", version: 1, replicas, reason: "" };
+        const route = { model: "m", version: 1, replicas, reason: "", memory: {} };
         const candidates = asked.length > 0 ? asked : replicas;
         expect(candidates).to.include(new Balancer(presets, parts).pick(route, facts, candidates));
       }),

@@ -89,7 +89,7 @@ describe("the metrics of a gateway", () => {
 });
 
 describe("the figures of versions", () => {
-  const routeTo = (model: string, version = 1) => ({ model, version, replicas: [], reason: "" });
+  const routeTo = (model: string, version = 1) => ({ model, version, replicas: [], reason: "", memory: {} });
   const names = (figures: ModelFigures) => [...figures.all()].map(({ model, version }) => `${model} ${version}`);
 
   it("are of at most a thousand versions, and of all others together", () => {

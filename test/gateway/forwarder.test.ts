@@ -9,7 +9,7 @@ import { Connections } from "../../services/gateway/forward/connections.ts";
 import { Forwarder, type ForwarderParts } from "../../services/gateway/forward/forwarder.ts";
 import { Latencies } from "../../services/gateway/forward/latencies.ts";
 import { RetryBudget } from "../../services/gateway/forward/retry-budget.ts";
-import type { Hedging } from "../../services/gateway/route-table.ts";
+import type { Hedging } from "../../services/gateway/route-facts.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { FakeNode, type NodeHandler } from "./fake-node.ts";
 import { StubCall } from "./stub-call.ts";
@@ -97,7 +97,7 @@ describe("a forwarder", () => {
 
   const forward = (hedging?: Hedging, call = new StubCall()) => {
     const replicas = nodes.map(({ address }) => address);
-    const route = { model: "m", version: 1, replicas, reason: "" };
+    const route = { model: "m", version: 1, replicas, reason: "", memory: {} };
     const choose = ([first]: readonly string[]) => first!;
     return forwarder.forward({ call, message: framed(Buffer.from("x")), route, replicas, choose, hedging });
   };

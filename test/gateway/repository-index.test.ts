@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { repositoryIndex } from "../../services/gateway/repository-index.ts";
-import { type ModelRoute, tableOf } from "../../services/gateway/route-table.ts";
+import type { ModelRoute } from "../../services/gateway/route-facts.ts";
+import { tableOf } from "../../services/gateway/route-table.ts";
 
 const route = (model: string, versions: Readonly<Record<number, readonly [replicas: string[], reason: string]>>) => {
   const entries = Object.entries(versions).map(([version, [replicas, reason]]) => [

@@ -1,10 +1,10 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { ServiceError } from "../../lib/errors.ts";
+import type { ModelRoute } from "../../services/gateway/route-facts.ts";
 import {
   addressesOf,
   applied,
-  type ModelRoute,
   type PlacedTable,
   type RouteTable,
   tableOf as tableOfRoutes,
@@ -195,7 +195,7 @@ describe("routing", () => {
   const to = (model: string, version = "") => routeOf(table, { model, version }, chance);
 
   it("takes a number, an alias, or nothing for the alias default", () => {
-    expect(to("digits", "1")).to.deep.equal({ model: "digits", version: 1, replicas: ["n:1"], reason: "" });
+    expect(to("digits", "1")).to.deep.include({ model: "digits", version: 1, replicas: ["n:1"], reason: "" });
     expect(to("digits", "next")).to.deep.include({ version: 12, replicas: [], reason: "no node has a gpu" });
     expect(to("digits").version).to.equal(2);
   });

@@ -5,7 +5,6 @@ import { decodeMessage, encodeMessage } from "../../../lib/rpc/protos.ts";
 import { readBalanceSettings } from "../../../services/gateway/balance/balance-settings.ts";
 import { Balancer } from "../../../services/gateway/balance/balancer.ts";
 import { Connections } from "../../../services/gateway/forward/connections.ts";
-import { readModelRef } from "../../../services/gateway/model-ref.ts";
 import { inferRequest } from "../../../services/gateway/ref-layouts.ts";
 import { stepOf } from "../../../services/gateway/route-message.ts";
 import type { RouteStep } from "../../../services/gateway/route-table.ts";
@@ -47,7 +46,7 @@ export function decisionMicros(decisions: number): number {
   let length = 0;
   const begin = process.cpuUsage();
   for (let count = 0; count < decisions; count++) {
-    const way = router.way(readModelRef(requests[count % requests.length]!, inferRequest), {});
+    const way = router.way(router.refOf(requests[count % requests.length]!, inferRequest), {});
     length += way.choose(way.replicas).length;
   }
   const { user, system } = process.cpuUsage(begin);

@@ -1,8 +1,8 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
 import type { Outcome } from "../balance/replica.ts";
-import type { ModelRoute } from "../route-table.ts";
-import type { Route } from "../routing.ts";
+import type { ModelRoute } from "../route-facts.ts";
+import type { Route } from "../routed-model.ts";
 import { GradientLimit, type GradientSettings } from "./gradient-limit.ts";
 
 /** The limit of one version, and how much of it is used. */

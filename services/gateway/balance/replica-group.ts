@@ -1,9 +1,9 @@
 import type { Clock } from "../../../lib/clock.ts";
-import type { NodeFacts } from "../route-table.ts";
 import type { BalanceSettings } from "./balance-settings.ts";
+import type { NodeFacts } from "./node-facts.ts";
 import { ejectedMax, failsTooOften, slownessMs, slowOutlier } from "./outliers.ts";
 import { type NodeStatus, type Outcome, Replica } from "./replica.ts";
-import { ReplicaPool } from "./replica-pool.ts";
+import { type SeatRange, Seats } from "./seats.ts";
 
 /** What balancing needs of the rest of the gateway. */
 export interface BalanceParts {
@@ -19,7 +19,7 @@ export type NodesFacts = ReadonlyMap<string, NodeFacts>;
 
 /** A replica at the moment of a choice. */
 interface Seen {
-  readonly replica: Replica;
+  readonly seat: number;
   /** Above 0. */
   readonly share: number;
   readonly callsPerCore: number;
@@ -31,10 +31,13 @@ export class ReplicaGroup {
   readonly #parts: BalanceParts;
   #addresses: readonly string[] | undefined;
   #nodes: NodesFacts | undefined;
-  #byAddress = new Map<string, Replica>();
   /** Those of the gateway's own zone, and all others. */
-  #near = new ReplicaPool([]);
-  #far = new ReplicaPool([]);
+  #seats = new Seats([]);
+  #near: SeatRange = { begin: 0, end: 0 };
+  #far: SeatRange = { begin: 0, end: 0 };
+  /** Whether none of them is new, ejected or has failed last: then only their nodes count, and this table is not read. */
+  #isCalm = false;
+  #byAddress = new Map<string, Replica>();
   #checkedMs = -Infinity;
   /** Above this latency a replica is too slow. */
   #slowMs = Infinity;
@@ -63,10 +66,13 @@ export class ReplicaGroup {
     this.#addresses = addresses;
     this.#nodes = nodes;
     this.#byAddress = new Map(placed);
-    const replicas = [...this.#byAddress.values()];
-    this.#near = new ReplicaPool(replicas.filter(({ place }) => place.isNear));
-    this.#far = new ReplicaPool(replicas.filter(({ place }) => !place.isNear));
+    const places = [...this.#byAddress.values()].map(({ place }) => place);
+    const near = places.filter(({ isNear }) => isNear);
+    this.#seats = new Seats([...near, ...places.filter(({ isNear }) => !isNear)]);
+    this.#near = { begin: 0, end: near.length };
+    this.#far = { begin: near.length, end: places.length };
     this.#keepBound();
+    this.#noteCalm(this.#parts.clock.monotonicMs());
   }
 
   /**
@@ -78,17 +84,18 @@ export class ReplicaGroup {
     const { clock, random } = this.#parts;
     const nowMs = clock.monotonicMs();
     const isCandidate = candidates === this.#addresses ? always : (address: string) => candidates.includes(address);
-    const see = (replica: Replica) => (isCandidate(replica.place.address) ? this.#seen(replica, nowMs) : undefined);
+    const see = (seat: number) => (isCandidate(this.#seats.address(seat)) ? this.#seen(seat, nowMs) : undefined);
     const near = this.#betterOfTwo(this.#near, see);
     const isEnough =
       near !== undefined &&
       near.callsPerCore < this.#settings.zoneCallsPerCore &&
       (near.share === 1 || random() < near.share);
     const far = isEnough ? undefined : this.#betterOfTwo(this.#far, see);
-    const chosen = (near === undefined || far === undefined ? (near ?? far) : this.#better(near, far))?.replica;
+    const chosen = near === undefined || far === undefined ? (near ?? far) : this.#better(near, far);
     if (chosen === undefined) return this.#pickInNeed(candidates, random);
-    chosen.choose(nowMs);
-    return chosen.place.address;
+    const address = this.#seats.address(chosen.seat);
+    if (!this.#isCalm) this.#byAddress.get(address)!.choose(nowMs);
+    return address;
   }
 
   /**
@@ -103,9 +110,11 @@ export class ReplicaGroup {
     // One that does not answer at all is only ever left by its callers.
     const meant = outcome === "cut" && ms > this.#slowMs ? "failed" : outcome;
     replica.note(meant, ms, nowMs);
+    this.#isCalm &&= replica.isCalm(nowMs);
     if (meant === "failed" && failsTooOften(replica, ejection)) return this.#eject(replica, nowMs);
     if (nowMs - this.#checkedMs < checkMs) return false;
     this.#checkedMs = nowMs;
+    this.#noteCalm(nowMs);
     const replicas = [...this.#byAddress.values()];
     this.#slowMs = slownessMs(replicas, ejection);
     const slow = slowOutlier(replicas, this.#slowMs);
@@ -113,11 +122,11 @@ export class ReplicaGroup {
   }
 
   /** Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001; the weights are ours. */
-  #betterOfTwo(pool: ReplicaPool, see: (replica: Replica) => Seen | undefined): Seen | undefined {
+  #betterOfTwo(range: SeatRange, see: (seat: number) => Seen | undefined): Seen | undefined {
     const { random } = this.#parts;
-    const first = pool.draw(see, random);
-    if (first === undefined || pool.replicas.length === 1) return first;
-    const second = pool.draw((replica) => (replica === first.replica ? undefined : see(replica)), random);
+    const first = this.#seats.draw(range, see, random);
+    if (first === undefined || range.end - range.begin === 1) return first;
+    const second = this.#seats.draw(range, (seat) => (seat === first.seat ? undefined : see(seat)), random);
     return second === undefined ? first : this.#better(first, second);
   }
 
@@ -132,11 +141,19 @@ export class ReplicaGroup {
   }
 
   /** Undefined where it gets no calls. */
-  #seen(replica: Replica, nowMs: number): Seen | undefined {
-    const { address, weight } = replica.place;
+  #seen(seat: number, nowMs: number): Seen | undefined {
+    const address = this.#seats.address(seat);
     const status = this.#parts.node(address);
-    const share = replica.share(status, nowMs);
-    return share === 0 ? undefined : { replica, share, callsPerCore: (status?.outstanding ?? 0) / weight };
+    const isPlain = this.#isCalm && (status === undefined || isPlainNode(status));
+    const share = isPlain ? 1 : this.#byAddress.get(address)!.share(status, nowMs);
+    return share === 0
+      ? undefined
+      : { seat, share, callsPerCore: (status?.outstanding ?? 0) / this.#seats.weight(seat) };
+  }
+
+  #noteCalm(nowMs: number): void {
+    this.#isCalm = true;
+    for (const replica of this.#byAddress.values()) this.#isCalm &&= replica.isCalm(nowMs);
   }
 
   #pickInNeed(candidates: readonly string[], random: () => number): string {
@@ -158,6 +175,7 @@ export class ReplicaGroup {
       if (!replicas.some((other) => other !== replica && isWell(other))) return false;
     }
     replica.eject(nowMs);
+    this.#isCalm = false;
     return true;
   }
 
@@ -170,6 +188,11 @@ export class ReplicaGroup {
     const soonest = [...ejected].sort((a, b) => a.ejectedUntilMs - b.ejectedUntilMs).slice(0, excess);
     for (const replica of soonest) replica.readmit(nowMs);
   }
+}
+
+/** Whether nothing is to be said of a node but how much it has to do. */
+function isPlainNode({ isReachable, reconnectedMs }: NodeStatus): boolean {
+  return isReachable && reconnectedMs === -Infinity;
 }
 
 const always = () => true;

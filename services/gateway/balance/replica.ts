@@ -100,6 +100,11 @@ export class Replica {
     return trust * grownShare(ageMs, this.#settings.slowStart);
   }
 
+  /** Whether its share is whole as long as its node is well, from now until a call on it fails. */
+  isCalm(nowMs: number): boolean {
+    return !this.isEjected && this.#setbacks === 0 && nowMs - this.#sinceMs >= this.#settings.slowStart.windowMs;
+  }
+
   /** It gets a call. */
   choose(nowMs: number): void {
     if (this.isEjected) this.#state = { kind: "tried", untilMs: nowMs + tryMs };

@@ -1,7 +1,7 @@
 import { durationBoundsMs, Histogram } from "../../../lib/metrics/histogram.ts";
 import type { Outcome } from "../balance/replica.ts";
-import type { ModelRoute } from "../route-table.ts";
-import type { Route } from "../routing.ts";
+import type { ModelRoute } from "../route-facts.ts";
+import type { Route } from "../routed-model.ts";
 import { codeCount, codeUnknown } from "./call-figures.ts";
 
 /** Why a replica was asked. */

@@ -1,8 +1,8 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Call } from "../call/call.ts";
-import type { Hedging } from "../route-table.ts";
-import type { Route } from "../routing.ts";
+import type { Hedging } from "../route-facts.ts";
+import type { Route } from "../routed-model.ts";
 import { type Attempt, forwardToReplica, type ReplicaAnswer } from "./attempts.ts";
 import type { Connections } from "./connections.ts";
 import { Latencies } from "./latencies.ts";

@@ -4,7 +4,7 @@ import { ServiceError } from "../../../lib/errors.ts";
 import { modelKey, versionKey } from "../../../lib/rpc/call-context.ts";
 import { type CallEnd, endOfThrown } from "../call/call-end.ts";
 import { nodeKey } from "../call/crossing.ts";
-import type { Route } from "../routing.ts";
+import type { Route } from "../routed-model.ts";
 
 /** What tells the node which model and which version, as a number, is meant, whatever the caller wrote. */
 export function routeHeaders({ model, version }: Pick<Route, "model" | "version">): OutgoingHttpHeaders {

@@ -1,4 +1,4 @@
-import type { RateLimits } from "../route-table.ts";
+import type { RateLimits } from "../route-facts.ts";
 import { Bucket } from "./bucket.ts";
 import { burstOf, type Cost, rateOf, type Unit, units } from "./cost.ts";
 import { concurrentExcess, type Excess } from "./excess.ts";

@@ -1,4 +1,4 @@
-import type { RateLimits } from "../route-table.ts";
+import type { RateLimits } from "../route-facts.ts";
 
 /** What a request takes of limits. */
 export interface Cost {

@@ -5,7 +5,7 @@ import { principalKey } from "../../../lib/rpc/call-context.ts";
 import { claimedPrincipal } from "../../../lib/rpc/principal.ts";
 import { unreadablePrincipalKey } from "../../../lib/rpc/unreadable-principal.ts";
 import type { CallHeaders } from "../called-ref.ts";
-import type { ModelRoute, RateLimits } from "../route-table.ts";
+import type { ModelRoute, RateLimits } from "../route-facts.ts";
 import { Account } from "./account.ts";
 import { AccountTable, totalName } from "./account-table.ts";
 import type { Cost } from "./cost.ts";

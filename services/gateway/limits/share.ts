@@ -1,5 +1,5 @@
 import type { Clock } from "../../../lib/clock.ts";
-import type { RateLimits } from "../route-table.ts";
+import type { RateLimits } from "../route-facts.ts";
 import { burstOf, type Cost, rateOf, rounding, type Unit, units } from "./cost.ts";
 import { concurrentExcess, type Excess } from "./excess.ts";
 

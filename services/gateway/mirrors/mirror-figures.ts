@@ -1,6 +1,6 @@
 import { Histogram } from "../../../lib/metrics/histogram.ts";
 import type { Metrics, Reading } from "../../../lib/metrics/metrics.ts";
-import type { ModelRoute } from "../route-table.ts";
+import type { ModelRoute } from "../route-facts.ts";
 import type { OutputComparison } from "./compare-outputs.ts";
 
 /** What has become of a copy. */

@@ -8,7 +8,7 @@ import { calledRef } from "../called-ref.ts";
 import type { Connections } from "../forward/connections.ts";
 import type { Forwarder } from "../forward/forwarder.ts";
 import type { StreamLimits } from "../limits/stream-limits.ts";
-import { type ModelRef, readModelRef } from "../model-ref.ts";
+import type { ModelRef } from "../model-ref.ts";
 import { inferRequest } from "../ref-layouts.ts";
 import type { Router } from "../router.ts";
 import { answeredBeforeDrain, drained } from "./drained.ts";
@@ -196,7 +196,7 @@ export class InferStream {
 
   /** The path of a request. */
   #take(frame: Buffer, message: Buffer): void {
-    const ref = readModelRef(message, inferRequest);
+    const ref = this.#parts.router.refOf(message, inferRequest);
     this.#orRefuse(message, () => {
       const waits = this.#admit(ref, message);
       if (waits === undefined) return this.#send(frame, ref);

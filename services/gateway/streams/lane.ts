@@ -5,8 +5,8 @@ import { headOf } from "../forward/call-head.ts";
 import type { Connections } from "../forward/connections.ts";
 import { exchange } from "../forward/exchange.ts";
 import { routeHeaders, servedEnd, servedHeaders } from "../forward/served.ts";
+import type { Route } from "../routed-model.ts";
 import type { Way } from "../router.ts";
-import type { Route } from "../routing.ts";
 
 /** What a lane needs. */
 export interface LaneParts {

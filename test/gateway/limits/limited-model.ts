@@ -1,4 +1,4 @@
-import type { ModelRoute, RateLimits } from "../../../services/gateway/route-table.ts";
+import type { ModelRoute, RateLimits } from "../../../services/gateway/route-facts.ts";
 
 const none: RateLimits = { requestsPerSecond: 0, concurrentRequests: 0, rowsPerSecond: 0, bytesPerSecond: 0 };
 

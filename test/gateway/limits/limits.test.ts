@@ -4,7 +4,7 @@ import type { ServiceError } from "../../../lib/errors.ts";
 import { Metrics } from "../../../lib/metrics/metrics.ts";
 import { encodeMessage } from "../../../lib/rpc/protos.ts";
 import { type Attempt, Limits } from "../../../services/gateway/limits/limits.ts";
-import type { ModelRoute } from "../../../services/gateway/route-table.ts";
+import type { ModelRoute } from "../../../services/gateway/route-facts.ts";
 import { ManualClock } from "../../manual-clock.ts";
 import { limitedModel } from "./limited-model.ts";
 

@@ -5,7 +5,7 @@ import { createLog } from "../../../lib/log.ts";
 import { Limits } from "../../../services/gateway/limits/limits.ts";
 import { RedisShareStore } from "../../../services/gateway/limits/redis-share-store.ts";
 import { SharedLimits } from "../../../services/gateway/limits/shared-limits.ts";
-import type { ModelRoute } from "../../../services/gateway/route-table.ts";
+import type { ModelRoute } from "../../../services/gateway/route-facts.ts";
 import { PrivateRedis } from "../../private-redis.ts";
 import { RedisCluster } from "../../redis-cluster.ts";
 import { eventually } from "../harness.ts";

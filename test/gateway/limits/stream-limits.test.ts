@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { Limits } from "../../../services/gateway/limits/limits.ts";
 import { StreamLimits } from "../../../services/gateway/limits/stream-limits.ts";
-import type { ModelRoute } from "../../../services/gateway/route-table.ts";
+import type { ModelRoute } from "../../../services/gateway/route-facts.ts";
 import { ManualClock } from "../../manual-clock.ts";
 import { limitedModel } from "./limited-model.ts";
 
