@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { bundleServices } from "./bundle.mjs";
 import { runChild } from "./child.mjs";
 import { StepFailed, tell } from "./console.mjs";
 import { root } from "./root.mjs";
@@ -12,7 +13,7 @@ const tests = { target: "dist/test", config: "tsconfig.test.json", uses: folders
 export const buildIsStale = () => isStale(programs);
 export const testsAreStale = () => isStale(tests);
 
-/** Compiles what `tsconfig.build.json` includes into dist/, and removes the programs whose source is gone. */
+/** Compiles what `tsconfig.build.json` includes into dist/, removes the programs whose source is gone, and bundles those of the services. */
 export async function build() {
   tell("building");
   await compile(programs);
@@ -36,6 +37,7 @@ async function compile(part) {
   if (code > 128) throw new StepFailed("interrupted", code);
   if (code !== 0) throw new StepFailed("the build failed; the compiler's messages above say where");
   for (const folder of foldersOf(part)) removeOrphans(`dist/${folder}`, folder);
+  await bundleServices();
   stamp(part.target, wanted);
 }
 
@@ -55,7 +57,7 @@ function removeOrphans(built, source) {
 }
 
 function digestOf(part) {
-  const others = [part.config, "tsconfig.build.json", "tsconfig.json", "package-lock.json"];
+  const others = [part.config, "tsconfig.build.json", "tsconfig.json", "package-lock.json", "bootstrap/bundle.mjs"];
   return digest([...foldersOf(part), ...part.uses, ...others], (name) => name.endsWith(".ts"));
 }
 
