@@ -127,18 +127,10 @@ export class Catalogue {
   }
 
   /**
-   * The files of a version that can be served, of its variant of full precision. Throws VERSION_NOT_FOUND, SPEC_INVALID for one that
-   * cannot be or has no such variant, and ARTIFACT_TOO_LARGE.
+   * The files of a version that can be served, of its variant of full precision, written to new files of a folder, whose paths it answers;
+   * `field` is what names the version. Throws VERSION_NOT_FOUND, SPEC_INVALID for one that cannot be or has no such variant, and
+   * ARTIFACT_TOO_LARGE.
    */
-  async modelFiles(name: string, onBehalf: OnBehalf): Promise<ModelFiles> {
-    const variant = await this.#servable(name, "initial_version", onBehalf);
-    const whole = (artifact: string) => joined(this.download(parseArtifactName(artifact), onBehalf));
-    const files = new Map<string, Uint8Array>();
-    for (const { location, artifact } of variant.externalFiles) files.set(location, await whole(artifact));
-    return { model: await whole(variant.artifact), files };
-  }
-
-  /** The same, written to new files of a folder, whose paths it answers; `field` is what names the version. */
   async saveModelFiles(name: string, field: string, folder: string, onBehalf: OnBehalf): Promise<ModelPaths> {
     const variant = await this.#servable(name, field, onBehalf);
     const saved = async (artifact: string, file: string) => {
@@ -260,10 +252,4 @@ const chunkBytes = 1024 * 1024;
 async function* fileParts(path: string, sha256: string, sizeBytes: number) {
   yield { header: { sha256, sizeBytes } };
   for await (const chunk of createReadStream(path, { highWaterMark: chunkBytes })) yield { chunk: chunk as Buffer };
-}
-
-async function joined(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  for await (const chunk of chunks) parts.push(chunk);
-  return Buffer.concat(parts);
 }

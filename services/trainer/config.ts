@@ -17,8 +17,10 @@ export interface TrainerConfig extends ServiceConfig {
   readonly inspection: InspectionConfig;
   /** Of all files of a version that a job begins with. */
   readonly modelBytesMax: number;
-  /** Such versions that this process holds in memory at the same time. */
+  /** Such versions that are looked at for new jobs at the same time. */
   readonly initialVersionsMax: number;
+  /** How long that may take, in milliseconds. */
+  readonly checkMsMax: number;
   /** How long the registry keeps the dataset of a job that nothing more is heard of, in milliseconds. */
   readonly datasetHoldMs: number;
   /** The device is that of jobs that name none. */
@@ -93,6 +95,7 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
     },
     modelBytesMax: whole("MODEL_BYTES_MAX", 1024 ** 3, 1, 64 * 1024 ** 3),
     initialVersionsMax: whole("INITIAL_VERSIONS_MAX", 2, 1, 64),
+    checkMsMax: whole("CHECK_MS_MAX", 120_000, 1000, 3_600_000),
     datasetHoldMs: whole("DATASET_HOLD_MS", 7 * dayMs, 1000, 30 * dayMs),
     compute: {
       threadCount: whole("THREADS", Math.min(availableParallelism(), threadCountMax), 1, threadCountMax),

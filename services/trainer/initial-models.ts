@@ -1,36 +1,41 @@
 import { ServiceError } from "../../lib/errors.ts";
 import type { TrainSpec__Output } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { parseVersionName } from "../../lib/resource-names.ts";
-import type { Catalogue, ModelFiles, OnBehalf } from "./catalogue.ts";
+import type { Catalogue, ModelPaths, OnBehalf } from "./catalogue.ts";
+import type { JobFolders } from "./job-folders.ts";
 
-/** The versions that jobs begin with, read into memory a few at a time, since each may be large. */
+/** The versions that jobs begin with, fetched a few at a time, since each may be large. */
 export class InitialModels {
-  readonly #catalogue: Pick<Catalogue, "modelFiles">;
+  readonly #catalogue: Pick<Catalogue, "saveModelFiles">;
+  readonly #folders: Pick<JobFolders, "during">;
   readonly #countMax: number;
   #lentCount = 0;
   /** Those who wait for a turn, the first first. */
   readonly #waiting = new Set<() => void>();
 
-  constructor(catalogue: Pick<Catalogue, "modelFiles">, countMax: number) {
+  constructor(catalogue: Pick<Catalogue, "saveModelFiles">, folders: Pick<JobFolders, "during">, countMax: number) {
     this.#catalogue = catalogue;
+    this.#folders = folders;
     this.#countMax = countMax;
   }
 
   /**
    * Lends the files of the version that a job begins with for as long as `use` goes on, undefined where it has none; waits for a turn where
    * as many as may be are lent already. Throws REQUEST_INVALID for a name that is none of a version, QUEUE_FULL where too many wait,
-   * the signal's reason, and as `Catalogue.modelFiles` and `use` do.
+   * the signal's reason, and as `Catalogue.saveModelFiles` and `use` do.
    */
   async during<Result>(
     { initialVersion }: Pick<TrainSpec__Output, "initialVersion">,
     onBehalf: OnBehalf,
-    use: (initial: ModelFiles | undefined) => Promise<Result> | Result,
+    use: (initial: ModelPaths | undefined) => Promise<Result>,
   ): Promise<Result> {
     if (!initialVersion) return use(undefined);
     parseVersionName(initialVersion, "initial_version");
     await this.#turn(onBehalf.signal);
     try {
-      return await use(await this.#catalogue.modelFiles(initialVersion, onBehalf));
+      return await this.#folders.during("initial", async (folder) =>
+        use(await this.#catalogue.saveModelFiles(initialVersion, "initial_version", folder, onBehalf)),
+      );
     } finally {
       this.#giveBack();
     }

@@ -72,7 +72,7 @@ export class TrainerService implements Service {
       log: this.#log,
     });
     await datasets.start();
-    const { nodes, datasetHoldMs: holdMs, datasetBytesMax: expandedBytesMax, runTimeMsMax } = this.#config;
+    const { nodes, datasetHoldMs: holdMs, datasetBytesMax: expandedBytesMax, runTimeMsMax, checkMsMax } = this.#config;
     const processes = new JobProcesses({
       spareMax: this.#config.spareProcessesMax,
       spareHeapBytesMax: this.#config.offer.memoryBytes,
@@ -80,9 +80,9 @@ export class TrainerService implements Service {
     });
     this.#releases.push(["spare processes", () => processes.stop()]);
     const files = { folders, datasets, expandedBytesMax, holdMs };
-    const initialModels = new InitialModels(catalogue, this.#config.initialVersionsMax);
+    const initialModels = new InitialModels(catalogue, folders, this.#config.initialVersionsMax);
     const parts = { catalogue, initialModels, store, nodes, queue, changes, compute, bounds, processes };
-    const work = { ...parts, ...files, runTimeMsMax, clock };
+    const work = { ...parts, ...files, runTimeMsMax, checkMsMax, clock };
     const attempts = {
       redis: blocking,
       config: bounds,

@@ -1,17 +1,19 @@
 import { expect } from "chai";
 import { InitialModels } from "../../services/trainer/initial-models.ts";
 
-const files = { model: new Uint8Array(1), files: new Map<string, Uint8Array>() };
+const files = { model: "folder/initial.onnx", files: new Map<string, string>() };
 const spec = { initialVersion: "models/a/versions/1" };
+
+const folders: ConstructorParameters<typeof InitialModels>[1] = { during: (_, work) => work("folder") };
 
 /** What `during` needs of a registry, with a count of what is lent. */
 function lending(countMax: number) {
   const seen = { now: 0, most: 0, read: 0 };
-  const modelFiles = async () => {
+  const saveModelFiles = async () => {
     seen.read++;
     return files;
   };
-  const models = new InitialModels({ modelFiles }, countMax);
+  const models = new InitialModels({ saveModelFiles }, folders, countMax);
   const hold = (until: Promise<unknown>, signal?: AbortSignal) =>
     models.during(spec, { requestId: "r", ...(signal && { signal }) }, async () => {
       seen.most = Math.max(seen.most, ++seen.now);
@@ -69,7 +71,7 @@ describe("the versions that jobs begin with", () => {
 
   it("are not needed where a job has none", async () => {
     const { models, seen } = lending(1);
-    const none = models.during({ initialVersion: "" }, { requestId: "r" }, (initial) => initial);
+    const none = models.during({ initialVersion: "" }, { requestId: "r" }, async (initial) => initial);
     expect(await none).to.equal(undefined);
     expect(seen.read).to.equal(0);
   });

@@ -6,6 +6,7 @@ import { createLog } from "../../lib/log.ts";
 import { decodeMessage, encodeMessage } from "../../lib/rpc/protos.ts";
 import type { Catalogue } from "../../services/trainer/catalogue.ts";
 import { InitialModels } from "../../services/trainer/initial-models.ts";
+import type { JobFolders } from "../../services/trainer/job-folders.ts";
 import type { Job } from "../../services/trainer/jobs/job.ts";
 import { workOf } from "../../services/trainer/jobs/work.ts";
 import type { Running } from "../../services/trainer/queue/job-attempt.ts";
@@ -127,7 +128,7 @@ describe("a sweep that comes in", () => {
     let turns = 0;
     let isOver = false;
     const catalogue = { checkDataset: async () => undefined } as unknown as Catalogue;
-    const initialModels = new InitialModels(catalogue, 1);
+    const initialModels = new InitialModels(catalogue, {} as JobFolders, 1);
     const others = (async () => {
       for (; !isOver; turns++) await setImmediate();
     })();

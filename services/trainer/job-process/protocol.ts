@@ -1,5 +1,7 @@
 import type { Reason } from "../../../lib/errors.ts";
+import type { PublishTarget } from "../jobs/publish-target.ts";
 import type { RowsMeasurement } from "../served/measure-rows.ts";
+import type { CheckTask } from "./check-task.ts";
 import type { EvaluateTask } from "./evaluate-task.ts";
 import type { InspectResult, InspectTask } from "./inspect-task.ts";
 import type { PredictResult, PredictTask } from "./predict-task.ts";
@@ -11,6 +13,7 @@ export interface Tasks {
   readonly train: { readonly task: TrainTask; readonly result: TrainResult };
   readonly predict: { readonly task: PredictTask; readonly result: PredictResult };
   readonly evaluate: { readonly task: EvaluateTask; readonly result: RowsMeasurement };
+  readonly check: { readonly task: CheckTask; readonly result: PublishTarget };
   readonly inspect: { readonly task: InspectTask; readonly result: InspectResult };
 }
 export type TaskKind = keyof Tasks;

@@ -13,6 +13,7 @@ const tasks: { readonly [Kind in TaskKind]: () => Promise<TaskWork<Kind>> } = {
   train: async () => (await import("./train-task.ts")).train,
   evaluate: async () => (await import("./evaluate-task.ts")).evaluate,
   predict: async () => (await import("./predict-task.ts")).predict,
+  check: async () => (await import("./check-task.ts")).check,
   inspect: async () => (await import("./inspect-task.ts")).inspect,
 };
 const pausing = new AbortController();

@@ -1,9 +1,9 @@
 import type { TrainSpec__Output } from "../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import type { JobResult } from "../jobs/job.ts";
-import { checkSpec } from "../jobs/train-spec.ts";
 import { whileUnavailable } from "../patience.ts";
 import type { Running } from "../queue/job-attempt.ts";
 import { checkDatasets } from "./check-datasets.ts";
+import { checkedTrainings } from "./checked-trainings.ts";
 import { beginPublishing, publish } from "./publish.ts";
 import { trained } from "./trained.ts";
 import { offerVersion } from "./version-offer.ts";
@@ -11,11 +11,9 @@ import type { WorkParts, WorkRules } from "./work-rules.ts";
 
 /** Training: from a dataset and a description of a network to a version. It may be begun again at any point. */
 export const train: WorkRules<"train"> = {
-  check: async (spec, { catalogue, compute, initialModels }, onBehalf) => {
-    const { datasetSha256, gate } = await initialModels.during(spec, onBehalf, (initial) =>
-      checkSpec(spec, compute, initial),
-    );
-    await checkDatasets(catalogue, { datasetSha256, gate }, onBehalf);
+  check: async (spec, parts, onBehalf) => {
+    const target = await checkedTrainings([spec], parts, onBehalf);
+    await checkDatasets(parts.catalogue, target, onBehalf);
   },
   run: runTrain,
 };

@@ -43,6 +43,8 @@ export interface WorkParts {
   readonly holdMs: number;
   /** How long a job may run that says nothing else, over all attempts. */
   readonly runTimeMsMax: number;
+  /** How long it may take to check new jobs that begin with a version, in milliseconds. */
+  readonly checkMsMax: number;
   readonly clock: Clock;
 }
 

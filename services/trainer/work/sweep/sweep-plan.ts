@@ -2,7 +2,7 @@ import type { SweepSpec__Output } from "../../../../lib/gen/amaas/trainer/v1/Swe
 import type { TrainSpec__Output } from "../../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { specError } from "../../graph/spec-error.ts";
 import { isLessBetter } from "../../jobs/leaderboard.ts";
-import type { CheckedSpec } from "../../jobs/train-spec.ts";
+import type { PublishTarget } from "../../jobs/publish-target.ts";
 import { sweepMetricOf } from "../../jobs/work.ts";
 import { measuredBy } from "../../metrics/counter-of.ts";
 import { drawsOf, gridOf, trialsMax } from "./assignments.ts";
@@ -37,9 +37,9 @@ export function sweepPlanOf(spec: SweepSpec__Output): SweepPlan {
 }
 
 /** SPEC_INVALID where the trainings do not measure the metric. */
-export function checkMetric(metric: string, { plan }: CheckedSpec, base: TrainSpec__Output): void {
-  const hasHeldOut = plan.validationShare > 0 || base.data?.split?.kind === "given";
-  const heldOut = ["validation_loss", ...measuredBy(plan.loss).map((name) => `validation_${name}`)];
+export function checkMetric(metric: string, { data, loss }: PublishTarget, base: TrainSpec__Output): void {
+  const hasHeldOut = data.plan.validationShare > 0 || base.data?.split?.kind === "given";
+  const heldOut = ["validation_loss", ...measuredBy(loss).map((name) => `validation_${name}`)];
   const known = ["training_loss", ...(hasHeldOut ? heldOut : [])];
   if (!known.includes(metric)) throw specError("metric", metric, `one of ${known.join(", ")}`);
 }

@@ -1,11 +1,9 @@
-import { setImmediate } from "node:timers/promises";
 import type { SweepSpec__Output } from "../../../../lib/gen/amaas/trainer/v1/SweepSpec.ts";
 import type { JobResult } from "../../jobs/job.ts";
-import { publishTarget } from "../../jobs/publish-target.ts";
 import { resourceClassOf } from "../../jobs/resource-class.ts";
-import { type CheckedSpec, checkSpec } from "../../jobs/train-spec.ts";
 import type { Running } from "../../queue/job-attempt.ts";
 import { checkDatasets } from "../check-datasets.ts";
+import { checkedTrainings } from "../checked-trainings.ts";
 import { beginPublishing, publish } from "../publish.ts";
 import { factsOf } from "../version-offer.ts";
 import type { WorkParts, WorkRules } from "../work-rules.ts";
@@ -19,29 +17,20 @@ import { checkMetric, sweepPlanOf } from "./sweep-plan.ts";
  * wherever an attempt has left it, and its trials go on while nobody leads it.
  */
 export const sweep: WorkRules<"sweep"> = {
-  check: async (spec, { catalogue, compute, initialModels }, onBehalf) => {
+  check: async (spec, parts, onBehalf) => {
     const plan = sweepPlanOf(spec);
-    const { datasetSha256, gate } = await initialModels.during(plan.base, onBehalf, async (initial) => {
-      // Each value is checked, beside the first values of the others; what cannot be together fails its trial.
-      let first: CheckedSpec | undefined;
-      for (const assignment of samplesOf(plan.parameters)) {
-        const sample = applied(plan.base, assignment);
-        resourceClassOf({ kind: "train", spec: sample });
-        const checked = checkSpec(sample, compute, initial);
-        first ??= checked;
-        // Many or large ones take a while, in which other calls are answered too.
-        await setImmediate();
-      }
-      checkMetric(plan.metric, first!, plan.base);
-      return first!;
-    });
-    await checkDatasets(catalogue, { datasetSha256, gate }, onBehalf);
+    // Each value is checked, beside the first values of the others; what cannot be together fails its trial.
+    const samples = samplesOf(plan.parameters).map((assignment) => applied(plan.base, assignment));
+    for (const sample of samples) resourceClassOf({ kind: "train", spec: sample });
+    const target = await checkedTrainings(samples, parts, onBehalf);
+    checkMetric(plan.metric, target, plan.base);
+    await checkDatasets(parts.catalogue, target, onBehalf);
   },
   run: runSweep,
 };
 
 async function runSweep(spec: SweepSpec__Output, parts: WorkParts, running: Running): Promise<JobResult> {
-  const { catalogue, compute, initialModels } = parts;
+  const { catalogue } = parts;
   const { job, signal } = running;
   const onBehalf = { requestId: job.requestId, signal };
   const plan = sweepPlanOf(spec);
@@ -49,8 +38,6 @@ async function runSweep(spec: SweepSpec__Output, parts: WorkParts, running: Runn
 
   await beginPublishing(parts, running);
   const facts = await factsOf(catalogue, offer, onBehalf);
-  const target = await initialModels.during(plan.base, onBehalf, (initial) =>
-    publishTarget(checkSpec(applied(plan.base, parameters), compute, initial)),
-  );
+  const target = await checkedTrainings([applied(plan.base, parameters)], parts, onBehalf);
   return publish(parts, running, offer.model, { facts, target });
 }
