@@ -10,7 +10,7 @@ assert(parentPort !== null, "this file is run as a thread");
 
 const options = { executionProviders: [cpu], intraOpThreads: 1, externalData: [] };
 const opsets = { "ai.onnx": await newestOpset("", loads), "ai.onnx.ml": await newestOpset("ai.onnx.ml", loads) };
-const capabilities: RuntimeCapabilities = { runtime: runtimeName, opsets };
+const capabilities: RuntimeCapabilities = { runtime: runtimeName(), opsets };
 parentPort.postMessage(capabilities);
 
 async function loads(model: Uint8Array): Promise<boolean> {

@@ -2,8 +2,9 @@ import { messageOf } from "../../../lib/errors.ts";
 import { GraphBuilder } from "../../../lib/onnx/builder.ts";
 import { modelOf } from "../../../lib/onnx/export.ts";
 import { writeModel } from "../../../lib/onnx/model.ts";
+import { builtProviders } from "./binding.ts";
 import type { ProbeReply } from "./probe-protocol.ts";
-import { builtProviders, openSession } from "./runtime.ts";
+import { openSession } from "./runtime.ts";
 
 // The entry of a process that says whether an execution provider, its argument, works, and ends.
 const [, , provider] = process.argv;

@@ -1,23 +1,16 @@
-import { createRequire } from "node:module";
-import type * as Onnxruntime from "onnxruntime-node";
 import { joinedByteStrings, textsOf } from "../../../lib/byte-strings.ts";
 import { assert, messageOf, type Reason, ServiceError } from "../../../lib/errors.ts";
 import { carriers } from "../../../lib/onnx/carriers.ts";
 import { isShortage } from "../../../lib/onnx/shortage.ts";
 import type { DataType, Tensor } from "../../../lib/tensor.ts";
+import { newSession, type RuntimeData, type RuntimeSession, RuntimeTensor, runtimeVersion } from "./binding.ts";
 import type { DeviceLock } from "./device-lock.ts";
 import { cpu, leftNodesKey, triedKey } from "./execution-providers.ts";
 import type { RunResult } from "./thread-protocol.ts";
 
-/** By `require`: an `import` would look through all of its files for names, which makes up a seventh of the start of a thread. */
-const onnxruntime: typeof Onnxruntime = createRequire(import.meta.url)("onnxruntime-node");
-
 /** What runs the models, and its version. */
-export const runtimeName = `onnxruntime ${onnxruntime.env.versions.node}`;
-
-/** The execution providers that it was built for, whether they work here or not. */
-export function builtProviders(): readonly string[] {
-  return onnxruntime.listSupportedBackends().map(({ name }) => name);
+export function runtimeName(): string {
+  return `onnxruntime ${runtimeVersion()}`;
 }
 
 /** How a session is made. */
@@ -53,29 +46,47 @@ export async function openSession(model: Uint8Array, options: SessionOptions): P
   const { executionProviders, deviceLock } = options;
   const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> =>
     deviceLock !== undefined && executionProviders.includes("webgpu") ? deviceLock.hold(work) : work();
-  const session = await inTurn(() => onnxruntime.InferenceSession.create(model, runtimeOptions(options))).catch(
-    (cause: unknown) => {
-      throw loadFaultOf(cause, executionProviders);
-    },
-  );
+  const session = await inTurn(async () => loaded(model, options)).catch((cause: unknown) => {
+    throw loadFaultOf(cause, executionProviders);
+  });
+  const needed = session.inputMetadata.map(({ name }) => name);
   return {
     run: async (inputs, outputNames) => {
       const beginMs = performance.now();
       const feeds = Object.fromEntries(inputs.map((tensor) => [tensor.name, toRuntime(tensor)]));
+      const fetches = Object.fromEntries(outputNames.map((name) => [name, null]));
       const fedMs = performance.now();
-      const results = await inTurn(() => session.run(feeds, outputNames)).catch((cause: unknown) => {
+      const results = await inTurn(async () => ran(session, feeds, fetches, needed)).catch((cause: unknown) => {
         throw faultOf(cause, "TENSOR_INVALID", "the model cannot take these inputs");
       });
       const ranMs = performance.now();
-      const outputs = outputNames.map((name) => fromRuntime(name, results[name] as Onnxruntime.Tensor));
+      const outputs = outputNames.map((name) => fromRuntime(name, results[name]));
       const outputMs = performance.now() - ranMs;
       return { outputs, phases: { inputMs: fedMs - beginMs, computeMs: ranMs - fedMs, outputMs } };
     },
-    release: () => inTurn(() => session.release()),
+    release: () => inTurn(async () => session.dispose()),
   };
 }
 
-function runtimeOptions(options: SessionOptions): Onnxruntime.InferenceSession.SessionOptions {
+function loaded(model: Uint8Array, options: SessionOptions): RuntimeSession {
+  const session = newSession();
+  session.loadModel(model.buffer, model.byteOffset, model.byteLength, runtimeOptions(options));
+  return session;
+}
+
+function ran(
+  session: RuntimeSession,
+  feeds: Readonly<Record<string, RuntimeTensor>>,
+  fetches: Readonly<Record<string, null>>,
+  needed: readonly string[],
+): Readonly<Record<string, RuntimeTensor>> {
+  // The runtime would read from nowhere.
+  const missing = needed.find((name) => !Object.hasOwn(feeds, name));
+  if (missing !== undefined) throw new Error(`the input '${missing}' is missing`);
+  return session.run(feeds, fetches, {});
+}
+
+function runtimeOptions(options: SessionOptions): object {
   const { executionProviders, intraOpThreads, externalData } = options;
   // The runtime would give the CPU whatever is left over.
   const placement = executionProviders.includes(cpu) ? {} : { disable_cpu_ep_fallback: "1" };
@@ -115,25 +126,24 @@ const dataTypeOf = new Map(
   ),
 );
 
-function toRuntime({ dataType, shape, bytes }: Tensor): Onnxruntime.Tensor {
+function toRuntime({ dataType, shape, bytes }: Tensor): RuntimeTensor {
   const carrier = carriers[dataType];
   assert(carrier !== undefined, `${dataType} never reaches a session`);
-  if (carrier.array === undefined) return new onnxruntime.Tensor("string", textsOf(bytes), shape);
+  if (carrier.array === undefined) return new RuntimeTensor("string", textsOf(bytes), shape);
   const { BYTES_PER_ELEMENT } = carrier.array;
   // In a message tensors lie anywhere.
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   const elements = new carrier.array(buffer as ArrayBuffer, byteOffset, byteLength / BYTES_PER_ELEMENT);
-  return new onnxruntime.Tensor(carrier.type as "float32", elements as Float32Array, shape);
+  return new RuntimeTensor(carrier.type, elements, shape);
 }
 
-function fromRuntime(name: string, tensor: Onnxruntime.Tensor): Tensor {
-  const dataType = dataTypeOf.get(tensor.type);
-  assert(dataType !== undefined, `the runtime gives only tensors that it takes, not ${tensor.type}`);
-  return { name, dataType, shape: tensor.dims, bytes: bytesOf(tensor.data) };
+function fromRuntime(name: string, { type, dims, data }: RuntimeTensor): Tensor {
+  const dataType = dataTypeOf.get(type);
+  assert(dataType !== undefined, `the runtime gives only tensors that it takes, not ${type}`);
+  return { name, dataType, shape: dims, bytes: bytesOf(data) };
 }
 
-function bytesOf(data: Onnxruntime.Tensor["data"]): Uint8Array {
-  if (Array.isArray(data)) return joinedByteStrings(data.map((text) => Buffer.from(text, "utf8")));
-  const { buffer, byteOffset, byteLength } = data as Exclude<Onnxruntime.Tensor["data"], string[]>;
-  return new Uint8Array(buffer, byteOffset, byteLength);
+function bytesOf(data: RuntimeData): Uint8Array {
+  if (!ArrayBuffer.isView(data)) return joinedByteStrings(data.map((text) => Buffer.from(text, "utf8")));
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
