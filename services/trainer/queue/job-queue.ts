@@ -101,11 +101,27 @@ export class JobQueue {
   }
 
   async #recover(): Promise<void> {
-    for (const id of await this.#store.openIds()) {
-      const job = await this.#store.find(id);
-      if (job !== undefined && jobStates[job.state].queued) await this.#put(job);
+    const open = await this.#store.openIds();
+    let isAnyMissing = false;
+    for (let first = 0; first < open.length; first += recoveredAtOnce) {
+      for (const id of await this.#missing(open.slice(first, first + recoveredAtOnce))) {
+        const job = await this.#store.find(id);
+        if (job === undefined || !jobStates[job.state].queued) continue;
+        await this.#put(job);
+        isAnyMissing = true;
+      }
     }
-    await this.tellWorkers();
+    if (isAnyMissing) await this.tellWorkers();
+  }
+
+  /** Those that are in no queue. */
+  async #missing(ids: readonly string[]): Promise<readonly string[]> {
+    const queues = (await this.classes()).map((name) => this.#queue(name));
+    if (queues.length === 0) return ids;
+    const counts = await reaching(() =>
+      Promise.all(ids.map((id) => this.#redis.exists(...queues.map((queue) => queue.toKey(id))))),
+    );
+    return ids.filter((_, index) => counts[index] === 0);
   }
 
   #recoverLater(): void {
@@ -124,5 +140,7 @@ function bullPriority(priority: number): number {
 }
 
 const classesKey = `${keyPrefix}:classes`;
-/** How often open jobs are queued again, in milliseconds. */
+/** How often it is looked for open jobs that are in no queue, in milliseconds. */
 const recoveryMs = 30_000;
+/** How many jobs are looked for at once, with a command for each. */
+const recoveredAtOnce = 250;
