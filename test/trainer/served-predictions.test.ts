@@ -46,15 +46,21 @@ describe("a batch inference by a real node", function () {
         CAST(i AS DECIMAL(38, 20)) / 7 AS price, i % 3 = 0 AS fresh, DATE '2026-01-01' + i::INTEGER AS day,
         TIMESTAMP_NS '2026-01-01 00:00:00.123456789' AS moment, TIMESTAMPTZ '2026-01-01 00:00:00+02' AS sent,
         CASE WHEN i % 5 = 0 THEN NULL WHEN i % 5 = 1 THEN '' ELSE 'text ' || i END AS note,
-        CASE WHEN i % 7 = 0 THEN NULL ELSE 1e300 / i END AS large, uuid() AS ticket
+        CASE WHEN i % 7 = 0 THEN NULL ELSE 1e300 / i END AS large, uuid() AS ticket,
+        CASE WHEN i % 4 = 0 THEN NULL ELSE [1 / i, 'nan'::DOUBLE, NULL] END AS shares,
+        ['a,b', 'it''s', ' [x] ', 'NULL', NULL, '', '"q"', 'back\\slash', 'größer', chr((i % 127)::INTEGER + 1)] AS tags,
+        from_hex(printf('%02X5C78', i % 256)) AS bytes,
+        {'size': [i, NULL], 'parts': {'name': 'x, ''y'': {' || i || '}'}} AS made, MAP {'k=' || i: i % 2 = 0} AS flags
       FROM range(1, ${rowCount} + 1) AS rows(i)`);
     await duckdb.run(`COPY given TO '${fileOf("given.parquet")}' (FORMAT parquet)`);
-    const copied = ["id", "price", "fresh", "day", "moment", "sent", "note", "large", "ticket"];
+    const named = ["id", "price", "fresh", "day", "moment", "sent", "note", "large", "ticket"];
+    // What no model can be given needs no role.
+    const copied = [...named, "shares", "tags", "bytes", "made", "flags"];
     const { version } = await running.ended(await running.submit(await thirdsSpec(running)));
     const predict = {
       target: version,
       dataset: await running.uploadDataset(await readFile(fileOf("given.parquet"))),
-      data: { columns: copied.map((name) => ({ name, role: "ROLE_IGNORED" as const })) },
+      data: { columns: named.map((name) => ({ name, role: "ROLE_IGNORED" as const })) },
     };
     const { name } = await running.trainer.unary("CreateJob", { job: { predict } });
     const job = await running.ended(name);

@@ -8,7 +8,7 @@ import { sourceOf, type UnreadFile } from "../datasets/read-dataset.ts";
 import type { CheckedData } from "../jobs/data-spec.ts";
 import type { Answering } from "../served/answering.ts";
 import { predictedParts } from "../served/predict-rows.ts";
-import { checkCopied } from "../served/predicted-columns.ts";
+import { checkCopied, withOthersIgnored } from "../served/predicted-columns.ts";
 import { openRemoteModel, type RemoteCalls } from "../served/remote-model.ts";
 import { kindsOf } from "../served/said-kinds.ts";
 import { type DatasetTask, withDatasetFile } from "./dataset-file.ts";
@@ -57,7 +57,8 @@ async function predicted(
   const files = await PredictionFiles.open(file.memoryBytesMax);
   try {
     const source = sourceOf(opened);
-    const { features } = usedColumns(source.columns, data.plan, { tokens: false, classes: false });
+    const columns = withOthersIgnored(data.plan.columns, source.columns);
+    const { features } = usedColumns(source.columns, { ...data.plan, columns }, { tokens: false, classes: false });
     const copied = source.columns.filter(({ name }) => !features.some((feature) => feature.name === name));
     checkCopied(copied);
     const partRows = partRowsOf(source.rowCount);

@@ -2,6 +2,7 @@ import { textsOf } from "../../../lib/byte-strings.ts";
 import { type DataType, elementCount, type Tensor } from "../../../lib/tensor.ts";
 import { numberReader } from "../../../lib/tensor-numbers.ts";
 import type { SourceColumn, TextValues } from "../datasets/columns/column-source.ts";
+import type { ColumnPlan } from "../datasets/columns/data-plan.ts";
 import { datasetError } from "../datasets/formats/dataset-error.ts";
 import type { OutputColumn } from "../datasets/predictions/output-column.ts";
 import { specError } from "../graph/spec-error.ts";
@@ -62,13 +63,22 @@ export async function checkExact(
   }
 }
 
-/** Throws DATASET_INVALID for columns that cannot be copied. */
+/** Throws DATASET_INVALID for columns that cannot be copied: those of tensors. */
 export function checkCopied(columns: readonly SourceColumn[]): void {
-  const bad = columns.find(({ kind, width }) => kind === "other" || width > 1);
+  const bad = columns.find(({ width }) => width > 1);
   if (bad === undefined) return;
-  throw datasetError(
-    `the column ${JSON.stringify(bad.name)} cannot be copied; needed: numbers, texts or times, one for each row`,
-  );
+  throw datasetError(`the column ${JSON.stringify(bad.name)} cannot be copied; needed: one value for each row`);
+}
+
+/** What is said of columns, and that those are ignored that no model can be given (lists, structures, bytes) unless something is said of them. */
+export function withOthersIgnored(
+  said: readonly ColumnPlan[],
+  columns: readonly Pick<SourceColumn, "name" | "kind">[],
+): readonly ColumnPlan[] {
+  const names = new Set(said.map(({ name }) => name));
+  const others = columns.filter(({ name, kind }) => kind === "other" && !names.has(name));
+  const ignored = { role: "ignored", encoding: undefined, missing: undefined } as const;
+  return [...said, ...others.map(({ name }) => ({ name, ...ignored }))];
 }
 
 const types = {
