@@ -11,6 +11,8 @@ export interface TrainerConfig extends ServiceConfig {
   readonly registryAddress: string;
   readonly redisUrl: string;
   readonly queue: QueueConfig;
+  readonly watching: WatchConfig;
+  readonly progress: ProgressConfig;
   readonly datasetBytesMax: number;
   /** Of all files of datasets that are kept on this machine; 0 keeps none. */
   readonly datasetCacheBytesMax: number;
@@ -19,6 +21,8 @@ export interface TrainerConfig extends ServiceConfig {
   readonly modelBytesMax: number;
   /** Such versions that are looked at for new jobs at the same time. */
   readonly initialVersionsMax: number;
+  /** Calls that wait for that, at most. */
+  readonly initialVersionsWaitingMax: number;
   /** How long that may take, in milliseconds. */
   readonly checkMsMax: number;
   /** How long the registry keeps the dataset of a job that nothing more is heard of, in milliseconds. */
@@ -34,6 +38,26 @@ export interface TrainerConfig extends ServiceConfig {
   readonly nodes: { readonly address: string; readonly timeoutMs: number };
   /** How long a job may run that says nothing else, over all attempts, in milliseconds. */
   readonly runTimeMsMax: number;
+}
+
+/** Bounds of those who watch jobs at this process. */
+export interface WatchConfig {
+  /** Calls at the same time. */
+  readonly watchersMax: number;
+  /** How often those who wait are told of events, in milliseconds, but at once after a pause and at the end: each time costs a write to each. */
+  readonly paceMs: number;
+  /** Events of a job that are read from the store at once, and of which the latest are kept for all who watch it. */
+  readonly eventsMax: number;
+  /** What those may take, in bytes. */
+  readonly bytesMax: number;
+}
+
+/** How often progress of a job is told. */
+export interface ProgressConfig {
+  /** In the long run, in milliseconds: each report takes more than one millisecond of a core, which the training wants. */
+  readonly paceMs: number;
+  /** How many may come at once, so that every epoch of a short training is told. */
+  readonly burstMax: number;
 }
 
 /** Bounds of the calls that look at datasets. */
@@ -86,6 +110,16 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
       retryDelayMs: whole("RETRY_DELAY_MS", 1000, 10, 3_600_000),
       lockMs: whole("LOCK_MS", 5000, 1000, 60_000),
     },
+    watching: {
+      watchersMax: whole("WATCHERS_MAX", 10_000, 1, 1_000_000),
+      paceMs: whole("WATCH_PACE_MS", 200, 0, 60_000),
+      eventsMax: whole("WATCH_EVENTS_MAX", 256, 1, 10_000),
+      bytesMax: whole("WATCH_BYTES_MAX", 4 * 1024 ** 2, 1024, 1024 ** 3),
+    },
+    progress: {
+      paceMs: whole("PROGRESS_PACE_MS", 100, 1, 3_600_000),
+      burstMax: whole("PROGRESS_BURST_MAX", 64, 1, 10_000),
+    },
     datasetBytesMax: whole("DATASET_BYTES_MAX", 1024 ** 3, 1, 64 * 1024 ** 3),
     datasetCacheBytesMax: whole("DATASET_CACHE_BYTES_MAX", 8 * 1024 ** 3, 0, 1024 ** 5),
     inspection: {
@@ -95,6 +129,7 @@ export function readTrainerConfig(settings: Settings): TrainerConfig {
     },
     modelBytesMax: whole("MODEL_BYTES_MAX", 1024 ** 3, 1, 64 * 1024 ** 3),
     initialVersionsMax: whole("INITIAL_VERSIONS_MAX", 2, 1, 64),
+    initialVersionsWaitingMax: whole("INITIAL_VERSIONS_WAITING_MAX", 256, 0, 100_000),
     checkMsMax: whole("CHECK_MS_MAX", 120_000, 1000, 3_600_000),
     datasetHoldMs: whole("DATASET_HOLD_MS", 7 * dayMs, 1000, 30 * dayMs),
     compute: {

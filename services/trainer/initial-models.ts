@@ -4,19 +4,31 @@ import { parseVersionName } from "../../lib/resource-names.ts";
 import type { Catalogue, ModelPaths, OnBehalf } from "./catalogue.ts";
 import type { JobFolders } from "./job-folders.ts";
 
+/** How many of them there may be. */
+export interface InitialModelsBounds {
+  /** Lent at the same time. */
+  readonly countMax: number;
+  /** Calls that wait. */
+  readonly waitingMax: number;
+}
+
 /** The versions that jobs begin with, fetched a few at a time, since each may be large. */
 export class InitialModels {
   readonly #catalogue: Pick<Catalogue, "saveModelFiles">;
   readonly #folders: Pick<JobFolders, "during">;
-  readonly #countMax: number;
+  readonly #bounds: InitialModelsBounds;
   #lentCount = 0;
   /** Those who wait for a turn, the first first. */
   readonly #waiting = new Set<() => void>();
 
-  constructor(catalogue: Pick<Catalogue, "saveModelFiles">, folders: Pick<JobFolders, "during">, countMax: number) {
+  constructor(
+    catalogue: Pick<Catalogue, "saveModelFiles">,
+    folders: Pick<JobFolders, "during">,
+    bounds: InitialModelsBounds,
+  ) {
     this.#catalogue = catalogue;
     this.#folders = folders;
-    this.#countMax = countMax;
+    this.#bounds = bounds;
   }
 
   /**
@@ -43,11 +55,11 @@ export class InitialModels {
 
   async #turn(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
-    if (this.#lentCount < this.#countMax) {
+    if (this.#lentCount < this.#bounds.countMax) {
       this.#lentCount++;
       return;
     }
-    if (this.#waiting.size >= waitingMax) throw tooMany(this.#countMax);
+    if (this.#waiting.size >= this.#bounds.waitingMax) throw tooMany(this.#bounds);
     await new Promise<void>((settle, reject) => {
       const giveUp = () => {
         this.#waiting.delete(turn);
@@ -74,11 +86,8 @@ export class InitialModels {
   }
 }
 
-/** How many may wait for a turn; each is an open call. */
-const waitingMax = 256;
-
-function tooMany(countMax: number): ServiceError {
+function tooMany({ countMax, waitingMax }: InitialModelsBounds): ServiceError {
   const seen = `${waitingMax} calls wait for their initial_version to be read, ${countMax} at a time`;
-  const message = `${seen}; needed: fewer, or a larger AMAAS_TRAINER_INITIAL_VERSIONS_MAX`;
+  const message = `${seen}; needed: fewer, or a larger AMAAS_TRAINER_INITIAL_VERSIONS_MAX or AMAAS_TRAINER_INITIAL_VERSIONS_WAITING_MAX`;
   return new ServiceError("QUEUE_FULL", message, { retryDelayMs: 1000 });
 }

@@ -1,33 +1,31 @@
 import type { Clock } from "../../lib/clock.ts";
 import { messageOf } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
+import type { ProgressConfig } from "./config.ts";
 import type { TrainingProgress } from "./engine/training-figures.ts";
 import type { JobProgress } from "./jobs/job.ts";
-
-/** Reports may come this often in the long run, in milliseconds: each takes more than one millisecond of a core, which the training wants. */
-const paceMs = 100;
-/** How many may come at once, so that every epoch of a short training is told. */
-const burstMax = 64;
 
 /**
  * Publishes progress in order, one at a time and, in the long run, not too often: what arrives meanwhile replaces what was waiting, so that a slow store never
  * delays the training nor grows a queue. A lost report is logged, and the training goes on.
  */
 export class ProgressReport {
+  readonly #config: ProgressConfig;
   readonly #publish: (progress: JobProgress) => Promise<unknown>;
   readonly #clock: Clock;
   readonly #log: Log;
   /** How many reports may come at once, as of a time. */
-  #credit = { count: burstMax, asOfMs: 0 };
+  #credit: { readonly count: number; readonly asOfMs: number };
   #isLast = false;
   #hurry = () => {};
   #waiting: JobProgress | undefined;
   #publishing: Promise<void> | undefined;
 
-  constructor(publish: (progress: JobProgress) => Promise<unknown>, clock: Clock, log: Log) {
+  constructor(config: ProgressConfig, publish: (progress: JobProgress) => Promise<unknown>, clock: Clock, log: Log) {
+    this.#config = config;
     this.#publish = publish;
     this.#clock = clock;
-    this.#credit.asOfMs = clock.monotonicMs();
+    this.#credit = { count: config.burstMax, asOfMs: clock.monotonicMs() };
     this.#log = log;
   }
 
@@ -54,6 +52,7 @@ export class ProgressReport {
   }
 
   async #pause(): Promise<void> {
+    const { paceMs, burstMax } = this.#config;
     const nowMs = this.#clock.monotonicMs();
     const earned = (nowMs - this.#credit.asOfMs) / paceMs;
     const count = Math.min(burstMax, this.#credit.count + earned) - 1;

@@ -80,9 +80,12 @@ export class TrainerService implements Service {
     });
     this.#releases.push(["spare processes", () => processes.stop()]);
     const files = { folders, datasets, expandedBytesMax, holdMs };
-    const initialModels = new InitialModels(catalogue, folders, this.#config.initialVersionsMax);
+    const initialModels = new InitialModels(catalogue, folders, {
+      countMax: this.#config.initialVersionsMax,
+      waitingMax: this.#config.initialVersionsWaitingMax,
+    });
     const parts = { catalogue, initialModels, store, nodes, queue, changes, compute, bounds, processes };
-    const work = { ...parts, ...files, runTimeMsMax, checkMsMax, clock };
+    const work = { ...parts, ...files, runTimeMsMax, checkMsMax, progress: this.#config.progress, clock };
     const attempts = {
       redis: blocking,
       config: bounds,
@@ -105,7 +108,7 @@ export class TrainerService implements Service {
     this.#releases.push(["sweeps", () => sweeper.stop()], ["job worker", () => worker.stop()]);
     const server = new RpcServer(this.#config, this.#log);
     server.implement<TrainerServiceHandlers>("amaas.trainer.v1.TrainerService", {
-      ...jobHandlers({ store, queue, changes, holds, work }),
+      ...jobHandlers({ store, queue, changes, holds, work, watching: this.#config.watching }),
       ...inspectionHandler(work, this.#config.inspection),
     });
     this.#releases.push(["server", () => server.stop()]);

@@ -13,7 +13,7 @@ function lending(countMax: number) {
     seen.read++;
     return files;
   };
-  const models = new InitialModels({ saveModelFiles }, folders, countMax);
+  const models = new InitialModels({ saveModelFiles }, folders, { countMax, waitingMax: 5 });
   const hold = (until: Promise<unknown>, signal?: AbortSignal) =>
     models.during(spec, { requestId: "r", ...(signal && { signal }) }, async () => {
       seen.most = Math.max(seen.most, ++seen.now);
@@ -61,7 +61,7 @@ describe("the versions that jobs begin with", () => {
     expect(await failing.catch((failure: Error) => failure.message)).to.equal("no model");
     let end = () => {};
     const until = new Promise<void>((resolve) => (end = resolve));
-    const held = Array.from({ length: 257 }, () => hold(until));
+    const held = Array.from({ length: 6 }, () => hold(until));
     const refused = await hold(until).catch((failure: unknown) => failure);
     expect(refused).to.include({ reason: "QUEUE_FULL" });
     expect((refused as Error).message).to.contain("AMAAS_TRAINER_INITIAL_VERSIONS_MAX");

@@ -9,7 +9,7 @@ describe("the progress of a job", () => {
     const clock = new ManualClock();
     const told: number[] = [];
     const publish = async ({ step }: { readonly step: number }) => void told.push(step);
-    const report = new ProgressReport(publish, clock, createLog("test", "silent"));
+    const report = new ProgressReport({ paceMs: 100, burstMax: 64 }, publish, clock, createLog("test", "silent"));
     const add = (step: number) => report.add({ step, stepCount: 9 } as TrainingProgress, 1);
     for (let step = 1; step <= 64; step++) {
       add(step);

@@ -128,7 +128,7 @@ describe("a sweep that comes in", () => {
     let turns = 0;
     let isOver = false;
     const catalogue = { checkDataset: async () => undefined } as unknown as Catalogue;
-    const initialModels = new InitialModels(catalogue, {} as JobFolders, 1);
+    const initialModels = new InitialModels(catalogue, {} as JobFolders, { countMax: 1, waitingMax: 1 });
     const others = (async () => {
       for (; !isOver; turns++) await setImmediate();
     })();

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { expect } from "chai";
 import { systemClock } from "../../lib/clock.ts";
 import { ServiceError } from "../../lib/errors.ts";
@@ -34,8 +35,9 @@ describe("watching a job", () => {
 
   const never = new AbortController().signal;
   const call = { signal: never, draining: never };
-  const feedsOf = ({ store, changes }: Omit<FeedParts, "clock">) =>
-    new JobFeeds({ store, changes, clock: systemClock });
+  const bounds = { watchersMax: 100, paceMs: 200, eventsMax: 256, bytesMax: 4 * 1024 ** 2 };
+  const feedsOf = ({ store, changes }: Pick<FeedParts, "store" | "changes">, changed: Partial<typeof bounds> = {}) =>
+    new JobFeeds({ store, changes, bounds: { ...bounds, ...changed }, clock: systemClock });
   /** The numbers of the events that a watcher gets. */
   async function* watch(id: string, after: number, feeds = feedsOf(running), by = call) {
     for await (const { bytes } of watchJob(feeds, id, after, by)) {
@@ -148,6 +150,38 @@ describe("watching a job", () => {
     expect(await failureOf(next)).to.include({ reason: "DRAINING" });
     await running.store.move(attempt.id, ["RUNNING"], "SUCCEEDED");
     expect(await other).to.deep.equal(sequences(3, 1));
+  });
+
+  it("is refused where as many watch as may, until one of them leaves", async () => {
+    const attempt = await begin();
+    const feeds = feedsOf(running, { watchersMax: 2 });
+    const [one, other] = [watch(attempt.id, 0, feeds), watch(attempt.id, 0, feeds)];
+    await Promise.all([one.next(), other.next()]);
+    const refused = await failureOf(watch(attempt.id, 0, feeds).next());
+    expect(refused).to.include({ reason: "QUEUE_FULL" });
+    expect(refused.message).to.equal("2 calls watch jobs here; needed: less than AMAAS_TRAINER_WATCHERS_MAX");
+    await one.return(undefined);
+    await running.store.move(attempt.id, ["RUNNING"], "SUCCEEDED");
+    expect(await allOf(watch(attempt.id, 0, feeds))).to.deep.equal(sequences(3, 1));
+    await other.return(undefined);
+  });
+
+  it("leaves nothing behind that its job would have to wake when whoever waits has gone", async () => {
+    const waiting = new Set<() => void>();
+    const feed = {
+      ...{ started: Promise.resolve(), isOver: false, failure: undefined, after: () => [] },
+      onNext: (wake: () => void) => {
+        waiting.add(wake);
+        return () => waiting.delete(wake);
+      },
+    };
+    const feeds = { enter: () => feed, leave: () => undefined } as unknown as JobFeeds;
+    const gone = new AbortController();
+    const next = watchJob(feeds, "job", 0, { signal: gone.signal, draining: never }).next();
+    while (waiting.size === 0) await turn();
+    gone.abort(new ServiceError("CANCELLED", "the caller has gone"));
+    expect(await failureOf(next)).to.include({ reason: "CANCELLED" });
+    expect(waiting.size).to.equal(0);
   });
 
   it("tells all who watch what the store has failed with, and serves those who come again", async () => {

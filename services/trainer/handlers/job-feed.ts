@@ -1,7 +1,9 @@
 import type { Clock } from "../../../lib/clock.ts";
+import { ServiceError } from "../../../lib/errors.ts";
 import type { JobEvent as JobEventMessage } from "../../../lib/gen/amaas/trainer/v1/JobEvent.ts";
 import { type Encoded, Framed } from "../../../lib/rpc/encoded.ts";
 import { encoded } from "../../../lib/rpc/protos.ts";
+import type { WatchConfig } from "../config.ts";
 import { type JobEvent, jobStates } from "../jobs/job.ts";
 import { jobEventMessage } from "../jobs/job-message.ts";
 import type { JobChanges } from "../queue/job-changes.ts";
@@ -11,6 +13,7 @@ import type { JobStore } from "../queue/job-store.ts";
 export interface FeedParts {
   readonly store: Pick<JobStore, "standing" | "eventsAfter">;
   readonly changes: Pick<JobChanges, "watch">;
+  readonly bounds: WatchConfig;
   readonly clock: Clock;
 }
 
@@ -24,27 +27,28 @@ interface EventBatch {
   readonly framed: Framed<JobEventMessage>;
 }
 
-/** How many events are read from the store at once, and how many of the latest are kept for all who watch. */
-const readCount = 256;
-/** What those may take, in bytes. */
-const latestBytesMax = 4 * 1024 ** 2;
 /** What is sent at once, in bytes; an event may be larger. */
 const batchBytesMax = 256 * 1024;
-/** How often those who wait are told of events, in milliseconds, but at once after a pause and at the end: each time costs a write to each. */
-const paceMs = 200;
 
 /** The feeds of the jobs that are watched in this process. */
 export class JobFeeds {
   readonly #parts: FeedParts;
   readonly #open = new Map<string, JobFeed>();
   readonly #watcherCounts = new Map<JobFeed, number>();
+  #watcherCount = 0;
 
   constructor(parts: FeedParts) {
     this.#parts = parts;
   }
 
-  /** The feed of a job, which those who watch it at the same time share. Whoever enters it leaves it again. */
+  /**
+   * The feed of a job, which those who watch it at the same time share. Whoever enters it leaves it again. QUEUE_FULL where as many watch jobs as
+   * may.
+   */
   enter(id: string): JobFeed {
+    const { watchersMax } = this.#parts.bounds;
+    if (this.#watcherCount >= watchersMax) throw tooMany(watchersMax);
+    this.#watcherCount++;
     const known = this.#open.get(id);
     // One that has failed is for those who have it, and no longer for others.
     const feed = known === undefined || known.failure !== undefined ? new JobFeed(this.#parts, id) : known;
@@ -54,6 +58,7 @@ export class JobFeeds {
   }
 
   leave(feed: JobFeed): void {
+    this.#watcherCount--;
     const left = this.#watcherCounts.get(feed)! - 1;
     if (left > 0) {
       this.#watcherCounts.set(feed, left);
@@ -148,7 +153,7 @@ class JobFeed {
     this.#unwatch = this.#parts.changes.watch(this.id, () => void this.#follow());
     try {
       const { sequence } = await this.#parts.store.standing(this.id);
-      this.#last = Math.max(0, sequence - readCount);
+      this.#last = Math.max(0, sequence - this.#parts.bounds.eventsMax);
     } catch (failure) {
       this.#fail(failure);
     }
@@ -168,7 +173,7 @@ class JobFeed {
         const { state } = await this.#parts.store.standing(this.id);
         const events = await this.#read(this.#last);
         this.#add(events);
-        if (events.length === readCount) this.#hasChanged = true;
+        if (events.length === this.#parts.bounds.eventsMax) this.#hasChanged = true;
         else if (jobStates[state].ended) this.#end();
         if (events.length > 0 || this.#isOver) this.#wakeInTime();
       }
@@ -180,7 +185,7 @@ class JobFeed {
   }
 
   async #read(after: number): Promise<readonly FedEvent[]> {
-    return (await this.#parts.store.eventsAfter(this.id, after, readCount)).map(fed);
+    return (await this.#parts.store.eventsAfter(this.id, after, this.#parts.bounds.eventsMax)).map(fed);
   }
 
   #add(events: readonly FedEvent[]): void {
@@ -191,7 +196,8 @@ class JobFeed {
       this.#latestBytes += event.frame.length;
       this.#last = event.sequence;
     }
-    while (this.#latest.length > readCount || this.#latestBytes > latestBytesMax) {
+    const { eventsMax, bytesMax } = this.#parts.bounds;
+    while (this.#latest.length > eventsMax || this.#latestBytes > bytesMax) {
       this.#latestBytes -= this.#latest.shift()!.frame.length;
     }
   }
@@ -209,8 +215,8 @@ class JobFeed {
 
   /** Now, or once enough time has passed since the last time. */
   #wakeInTime(): void {
-    const { clock } = this.#parts;
-    const leftMs = this.#isOver ? 0 : this.#wokenMs + paceMs - clock.monotonicMs();
+    const { clock, bounds } = this.#parts;
+    const leftMs = this.#isOver ? 0 : this.#wokenMs + bounds.paceMs - clock.monotonicMs();
     if (leftMs <= 0) this.#wakeAll();
     else this.#cancelWake ??= clock.after(leftMs, () => this.#wakeAll());
   }
@@ -223,6 +229,11 @@ class JobFeed {
     this.#waiting.clear();
     for (const wake of waiting) wake();
   }
+}
+
+function tooMany(watchersMax: number): ServiceError {
+  const message = `${watchersMax} calls watch jobs here; needed: less than AMAAS_TRAINER_WATCHERS_MAX`;
+  return new ServiceError("QUEUE_FULL", message, { retryDelayMs: 1000 });
 }
 
 /** An event as it is sent. */

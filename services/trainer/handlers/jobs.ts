@@ -3,6 +3,7 @@ import type { TrainerServiceHandlers } from "../../../lib/gen/amaas/trainer/v1/T
 import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
 import { jobIdPattern, parseJobName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
+import type { WatchConfig } from "../config.ts";
 import type { JobHolds } from "../job-holds.ts";
 import { jobStates } from "../jobs/job.ts";
 import { jobMessage } from "../jobs/job-message.ts";
@@ -25,12 +26,13 @@ export interface JobHandlerParts {
   readonly changes: JobChanges;
   readonly holds: JobHolds;
   readonly work: WorkParts;
+  readonly watching: WatchConfig;
 }
 
 /** The calls of `amaas.trainer.v1.TrainerService`. */
 export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHandlers> {
   const { store, queue, holds } = parts;
-  const feeds = new JobFeeds({ ...parts, clock: parts.work.clock });
+  const feeds = new JobFeeds({ ...parts, bounds: parts.watching, clock: parts.work.clock });
   return {
     CreateJob: async ({ job, requestId }, call) => {
       if (requestId.length > requestIdLengthMax) throw requestIdTooLong(requestId.length);

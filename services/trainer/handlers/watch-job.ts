@@ -7,7 +7,8 @@ import type { JobFeeds } from "./job-feed.ts";
 /**
  * Yields a job's events after a sequence number, each once and in order, as they happen; ends behind the event with which
  * the job ended. Without a sequence number it begins with the oldest event that is kept. Throws JOB_NOT_FOUND, EVENTS_TRIMMED where
- * the next event is no longer kept, SERVICE_UNAVAILABLE where the store cannot be reached, and DRAINING when the server drains.
+ * the next event is no longer kept, SERVICE_UNAVAILABLE where the store cannot be reached, QUEUE_FULL where too many watch, and DRAINING when the server
+ * drains.
  */
 export async function* watchJob(
   feeds: JobFeeds,

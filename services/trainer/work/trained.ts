@@ -40,7 +40,7 @@ export async function trained(
   const resumeFrom = await keeper.restored(folder, signal);
 
   const limits = taskLimits(spec.limits, parts, running);
-  const report = new ProgressReport((progress) => store.progress(job, progress), clock, log);
+  const report = new ProgressReport(parts.progress, (progress) => store.progress(job, progress), clock, log);
   const heard = {
     started: ({ memory }) => log.info({ memory }, "training begins"),
     progress: ({ progress }) => report.add(progress, spec.epochs),

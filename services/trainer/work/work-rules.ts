@@ -1,6 +1,6 @@
 import type { Clock } from "../../../lib/clock.ts";
 import type { Catalogue, OnBehalf } from "../catalogue.ts";
-import type { QueueConfig } from "../config.ts";
+import type { ProgressConfig, QueueConfig } from "../config.ts";
 import type { DatasetCache } from "../dataset-cache.ts";
 import type { Compute } from "../engine/device.ts";
 import type { InitialModels } from "../initial-models.ts";
@@ -29,6 +29,7 @@ export interface WorkParts {
   readonly nodes: Nodes;
   readonly compute: Compute;
   readonly bounds: QueueConfig;
+  readonly progress: ProgressConfig;
   readonly queue: JobQueue;
   readonly changes: JobChanges;
   /** Where jobs do what they do. */
