@@ -2,9 +2,12 @@ import { expect } from "chai";
 import { splitRows } from "../../lib/split.ts";
 import type { DataPlan } from "../../services/trainer/datasets/columns/data-plan.ts";
 import { openForm, rowForm } from "../../services/trainer/datasets/columns/row-form.ts";
+import { TensorSource } from "../../services/trainer/datasets/columns/tensor-source.ts";
+import type { Tensors } from "../../services/trainer/datasets/formats/tensors.ts";
+import { prepareData } from "../../services/trainer/datasets/prepared-data.ts";
 import type { RowStorage } from "../../services/trainer/datasets/row-source.ts";
 import { networkOf } from "../../services/trainer/graph/network-spec.ts";
-import { classes, column, form, prepared, refusal, rowsIn } from "./preparing.ts";
+import { classes, column, form, plan, prepared, refusal, rowsIn } from "./preparing.ts";
 
 describe("data, prepared from columns,", () => {
   const plain = { a: [1, 2, 3, 4, 5, 6, 7, 8], b: [8, 7, 6, 5, 4, 3, 2, 1], y: [0, 1, 0, 1, 0, 1, 0, 1] };
@@ -35,6 +38,27 @@ describe("data, prepared from columns,", () => {
     );
     expect(() => openForm(mlp, { kind: "next_token" })).to.throw(
       "input_shape is not set; needed: the tokens of a row, for LOSS_NEXT_TOKEN",
+    );
+  });
+
+  it("of tensors has their shape, which a network that says another one is refused with", async () => {
+    const tensors: Tensors = {
+      ...{ kind: "tensors", rowCount: 2, featureShape: [1, 2, 2], featureType: "FP32", targetShape: [] },
+      ...{ targetType: "INT32", classNames: undefined, placeOf: String, close: () => undefined },
+      async *batches() {
+        yield { rowCount: 2, features: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), targets: Int32Array.of(0, 1) };
+      },
+    };
+    const of = (inputShape: readonly number[]) => {
+      const spec = { kind: "mlp", inputShape, hiddenSizes: [], outputSize: 2 } as const;
+      const form = inputShape.length === 0 ? openForm(spec, classes) : rowForm(networkOf(spec), classes);
+      return prepareData(new TensorSource(tensors), plan, form, { memoryBytesMax: 2 ** 20, folder: "" });
+    };
+    expect((await of([])).rowShape).to.deep.equal([1, 2, 2]);
+    expect((await of([4])).training).to.include({ featureCount: 4 });
+    const refused = await of([1, 3, 3]).catch(({ message }: Error) => message);
+    expect(refused).to.equal(
+      "dataset: rows have the shape [1, 2, 2]; needed: 9, for the network's input of the shape [1, 3, 3]",
     );
   });
 
