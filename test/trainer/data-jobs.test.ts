@@ -92,10 +92,18 @@ describe("a training job over columns", function () {
     };
     const moved = rows
       .map((row) => row.split(","))
-      .map(([id, colour, size, price]) => [size, id, colour, price].join());
-    const job = await further(`size,id,colour,price\n${moved.join("\n")}\n`);
+      .map(([id, colour, size, price]) => [price, id, size, colour].join());
+    const inOtherOrder = `price,id,size,colour\n${moved.join("\n")}\n`;
+    const columns = [{ name: "id", role: "ROLE_IGNORED" as const }];
+    const job = await further(inOtherOrder, columns);
     expect(job.error?.message).to.equal(undefined);
     expect(job.metrics.validation_accuracy).to.equal(1);
+    // What is no input and has no role is the target, also where the version is measured.
+    const data = { csv: { header: true }, columns };
+    const dataset = await running.uploadDataset(inOtherOrder);
+    const evaluate = { version: job.version, dataset, loss: "LOSS_CROSS_ENTROPY" as const, data };
+    const { name } = await running.trainer.unary("CreateJob", { job: { evaluate } });
+    expect((await running.ended(name)).metrics).to.include({ accuracy: 1, rows: 60 });
     const [before, after] = await Promise.all(
       [first, job].map(({ version }) => running.registry.unary("GetVersion", { name: version })),
     );

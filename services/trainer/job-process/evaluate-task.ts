@@ -46,7 +46,10 @@ async function measured({ data, rows, loss, rowsPerCall }: EvaluateTask, model: 
     const source = sourceOf(opened);
     const has = (wanted: string) => source.columns.some(({ name }) => name === wanted);
     const plan = isAll ? wholePlan(data.plan, has) : data.plan;
-    const used = usedColumns(source.columns, plan, use);
+    const names = model.signature.inputs.map(({ name }) => name);
+    // A training that began with such a version has taken its columns by name, too.
+    const featureNames = names.every(has) ? names : undefined;
+    const used = usedColumns(source.columns, plan, { ...use, featureNames });
     const parts = await rowParts(source, used, plan);
     const wanted = isAll ? part.training : part.validation;
     const counts = (row: number) => parts.of[row] === wanted;

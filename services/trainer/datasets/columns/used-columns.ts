@@ -19,6 +19,8 @@ export interface UsedColumns {
 export interface ColumnUse {
   /** Columns that the network has an input for each of, prepared as it does itself; undefined where the data decide. */
   readonly own?: readonly FittedColumn[] | undefined;
+  /** All features that there can be, where they are known by name. */
+  readonly featureNames?: readonly string[] | undefined;
   /** Features are tokens. */
   readonly tokens: boolean;
   /** Targets are classes. */
@@ -37,9 +39,11 @@ export function usedColumns(columns: readonly SourceColumn[], plan: DataPlan, us
   const { split } = plan;
   if ("column" in split) checkKnown(`data.split.${split.kind}.column`, split.column, names);
   const splitBy = "column" in split ? columns.find(({ name }) => name === split.column) : undefined;
-  const isOwn = (name: string) => use.own?.some((own) => own.name === name) ?? false;
+  const featureNames = use.own?.map(({ name }) => name) ?? use.featureNames;
   const roleOf = ({ name, role }: SourceColumn) =>
-    said.get(name)?.role ?? role ?? (isOwn(name) ? "feature" : name === splitBy?.name ? "ignored" : undefined);
+    said.get(name)?.role ??
+    role ??
+    (featureNames?.includes(name) ? "feature" : name === splitBy?.name ? "ignored" : undefined);
   const rest = columns.filter((column) => roleOf(column) !== "ignored");
   const isTarget = targetsAmong(rest, roleOf, plan.targetCount);
   const used = (isWanted: boolean) =>
@@ -47,7 +51,9 @@ export function usedColumns(columns: readonly SourceColumn[], plan: DataPlan, us
       .filter((column) => isTarget(column) === isWanted)
       .map((column) => usedColumn(column, isWanted, said.get(column.name), use));
   checkOwn(said.values(), use);
-  const features = use.own?.map((own) => ownFeature(own, rest, said)) ?? used(false);
+  const features =
+    use.own?.map((own) => ownFeature(own, rest, said)) ??
+    used(false).filter(({ name }) => featureNames?.includes(name) ?? true);
   const result = { features, targets: used(true), splitBy };
   checkCounts(columns.length, result, plan.targetCount);
   return result;
