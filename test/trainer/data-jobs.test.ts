@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { DataSpec } from "../../lib/gen/amaas/trainer/v1/DataSpec.ts";
+import type { Job__Output } from "../../lib/gen/amaas/trainer/v1/Job.ts";
 import type { TrainSpec } from "../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
 import { labelsOfOutput } from "../../lib/onnx/labels.ts";
 import { readModel } from "../../lib/onnx/model.ts";
@@ -41,8 +42,12 @@ describe("a training job over columns", function () {
     ...changes,
   });
 
+  let made: Promise<Job__Output> | undefined;
+  /** The same job for all who look at what it gives. */
+  const once = () => (made ??= spec().then(async (asked) => running.ended(await running.submit(asked))));
+
   it("gives a version that takes raw values and names its classes", async () => {
-    const job = await running.ended(await running.submit(await spec()));
+    const job = await once();
     expect(job.error?.message).to.equal(undefined);
     expect(job.metrics.validation_accuracy).to.equal(1);
     expect(job.metrics.validation_rows).to.equal(12);
@@ -67,7 +72,7 @@ describe("a training job over columns", function () {
   });
 
   it("gives a version that is measured on raw values too, by the names of its classes, and a card with its columns", async () => {
-    const { version } = await running.ended(await running.submit(await spec()));
+    const { version } = await once();
     const columns = [
       { name: "id", role: "ROLE_IGNORED" as const },
       { name: "colour", role: "ROLE_FEATURE" as const },
@@ -84,7 +89,7 @@ describe("a training job over columns", function () {
   });
 
   it("may begin with a version that has an input for each column, and takes the columns of a file by those names", async () => {
-    const first = await running.ended(await running.submit(await spec()));
+    const first = await once();
     const further = async (of: string, columns: DataSpec["columns"] = []) => {
       const own = { dataset: await running.uploadDataset(of), layers: [], initialVersion: first.version, epochs: 1 };
       const settings = { csv: { header: true }, columns, split: { stratified: {} } };
@@ -108,18 +113,6 @@ describe("a training job over columns", function () {
       [first, job].map(({ version }) => running.registry.unary("GetVersion", { name: version })),
     );
     expect(after!.signature).to.deep.equal(before!.signature);
-    const renamed = await further(text.replace("colour", "color"));
-    expect(renamed.error?.message).to.equal(
-      'dataset: no column has the name of the model\'s input "colour"; the nearest column is "color"; needed: a column for each input',
-    );
-    const told = await further(text, [{ name: "size", minMax: {} }]);
-    expect(told.error?.message).to.equal(
-      "data.columns[0].min_max is set; needed: nothing, because the version prepares the column itself",
-    );
-    const added = await further(text, [{ name: "id", role: "ROLE_FEATURE" }]);
-    expect(added.error?.message).to.equal(
-      "data.columns[0].role is feature; needed: another: the version takes the columns colour, size",
-    );
   });
 
   it("is refused at once for a split that cannot be, and fails for a column that the file has not", async () => {

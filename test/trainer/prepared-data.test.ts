@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { splitRows } from "../../lib/split.ts";
-import type { DataPlan } from "../../services/trainer/datasets/columns/data-plan.ts";
+import type { ColumnPlan, DataPlan } from "../../services/trainer/datasets/columns/data-plan.ts";
+import type { FittedColumn } from "../../services/trainer/datasets/columns/preprocessing.ts";
 import { openForm, rowForm } from "../../services/trainer/datasets/columns/row-form.ts";
 import { TensorSource } from "../../services/trainer/datasets/columns/tensor-source.ts";
 import type { Tensors } from "../../services/trainer/datasets/formats/tensors.ts";
@@ -39,6 +40,57 @@ describe("data, prepared from columns,", () => {
     expect(() => openForm(mlp, { kind: "next_token" })).to.throw(
       "input_shape is not set; needed: the tokens of a row, for LOSS_NEXT_TOKEN",
     );
+  });
+
+  it("is given to a network with columns of its own by their names, and prepared as that does", async () => {
+    const encoder = { kind: "one_hot", categories: ["a", "b"], ignoreUnknown: false } as const;
+    const own: readonly FittedColumn[] = [{ name: "colour", kind: "text", width: 1, fill: "b", encoder }];
+    const rows = { ...form(2, 2, classes), own };
+    const table = { size: [1, 2, 3], y: [0, 1, 0], colour: ["b", "", "a"] };
+    const ignored = [column("size", { role: "ignored" })];
+    expect(rowsIn((await prepared(table, { columns: ignored }, rows)).training)).to.deep.equal([
+      [0, 1, 0],
+      [0, 1, 1],
+      [1, 0, 0],
+    ]);
+    const colour = (fields: Partial<ColumnPlan>) => ({ columns: [...ignored, column("colour", fields)] });
+    const known = { kind: "one_hot", categoriesMax: 9, ignoreUnknown: true } as const;
+    const other = { ...table, colour: ["b", "new", "a"] };
+    expect(await refusal(other, { columns: ignored }, rows)).to.contain(
+      'column "colour" is "new"; needed: one of the categories of the training rows, "a", "b"',
+    );
+    expect(await refusal(other, colour({ encoding: known }), rows)).to.equal("accepted");
+    for (const [data, changes, message] of [
+      [
+        { ...table, colour: [1, 2, 3] },
+        {},
+        'the column "colour" holds numbers, 1 in each row; needed: texts, as the version takes',
+      ],
+      [
+        { y: [0, 1, 0], color: ["b", "", "a"] },
+        {},
+        'no column has the name of the model\'s input "colour"; the nearest column is "color"; needed: a column for each input',
+      ],
+      [
+        table,
+        colour({ encoding: { kind: "index" } }),
+        "data.columns[1].index is set; needed: nothing, because the version prepares the column itself",
+      ],
+      [
+        table,
+        colour({ missing: { kind: "most_frequent" } }),
+        "data.columns[1].most_frequent is set; needed: drop_row or nothing, because the version fills the column itself",
+      ],
+      [
+        table,
+        { columns: [column("size", { role: "feature" })] },
+        "data.columns[0].role is feature; needed: another: the version takes the columns colour",
+      ],
+    ] as const) {
+      expect(await refusal(data, changes, rows))
+        .to.match(/^(DATASET|SPEC)_INVALID: /)
+        .and.contain(message);
+    }
   });
 
   it("of tensors has their shape, which a network that says another one is refused with", async () => {
