@@ -19,8 +19,17 @@ import type { Workplace } from "../harness/scenario.ts";
 /** What a registry says has changed. */
 export type Change = Pick<WatchRoutesResponse, "changed" | "node">;
 
+/** A gateway with settings of its own. */
+export interface GatewayOptions {
+  readonly nodes?: readonly NodeRoute[];
+  /** In the folder of the scenario, of this gateway alone. */
+  readonly folder?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
 /** Starts a gateway as a process of its own that has these routes, and others once they are pushed; it ends with the scenario. */
-export async function startGateway(place: Workplace, routes: readonly ModelRoute[], nodes: readonly NodeRoute[] = []) {
+export async function startGateway(place: Workplace, routes: readonly ModelRoute[], options: GatewayOptions = {}) {
+  const { nodes = [], folder = "", env = {} } = options;
   const changes = new EventEmitter();
   const registry = await startRoutes(place, { models: [...routes], nodes: [...nodes] }, changes);
   const metricsPort = await freePort();
@@ -29,7 +38,8 @@ export async function startGateway(place: Workplace, routes: readonly ModelRoute
   const child = spawn(process.execPath, [...process.execArgv, main], {
     env: {
       ...place.env,
-      AMAAS_DATA_DIR: place.folder,
+      ...env,
+      AMAAS_DATA_DIR: join(place.folder, folder),
       AMAAS_GATEWAY_PORT: "0",
       AMAAS_GATEWAY_HTTP_PORT: String(httpPort),
       AMAAS_GATEWAY_METRICS_PORT: String(metricsPort),

@@ -92,6 +92,7 @@ export class RedisShareStore implements ShareStore {
   /** Whether it answers, on a new connection: what was asked on the old one is not waited for any longer. */
   async #look(): Promise<void> {
     this.#redis?.disconnect();
+    this.#redis = undefined;
     let redis: RedisConnection | undefined;
     try {
       redis = await openRedis(this.#config, (failure) => this.#lose(redis, failure));

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { systemClock } from "../../../lib/clock.ts";
-import { createLog } from "../../../lib/log.ts";
+import { createLog, type Log } from "../../../lib/log.ts";
 import { Limits } from "../../../services/gateway/limits/limits.ts";
 import { RedisShareStore } from "../../../services/gateway/limits/redis-share-store.ts";
 import { SharedLimits } from "../../../services/gateway/limits/shared-limits.ts";
 import type { ModelRoute } from "../../../services/gateway/route-facts.ts";
+import { ManualClock } from "../../manual-clock.ts";
 import { PrivateRedis } from "../../private-redis.ts";
 import { RedisCluster } from "../../redis-cluster.ts";
 import { eventually } from "../harness.ts";
@@ -204,6 +205,32 @@ describe("limits that gateways share", () => {
       redis.proceed();
     }
     await eventually(() => expect(gateway.store.isReachable).to.equal(true));
+  });
+
+  it("leave a connection that is lost once, however often a Redis that is gone is looked for", async () => {
+    const clock = new ManualClock();
+    let looks = 0;
+    const log = { ...createLog("test", "silent"), warn: () => undefined, info: () => undefined, debug: () => looks++ };
+    const config = { redisUrl: redis.url, redisTimeoutMs: 2000, leaseMs };
+    const store = new RedisShareStore(config, clock, log as unknown as Log);
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on("warning", onWarning);
+    try {
+      store.start();
+      await eventually(() => expect(store.isReachable).to.equal(true));
+      await redis.kill();
+      await eventually(() => expect(store.isReachable).to.equal(false));
+      for (let count = 1; count <= 12; count++) {
+        clock.advance(10_000);
+        await eventually(() => expect(looks).to.equal(count));
+      }
+      expect(warnings).to.deep.equal([]);
+    } finally {
+      process.off("warning", onWarning);
+      store.close();
+      await redis.resume();
+    }
   });
 
   it("are kept in a Redis Cluster as well, each model where its key belongs", async () => {
