@@ -7,8 +7,12 @@ import { TensorSource } from "../../services/trainer/datasets/columns/tensor-sou
 import type { Tensors } from "../../services/trainer/datasets/formats/tensors.ts";
 import { prepareData } from "../../services/trainer/datasets/prepared-data.ts";
 import type { RowStorage } from "../../services/trainer/datasets/row-source.ts";
+import type { Layer } from "../../services/trainer/graph/layers/layer.ts";
 import { networkOf } from "../../services/trainer/graph/network-spec.ts";
+import { hasOpenInput } from "../../services/trainer/graph/open-input.ts";
 import { classes, column, form, plan, prepared, refusal, rowsIn } from "./preparing.ts";
+
+const isOpen = (layers: readonly Layer[]) => hasOpenInput({ kind: "layers", layers });
 
 describe("data, prepared from columns,", () => {
   const plain = { a: [1, 2, 3, 4, 5, 6, 7, 8], b: [8, 7, 6, 5, 4, 3, 2, 1], y: [0, 1, 0, 1, 0, 1, 0, 1] };
@@ -37,6 +41,14 @@ describe("data, prepared from columns,", () => {
     expect(await refusal(table, { columns }, wide)).to.equal(
       "DATASET_INVALID: dataset: the dataset has 1 target column; needed: 3, for the loss mse",
     );
+    // A linear layer behind others than activations says nothing of what goes in.
+    const layers = [{ kind: "conv", outputChannels: 2, kernel: [2] }, { kind: "flatten" }] as const;
+    const behind = (first: readonly Layer[]) => [...first, { kind: "linear", inputSize: 8, outputSize: 2 } as const];
+    expect([layers, [{ kind: "relu" } as const], []].map((first) => isOpen(behind(first)))).to.deep.equal([
+      true,
+      false,
+      false,
+    ]);
     expect(() => openForm(mlp, { kind: "next_token" })).to.throw(
       "input_shape is not set; needed: the tokens of a row, for LOSS_NEXT_TOKEN",
     );

@@ -4,6 +4,7 @@ import { product } from "../../../../lib/onnx/shapes.ts";
 import { dropout } from "../dropout.ts";
 import type { Mode, Network, NetworkInput, NetworkOutput } from "../network.ts";
 import { specError } from "../spec-error.ts";
+import { activations } from "./activations.ts";
 import { builtLayers, checkLayerCount, type Layer } from "./layer.ts";
 import { type Appending, type BuiltLayer, checkAxes, checkCount } from "./layer-kind.ts";
 
@@ -39,21 +40,27 @@ export function layersNetwork({ layers, inputShape }: LayersSpec): Network {
   };
 }
 
-/** Whether the first linear layer says how much it takes. */
+/** Whether the layers say how many numbers a row has: a linear one does, if rows come to it as they are. */
 export function hasImpliedShape(layers: readonly Layer[]): boolean {
-  const first = layers.find((layer) => layer.kind === "linear");
-  return first?.inputSize !== undefined;
+  return firstSized(layers) !== undefined;
 }
 
-/** What the first linear layer takes: rows of that shape come through the activations before it. An empty list is refused elsewhere. */
+/** Layers through which rows of one axis come as such. */
+const keeping: ReadonlySet<string> = new Set([...Object.keys(activations), "dropout", "flatten"]);
+
+function firstSized(layers: readonly Layer[]): { readonly index: number; readonly inputSize: number } | undefined {
+  const index = layers.findIndex(({ kind }) => !keeping.has(kind));
+  const first = layers[index];
+  if (first?.kind !== "linear" || first.inputSize === undefined) return undefined;
+  return { index, inputSize: first.inputSize };
+}
+
+/** What the first linear layer takes. An empty list is refused elsewhere. */
 function impliedShape(layers: readonly Layer[]): readonly number[] {
   if (layers.length === 0) return [];
-  const index = layers.findIndex((layer) => layer.kind === "linear");
-  const first = layers[index];
-  if (first?.kind !== "linear" || first.inputSize === undefined) {
-    throw specError("input_shape", "not set", "the shape of a row, without the batch axis");
-  }
-  checkCount({ field: `layers[${index}]` }, "input_size", first.inputSize);
+  const first = firstSized(layers);
+  if (first === undefined) throw specError("input_shape", "not set", "the shape of a row, without the batch axis");
+  checkCount({ field: `layers[${first.index}]` }, "input_size", first.inputSize);
   return [first.inputSize];
 }
 
