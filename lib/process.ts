@@ -20,7 +20,7 @@ export const exitOnBadSetting = 78;
  * on SIGTERM, on SIGINT, and when the parent has gone.
  */
 export async function runProcess(host: NodeJS.Process, create: (env: Environment) => Service): Promise<void> {
-  for (const flag of collectorFlags) setFlagsFromString(flag);
+  setCollectorFlags();
   let service: Service;
   try {
     service = create(host.env);
@@ -49,7 +49,12 @@ export async function runProcess(host: NodeJS.Process, create: (env: Environment
   }
 }
 
-/** How V8 collects garbage. Both flags may be set while it runs. */
+/** Sets how V8 collects the garbage of this process. */
+export function setCollectorFlags(): void {
+  for (const flag of collectorFlags) setFlagsFromString(flag);
+}
+
+/** Both may be set while V8 runs. */
 const collectorFlags = [
   // The heap grows to four times of what lives between two full collections, the most that V8 lets it grow anyway: it counts buffers
   // outside of the heap too, so that with a small heap every 20 MB that pass through would cost a full collection.

@@ -10,3 +10,5 @@ export const bareSession = (place: Workplace) =>
   new BenchProcess<typeof import("./load/bare-session.ts")>(load("bare-session"), place);
 export const unaryLoad = (place: Workplace) =>
   new BenchProcess<typeof import("../harness/unary-load.ts")>(new URL("../harness/unary-load", import.meta.url), place);
+export const countingNode = (place: Workplace) =>
+  new BenchProcess<typeof import("./load/counting-node.ts")>(load("counting-node"), place);

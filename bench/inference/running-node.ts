@@ -29,8 +29,6 @@ export interface NodeStart {
   readonly models: readonly HeldModel[];
   /** Those of them that it loads by itself, where the others are for clients to load; all, unless said. */
   readonly loaded?: readonly string[];
-  /** Further arguments of Node. */
-  readonly execArgv?: readonly string[];
 }
 
 /** An inference node as a process of its own, with the settings that it has for everybody who starts the suite. */
@@ -51,21 +49,15 @@ export async function startNode(place: Workplace, start: NodeStart): Promise<Run
   const main = fileURLToPath(new URL(`../../services/inference/main${extname(import.meta.url)}`, import.meta.url));
   const metricsPort = await freePort();
   const env = {
-    ...mallocSettings,
-    ...place.env,
-    AMAAS_DATA_DIR: place.folder,
-    AMAAS_INFERENCE_PORT: "0",
+    ...settingsOf(place, start.name),
     AMAAS_INFERENCE_METRICS_PORT: String(metricsPort),
-    AMAAS_NODE_NAME: start.name,
-    // Nobody answers there.
-    AMAAS_REGISTRY_ADDRESS: "127.0.0.1:1",
     ...(start.loaded && {
       AMAAS_INFERENCE_MODEL_CONTROL: "explicit",
       AMAAS_INFERENCE_LOAD_MODELS: start.loaded.join(","),
     }),
   };
   const begin = performance.now();
-  const child = spawn(process.execPath, [...process.execArgv, ...(start.execArgv ?? []), main], {
+  const child = spawn(process.execPath, [...process.execArgv, main], {
     env,
     stdio: ["ignore", openSync(join(place.folder, `${start.name}.log`), "a"), "inherit", "ipc"],
   });
@@ -85,8 +77,22 @@ export async function startNode(place: Workplace, start: NodeStart): Promise<Run
   return { port, metricsPort, address, pid: child.pid!, startMs: performance.now() - begin, stop };
 }
 
+/** The environment of a node of this name in the scenario's folder. */
+export function settingsOf({ env, folder }: Workplace, name: string): NodeJS.ProcessEnv {
+  return {
+    ...mallocSettings,
+    ...env,
+    AMAAS_DATA_DIR: folder,
+    AMAAS_INFERENCE_PORT: "0",
+    AMAAS_INFERENCE_METRICS_PORT: "0",
+    AMAAS_NODE_NAME: name,
+    // Nobody answers there.
+    AMAAS_REGISTRY_ADDRESS: "127.0.0.1:1",
+  };
+}
+
 /** Settles when the node and its models take requests. */
-async function untilReady(address: string, models: readonly string[]): Promise<void> {
+export async function untilReady(address: string, models: readonly string[]): Promise<void> {
   const node = new RpcClient<GRPCInferenceServiceDefinition>("inference.GRPCInferenceService", address);
   const until = async (isReady: () => Promise<{ readonly ready: boolean }>) => {
     while (!(await isReady()).ready) await passed(pollMs);
@@ -103,7 +109,7 @@ async function untilReady(address: string, models: readonly string[]): Promise<v
 const pollMs = 20;
 
 /** Makes the folder of a node that has held these models. */
-async function writeAssignment(folder: string, models: readonly HeldModel[]): Promise<void> {
+export async function writeAssignment(folder: string, models: readonly HeldModel[]): Promise<void> {
   await mkdir(join(folder, "artifacts"), { recursive: true });
   const versions = models.map(({ name, file, settings = null }) => {
     const sha256 = createHash("sha256").update(file).digest("hex");
