@@ -41,6 +41,9 @@ export class PrivateRedis {
       "redis.sock",
       "--appendonly",
       "yes",
+      // As the supervisor has it: by "everysec" an answer may come before its write has left the process, which a kill then loses.
+      "--appendfsync",
+      "always",
       "--save",
       "",
       "--dir",

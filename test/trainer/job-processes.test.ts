@@ -48,7 +48,12 @@ describe("processes of jobs that are started ahead", function () {
     processes.start();
     const [spare] = running();
     process.kill(spare!, "SIGKILL");
-    for (processes.start(); running().length !== 1 || running()[0] === spare; processes.start()) await turn();
+    const isReplaced = () => {
+      processes.start();
+      const [now] = running();
+      return now !== undefined && now !== spare;
+    };
+    while (!isReplaced()) await turn();
     const taken = processes.take(heap);
     expect(taken.id).to.be.a("number").and.not.equal(spare);
     taken.kill();
