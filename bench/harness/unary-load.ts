@@ -28,6 +28,8 @@ export interface UnaryRate {
 /** What calls at a fixed rate have seen. */
 export interface PacedRate extends UnaryRate {
   readonly refused: number;
+  /** How late this process was with sending: the part of the latencies that is none of the server's. */
+  readonly sentLateP99Ms: number;
   /** How far the server fell behind where the load was given up; then the calls that waited count with how long they had. */
   readonly behind?: string;
 }
@@ -63,13 +65,19 @@ export async function paced(load: PacedLoad): Promise<PacedRate> {
   const inFlightMax = (load.perSecond * (load.behindMsMax ?? behindMsMax)) / 1000 + load.connections;
   let sent = 0;
   let refused = 0;
+  const sentLateMs: number[] = [];
   calling.onRefusal = () => refused++;
   let timer: NodeJS.Timeout | undefined;
   try {
     const beginMs = await calling.ready();
     const sendDue = () => {
-      for (; sent < total && beginMs + sent * intervalMs <= performance.now(); sent++)
-        calling.callers[sent % calling.callers.length]!.send([beginMs + sent * intervalMs]);
+      for (; sent < total; sent++) {
+        const dueMs = beginMs + sent * intervalMs;
+        const lateMs = performance.now() - dueMs;
+        if (lateMs < 0) break;
+        sentLateMs.push(lateMs);
+        calling.callers[sent % calling.callers.length]!.send([dueMs]);
+      }
       if (calling.inFlight > inFlightMax) calling.giveUp();
     };
     // As often as timers can.
@@ -77,7 +85,8 @@ export async function paced(load: PacedLoad): Promise<PacedRate> {
     await calling.ended(() => sent === total);
     const { inFlight } = calling;
     const behind = `${inFlight} calls waited for answers at ${Math.round(load.perSecond)} calls per second`;
-    return { ...calling.figures(), refused, ...(inFlight > 0 && { behind }) };
+    const sentLateP99Ms = quantile(sentLateMs, 0.99);
+    return { ...calling.figures(), refused, sentLateP99Ms, ...(inFlight > 0 && { behind }) };
   } finally {
     clearInterval(timer);
     calling.close();

@@ -65,10 +65,11 @@ describe("a process of a bench", () => {
   it("is called at the rate that is wanted, and each call's latency counts from when it was due", async () => {
     const port = await server.call("listenEmpty");
     const { inFlightPerConnection: _, ...paces } = { ...load, port, path: emptyPath, perSecond: 500 };
-    const { calls, seconds, refused, p50Ms, p99Ms } = await paced(paces);
+    const { calls, seconds, refused, p50Ms, p99Ms, sentLateP99Ms } = await paced(paces);
     expect({ calls, refused }).to.deep.equal({ calls: 100, refused: 0 });
     expect(seconds).to.be.within(0.19, 5);
     expect(p50Ms).to.be.within(0.01, p99Ms);
+    expect(sentLateP99Ms).to.be.within(0, p99Ms);
   });
 
   it("is told of by how many calls it refused", async () => {

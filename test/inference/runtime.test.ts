@@ -26,6 +26,12 @@ describe("the runtime", () => {
     expect(await expanded(3n)).to.deep.equal([3]);
   });
 
+  it("is not asked to run without an input, which it would read from nowhere", async () => {
+    const fault = await session.run([], ["y"]).catch((thrown) => thrown);
+    expect(fault).to.include({ reason: "TENSOR_INVALID" });
+    expect(fault.message).to.include("the input 'x' is missing");
+  });
+
   it("blames the bytes where they are no model", async () => {
     const fault = await openSession(Buffer.from("not a model"), options).catch((thrown) => thrown);
     expect(fault).to.include({ reason: "ARTIFACT_INVALID" });
