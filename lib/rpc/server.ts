@@ -14,9 +14,9 @@ import type { AnyHandler, Handlers } from "./handlers.ts";
 import { Health, type HealthSource, type ServingStatus } from "./health.ts";
 import { type Http2Connections, type StreamHandler, setUpHttp2 } from "./http2-server.ts";
 import { Keepalive } from "./keepalive.ts";
+import { lightenStreams } from "./light-streams.ts";
 import { type ServiceName, serviceDefinition } from "./protos.ts";
 import { reflectionOf } from "./reflection.ts";
-import { lightenStreams } from "./stream-table.ts";
 import { markUnreadablePrincipal } from "./unreadable-principal.ts";
 
 /** How a server listens and drains. */

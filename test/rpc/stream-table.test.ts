@@ -3,7 +3,8 @@ import { type ClientHttp2Session, connect, createServer, type Http2Server, type 
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import fc from "fast-check";
-import { lightenStreams, StreamTable } from "../../lib/rpc/stream-table.ts";
+import { StreamTable } from "../../lib/http2/stream-table.ts";
+import { lightenStreams } from "../../lib/rpc/light-streams.ts";
 
 describe("the table of a connection's streams", () => {
   it("holds what a Map would", () => {

@@ -110,7 +110,7 @@ async function attempt(
   let begunMs: number | undefined;
   const exchanged = await exchange(nodes.at(node), call, {
     head: headOf(call, own),
-    send: (stream) => stream.end(message),
+    send: (stream) => stream.writeLast(message),
     own: servedBy(node),
     isEager: false,
     race,

@@ -1,7 +1,6 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from "node:http2";
-import { messageOf } from "../../../lib/errors.ts";
-import { lightenBindings } from "../../../lib/rpc/light-bindings.ts";
-import { lightenStreams } from "../../../lib/rpc/stream-table.ts";
+import type { OutgoingHttpHeaders } from "node:http2";
+import { type ClientConnection, connectClient } from "../../../lib/http2/client.ts";
+import type { Stream, StreamListener } from "../../../lib/http2/stream.ts";
 
 /** How nodes and services are reached. */
 export interface ConnectionConfig {
@@ -16,8 +15,8 @@ export class Connection {
   readonly #config: ConnectionConfig;
   readonly #windowBytes: number;
   /** That new calls go to; undefined where one has to be made first. */
-  #session: ClientHttp2Session | undefined;
-  readonly #open = new Set<ClientHttp2Session>();
+  #session: ClientConnection | undefined;
+  readonly #open = new Set<ClientConnection>();
   #outstanding = 0;
   /** Attempts to connect in a row that have failed. */
   #failureCount = 0;
@@ -54,16 +53,19 @@ export class Connection {
    * Begins a call; what is sent waits for the connection. The stream closes in the end, whatever happens. Throws where the last
    * attempt to connect has just failed.
    */
-  call(headers: OutgoingHttpHeaders): ClientHttp2Stream {
+  call(headers: OutgoingHttpHeaders, listener: StreamListener): Stream {
     const session = this.#usable();
-    const stream = session.request(headers);
     this.#outstanding++;
-    if ((stream.id ?? 0) > streamIdMax) {
-      this.#leave(session);
-      stream.once("close", () => session.close());
-    }
-    stream.once("close", () => this.#outstanding--);
-    return stream;
+    return session.request(headers, {
+      onHeaders: (received, isLast) => listener.onHeaders(received, isLast),
+      onData: (bytes) => listener.onData(bytes),
+      onEnd: () => listener.onEnd?.(),
+      onDrain: () => listener.onDrain?.(),
+      onClose: (failure) => {
+        this.#outstanding--;
+        listener.onClose(failure);
+      },
+    });
   }
 
   /** Finishes the calls that have begun. */
@@ -73,59 +75,55 @@ export class Connection {
     for (const session of this.#open) session.close();
   }
 
-  #usable(): ClientHttp2Session {
+  #usable(): ClientConnection {
     const session = this.#session;
-    if (session !== undefined && !session.closed && !session.destroyed) return session;
+    if (session !== undefined) return session;
     if (performance.now() - this.#failedAtMs < failFastMs) throw new Error(this.#failure);
     return this.#connect();
   }
 
-  #connect(): ClientHttp2Session {
+  #connect(): ClientConnection {
     clearTimeout(this.#retryTimer);
     const { connectTimeoutMs } = this.#config;
     let isConnected = false;
-    const session = connect(`http://${this.address}`, sessionOptions(this.#windowBytes));
-    lightenStreams(session);
-    lightenBindings();
+    let keepalive: NodeJS.Timeout | undefined;
+    const session = connectClient(
+      { ...hostAndPort(this.address), ...bounds, streamWindowBytes: this.#windowBytes },
+      {
+        // A socket alone is no server.
+        onReady: () => {
+          isConnected = true;
+          if (this.#hasConnected) this.#reconnectedMs = performance.now();
+          this.#hasConnected = true;
+          this.#failureCount = 0;
+          this.#failedAtMs = -Infinity;
+          clearTimeout(timer);
+          keepalive = setInterval(() => checkAlive(session), keepaliveMs).unref();
+        },
+        // New calls go elsewhere; those that it has taken are finished.
+        onLeaving: () => this.#leave(session),
+        onClose: (failure) => {
+          clearTimeout(timer);
+          clearInterval(keepalive);
+          this.#open.delete(session);
+          this.#leave(session);
+          if (!isConnected) this.#noteFailure(failure ?? "the connection was closed");
+        },
+      },
+    );
+    const timer = setTimeout(() => session.destroy(`no connection within ${connectTimeoutMs} ms`), connectTimeoutMs);
     this.#session = session;
     this.#open.add(session);
-    const timer = setTimeout(
-      () => session.destroy(new Error(`no connection within ${connectTimeoutMs} ms`)),
-      connectTimeoutMs,
-    );
-    let keepalive: NodeJS.Timeout | undefined;
-    // A socket alone is no server.
-    session.once("remoteSettings", () => {
-      isConnected = true;
-      if (this.#hasConnected) this.#reconnectedMs = performance.now();
-      this.#hasConnected = true;
-      this.#failureCount = 0;
-      this.#failedAtMs = -Infinity;
-      clearTimeout(timer);
-      session.setLocalWindowSize(connectionWindowBytes);
-      keepalive = setInterval(() => checkAlive(session), keepaliveMs).unref();
-    });
-    session.on("error", (failure) => {
-      if (!isConnected) this.#failure = messageOf(failure);
-    });
-    // New calls go elsewhere; those that it has taken are finished.
-    session.once("goaway", () => this.#leave(session));
-    session.once("close", () => {
-      clearTimeout(timer);
-      clearInterval(keepalive);
-      this.#open.delete(session);
-      this.#leave(session);
-      if (!isConnected) this.#noteFailure();
-    });
     return session;
   }
 
-  #leave(session: ClientHttp2Session): void {
+  #leave(session: ClientConnection): void {
     if (this.#session === session) this.#session = undefined;
   }
 
   /** Tries again by itself, since nobody asks who cannot be reached. */
-  #noteFailure(): void {
+  #noteFailure(failure: string): void {
+    this.#failure = failure;
     this.#failureCount++;
     this.#failedAtMs = performance.now();
     if (this.#isClosed) return;
@@ -137,27 +135,24 @@ export class Connection {
 }
 
 /** A peer that vanished without a word is noticed. */
-function checkAlive(session: ClientHttp2Session): void {
-  const timer = setTimeout(() => session.destroy(new Error("the other side no longer answers")), keepaliveTimeoutMs);
-  const isSent = session.ping(() => clearTimeout(timer));
-  if (!isSent) clearTimeout(timer);
+function checkAlive(session: ClientConnection): void {
+  const timer = setTimeout(() => session.destroy("the other side no longer answers"), keepaliveTimeoutMs);
+  session.ping(() => clearTimeout(timer));
+}
+
+function hostAndPort(address: string): { readonly host: string; readonly port: number } {
+  const { hostname, port } = new URL(`http://${address}`);
+  return { host: hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(port || 80) };
 }
 
 /** A whole answer of most models. */
 const callWindowBytes = 4 * 1024 ** 2;
-/** What may be on its way on all calls of one connection; Node counts as taken what it holds for slow readers. */
-const connectionWindowBytes = 64 * 1024 ** 2;
 
-function sessionOptions(initialWindowSize: number) {
-  return {
-    settings: { enablePush: false, initialWindowSize },
-    // Bounded are calls and windows; Node would refuse calls of a connection that holds more than 10 MB.
-    maxSessionMemory: Number.MAX_SAFE_INTEGER,
-  } as const;
-}
-
-/** HTTP/2 numbers the calls of a connection 1, 3, 5 and on, up to 2^31 - 1: after that a new one is needed. */
-const streamIdMax = 2 ** 31 - 1000;
+const bounds = {
+  /** What may be on its way on all calls of one connection; what is held for slow readers counts as taken. */
+  connectionWindowBytes: 64 * 1024 ** 2,
+  headerBytesMax: 64 * 1024,
+};
 
 const failFastMs = 50;
 const retryMsFirst = 100;

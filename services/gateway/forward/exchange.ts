@@ -1,5 +1,7 @@
-import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import { messageOf } from "../../../lib/errors.ts";
+import { errorCode } from "../../../lib/http2/faults.ts";
+import type { Stream } from "../../../lib/http2/stream.ts";
 import type { Receiver } from "../call/call.ts";
 import { type CallEnd, endOfHeaders, endOfLoss } from "../call/call-end.ts";
 import { withoutHopByHop } from "../call/crossing.ts";
@@ -18,7 +20,11 @@ export interface Exchanged {
 export interface ExchangeOptions {
   readonly head: OutgoingHttpHeaders;
   /** Sends what the other side is to get, and ends the stream when that is all. */
-  readonly send: (stream: ClientHttp2Stream) => void;
+  readonly send: (stream: Stream) => void;
+  /** The other side has room for more, after there was none. */
+  readonly onDrain?: () => void;
+  /** Nothing is sent any longer. */
+  readonly onClose?: () => void;
   /** Adds to what the caller sees before the messages. */
   readonly own: OutgoingHttpHeaders;
   /** Whether the caller gets the headers before the first message is there. */
@@ -65,21 +71,12 @@ export class Race {
 export function exchange(
   connection: Connection,
   receiver: Receiver,
-  { head, send, own, isEager, race, onBegin }: ExchangeOptions,
+  { head, send, own, isEager, race, onBegin, onDrain, onClose }: ExchangeOptions,
 ): Promise<Exchanged> {
   return new Promise((resolve) => {
     let headers: OutgoingHttpHeaders | undefined;
-    let last: CallEnd | undefined;
-    let failure: unknown;
     let isBegun = false;
     let isSettled = false;
-    let stream: ClientHttp2Stream;
-    try {
-      stream = connection.call(head);
-    } catch (thrown) {
-      resolve({ end: endOfLoss(messageOf(thrown)), headers, isBegun });
-      return;
-    }
     const begin = () => {
       if (isBegun) return;
       isBegun = true;
@@ -90,40 +87,40 @@ export function exchange(
     const settle = (end: CallEnd) => {
       if (isSettled) return;
       isSettled = true;
-      forget();
+      forget?.();
       leave?.();
       resolve({ end, headers: headers && { ...headers, ...own }, isBegun });
       // It may have ended before all was sent, or before it was over.
-      if (!stream.closed && !(stream.writableEnded && stream.readableEnded)) stream.close(constants.NGHTTP2_CANCEL);
+      stream?.reset(errorCode.cancel);
     };
-    stream.on("response", (received: IncomingHttpHeaders, flags: number) => {
-      if (flags & constants.NGHTTP2_FLAG_END_STREAM || String(received[":status"]) !== "200") {
-        last = endOfHeaders(received);
-      } else {
-        headers = withoutHopByHop(received);
-        if (isEager) begin();
-      }
-    });
-    stream.on("data", (bytes: Buffer) => {
-      // Without headers of gRPC these are no messages, but the page of a web server.
-      if (isSettled || headers === undefined) return;
-      begin();
-      if (!receiver.write(bytes, () => stream.resume())) stream.pause();
-    });
-    stream.on("trailers", (received: IncomingHttpHeaders) => {
-      last = endOfHeaders(received);
-    });
-    stream.on("error", (thrown) => {
-      failure = thrown;
-    });
-    stream.once("end", () => {
-      if (last !== undefined) settle(last);
-    });
-    stream.once("close", () =>
-      settle(last ?? endOfLoss(failure === undefined ? "the connection was lost" : messageOf(failure))),
-    );
-    let forget: () => void = () => undefined;
-    const leave = race?.join(settle);
+    const take = (received: IncomingHttpHeaders, isLast: boolean) => {
+      if (isSettled) return;
+      if (isLast || String(received[":status"]) !== "200") return settle(endOfHeaders(received));
+      headers = withoutHopByHop(received);
+      if (isEager) begin();
+    };
+    let stream: Stream | undefined;
+    let forget: (() => void) | undefined;
+    let leave: (() => void) | undefined;
+    try {
+      stream = connection.call(head, {
+        onHeaders: take,
+        onData: (bytes) => {
+          if (isSettled) return;
+          begin();
+          if (!receiver.write(bytes, () => stream!.resume())) stream!.pause();
+        },
+        onDrain: () => onDrain?.(),
+        onClose: (failure) => {
+          onClose?.();
+          settle(endOfLoss(failure ?? "the connection was lost"));
+        },
+      });
+    } catch (thrown) {
+      resolve({ end: endOfLoss(messageOf(thrown)), headers, isBegun });
+      return;
+    }
+    leave = race?.join(settle);
     forget = receiver.onOver(settle);
     if (!isSettled) send(stream);
   });

@@ -1,4 +1,4 @@
-import type { ClientHttp2Stream } from "node:http2";
+import type { Stream } from "../../../lib/http2/stream.ts";
 import type { IncomingCall } from "../call/incoming-call.ts";
 import type { Connection } from "./connection.ts";
 import { type Exchanged, type ExchangeOptions, exchange } from "./exchange.ts";
@@ -9,17 +9,26 @@ export function forwardStream(
   call: IncomingCall,
   options: Pick<ExchangeOptions, "head" | "own">,
 ): Promise<Exchanged> {
-  return exchange(connection, call, { ...options, send: (stream) => sendAll(call, stream), isEager: true });
+  let stop: () => void = () => undefined;
+  return exchange(connection, call, {
+    ...options,
+    send: (stream) => {
+      stop = sendAll(call, stream);
+    },
+    onDrain: () => call.stream.resume(),
+    onClose: () => stop(),
+    isEager: true,
+  });
 }
 
-function sendAll({ stream: caller }: IncomingCall, stream: ClientHttp2Stream): void {
+/** Until it is told to stop. */
+function sendAll({ stream: caller }: IncomingCall, stream: Stream): () => void {
   const send = (bytes: Buffer) => {
     if (!stream.write(bytes)) caller.pause();
   };
   const end = () => stream.end();
-  stream.on("drain", () => caller.resume());
-  stream.once("close", () => caller.off("data", send).off("end", end));
   caller.on("data", send);
   if (caller.readableEnded) end();
   else caller.once("end", end).resume();
+  return () => caller.off("data", send).off("end", end);
 }

@@ -1,6 +1,7 @@
-import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
+import type { OutgoingHttpHeaders } from "node:http2";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../../../lib/clock.ts";
+import type { Stream } from "../../../lib/http2/stream.ts";
 import type { Metrics } from "../../../lib/metrics/metrics.ts";
 import type { Call } from "../call/call.ts";
 import { ok } from "../call/call-end.ts";
@@ -183,7 +184,7 @@ export class Mirrors {
     const receiver = new MirrorReceiver(answer);
     const cancel = clock.after(timeoutMs, () => receiver.giveUp(`no answer within ${timeoutMs} ms`));
     this.#running.add(receiver);
-    const send = (stream: ClientHttp2Stream) => void stream.end(frame);
+    const send = (stream: Stream) => stream.writeLast(frame);
     const { end } = await exchange(nodes.at(node), receiver, { head, own: {}, isEager: false, send });
     this.#running.delete(receiver);
     cancel();

@@ -1,4 +1,4 @@
-import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
+import type { OutgoingHttpHeaders } from "node:http2";
 import { assert, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { Answers } from "../answers.ts";
@@ -8,7 +8,7 @@ import { framed } from "../call/messages.ts";
 import { cancelled } from "../call/patience.ts";
 import type { CallLimit } from "../call-limit.ts";
 import type { CallFigures } from "../figures/call-figures.ts";
-import { exchange } from "../forward/exchange.ts";
+import { type ExchangeOptions, exchange } from "../forward/exchange.ts";
 import { type PassedService, passOn } from "../pass-through.ts";
 import type { Caller } from "./caller.ts";
 import { RestCall } from "./rest-call.ts";
@@ -37,9 +37,12 @@ export interface Answer {
   readonly headers: OutgoingHttpHeaders;
 }
 
+/** What a call sends, as `ExchangeOptions` have it. */
+export type Sending = Pick<ExchangeOptions, "send" | "onDrain" | "onClose">;
+
 /** A stream of messages that a service answers. */
 export interface StreamOptions {
-  readonly send: (stream: ClientHttp2Stream) => void;
+  readonly sending: Sending;
   /** As in `RestCallOptions`. */
   readonly onMessage: (message: Buffer, onDrained: () => void) => boolean;
   /** Hears of the call before it begins. */
@@ -70,7 +73,7 @@ export class RestCalls {
   async pass(caller: Caller, path: string, message: Buffer): Promise<Answer> {
     return this.#single(caller, path, false, async (call) => {
       call.begin();
-      return { end: await this.#passOn(call, (stream) => stream.end(framed(message))) };
+      return { end: await this.#passOn(call, { send: (stream) => stream.writeLast(framed(message)) }) };
     });
   }
 
@@ -78,13 +81,13 @@ export class RestCalls {
   async stream(
     caller: Caller,
     path: string,
-    { send, onMessage, onBegin }: StreamOptions,
+    { sending, onMessage, onBegin }: StreamOptions,
   ): Promise<OutgoingHttpHeaders> {
     const call = this.#call(caller, path, onMessage);
     onBegin?.(call);
     return this.#run(caller, call, false, async () => {
       call.begin();
-      return { end: await this.#passOn(call, send) };
+      return { end: await this.#passOn(call, sending) };
     });
   }
 
@@ -131,9 +134,9 @@ export class RestCalls {
     return call.answerHeaders;
   }
 
-  #passOn(call: RestCall, send: (stream: ClientHttp2Stream) => void): Promise<CallEnd> {
+  #passOn(call: RestCall, sending: Sending): Promise<CallEnd> {
     return passOn(this.#parts, this.#serviceOf(call.path), call, (connection, head) =>
-      exchange(connection, call, { head, own: {}, send, isEager: true }),
+      exchange(connection, call, { head, own: {}, ...sending, isEager: true }),
     );
   }
 

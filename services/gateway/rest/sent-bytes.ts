@@ -18,7 +18,7 @@ export async function sendBytes(calls: RestCalls, each: BoundRequest, message: B
   };
   try {
     await calls.stream(callerOf(request, reply), binding.rpcPath, {
-      send: (stream) => stream.end(framed(message)),
+      sending: { send: (stream) => stream.writeLast(framed(message)) },
       onMessage: (bytes, onDrained) => {
         if (!raw.headersSent) begin();
         const chunk = (type.decode(bytes) as unknown as Record<string, Uint8Array>)[binding.responseBody!]!;

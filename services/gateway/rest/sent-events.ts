@@ -37,7 +37,7 @@ export async function sendEvents(calls: RestCalls, each: BoundRequest, message: 
   });
   try {
     await calls.stream(callerOf(request, reply), binding.rpcPath, {
-      send: (stream) => stream.end(framed(message)),
+      sending: { send: (stream) => stream.writeLast(framed(message)) },
       onMessage: (bytes, onDrained) => events.send(eventOf(type, bytes), onDrained),
     });
     if (events.isBegun) events.end({ event: "end", data: "{}" });

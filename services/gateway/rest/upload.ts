@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import type { ClientHttp2Stream } from "node:http2";
 import { ServiceError } from "../../../lib/errors.ts";
+import type { Stream } from "../../../lib/http2/stream.ts";
 import type { BodyBounds } from "../call/body-bounds.ts";
 import { endOfThrown } from "../call/call-end.ts";
 import { framed } from "../call/messages.ts";
@@ -28,16 +28,21 @@ export async function takeUpload(calls: RestCalls, each: BoundRequest, bounds: B
   const piece = (bytes: Buffer) => framed(encodedMessage(type, { [binding.body!]: bytes }));
   const messages: Buffer[] = [];
   let begun: RestCall;
+  let stop: () => void = () => undefined;
   const headers = await calls.stream(callerOf(request, reply), binding.rpcPath, {
     onBegin: (call) => {
       begun = call;
     },
-    send: (stream) => {
-      stream.write(framed(first));
-      sendBody(request.raw, stream, piece, {
-        idleMs: bounds.idleMs,
-        onIdle: (fault) => begun.giveUp(endOfThrown(fault)),
-      });
+    sending: {
+      send: (stream) => {
+        stream.write(framed(first));
+        stop = sendBody(request.raw, stream, piece, {
+          idleMs: bounds.idleMs,
+          onIdle: (fault) => begun.giveUp(endOfThrown(fault)),
+        });
+      },
+      onDrain: () => request.raw.resume(),
+      onClose: () => stop(),
     },
     onMessage: (message) => messages.push(message) > 0,
   });
@@ -56,12 +61,13 @@ function withSize({ binding, request, query }: BoundRequest): BoundRequest["quer
   return Number.isSafeInteger(offset) ? [...query, [`${header}.sizeBytes`, String(offset + Number(length))]] : query;
 }
 
+/** Until it is told to stop. */
 function sendBody(
   body: IncomingMessage,
-  stream: ClientHttp2Stream,
+  stream: Stream,
   piece: (bytes: Buffer) => Buffer,
   { idleMs, onIdle }: { readonly idleMs: number; readonly onIdle: (fault: ServiceError) => void },
-): void {
+): () => void {
   const idle = setTimeout(() => {
     // Nobody has read while the other side was slow.
     if (body.isPaused()) idle.refresh();
@@ -76,12 +82,11 @@ function sendBody(
     if (!isWelcome) body.pause();
   };
   const end = () => stream.end();
-  stream.on("drain", () => body.resume());
-  stream.once("close", () => {
+  body.on("data", send).once("end", end);
+  return () => {
     clearTimeout(idle);
     body.off("data", send).off("end", end);
-  });
-  body.on("data", send).once("end", end);
+  };
 }
 
 /** The registry takes no larger ones than 4 MiB. */

@@ -1,4 +1,4 @@
-import type { ClientHttp2Stream } from "node:http2";
+import type { Stream } from "../../../lib/http2/stream.ts";
 import type { Call, Receiver } from "../call/call.ts";
 import type { CallEnd } from "../call/call-end.ts";
 import { headOf } from "../forward/call-head.ts";
@@ -27,7 +27,7 @@ export class Lane {
   readonly tried: readonly string[];
   readonly #call: Call;
   readonly #parts: LaneParts;
-  #stream: ClientHttp2Stream | undefined;
+  #stream: Stream | undefined;
   #sent = 0;
   /** The first request, as long as it is alone and nothing was answered. */
   #first: Buffer | undefined;
@@ -74,8 +74,8 @@ export class Lane {
       isEager: true,
       send: (stream) => {
         this.#stream = stream;
-        stream.on("drain", onDrained);
       },
+      onDrain: onDrained,
     });
     return servedEnd(end, route, node, this.#call.over !== undefined);
   }
@@ -83,21 +83,16 @@ export class Lane {
   /** Sends a request, with the bytes before it; answers whether more are welcome. */
   send(frame: Buffer): boolean {
     this.#first = this.#sent++ === 0 && !this.#hasAnswered ? frame : undefined;
-    return this.#isOpen ? this.#stream!.write(frame) : true;
+    return this.#stream?.write(frame) ?? true;
   }
 
   /** Of what was sent, the bytes that wait here for the node. */
   get waitingBytes(): number {
-    return this.#stream?.writableLength ?? 0;
+    return this.#stream?.queuedBytes ?? 0;
   }
 
   /** The node has all requests that it will get. */
   sendNoMore(): void {
-    if (this.#isOpen) this.#stream!.end();
-  }
-
-  get #isOpen(): boolean {
-    const stream = this.#stream;
-    return stream !== undefined && !stream.destroyed && !stream.writableEnded;
+    this.#stream?.end();
   }
 }

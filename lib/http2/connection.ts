@@ -1,0 +1,299 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
+import type { Socket } from "node:net";
+import { ConnectionFault, errorCode } from "./faults.ts";
+import { FrameOutput } from "./frame-output.ts";
+import { type FrameHandler, FrameReader } from "./frame-reader.ts";
+import {
+  firstWindowBytes,
+  frame,
+  frameFlag,
+  frameOfNumbers,
+  framePayloadBytesMax,
+  frameType,
+  windowBytesMax,
+} from "./frames.ts";
+import type { HeaderBlock } from "./header-blocks.ts";
+import { HeaderEncoder } from "./header-encoder.ts";
+import { ReadyStreams } from "./ready-streams.ts";
+import { firstSettings, type Settings, settingsAfter, settingsFrame } from "./settings.ts";
+import type { Carrier, Stream } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
+
+/** Bounds of a connection. */
+export interface ConnectionBounds {
+  /** What a stream may be sent before its listener takes it. */
+  readonly streamWindowBytes: number;
+  /** What may be on its way on all streams; it counts as taken once it has come. */
+  readonly connectionWindowBytes: number;
+  /** Of the headers of one block, each with 32 more than its name and value. */
+  readonly headerBytesMax: number;
+}
+
+/** Hears what happens to a connection. */
+export interface ConnectionListener {
+  /** The other side speaks HTTP/2: its first settings are there. */
+  onReady(): void;
+  /** No more streams can begin; those that are open go on. */
+  onLeaving(): void;
+  /** Once; all its streams are closed. Undefined where it ended well. */
+  onClose(failure: string | undefined): void;
+}
+
+/** What both sides of an HTTP/2 connection have in common. Source: RFC 9113. */
+export abstract class Http2Connection implements Carrier {
+  abstract readonly isClient: boolean;
+  readonly streamWindowBytes: number;
+  protected readonly streams = new StreamTable<Stream>();
+  protected readonly output: FrameOutput;
+  readonly #socket: Socket;
+  readonly #listener: ConnectionListener;
+  readonly #bounds: ConnectionBounds;
+  readonly #reader: FrameReader;
+  readonly #encoder = new HeaderEncoder();
+  readonly #ready = new ReadyStreams();
+  readonly #pings: (() => void)[] = [];
+  #settings: Settings = firstSettings;
+  #isReady = false;
+  #isLeaving = false;
+  #isClosed = false;
+  #sendWindowBytes = firstWindowBytes;
+  #receiveWindowBytes: number;
+
+  constructor(socket: Socket, bounds: ConnectionBounds, listener: ConnectionListener) {
+    this.#socket = socket;
+    this.#bounds = bounds;
+    this.#listener = listener;
+    this.streamWindowBytes = bounds.streamWindowBytes;
+    this.#receiveWindowBytes = bounds.connectionWindowBytes;
+    this.#reader = new FrameReader(bounds.headerBytesMax, this.#handler);
+    this.output = new FrameOutput(socket, () => this.#sendData());
+    socket.setNoDelay(true);
+    socket.on("error", (failure) => this.destroy(failure.message));
+    socket.on("close", () => this.destroy("the connection was lost"));
+  }
+
+  /** What has come; the bytes may be used again after the call. */
+  receive(bytes: Buffer): void {
+    if (this.#isClosed) return;
+    try {
+      this.#reader.push(bytes);
+    } catch (thrown) {
+      if (!(thrown instanceof ConnectionFault)) throw thrown;
+      this.#giveUp(thrown);
+    }
+  }
+
+  /** Asks for a sign of life. Does nothing while too many are unanswered. */
+  ping(onAnswer: () => void): void {
+    if (this.#isClosed || this.#pings.length >= pingsMax) return;
+    this.#pings.push(onAnswer);
+    this.output.push(frame(frameType.ping, 0, 0, new Uint8Array(8)));
+  }
+
+  /** Finishes the streams that have begun, and takes no others. */
+  close(): void {
+    if (!this.#isLeaving) {
+      this.#isLeaving = true;
+      this.#listener.onLeaving();
+    }
+    this.#endIfIdle();
+  }
+
+  /** Ends it and its streams now, with the reason that they are told. */
+  destroy(failure: string): void {
+    this.#end(failure);
+    this.#socket.destroy();
+  }
+
+  ready(stream: Stream): void {
+    this.#ready.add(stream);
+    this.output.schedule();
+  }
+
+  sendHeaders(stream: number, headers: OutgoingHttpHeaders, isLast: boolean): void {
+    const block = this.#encoder.encode(headers);
+    let type: number = frameType.headers;
+    let begin = 0;
+    do {
+      const end = Math.min(begin + framePayloadBytesMax, block.length);
+      const flags =
+        (begin === 0 && isLast ? frameFlag.endStream : 0) | (end === block.length ? frameFlag.endHeaders : 0);
+      this.output.push(frame(type, flags, stream, block.subarray(begin, end)));
+      type = frameType.continuation;
+      begin = end;
+    } while (begin < block.length);
+  }
+
+  sendData(stream: number, bytes: Buffer, isLast: boolean): void {
+    const flags = isLast ? frameFlag.endStream : 0;
+    if (bytes.length <= joinedBytesMax) this.output.push(frame(frameType.data, flags, stream, bytes));
+    else {
+      this.output.push(frame(frameType.data, flags, stream, undefined, bytes.length));
+      this.output.push(bytes);
+    }
+  }
+
+  sendReset(stream: number, code: number): void {
+    this.output.push(frameOfNumbers(frameType.resetStream, 0, stream, code));
+  }
+
+  widen(stream: number, bytes: number): void {
+    this.output.push(frameOfNumbers(frameType.windowUpdate, 0, stream, bytes));
+  }
+
+  forget(stream: Stream): void {
+    this.streams.delete(stream.id);
+    this.beginMore();
+    this.#endIfIdle();
+  }
+
+  /** Says what is wanted here. */
+  protected sendSettings(streamsMax: number | undefined): void {
+    const { streamWindowBytes, connectionWindowBytes, headerBytesMax } = this.#bounds;
+    this.output.push(settingsFrame({ windowBytes: streamWindowBytes, headerBytesMax, streamsMax }));
+    this.widen(0, connectionWindowBytes - firstWindowBytes);
+  }
+
+  protected get settings(): Settings {
+    return this.#settings;
+  }
+
+  /** Whether streams may begin. */
+  protected get isTaking(): boolean {
+    return this.#isReady && !this.#isLeaving;
+  }
+
+  protected get isLeaving(): boolean {
+    return this.#isLeaving;
+  }
+
+  /** Whether no stream is open, or still to begin. */
+  protected get isIdle(): boolean {
+    return this.streams.size === 0;
+  }
+
+  /** The last stream of the other side that was looked at. */
+  protected abstract readonly lastTaken: number;
+  /** Headers of a stream that is not open; throws a `ConnectionFault` where none may come. */
+  protected abstract takeHeaders(stream: number, headers: IncomingHttpHeaders | undefined, isLast: boolean): void;
+  /** Whether a stream is open, or has been. */
+  protected abstract hasBegun(stream: number): boolean;
+  /** Settings have changed, or a stream is closed: one that waits may begin. */
+  protected abstract beginMore(): void;
+  /** Of the streams that this side has begun the other looks at none after that one. */
+  protected abstract closeAfter(stream: number, failure: string): void;
+
+  #endIfIdle(): void {
+    if (!this.#isLeaving || this.#isClosed || !this.isIdle) return;
+    this.output.push(frameOfNumbers(frameType.goaway, 0, 0, this.lastTaken, errorCode.none));
+    this.output.flush();
+    this.#end(undefined);
+    this.#socket.destroySoon();
+  }
+
+  #giveUp({ code, message }: ConnectionFault): void {
+    if (this.#isClosed) return;
+    this.output.push(frameOfNumbers(frameType.goaway, 0, 0, this.lastTaken, code));
+    this.output.flush();
+    this.#end(`the other side broke the protocol: ${message}`);
+    this.#socket.destroySoon();
+  }
+
+  #end(failure: string | undefined): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.close();
+    const reason = failure ?? "the connection was closed";
+    this.streams.forEach((stream) => void stream.close(reason));
+    this.closeAfter(0, reason);
+    this.#listener.onClose(failure);
+  }
+
+  /** A frame of each stream in turn, as long as there is room. */
+  #sendData(): void {
+    while (this.output.waitingBytes <= outputBytesMax) {
+      const stream = this.#ready.first;
+      if (stream === undefined || (this.#sendWindowBytes === 0 && stream.queuedBytes > 0)) return;
+      this.#ready.removeFirst();
+      if (!stream.hasToSend) continue;
+      const sent = stream.sendNext(Math.min(this.#sendWindowBytes, framePayloadBytesMax));
+      this.#sendWindowBytes -= sent;
+      this.#ready.add(stream);
+    }
+  }
+
+  /** What the frames of the other side say. */
+  readonly #handler: FrameHandler = {
+    takeData: (id, payload, windowBytes, isLast) => {
+      if (this.#isClosed) return;
+      this.#noteReceived(windowBytes);
+      this.streams.get(id)?.receiveData(payload, windowBytes, isLast);
+    },
+    takeBlock: (block) => this.#takeBlock(block),
+    takeReset: (id, code) => this.streams.get(id)?.receiveReset(code),
+    takeSettings: (payload) => this.#takeSettings(payload),
+    takePing: (payload, isAnswer) => {
+      if (isAnswer) this.#pings.shift()?.();
+      else this.output.pushOwed(frame(frameType.ping, frameFlag.acknowledge, 0, payload));
+    },
+    takeGoaway: (lastStream) => {
+      this.close();
+      this.closeAfter(lastStream, "the other side takes no more calls");
+    },
+    takeWindow: (id, bytes) => this.#takeWindow(id, bytes),
+    hasBegun: (id) => this.hasBegun(id),
+  };
+
+  #noteReceived(bytes: number): void {
+    const { connectionWindowBytes } = this.#bounds;
+    this.#receiveWindowBytes -= bytes;
+    if (this.#receiveWindowBytes < 0)
+      throw new ConnectionFault(errorCode.flowControl, "more data came than the connection has room for");
+    if (this.#receiveWindowBytes > connectionWindowBytes / 2) return;
+    this.widen(0, connectionWindowBytes - this.#receiveWindowBytes);
+    this.#receiveWindowBytes = connectionWindowBytes;
+  }
+
+  #takeBlock({ stream: id, headers, isLast }: HeaderBlock): void {
+    const stream = this.streams.get(id);
+    if (stream === undefined) this.takeHeaders(id, headers, isLast);
+    else if (headers !== undefined) stream.receiveHeaders(headers, isLast);
+    else stream.fail(errorCode.protocol, "the headers are too many, or not what headers may be");
+  }
+
+  #takeSettings(payload: Buffer): void {
+    const { windowBytes } = this.#settings;
+    this.#settings = settingsAfter(this.#settings, payload);
+    this.#encoder.resize(this.#settings.headerTableBytes);
+    this.output.pushOwed(frame(frameType.settings, frameFlag.acknowledge, 0));
+    const widened = this.#settings.windowBytes - windowBytes;
+    this.streams.forEach((stream) => {
+      if (!stream.widen(widened))
+        throw new ConnectionFault(errorCode.flowControl, "the window of a stream became too wide");
+    });
+    if (!this.#isReady) {
+      this.#isReady = true;
+      this.#listener.onReady();
+    }
+    this.beginMore();
+  }
+
+  #takeWindow(id: number, bytes: number): void {
+    const code = bytes === 0 ? errorCode.protocol : errorCode.flowControl;
+    const why = `a window grew by ${bytes} bytes`;
+    if (id === 0) {
+      this.#sendWindowBytes += bytes;
+      if (bytes === 0 || this.#sendWindowBytes > windowBytesMax) throw new ConnectionFault(code, why);
+      this.output.schedule();
+      return;
+    }
+    const stream = this.streams.get(id);
+    if (stream !== undefined && (bytes === 0 || !stream.widen(bytes))) stream.fail(code, why);
+  }
+}
+
+/** What is copied behind the head of its frame, rather than sent beside it. */
+const joinedBytesMax = 2048;
+/** What may wait for the system; more would wait there for slow readers. */
+const outputBytesMax = 256 * 1024;
+const pingsMax = 4;

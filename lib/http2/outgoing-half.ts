@@ -1,0 +1,106 @@
+import type { OutgoingHttpHeaders } from "node:http2";
+
+/** Sends what a stream says. */
+export interface FrameSender {
+  sendHeaders(stream: number, headers: OutgoingHttpHeaders, isLast: boolean): void;
+  /** As one frame. */
+  sendData(stream: number, bytes: Buffer, isLast: boolean): void;
+}
+
+/** What one side of a stream still has to send, as much of it as the other has room for. */
+export class OutgoingHalf {
+  readonly #sender: FrameSender;
+  readonly #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  #windowBytes = 0;
+  #isFull = false;
+  #isEnding = false;
+  #hasEnded = false;
+  #trailers: OutgoingHttpHeaders | undefined;
+
+  constructor(sender: FrameSender) {
+    this.#sender = sender;
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Whether there will be nothing more. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  /** Whether all is sent. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** Whether there is something that may be sent now. */
+  get hasToSend(): boolean {
+    if (this.#hasEnded) return false;
+    return this.#queue.length > 0 ? this.#windowBytes > 0 : this.#isEnding;
+  }
+
+  /** Answers whether more are welcome. */
+  push(bytes: Buffer): boolean {
+    this.#queue.push(bytes);
+    this.#queuedBytes += bytes.length;
+    this.#isFull = this.#queuedBytes > queueBytesMax;
+    return !this.#isFull;
+  }
+
+  end(trailers: OutgoingHttpHeaders | undefined): void {
+    this.#isEnding = true;
+    this.#trailers = trailers;
+  }
+
+  /** Drops what is there; there will be nothing more. */
+  drop(): void {
+    this.#isEnding = true;
+    this.#hasEnded = true;
+    this.#queue.length = 0;
+    this.#queuedBytes = 0;
+  }
+
+  /** The other side takes so much more, or less; answers how wide its window is then. */
+  widen(bytes: number): number {
+    this.#windowBytes += bytes;
+    return this.#windowBytes;
+  }
+
+  /** Sends a frame for a stream, with at most so many bytes; answers how many. */
+  sendNext(stream: number, bytesMax: number): number {
+    const first = this.#queue[0];
+    if (first === undefined) {
+      this.#sendEnd(stream);
+      return 0;
+    }
+    const bytes = Math.min(first.length, bytesMax, this.#windowBytes);
+    if (bytes === first.length) this.#queue.shift();
+    else this.#queue[0] = first.subarray(bytes);
+    this.#windowBytes -= bytes;
+    this.#queuedBytes -= bytes;
+    this.#hasEnded = this.#isEnding && this.#queue.length === 0 && this.#trailers === undefined;
+    this.#sender.sendData(stream, first.subarray(0, bytes), this.#hasEnded);
+    return bytes;
+  }
+
+  /** Whether there is room again, the first time that there is. */
+  takeDrained(): boolean {
+    const isDrained = this.#isFull && this.#queuedBytes <= queueBytesMax / 2;
+    if (isDrained) this.#isFull = false;
+    return isDrained;
+  }
+
+  #sendEnd(stream: number): void {
+    this.#hasEnded = true;
+    if (this.#trailers === undefined) this.#sender.sendData(stream, nothing, true);
+    else this.#sender.sendHeaders(stream, this.#trailers, true);
+  }
+}
+
+const nothing = Buffer.alloc(0);
+
+/** What is written before it is too much. */
+const queueBytesMax = 64 * 1024;
