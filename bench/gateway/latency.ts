@@ -3,14 +3,16 @@ import { inRounds, type Measured } from "../harness/figures.ts";
 import type { Workplace } from "../harness/scenario.ts";
 import { inferPath } from "../inference/requests.ts";
 import type { Latency } from "./load/alternating.ts";
+import { startNginx } from "./nginx.ts";
 import { requestOf } from "./request.ts";
 import { routeOf, startGateway } from "./running-gateway.ts";
 
 const rounds = 9;
 
 /**
- * How much later answers come through a gateway than from the node itself, at a tenth of what the gateway can carry. One process calls
- * both by turns: pauses of the machine, which are longer than what is measured, are no gateway's.
+ * How much later answers come through a gateway than from the node itself, at a tenth of what the gateway can carry, and through nginx,
+ * which says what a machine allows. One process calls all by turns: pauses of the machine, which are longer than what is measured, are
+ * no gateway's.
  */
 export async function latency(place: Workplace): Promise<Measured[]> {
   const node = new BenchProcess<typeof import("./load/echo-node.ts")>(
@@ -30,11 +32,13 @@ export async function latency(place: Workplace): Promise<Measured[]> {
   await busyCaller.stop();
   const perSecond = most.calls / most.seconds / 10;
   place.tell(`the gateway carries ${Math.round(perSecond * 10)} calls a second; latencies are at a tenth of that`);
+  const nginx = await startNginx(place, nodePort);
   const caller = new BenchProcess<typeof import("./load/alternating.ts")>(
     new URL("load/alternating", import.meta.url),
     place,
   );
-  const load = { ...calls, ports: [nodePort, gateway.port], perSecond, durationMs: 4000 };
+  const ports = [nodePort, gateway.port, ...(nginx === undefined ? [] : [nginx.port])];
+  const load = { ...calls, ports, perSecond, durationMs: 4000 };
   const { both } = await inRounds(rounds, { both: () => caller.call("alternate", load) });
   const runs = both.map(([direct, through]) => ({ direct: direct!, through: through! }));
   const added = (key: keyof Latency, bound: number, ifMissed: string): Measured => ({
@@ -44,6 +48,11 @@ export async function latency(place: Workplace): Promise<Measured[]> {
     goal: { of: "value", kind: "at most", bound },
     ifMissed,
   });
+  const addedByNginx = (key: keyof Latency): Measured => ({
+    metric: `latency that grpc_pass of nginx adds at the same load, ${key.slice(0, 3)}`,
+    unit: "ms",
+    runs: both.map(([direct, , throughNginx]) => ({ value: throughNginx![key] - direct![key] })),
+  });
   const whole = (key: keyof Latency): Measured => ({
     metric: `latency through a gateway at a tenth of its load, ${key.slice(0, 3)}`,
     unit: "ms",
@@ -51,13 +60,9 @@ export async function latency(place: Workplace): Promise<Measured[]> {
     baselineOf: "the node itself",
   });
   return [
-    added(
-      "p50Ms",
-      0.5,
-      "from the arrival of a request to its way on 0.35 ms, and 0.2 ms and 0.13 ms for the answer and its status, which nodes send " +
-        "apart: twice what it takes under load, where it finds its code in the processor's caches; most of it is node:http2",
-    ),
-    added("p99Ms", 2, "collections of young objects take 2 ms, once a second; the rest are pauses of the machine"),
+    added("p50Ms", 0.5, "most of it is node:http2 on the side of the callers, and code that is not in the processor's caches"),
+    added("p99Ms", 2, "pauses of the machine, which nginx shows as well, and collections of young objects"),
+    ...(nginx === undefined ? [] : [addedByNginx("p50Ms"), addedByNginx("p99Ms")]),
     whole("p50Ms"),
     whole("p99Ms"),
   ];
