@@ -95,6 +95,7 @@ export abstract class Http2Connection implements Carrier {
     if (!this.#isLeaving) {
       this.#isLeaving = true;
       this.#listener.onLeaving();
+      this.closeAfter(Infinity, "the connection takes no more calls");
     }
     this.#endIfIdle();
   }
@@ -180,7 +181,7 @@ export abstract class Http2Connection implements Carrier {
   protected abstract hasBegun(stream: number): boolean;
   /** Settings have changed, or a stream is closed: one that waits may begin. */
   protected abstract beginMore(): void;
-  /** Of the streams that this side has begun the other looks at none after that one. */
+  /** Of the streams of this side none after that one is looked at, and none that waits begins. */
   protected abstract closeAfter(stream: number, failure: string): void;
 
   #endIfIdle(): void {

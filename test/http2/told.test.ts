@@ -130,10 +130,12 @@ describe("a client of HTTP/2, with a server that is told what to say,", () => {
   });
 
   it("takes no more calls once it has had as many as there are numbers, and ends after the last", async () => {
-    peer.send(settings);
     const calls = Array.from({ length: 3 }, () => begin(client));
+    const waiting = begin(client);
     for (const { stream } of calls) stream.end();
+    peer.send(settings);
     await peer.sent(isEndOf(5));
+    expect(await waiting.heard.closed).to.equal("the connection takes no more calls");
     expect(connection.told).to.deep.equal(["ready", "leaving"]);
     expect(await begin(client).heard.closed).to.equal("the connection takes no more calls");
     for (const id of [1, 3, 5]) peer.send(headers(id, endHeaders | endStream));

@@ -49,6 +49,13 @@ export interface AttemptOptions {
   readonly onAttempt: (attempt: Attempt) => void;
 }
 
+/** An attempt that is over. */
+interface Ended {
+  readonly answer: ReplicaAnswer;
+  /** It is looked at now. */
+  readonly take: () => void;
+}
+
 /**
  * Sends an idempotent call to one of several replicas, and again to others: where a node was lost before any of its answer was there,
  * or no longer holds the version, and where it takes longer than it mostly does; then the first answer counts. The budget bounds how
@@ -62,17 +69,19 @@ export async function forwardToReplica(
   const { attemptsMax, budget, hedgeAfterMs } = options;
   const { call } = request;
   const race = new Race();
-  const running = new Set<Promise<ReplicaAnswer>>();
+  /** Until it is looked at here: of several that have ended at once one may be what the caller got. */
+  const running = new Set<Promise<Ended>>();
   let candidates = replicas;
   let attempts = 0;
   const begin = (kind: AttemptKind) => {
     const node = request.choose(candidates);
     candidates = candidates.filter((address) => address !== node);
     attempts++;
-    const answer: Promise<ReplicaAnswer> = attempt({ node, kind }, request, race, options).finally(() =>
-      running.delete(answer),
-    );
-    running.add(answer);
+    const ended: Promise<Ended> = attempt({ node, kind }, request, race, options).then((answer) => ({
+      answer,
+      take: () => running.delete(ended),
+    }));
+    running.add(ended);
   };
   const mayBegin = () => attempts < attemptsMax && candidates.length > 0 && call.over === undefined && budget.take();
   budget.noteCall();
@@ -81,13 +90,16 @@ export async function forwardToReplica(
   let hedge = hedgeAfterMs === undefined || candidates.length === 0 ? undefined : timer.after(hedgeAfterMs);
   try {
     for (;;) {
-      const waits: readonly Promise<ReplicaAnswer | undefined>[] =
-        hedge === undefined ? [...running] : [...running, hedge];
-      const answer = await (waits.length === 1 ? waits[0]! : Promise.race(waits));
-      if (answer === undefined) {
+      const waits: readonly Promise<Ended | undefined>[] = hedge === undefined ? [...running] : [...running, hedge];
+      const ended = await (waits.length === 1 ? waits[0]! : Promise.race(waits));
+      if (ended === undefined) {
         hedge = undefined;
         if (!race.isWon && mayBegin()) begin("hedge");
-      } else if (answer.isBegun || call.over !== undefined || !isLost(answer)) {
+        continue;
+      }
+      const { answer } = ended;
+      ended.take();
+      if (answer.isBegun || call.over !== undefined || !isLost(answer)) {
         race.end();
         return answer;
       } else if (running.size === 0) {
