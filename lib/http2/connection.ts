@@ -95,7 +95,7 @@ export abstract class Http2Connection implements Carrier {
     if (!this.#isLeaving) {
       this.#isLeaving = true;
       this.#listener.onLeaving();
-      this.closeAfter(Infinity, "the connection takes no more calls");
+      if (!this.#isClosed) this.closeAfter(Infinity, "the connection takes no more calls");
     }
     this.#endIfIdle();
   }
