@@ -47,6 +47,7 @@ describe("the OpenAPI document", () => {
       "allowMissing",
       "reason",
       "force",
+      "mustNotExist",
     ]);
     expect(patch.requestBody.content["application/json"].schema.$ref).to.equal(
       "#/components/schemas/amaas.registry.v1.Alias",
