@@ -22,8 +22,8 @@ export async function startup(place: Workplace): Promise<Measured[]> {
       baselineOf: "a node without models",
       goal: { of: "value", kind: "at most", bound: 2000 },
       ifMissed:
-        "processor time: each model has a thread of its own, and one costs 70 to 100 ms, of which its session is a quarter and the rest what " +
-        "Node.js needs to start a thread and to import its modules",
+        "processor time: each model has a thread of its own, and one costs 45 to 65 ms, of which 30 are what Node.js needs to start a thread " +
+        "that does nothing, and the rest to import, to check and to load the model, and to run it once",
     },
   ];
 }
