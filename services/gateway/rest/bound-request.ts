@@ -1,4 +1,5 @@
 import type protobuf from "protobufjs";
+import { ServiceError } from "../../../lib/errors.ts";
 import type { BodyBounds } from "../call/body-bounds.ts";
 import { readBody } from "./body.ts";
 import type { BindingTable, BoundPath } from "./http-bindings.ts";
@@ -27,10 +28,21 @@ export function boundRequest(table: BindingTable, each: RestRequest): BoundReque
   const all = parsed === undefined ? [] : table.match(parsed);
   const bound = all.find(({ binding }) => binding.httpMethod === request.method);
   if (bound !== undefined) {
-    return { ...bound, ...each, query: [...new URLSearchParams(rest.join("?"))] };
+    return { ...bound, ...each, query: queryOf(rest.join("?")) };
   }
   if (all.length === 0) throw unknownPath(request);
   throw otherMethods(each, all.map(({ binding }) => binding.httpMethod).join(", "));
+}
+
+/** The parameters of a query; `URLSearchParams` alone takes anything for one, and puts other characters for what is no UTF-8. */
+function queryOf(text: string): BoundRequest["query"] {
+  try {
+    if (!/[^\x21-\x7e]/.test(text)) return decodeURIComponent(text) === "" ? [] : [...new URLSearchParams(text)];
+  } catch {
+    // Refused below.
+  }
+  const seen = JSON.stringify(text.slice(0, 60));
+  throw new ServiceError("REQUEST_INVALID", `the query is ${seen}; needed: ASCII, and escapes that are UTF-8`);
 }
 
 /** The message that a request says as a whole. */

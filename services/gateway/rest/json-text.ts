@@ -141,11 +141,11 @@ class Parser {
     }
     this.#position = end + 1;
     if (isPlain) return this.#text.slice(begin + 1, end);
-    try {
-      return JSON.parse(this.#text.slice(begin, end + 1)) as string;
-    } catch {
-      throw this.#fault("a string with escapes that JSON knows", begin);
-    }
+    const text = escaped(this.#text.slice(begin, end + 1));
+    if (text === undefined) throw this.#fault("a string with escapes that JSON knows", begin);
+    // UTF-8, in which messages have their texts, has nothing for half of a pair.
+    if (/\p{Surrogate}/u.test(text)) throw this.#fault("a string whose surrogates are pairs", begin);
+    return text;
   }
 
   #number(): number | bigint {
@@ -256,3 +256,12 @@ const standardWords: readonly (readonly [string, JsonValue])[] = [
   ["null", null],
 ];
 const allWords: typeof standardWords = [...standardWords, ["NaN", NaN], ["Infinity", Infinity], ["Inf", Infinity]];
+
+/** What a string with escapes says; undefined where it is none. */
+function escaped(literal: string): string | undefined {
+  try {
+    return JSON.parse(literal) as string;
+  } catch {
+    return undefined;
+  }
+}

@@ -45,9 +45,11 @@ function mapValue(field: protobuf.MapField, json: JsonValue, path: string): obje
   const entries: Record<string, unknown> = Object.create(null);
   for (const [key, value] of json) {
     const entryPath = `${path}[${shownJson(key)}]`;
-    // Keys are texts in JSON, also those that are numbers.
-    if (field.keyType !== "string") readers.int(key, { type: field.keyType, resolvedType: null }, entryPath);
-    entries[key] = single(field, value, entryPath);
+    // Keys are texts in JSON, also those that are numbers, of which one may be written in several ways.
+    const isText = field.keyType === "string";
+    const own = isText ? key : String(readers.int(key, { type: field.keyType, resolvedType: null }, entryPath));
+    if (own in entries) throw invalid(entryPath, "is given twice; needed: each key once");
+    entries[own] = single(field, value, entryPath);
   }
   return entries;
 }
@@ -70,7 +72,8 @@ const readers: Record<ValueKind, (json: JsonValue, field: ValueField, path: stri
   float: (json, { type }, path) => {
     const isText = typeof json === "string" && /^(-?(\d+(\.\d+)?([eE][-+]?\d+)?|Infinity)|NaN)$/.test(json);
     const value = isText || typeof json === "number" || typeof json === "bigint" ? Number(json) : undefined;
-    const isLost = Number.isFinite(value) && type === "float" && !Number.isFinite(Math.fround(value!));
+    const held = type === "float" && value !== undefined ? Math.fround(value) : value;
+    const isLost = Math.abs(held ?? 0) === Infinity && !/Infinity/.test(String(json));
     if (value === undefined || isLost) throw refusal(path, json, `a number of the type ${type}`);
     return value;
   },
@@ -79,8 +82,7 @@ const readers: Record<ValueKind, (json: JsonValue, field: ValueField, path: stri
     return json;
   },
   bytes: (json, _, path) => {
-    const isBase64 = typeof json === "string" && /^[A-Za-z0-9+/_-]*={0,2}$/.test(json);
-    if (!isBase64) throw refusal(path, json, "a string of base64");
+    if (typeof json !== "string" || !isBase64(json)) throw refusal(path, json, "a string of base64");
     return Buffer.from(json, "base64");
   },
   enum: (json, { resolvedType }, path) => {
@@ -91,6 +93,13 @@ const readers: Record<ValueKind, (json: JsonValue, field: ValueField, path: stri
   },
   message: (json, { resolvedType }, path) => messageOfJson(resolvedType as protobuf.Type, json, path),
 };
+
+/** Of either alphabet, whole, with its padding or without. */
+function isBase64(text: string): boolean {
+  const [, padding] = /^[A-Za-z0-9+/_-]*(={0,2})$/.exec(text) ?? [];
+  if (padding === undefined) return false;
+  return padding === "" ? text.length % 4 !== 1 : text.length % 4 === 0;
+}
 
 function textMessage(type: keyof typeof textForms, json: JsonValue, path: string): object {
   const form = textForms[type];

@@ -1,4 +1,4 @@
-import { type Server, STATUS_CODES } from "node:http";
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
@@ -57,7 +57,14 @@ export class RestServer {
     this.#config = config;
     this.#log = log;
     this.#app = fastify<Server>({
-      http: { headersTimeout: headersMsMax, requestTimeout: 0, connectionsCheckingInterval: checkMs, maxHeaderSize },
+      // Without a host is refused as everything else.
+      http: {
+        requireHostHeader: false,
+        headersTimeout: headersMsMax,
+        requestTimeout: 0,
+        connectionsCheckingInterval: checkMs,
+        maxHeaderSize,
+      },
       keepAliveTimeout: keepAliveMs,
       genReqId: (request) => requestIdOfText(request.headers[requestIdKey]),
       // Accepted requests are answered, on connections that close afterwards.
@@ -77,6 +84,15 @@ export class RestServer {
       socket.setMaxListeners(0);
       socket.once("close", () => this.#sockets.delete(socket));
     });
+    server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
+      const { headers, body } = faultReply(endOfThrown(expectationUnknown(request)));
+      const own = {
+        connection: "close",
+        "content-type": "application/json",
+        "content-length": Buffer.byteLength(body),
+      };
+      response.writeHead(417, { ...headers, ...own }).end(body);
+    });
     this.#setUp(routes, requestBytes);
   }
 
@@ -87,6 +103,7 @@ export class RestServer {
     app.addContentTypeParser("*", (_request, _payload, done) => done(null));
     app.addHook("onRequest", async (request, reply) => {
       reply.header(requestIdKey, request.id);
+      if (request.headers.host === undefined && request.raw.httpVersion === "1.1") throw hostMissing();
       return checkOrigin(this.#config.http.origins, request, reply) ? reply.send() : undefined;
     });
     app.addHook("onSend", async (_request, reply) => {
@@ -157,6 +174,14 @@ const checkMs = 1000;
 const sweepMs = 100;
 const keepAliveMs = 60_000;
 const maxHeaderSize = 16 * 1024;
+
+function hostMissing(): ServiceError {
+  return new ServiceError("REQUEST_INVALID", "the header host is missing; needed: one, as HTTP/1.1 has it");
+}
+
+function expectationUnknown({ headers: { expect } }: IncomingMessage): ServiceError {
+  return new ServiceError("REQUEST_INVALID", `expect is ${JSON.stringify(expect)}; needed: 100-continue, or none`);
+}
 
 /** What is said to what is no request, as bytes: there is nothing that could answer it. */
 function malformedReply({ code, message }: Error & { readonly code?: string }): string {

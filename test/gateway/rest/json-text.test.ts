@@ -84,6 +84,8 @@ describe("the JSON of requests", () => {
     ],
     ["65 levels", `${"[".repeat(65)}${"]".repeat(65)}`, "the body has more than 64 levels of arrays and objects"],
     ["NaN", "[NaN]", 'the body is no JSON: at character 1 it has "NaN]"; needed: a value'],
+    ["half of a pair", '["a\\ud800"]', "needed: a string whose surrogates are pairs"],
+    ["half of a pair in a key", '{"\\udc00": 1}', "needed: a string whose surrogates are pairs"],
     ["nothing", " ", "the body is no JSON: at character 1 it has the end; needed: a value"],
     ["more than one value", "1 2", 'the body is no JSON: at character 2 it has "2"; needed: the end'],
   ] as const) {

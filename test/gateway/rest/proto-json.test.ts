@@ -169,6 +169,20 @@ describe("messages as JSON", () => {
       '{"chunk":"a$"}',
       'chunk is "a$"; needed: a string of base64',
     ],
+    ["half a byte of base64", "amaas.registry.v1.UploadArtifactRequest", '{"chunk":"YWJjZ"}', "a string of base64"],
+    ["half a padding", "amaas.registry.v1.UploadArtifactRequest", '{"chunk":"YQ="}', "a string of base64"],
+    [
+      "a text beyond what a double holds",
+      "amaas.registry.v1.RateLimits",
+      '{"requestsPerSecond":"1e400"}',
+      'requestsPerSecond is "1e400"; needed: a number of the type double',
+    ],
+    [
+      "a number as a key in two ways",
+      "amaas.registry.v1.DynamicBatching",
+      '{"priorityQueuePolicies":{"1":{},"01":{}}}',
+      'priorityQueuePolicies["01"] is given twice',
+    ],
     ["null in a list", "amaas.registry.v1.Model", '{"tags":{"a":null}}', 'tags["a"] is null; needed: a string'],
     [
       "a misspelt field far inside, whose nearest name is told",

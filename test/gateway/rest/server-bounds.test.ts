@@ -60,6 +60,12 @@ describe("the HTTP server of a gateway", () => {
     for (const [text, status, message] of [
       ["GET\r\n\r\n", 400, /^the request is not HTTP\/1\.1: /],
       ["\0\0\0\0", 400, /^the request is not HTTP\/1\.1: /],
+      ["GET / HTTP/1.1\r\nconnection: close\r\n\r\n", 400, /^the header host is missing/],
+      [
+        "POST / HTTP/1.1\r\nhost: x\r\nexpect: more\r\ncontent-length: 2\r\n\r\n{}",
+        417,
+        /^expect is "more"; needed: 100/,
+      ],
       [`GET / HTTP/1.1\r\n${"x".repeat(20_000)}: y\r\n\r\n`, 431, /^the headers are too long; needed: at most 16384/],
     ] as const) {
       const answer = await sendRaw(fixture.gateway.httpUrl, text);
