@@ -10,9 +10,9 @@ import { routeOf, startGateway } from "./running-gateway.ts";
 const rounds = 9;
 
 /**
- * How much later answers come through a gateway than from the node itself, at a tenth of what the gateway can carry, and through nginx,
- * which says what a machine allows. One process calls all by turns: pauses of the machine, which are longer than what is measured, are
- * no gateway's.
+ * How much later answers come through a gateway than from the node itself, at a tenth of what the gateway can carry. One process calls
+ * both by turns: pauses of the machine, which are longer than what is measured, are no gateway's. The same with nginx in the place of the
+ * gateway says what a machine allows.
  */
 export async function latency(place: Workplace): Promise<Measured[]> {
   const node = new BenchProcess<typeof import("./load/echo-node.ts")>(
@@ -37,10 +37,13 @@ export async function latency(place: Workplace): Promise<Measured[]> {
     new URL("load/alternating", import.meta.url),
     place,
   );
-  const ports = [nodePort, gateway.port, ...(nginx === undefined ? [] : [nginx.port])];
-  const load = { ...calls, ports, perSecond, durationMs: 4000 };
-  const { both } = await inRounds(rounds, { both: () => caller.call("alternate", load) });
-  const runs = both.map(([direct, through]) => ({ direct: direct!, through: through! }));
+  const beside = (port: number) => () =>
+    caller.call("alternate", { ...calls, ports: [nodePort, port], perSecond, durationMs: 3000 });
+  const figures = await inRounds(rounds, {
+    gateway: beside(gateway.port),
+    nginx: nginx === undefined ? async () => [] : beside(nginx.port),
+  });
+  const runs = figures.gateway.map(([direct, through]) => ({ direct: direct!, through: through! }));
   const added = (key: keyof Latency, bound: number, ifMissed: string): Measured => ({
     metric: `latency that a gateway adds at a tenth of its load, ${key.slice(0, 3)}`,
     unit: "ms",
@@ -51,7 +54,7 @@ export async function latency(place: Workplace): Promise<Measured[]> {
   const addedByNginx = (key: keyof Latency): Measured => ({
     metric: `latency that grpc_pass of nginx adds at the same load, ${key.slice(0, 3)}`,
     unit: "ms",
-    runs: both.map(([direct, , throughNginx]) => ({ value: throughNginx![key] - direct![key] })),
+    runs: figures.nginx.map(([direct, through]) => ({ value: through![key] - direct![key] })),
   });
   const whole = (key: keyof Latency): Measured => ({
     metric: `latency through a gateway at a tenth of its load, ${key.slice(0, 3)}`,
