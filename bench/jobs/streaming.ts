@@ -39,7 +39,7 @@ export async function streaming(place: Workplace): Promise<Measured[]> {
     }
     return rate;
   };
-  const { fromDisk, inMemory } = await inRounds(2, {
+  const { fromDisk, inMemory } = await inRounds(4, {
     fromDisk: (round) => (round === 0 ? train(small, 1) : train(large, 1)),
     // As many steps as of the other.
     inMemory: (round) => train(small, round === 0 ? 1 : (4 * memoryBytes) / smallBytes),
