@@ -8,6 +8,7 @@ import type { RequestBytes } from "../admission/request-bytes.ts";
 import { CallOver, endOfThrown } from "../call/call-end.ts";
 import { faultReply } from "./fault-reply.ts";
 import { checkOrigin } from "./origins.ts";
+import { boundPipelines } from "./pipelines.ts";
 import { sendFault } from "./reply.ts";
 import { otherMethods, type RestRequest, unknownPath } from "./rest-request.ts";
 
@@ -84,6 +85,7 @@ export class RestServer {
       socket.setMaxListeners(0);
       socket.once("close", () => this.#sockets.delete(socket));
     });
+    boundPipelines(server, pipelineMax);
     server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
       const { headers, body } = faultReply(endOfThrown(expectationUnknown(request)));
       const own = {
@@ -174,6 +176,8 @@ const checkMs = 1000;
 const sweepMs = 100;
 const keepAliveMs = 60_000;
 const maxHeaderSize = 16 * 1024;
+/** Requests of one connection that may wait for their answers before no more of it is read; callers who wait for each have one. */
+const pipelineMax = 32;
 
 function hostMissing(): ServiceError {
   return new ServiceError("REQUEST_INVALID", "the header host is missing; needed: one, as HTTP/1.1 has it");
