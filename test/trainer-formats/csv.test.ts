@@ -150,6 +150,19 @@ describe("a CSV file", () => {
       {},
       "the file is not CSV: line 1, column 2 has a quote out of place; needed: quotes around all of a value, and doubled ones inside",
     ],
+    [
+      "another end of a line",
+      "1,2\r\n3,4\r\n5,6\n",
+      {},
+      "line 3 ends with LF, and those before with CRLF; needed: the same",
+    ],
+    [
+      "a return after feeds",
+      '1,"2\r\n"\n3,4\r\n5,6\r\n',
+      {},
+      "line 3 ends with CRLF, and those before with LF; needed: the same",
+    ],
+    ["a feed after returns", "1,2\r3,4\r5,6\n", {}, "line 3 ends with LF, and those before with CR; needed: the same"],
     ["an empty file", "", {}, "the file has no rows; needed: at least 1"],
     ["a header without rows", "a,b\n", { header: true }, "the file has no rows; needed: at least 1"],
     [

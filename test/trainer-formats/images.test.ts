@@ -132,6 +132,14 @@ describe("an archive of images", () => {
       /2\.png lies in no folder, and others do; needed: a folder for each class$/,
     ],
     [
+      "a file that is there twice",
+      async () => {
+        const bytes = await image("png", "red");
+        return ["a/1.png", "b/1.png", "./a/1.png"].map((name) => ({ name, bytes }));
+      },
+      /the archive has "(\.\/)?a\/1\.png" twice; needed: each file once$/,
+    ],
+    [
       "a link",
       () => [{ name: "a/1.png", type: "symlink", linkname: "/etc/passwd" }],
       /the archive has a (sym)?link "a\/1\.png"; needed: files and folders$/,

@@ -1,3 +1,4 @@
+import { normalize } from "node:path/posix";
 import type { ArchiveBounds, ArchiveFile } from "./archive-file.ts";
 import { datasetError } from "./dataset-error.ts";
 import { firstBytes } from "./first-bytes.ts";
@@ -20,20 +21,24 @@ export async function archiveKind(path: string): Promise<ArchiveKind | undefined
 
 /**
  * The files of a ZIP or TAR archive, or of a TAR in gzip, in its order. Throws DATASET_INVALID for links, for paths that lead out of the
- * archive, for more files or bytes than the bounds, and for damage.
+ * archive or are there twice, for more files or bytes than the bounds, and for damage.
  */
 export async function* archiveFiles(path: string, bounds: ArchiveBounds): AsyncGenerator<ArchiveFile> {
   const kind = await archiveKind(path);
   if (kind === undefined) throw datasetError("the file is no archive; needed: ZIP, TAR or a TAR in gzip");
-  let [count, bytes] = [0, 0];
+  let bytes = 0;
+  const names = new Set<string>();
   for await (const file of kind === "zip" ? zipFiles(path) : tarFiles(path, { ...bounds, isGzip: kind === "gzip" })) {
-    count++;
     bytes += file.bytes;
-    if (count > filesMax) throw datasetError(`the archive has more than ${filesMax} files`);
+    if (names.size >= filesMax) throw datasetError(`the archive has more than ${filesMax} files`);
     if (bytes > bounds.expandedBytesMax) {
       throw datasetError(`the archive has more than ${bounds.expandedBytesMax} bytes without compression`);
     }
     checkPath(file.name);
+    // "./a" and "a" are the same file.
+    const name = normalize(file.name);
+    if (names.has(name)) throw datasetError(`the archive has ${quoted(file.name)} twice; needed: each file once`);
+    names.add(name);
     yield file;
   }
 }
@@ -60,7 +65,9 @@ async function* zipFiles(path: string): AsyncGenerator<ArchiveFile> {
 function checkPath(name: string): void {
   const isInside = !name.startsWith("/") && !/[\\\0]|^[a-z]:/i.test(name) && !name.split("/").includes("..");
   if (isInside) return;
-  throw datasetError(
-    `the archive has a file ${JSON.stringify(name.slice(0, 128))}; needed: paths inside of the archive`,
-  );
+  throw datasetError(`the archive has a file ${quoted(name)}; needed: paths inside of the archive`);
+}
+
+function quoted(name: string): string {
+  return JSON.stringify(name.slice(0, 128));
 }

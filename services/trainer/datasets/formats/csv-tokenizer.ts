@@ -29,7 +29,7 @@ export interface CsvExtent {
 
 /**
  * Reads a file of comma-separated values (RFC 4180; blanks around values do not count, and lines without anything are no records where
- * there are several columns). Throws DATASET_INVALID that names the line of a record with another count of columns than the first one, of
+ * there are several columns). Throws DATASET_INVALID that names the line of a record with another count of columns or another end than the first one, of
  * a quote that is never closed, inside a value or before one, and of a record that is too long.
  */
 export async function readRecords(path: string, { delimiter }: CsvFormat, reader: CsvReader): Promise<CsvExtent> {
@@ -47,6 +47,9 @@ const [lineFeed, carriageReturn, quote, blank, tab, underscore] = [10, 13, 34, 3
 /** Where the tokenizer is in a value: before it, in a plain one, in a quoted one, behind a quote in a quoted one, or behind that. */
 const [before, plain, quoted, atQuote, behind] = [0, 1, 2, 3, 4];
 
+/** What ends lines outside of quotes; a file has one of them. */
+type LineEnd = "LF" | "CRLF" | "CR";
+
 class CsvTokenizer {
   readonly #delimiter: number;
   readonly #reader: CsvReader;
@@ -63,6 +66,7 @@ class CsvTokenizer {
   #recordLine = 1;
   #recordBytes = 0;
   #firstLine = 1;
+  #lineEnd: LineEnd | undefined;
   /** The bytes of the value that is wanted. */
   #value: number[] = [];
   #isWanted: boolean;
@@ -87,6 +91,7 @@ class CsvTokenizer {
     this.#isFirst = false;
     for (; index < bytes.length; index++) {
       const byte = bytes[index];
+      if (afterReturn && byte !== lineFeed) this.#noteLineEnd("CR");
       if (state === quoted) {
         if (byte === quote) state = atQuote;
         else if (byte === lineFeed) this.#line++;
@@ -97,6 +102,7 @@ class CsvTokenizer {
         state = before;
       } else if (byte === lineFeed || byte === carriageReturn) {
         if (byte === carriageReturn || !afterReturn) this.#endRecord(index - recordBegin);
+        if (byte === lineFeed) this.#noteLineEnd(afterReturn ? "CRLF" : "LF");
         recordBegin = index + 1;
         state = before;
       } else {
@@ -136,6 +142,15 @@ class CsvTokenizer {
       this.#value = [];
     }
     this.#isWanted = this.#reader.wants(this.#record, ++this.#column);
+  }
+
+  /** How the line before this one has ended. */
+  #noteLineEnd(end: LineEnd): void {
+    this.#lineEnd ??= end;
+    if (end === this.#lineEnd) return;
+    throw datasetError(
+      `line ${this.#line - 1} ends with ${end}, and those before with ${this.#lineEnd}; needed: the same end for all lines`,
+    );
   }
 
   #endRecord(bytes: number): void {
