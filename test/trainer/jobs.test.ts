@@ -101,6 +101,11 @@ describe("the trainer", function () {
   it("makes one job per request id", async () => {
     const names = await Promise.all(Array.from({ length: 5 }, () => running.submit(spec, "once")));
     expect(new Set(names).size).to.equal(1);
+    const refusal = await fault(running.submit({ ...spec, epochs: 7 }, "once"));
+    expect(refusal).to.include({ reason: "REQUEST_INVALID" });
+    expect(refusal.message).to.match(
+      /^request_id "once" has made jobs\/\w+ of another job; needed: the same job, or another/,
+    );
     await running.ended(names[0]);
   });
 

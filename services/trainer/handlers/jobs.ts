@@ -1,7 +1,7 @@
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { TrainerServiceHandlers } from "../../../lib/gen/amaas/trainer/v1/TrainerService.ts";
 import { pageKeyOf, pageSizeOf, pageTokenOf } from "../../../lib/paging.ts";
-import { jobIdPattern, parseJobName } from "../../../lib/resource-names.ts";
+import { jobIdPattern, jobName, parseJobName } from "../../../lib/resource-names.ts";
 import type { Handlers } from "../../../lib/rpc/handlers.ts";
 import type { WatchConfig } from "../config.ts";
 import type { JobHolds } from "../job-holds.ts";
@@ -43,6 +43,8 @@ export function jobHandlers(parts: JobHandlerParts): Handlers<TrainerServiceHand
       const known = await store.findRequested(requestId);
       if (known === undefined) await checkWork(work, parts.work, call);
       const created = known ?? (await store.create({ work, priority, requestId: call.requestId }, requestId));
+      // What is stored are the same JSON texts.
+      if (JSON.stringify(created.work) !== JSON.stringify(work)) throw otherJob(requestId, created.id);
       if (!jobStates[created.state].queued) return jobMessage(created);
       // Stored is accepted: a job that cannot hold its dataset now does so when it begins, and one that cannot be queued now is queued by the next
       // recovery.
@@ -84,6 +86,11 @@ function requestIdTooLong(length: number): ServiceError {
       metadata: { field: "request_id" },
     },
   );
+}
+
+function otherJob(requestId: string, id: string): ServiceError {
+  const message = `request_id ${JSON.stringify(requestId)} has made ${jobName(id)} of another job; needed: the same job, or another request_id`;
+  return new ServiceError("REQUEST_INVALID", message, { metadata: { field: "request_id" } });
 }
 
 function invalidSequence(seen: number): ServiceError {
