@@ -14,7 +14,10 @@ describe("the limits of a job", () => {
   });
 
   it("are refused where nothing could keep them", () => {
-    refused(() => checkLimits({ memoryBytes: -1, runTime: null }), "limits.memory_bytes is -1; needed: a whole number");
+    refused(
+      () => checkLimits({ memoryBytes: -1, runTime: null }),
+      "limits.memory_bytes is -1; needed: 0 for what the worker has, or 67108864 to",
+    );
     refused(
       () => checkLimits({ memoryBytes: 0, runTime: durationOf(500) }),
       "limits.run_time is 0.5 s; needed: 1 s to",

@@ -6,8 +6,9 @@ import { specError } from "../graph/spec-error.ts";
 /** Throws SPEC_INVALID for a bound that nothing could keep. */
 export function checkLimits(limits: JobLimits__Output | null | undefined): void {
   const { memoryBytes = 0, runTime } = limits ?? {};
-  if (!(Number.isSafeInteger(memoryBytes) && memoryBytes >= 0)) {
-    throw specError("limits.memory_bytes", memoryBytes, "a whole number of at least 0");
+  if (memoryBytes !== 0 && !(memoryBytes >= memoryBytesMin && memoryBytes <= Number.MAX_SAFE_INTEGER)) {
+    const needed = `0 for what the worker has, or ${memoryBytesMin} to ${Number.MAX_SAFE_INTEGER}`;
+    throw specError("limits.memory_bytes", memoryBytes, needed);
   }
   if (runTime && !(durationMsOf(runTime) >= 1000 && durationMsOf(runTime) <= runTimeMsMax)) {
     throw specError("limits.run_time", `${durationMsOf(runTime) / 1000} s`, `1 s to ${runTimeMsMax / 1000} s`);
@@ -31,6 +32,8 @@ export function checkpointPolicyOf(policy: CheckpointPolicy__Output | null | und
   return { everySteps: everySteps || undefined, everyMs: every ? durationMsOf(every) : undefined };
 }
 
+/** What a process takes before it has read anything. */
+const memoryBytesMin = 64 * 1024 ** 2;
 /** 24 days: as far as timers reach. */
 const runTimeMsMax = 24 * 24 * 3600 * 1000;
 const everyMsByDefault = 60_000;
