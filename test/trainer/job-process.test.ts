@@ -26,7 +26,7 @@ describe("a job's process", function () {
   const task = (change: Partial<TrainSpec__Output> = {}, dataset = "dataset") => {
     const compute = { threadCount: 1, device: "cpu" } as const;
     const paths = { dataset: join(folder, dataset), folder, expandedBytesMax: 2 ** 20, checkpoints: { folder } };
-    return { kind: "train", spec: { ...spec, ...change }, job: { id: "j" }, compute, ...paths } as const;
+    return { kind: "train", spec: { ...spec, ...change }, job: { id: "j" }, ranMs: 0, compute, ...paths } as const;
   };
   const options = (change: Partial<TaskOptions> = {}): TaskOptions => ({
     limits: { memoryBytesMax: 2 ** 34, runTimeMsMax: 600_000, ranMs: 0 },
@@ -42,10 +42,12 @@ describe("a job's process", function () {
 
   it("tells how the training goes, and leaves its model in a file", async () => {
     const heard: TaskNews[] = [];
-    const { modelPath, target } = await runTask(task(), options({ onNews: (news) => heard.push(news) }));
+    const begun = { ...task(), ranMs: 5000 };
+    const { modelPath, target, facts } = await runTask(begun, options({ onNews: (news) => heard.push(news) }));
     expect(heard.map(({ kind }) => kind)).to.include.members(["started", "progress"]);
     expect(readModel(await readFile(modelPath)).graph?.node).to.have.length(3);
     expect(target).to.include({ model: "thirds" });
+    expect(facts.metrics.duration_seconds, "with the attempts before").to.be.within(5, 60);
   });
 
   it("fails with what is wrong with the data or the training, and where", async () => {

@@ -124,7 +124,7 @@ describe("a batch inference", function () {
     nodes.silentFrom = 5000;
     const name = await submitted({ dataset, data, batchSize: 256, outputFormat: "OUTPUT_FORMAT_CSV" });
     for await (const { logged } of running.trainer.serverStream("WatchJob", { name })) {
-      if (logged?.text.startsWith("part 0 is kept")) break;
+      if (logged?.text.startsWith("part 0 is kept: 4096 of 9000 rows")) break;
     }
     for (const id of childProcesses("job-process/main")) process.kill(id, "SIGKILL");
     nodes.silentFrom = Number.POSITIVE_INFINITY;

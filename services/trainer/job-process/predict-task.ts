@@ -76,7 +76,9 @@ async function predicted(
       const path = join(folder, `part-${index}.parquet`);
       await files.write(path, columns);
       parts.set(index, path);
-      host.say({ kind: "part", part: { index, path } });
+      const counts = [...parts.keys()].map((part) => Math.min(partRows, source.rowCount - part * partRows));
+      const doneRows = counts.reduce((sum, count) => sum + count, 0);
+      host.say({ kind: "part", part: { index, path, doneRows, allRows: source.rowCount } });
       host.pause.throwIfAborted();
     }
     const path = join(folder, `predictions.${format}`);

@@ -6,6 +6,9 @@ import type { TrainingProgress } from "../engine/training-figures.ts";
 export interface PredictedFile {
   readonly index: number;
   readonly path: string;
+  /** Rows that are answered with it, of all parts and attempts, and rows in all. */
+  readonly doneRows: number;
+  readonly allRows: number;
 }
 
 /** What a job process says while it works. */

@@ -21,6 +21,8 @@ import type { TaskHost, TaskNews } from "./task-host.ts";
 export interface TrainTask extends DatasetTask {
   readonly spec: TrainSpec__Output;
   readonly job: Pick<Job, "id" | "scheduledEpochs">;
+  /** How long the attempts before have run, in milliseconds. */
+  readonly ranMs: number;
   /** The files of the version that it begins with, where it has one. */
   readonly initial?: ModelPaths | undefined;
   /** Where states of the training are kept, and how often. */
@@ -40,6 +42,7 @@ export interface TrainResult {
 
 /** Reads and checks the data, and trains; what it throws is the job's failure. */
 export async function train(task: TrainTask, { say, pause }: TaskHost): Promise<TrainResult> {
+  const beganMs = performance.now();
   const { spec, job, compute, checkpoints, resumeFrom } = task;
   const checked = checkSpec(spec, compute, task.initial && (await filesAt(task.initial)));
   const { data, form } = checked;
@@ -59,7 +62,9 @@ export async function train(task: TrainTask, { say, pause }: TaskHost): Promise<
   });
   const modelPath = join(checkpoints.folder, "model.onnx");
   await writeFile(modelPath, outcome.model);
-  const facts = versionFacts(spec, job, { ...checked, plan }, outcome, prepared);
+  const durationMs = task.ranMs + performance.now() - beganMs;
+  const measured = { ...outcome, metrics: { ...outcome.metrics, durationMs } };
+  const facts = versionFacts(spec, job, { ...checked, plan }, measured, prepared);
   return { modelPath, facts, target: publishTarget(checked) };
 }
 

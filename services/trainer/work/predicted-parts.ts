@@ -48,9 +48,10 @@ export class PredictedParts {
   }
 
   /** Keeps a part, in the background; its file stays. */
-  add({ index, path }: PredictedFile): void {
+  add(part: PredictedFile): void {
+    const { index } = part;
     this.#keeping = this.#keeping
-      .then(() => this.#keep(index, path))
+      .then(() => this.#keep(part))
       .catch((failure) => this.#running.tell("warn", `part ${index} cannot be kept: ${messageOf(failure)}`));
   }
 
@@ -69,13 +70,13 @@ export class PredictedParts {
     }
   }
 
-  async #keep(index: number, path: string): Promise<void> {
+  async #keep({ index, path, doneRows, allRows }: PredictedFile): Promise<void> {
     const { catalogue, store } = this.#parts;
     const artifact = await catalogue.upload(path, this.#onBehalf);
     await this.#hold(artifact);
     this.#artifacts.set(index, artifact);
     await store.keepPredicted(this.#running.job, { version: this.#version, parts: [...this.#artifacts] });
-    this.#running.tell("info", `part ${index} is kept`);
+    this.#running.tell("info", `part ${index} is kept: ${doneRows} of ${allRows} rows are predicted`);
   }
 
   #hold(artifact: string): Promise<void> {

@@ -54,6 +54,7 @@ export async function trained(
     ...{
       spec,
       job: { id: job.id, scheduledEpochs: job.scheduledEpochs },
+      ranMs: running.ranMs(),
       dataset,
       folder,
       expandedBytesMax: parts.expandedBytesMax,
