@@ -127,6 +127,11 @@ describe("what a job says of its dataset", () => {
       "data.columns[0].name is empty; needed: the name of a column",
     ],
     [
+      "a column with a name that is too long",
+      { columns: [column({ name: "x".repeat(1001) })] },
+      "data.columns[0].name is 1001 characters long; needed: at most 1000",
+    ],
+    [
       "an encoding of an ignored column",
       { columns: [column({ role: "ROLE_IGNORED", encoding: "minMax", minMax: {} })] },
       "data.columns[0].min_max is set; needed: nothing for an ignored column",

@@ -50,6 +50,19 @@ describe("the plan of a sweep", () => {
       expect(spec.optimizer!.adam!.learningRate).to.equal(0.01);
     });
 
+    it("and tells a field that there is not from a value that it does not take", () => {
+      for (const [assignment, message] of [
+        [{ batchsize: 4 }, "batchsize, which there is not; needed: a field of the base; the nearest is batch_size"],
+        [
+          { "optimizer.adam.rate": 4 },
+          "optimizer.adam.rate, which there is not; needed: a field of the base; the nearest is",
+        ],
+        [{ epochs: 1.5 }, "epochs = 1.5; needed: a value that the field takes"],
+      ] as const) {
+        expect(() => applied(spec, assignment as never)).to.throw(`parameters is ${message}`);
+      }
+    });
+
     for (const [what, assignment] of [
       ["a field that there is not", { batchsize: 4 }],
       ["a field of a message that the base lacks", { "optimizer.sgd.learning_rate": 0.1 }],

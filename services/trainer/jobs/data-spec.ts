@@ -70,6 +70,9 @@ export function columnsOf(columns: readonly Column__Output[]): readonly ColumnPl
     const field = `data.columns[${index}]`;
     const { name } = column;
     if (name === "") throw specError(`${field}.name`, "empty", "the name of a column");
+    if (name.length > nameLengthMax) {
+      throw specError(`${field}.name`, `${name.length} characters long`, `at most ${nameLengthMax}`);
+    }
     if (places.has(name)) {
       throw specError(
         `${field}.name`,
@@ -146,3 +149,6 @@ function columnOf(kind: SplitPlan["kind"], column: string): string {
   if (column === "") throw specError(`data.split.${kind}.column`, "empty", "the name of a column");
   return column;
 }
+
+/** Of a column that is told of, since messages repeat it. */
+const nameLengthMax = 1000;

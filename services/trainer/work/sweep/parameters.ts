@@ -1,8 +1,10 @@
 import { messageOf } from "../../../../lib/errors.ts";
 import type { SweepParameter__Output } from "../../../../lib/gen/amaas/trainer/v1/SweepParameter.ts";
 import type { TrainSpec__Output } from "../../../../lib/gen/amaas/trainer/v1/TrainSpec.ts";
+import { nearestNames } from "../../../../lib/nearest-names.ts";
 import { decodeMessage, encodeMessage } from "../../../../lib/rpc/protos.ts";
 import { specError } from "../../graph/spec-error.ts";
+import { snakeCase } from "../../jobs/snake-case.ts";
 
 /** A field of the training and what it may be. */
 export interface Parameter {
@@ -46,11 +48,21 @@ export function applied(base: TrainSpec__Output, assignment: Assignment): TrainS
   const read = readAgain(changed, Object.keys(assignment));
   for (const [field, value] of Object.entries(assignment)) {
     const seen = JSON.stringify(value);
-    if (JSON.stringify(valueAt(read, field)) !== seen) {
-      throw specError("parameters", `${field} = ${seen}`, `a field of the base, and a value that it takes`);
-    }
+    if (JSON.stringify(valueAt(read, field)) === seen) continue;
+    const parent = valueAt(read, field.split(".").slice(0, -1).join(".")) as object;
+    checkKnown(parent, field);
+    throw specError("parameters", `${field} = ${seen}`, "a value that the field takes");
   }
   return read;
+}
+
+/** Throws SPEC_INVALID with the nearest name for a field that a message has not. */
+function checkKnown(message: object, field: string): void {
+  const name = field.split(".").at(-1)!;
+  if (Object.hasOwn(message, camelCase(name))) return;
+  const [nearest] = nearestNames(name, Object.keys(message).map(snakeCase), 1);
+  const hint = nearest === undefined ? "" : `; the nearest is ${nearest}`;
+  throw specError("parameters", `${field}, which there is not`, `a field of the base${hint}`);
 }
 
 function readAgain(changed: TrainSpec__Output, fields: readonly string[]): TrainSpec__Output {
@@ -105,6 +117,7 @@ function isFieldOf(parent: object, key: string): boolean {
 }
 
 function valueAt(message: object, field: string): unknown {
+  if (field === "") return message;
   return field
     .split(".")
     .map(camelCase)
