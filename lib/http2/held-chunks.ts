@@ -28,11 +28,6 @@ export class HeldChunks {
     this.#free = 0;
     return used;
   }
-
-  clear(): void {
-    this.#chunks.length = 0;
-    this.#free = 0;
-  }
 }
 
 const blockBytes = 16_384;

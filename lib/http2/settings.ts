@@ -9,7 +9,6 @@ export interface Settings {
   readonly streamsMax: number;
   /** Of a stream that begins. */
   readonly windowBytes: number;
-  readonly frameBytesMax: number;
 }
 
 /** Before anybody has said something else. */
@@ -17,7 +16,6 @@ export const firstSettings: Settings = {
   headerTableBytes: tableBytesMax,
   streamsMax: Infinity,
   windowBytes: firstWindowBytes,
-  frameBytesMax: framePayloadBytesMax,
 };
 
 /** What is said here. */
@@ -65,7 +63,7 @@ export function settingsAfter(before: Settings, payload: Buffer): Settings {
     if (key === number.headerTableBytes) after.headerTableBytes = value;
     else if (key === number.streamsMax) after.streamsMax = value;
     else if (key === number.windowBytes) after.windowBytes = windowChecked(value);
-    else if (key === number.frameBytesMax) after.frameBytesMax = frameBytesChecked(value);
+    else if (key === number.frameBytesMax) checkFrameBytes(value);
   }
   return after;
 }
@@ -78,9 +76,9 @@ function windowChecked(bytes: number): number {
   );
 }
 
-function frameBytesChecked(bytes: number): number {
-  // Larger ones are not made here, so that streams take turns.
-  if (bytes >= framePayloadBytesMax && bytes < 2 ** 24) return framePayloadBytesMax;
+/** Whatever is allowed, larger ones than the least that all take are not made here, so that streams take turns. */
+function checkFrameBytes(bytes: number): void {
+  if (bytes >= framePayloadBytesMax && bytes < 2 ** 24) return;
   throw new ConnectionFault(
     errorCode.protocol,
     `frames are to have at most ${bytes} bytes; needed: ${framePayloadBytesMax} or more, of 24 bits`,

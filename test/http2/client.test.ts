@@ -127,11 +127,13 @@ describe("a client of HTTP/2", () => {
 
     it("tells the server of calls that it gives up", async () => {
       const reset = new Promise((resolve) => {
-        answer = (stream) => stream.on("close", () => resolve(stream.rstCode));
+        answer = (received) => {
+          received.on("close", () => resolve(received.rstCode));
+          stream.reset(errorCode.cancel);
+        };
       });
       const { stream } = begin(client);
       stream.write(Buffer.from("message"));
-      setTimeout(() => stream.reset(errorCode.cancel), 10);
       expect(await reset).to.equal(errorCode.cancel);
     });
 

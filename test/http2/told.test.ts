@@ -101,8 +101,11 @@ describe("a client of HTTP/2, with a server that is told what to say,", () => {
       data(1, Buffer.from("all")),
       trailers(1),
       Buffer.from([0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 0]),
+      ping(),
     );
-    setTimeout(() => stream.resume(), 10);
+    // All before it has been read by then.
+    await peer.sent(({ type, flags }) => type === frameType.ping && flags === frameFlag.acknowledge);
+    stream.resume();
     expect(await heard.closed).to.equal(undefined);
     expect([heard.bytes.toString(), heard.trailers!["grpc-status"]]).to.deep.equal(["all", "0"]);
   });
