@@ -1,3 +1,5 @@
+import { framed } from "./framing.ts";
+
 /**
  * The bytes of a message, in place of the message: they are sent as they are. For replies that are kept encoded because they
  * are asked for often, and for large ones that `BytesRoom` makes without a copy.
@@ -34,11 +36,7 @@ export class Framed<Message> {
 
   /** One message. */
   static of<Message>({ bytes }: Encoded<Message>): Framed<Message> {
-    const framed = Buffer.allocUnsafe(frameHeadBytes + bytes.length);
-    framed[0] = 0;
-    framed.writeUInt32BE(bytes.length, 1);
-    framed.set(bytes, frameHeadBytes);
-    return new Framed(framed);
+    return new Framed(framed(bytes));
   }
 
   /** Messages that are framed, one behind the other. */
@@ -46,9 +44,6 @@ export class Framed<Message> {
     return new Framed(frames.length === 1 ? frames[0]! : Buffer.concat(frames));
   }
 }
-
-/** A flag, 0 for what is not compressed, and the length. */
-const frameHeadBytes = 5;
 
 /** What `serialize` makes of messages; bytes that are there already pass. */
 export function serializer<Message>(

@@ -1,11 +1,12 @@
 import type { Log } from "../../lib/log.ts";
+import { payloadOf } from "../../lib/rpc/framing.ts";
 import type { RpcServer } from "../../lib/rpc/server.ts";
 import type { HeldBytes, RequestBytes } from "./admission/request-bytes.ts";
 import type { Answers, MessageCall, Outcome } from "./answers.ts";
 import { bodyBounds } from "./call/body-bounds.ts";
 import { endOfStep, logCall } from "./call/call-log.ts";
 import { IncomingCall } from "./call/incoming-call.ts";
-import { onlyMessage, payloadOf } from "./call/messages.ts";
+import { onlyMessage } from "./call/messages.ts";
 import type { CallLimit } from "./call-limit.ts";
 import type { CallFigures } from "./figures/call-figures.ts";
 import type { Connections } from "./forward/connections.ts";

@@ -2,10 +2,10 @@ import type { OutgoingHttpHeaders } from "node:http2";
 import { expect } from "chai";
 import fc from "fast-check";
 import { ServiceError } from "../../lib/errors.ts";
+import { FrameReader } from "../../lib/rpc/frame-reader.ts";
+import { framed } from "../../lib/rpc/framing.ts";
 import type { Receiver } from "../../services/gateway/call/call.ts";
-import { framed } from "../../services/gateway/call/messages.ts";
 import { FrameMerge } from "../../services/gateway/streams/frame-merge.ts";
-import { FrameReader } from "../../services/gateway/streams/frame-reader.ts";
 
 /** Messages, and how the bytes of all of them are cut. */
 const messages = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 12 });

@@ -2,8 +2,9 @@ import type { ServerHttp2Stream } from "node:http2";
 import { PassThrough } from "node:stream";
 import { expect } from "chai";
 import type { ServiceError } from "../../lib/errors.ts";
+import { framed } from "../../lib/rpc/framing.ts";
 import { RequestBytes } from "../../services/gateway/admission/request-bytes.ts";
-import { framed, onlyMessage } from "../../services/gateway/call/messages.ts";
+import { onlyMessage } from "../../services/gateway/call/messages.ts";
 
 describe("the message of a call", () => {
   const read = async (idleMs: number, msMax: number, send: (stream: PassThrough) => Promise<void>) => {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { frameFlag, frameType } from "../../lib/http2/frames.ts";
-import { framed } from "../../services/gateway/call/messages.ts";
+import { framed } from "../../lib/rpc/framing.ts";
 import { forwardToReplica } from "../../services/gateway/forward/attempts.ts";
 import { Connections } from "../../services/gateway/forward/connections.ts";
 import { RetryBudget } from "../../services/gateway/forward/retry-budget.ts";

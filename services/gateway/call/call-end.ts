@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
 import { ServiceError } from "../../../lib/errors.ts";
 import { statusOf } from "../../../lib/rpc/status.ts";
+import { statusHeaders, statusWords } from "../../../lib/rpc/status-headers.ts";
 import { withoutHopByHop } from "./crossing.ts";
 
 /** How a call ended, as HTTP/2 carries it. */
@@ -37,7 +38,7 @@ export function isAway({ code }: CallEnd): boolean {
 export function endOfThrown(thrown: unknown): CallEnd {
   if (thrown instanceof CallOver) return thrown.end;
   const { code, details, metadata } = statusOf(thrown);
-  return { code, details, trailers: { ...metadata.toHttp2Headers(), ...wordsOf(code, details) } };
+  return { code, details, trailers: statusHeaders({ code, details, metadata }) };
 }
 
 /** The status of that end. */
@@ -49,7 +50,7 @@ export function codeOfThrown(thrown: unknown): number {
 /** The end of a call that was lost on the way, in the words of the connection. */
 export function endOfLoss(details: string): CallEnd {
   const code = status.UNAVAILABLE;
-  return { code, details, trailers: wordsOf(code, details), isLoss: true };
+  return { code, details, trailers: statusWords(code, details), isLoss: true };
 }
 
 /** The end that another server says in its trailers, which may be its headers. Who speaks no gRPC is understood by its HTTP status. */
@@ -61,7 +62,7 @@ export function endOfHeaders(headers: IncomingHttpHeaders): CallEnd {
   }
   const meant = statusOfHttp.get(Number(headers[":status"])) ?? status.UNKNOWN;
   const details = `the answer is not gRPC: HTTP status ${headers[":status"] ?? "none"}`;
-  return { code: meant, details, trailers: wordsOf(meant, details) };
+  return { code: meant, details, trailers: statusWords(meant, details) };
 }
 
 /** For whoever reads statuses as grpc-js gives them. */
@@ -69,25 +70,7 @@ export function statusObjectOf({ code, details, trailers }: CallEnd): StatusObje
   return { code, details, metadata: Metadata.fromHttp2Headers(trailers as IncomingHttpHeaders) };
 }
 
-function wordsOf(code: number, details: string): OutgoingHttpHeaders {
-  return details === ""
-    ? { "grpc-status": String(code) }
-    : { "grpc-status": String(code), "grpc-message": escaped(details) };
-}
-
-/** Percent-encoding of gRPC: all that is not printable ASCII, byte by byte. */
-function escaped(text: string): string {
-  if (/^[ -$&-~]*$/.test(text)) return text;
-  return [...Buffer.from(text, "utf8")]
-    .map((byte) =>
-      byte >= 0x20 && byte <= 0x7e && byte !== 0x25
-        ? String.fromCharCode(byte)
-        : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`,
-    )
-    .join("");
-}
-
-/** What was encoded so; as it stands where it was not. */
+/** A text that was percent-encoded; as it stands where it was not. */
 function textOf(said: string | string[] | undefined): string {
   const text = String(said ?? "");
   try {

@@ -1,6 +1,6 @@
 import { ServiceError } from "../../../lib/errors.ts";
+import { timeoutMsOf } from "../../../lib/rpc/timeout.ts";
 import { type CallEnd, endOfThrown } from "./call-end.ts";
-import { timeoutMsOf } from "./timeout.ts";
 
 /** How long the caller of a call waits, and who wants to know when it no longer does. */
 export class Patience {

@@ -1,8 +1,8 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import { requestIdKey } from "../../../lib/rpc/call-context.ts";
+import { timeoutText } from "../../../lib/rpc/timeout.ts";
 import type { Call } from "../call/call.ts";
 import { withoutHopByHop } from "../call/crossing.ts";
-import { timeoutText } from "../call/timeout.ts";
 
 /** The headers of a call as it is forwarded now: those of the caller, some of our own, and the time that is left. */
 export function headOf(call: Call, own: OutgoingHttpHeaders = {}): OutgoingHttpHeaders {

@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from "node:http2";
-import { payloadOf, prefixBytes } from "../call/messages.ts";
+import { payloadOf, prefixBytes } from "../../../lib/rpc/framing.ts";
 import type { Outputs } from "./compare-outputs.ts";
 import type { CopyQueue } from "./copy-queue.ts";
 import { outputsOf } from "./outputs-of.ts";

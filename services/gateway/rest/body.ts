@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import { encodings, expanded, isEncoding } from "../../../lib/rpc/expand.ts";
 import type { HeldBytes } from "../admission/request-bytes.ts";
 import type { BodyBounds } from "../call/body-bounds.ts";
 import { CallOver } from "../call/call-end.ts";
-import { encodings, expanded, isEncoding } from "../call/expand.ts";
 import { cancelled } from "../call/patience.ts";
 
 /**

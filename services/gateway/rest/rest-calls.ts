@@ -1,10 +1,10 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import { assert, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
+import { framed } from "../../../lib/rpc/framing.ts";
 import type { Answers } from "../answers.ts";
 import { type CallEnd, CallOver, ok } from "../call/call-end.ts";
 import { endOfStep, logCall } from "../call/call-log.ts";
-import { framed } from "../call/messages.ts";
 import { cancelled } from "../call/patience.ts";
 import type { CallLimit } from "../call-limit.ts";
 import type { CallFigures } from "../figures/call-figures.ts";

@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from "node:http";
-import { framed } from "../call/messages.ts";
+import { framed } from "../../../lib/rpc/framing.ts";
 import type { BoundRequest } from "./bound-request.ts";
 import { callerOf } from "./caller.ts";
 import type { RestCalls } from "./rest-calls.ts";

@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type protobuf from "protobufjs";
+import { framed } from "../../../lib/rpc/framing.ts";
 import { CallOver } from "../call/call-end.ts";
-import { framed } from "../call/messages.ts";
 import type { BoundRequest } from "./bound-request.ts";
 import { callerOf } from "./caller.ts";
 import { EventStream } from "./event-stream.ts";

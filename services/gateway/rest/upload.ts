@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { ServiceError } from "../../../lib/errors.ts";
 import type { Stream } from "../../../lib/http2/stream.ts";
+import { framed } from "../../../lib/rpc/framing.ts";
 import type { BodyBounds } from "../call/body-bounds.ts";
 import { endOfThrown } from "../call/call-end.ts";
-import { framed } from "../call/messages.ts";
 import { type BoundRequest, encodedMessage } from "./bound-request.ts";
 import { callerOf } from "./caller.ts";
 import type { RestCall } from "./rest-call.ts";

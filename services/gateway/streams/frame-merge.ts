@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from "node:http2";
+import { prefixBytes } from "../../../lib/rpc/framing.ts";
 import type { Receiver } from "../call/call.ts";
-import { prefixBytes } from "../call/messages.ts";
 
 /** Gives the messages of several sources to one receiver, each message in one piece, at the receiver's speed. */
 export class FrameMerge {

@@ -1,7 +1,7 @@
 import type { ServiceError } from "../../../lib/errors.ts";
+import { framed } from "../../../lib/rpc/framing.ts";
 import { encodeMessage } from "../../../lib/rpc/protos.ts";
 import { statusOf } from "../../../lib/rpc/status.ts";
-import { framed } from "../call/messages.ts";
 import { readRequestId } from "../model-ref.ts";
 
 /** The answer to a request of a stream that cannot be forwarded, with the bytes before it: the fault's text, and the request's id. */

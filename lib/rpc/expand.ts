@@ -1,6 +1,11 @@
 import { createGunzip, createInflate } from "node:zlib";
-import { ServiceError } from "../../../lib/errors.ts";
-import type { HeldBytes } from "../admission/request-bytes.ts";
+import { ServiceError } from "../errors.ts";
+
+/** Counts the bytes that somebody holds. */
+export interface ByteCount {
+  /** Counts more bytes in; throws where there is no room for them. */
+  readonly add: (bytes: number) => void;
+}
 
 /** The encodings of messages and bodies that can be expanded. */
 export type Encoding = keyof typeof expanders;
@@ -18,12 +23,7 @@ export function isEncoding(name: unknown): name is Encoding {
  * Expands bytes, all of which `held` counts as they come out: few bytes may become very many. Rejects with what `held` throws, with
  * REQUEST_TOO_LARGE where they become more than so many, and with zlib's own error where they cannot be expanded.
  */
-export function expanded(
-  bytes: Buffer,
-  encoding: Encoding,
-  bytesMax: number,
-  held: Pick<HeldBytes, "add">,
-): Promise<Buffer> {
+export function expanded(bytes: Buffer, encoding: Encoding, bytesMax: number, held: ByteCount): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const stream = expanders[encoding]();
     const chunks: Buffer[] = [];

@@ -1,4 +1,4 @@
-import { ServiceError } from "../../../lib/errors.ts";
+import { ServiceError } from "../errors.ts";
 
 /** The time that a header `grpc-timeout` gives, in milliseconds; Infinity without one. Throws REQUEST_INVALID. */
 export function timeoutMsOf(header: string | string[] | undefined): number {

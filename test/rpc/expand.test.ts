@@ -2,8 +2,8 @@ import { deflateSync, gzipSync } from "node:zlib";
 import { status } from "@grpc/grpc-js";
 import { expect } from "chai";
 import { ServiceError } from "../../lib/errors.ts";
+import { expanded } from "../../lib/rpc/expand.ts";
 import { RequestBytes } from "../../services/gateway/admission/request-bytes.ts";
-import { expanded } from "../../services/gateway/call/expand.ts";
 
 describe("what is compressed", () => {
   const bytes = Buffer.alloc(1_000_000, "abc");

@@ -1,4 +1,4 @@
-import { lengthChecked, malformedCall, prefixBytes } from "../call/messages.ts";
+import { lengthChecked, malformedCall, prefixBytes } from "./framing.ts";
 
 /** Cuts what a call sends into messages, with the bytes before each. Holds at most one that is not whole. */
 export class FrameReader {

@@ -1,0 +1,50 @@
+import { messageOf, ServiceError } from "../errors.ts";
+import { type ByteCount, encodings, expanded, isEncoding } from "./expand.ts";
+
+/** A message with the bytes before it. */
+export function framed(message: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(prefixBytes + message.byteLength);
+  bytes[0] = 0;
+  bytes.writeUInt32BE(message.byteLength, 1);
+  bytes.set(message, prefixBytes);
+  return bytes;
+}
+
+/**
+ * What a frame holds, without compression; what becomes larger by that `held` counts. Rejects with REQUEST_INVALID, with
+ * REQUEST_TOO_LARGE where there are more than so many bytes, and with what `held` throws.
+ */
+export function payloadOf(
+  frame: Buffer,
+  encoding: unknown,
+  bytesMax: number,
+  held: ByteCount,
+): Buffer | Promise<Buffer> {
+  const bytes = frame.subarray(prefixBytes);
+  if (frame[0] === 0) return bytes;
+  if (frame[0] !== 1 || !isEncoding(encoding)) {
+    const known = encodings.join(", ");
+    throw malformedCall(
+      `has a message of flag ${frame[0]} with grpc-encoding ${JSON.stringify(encoding)}; needed: 0, or 1 with one of ${known}`,
+    );
+  }
+  return expanded(bytes, encoding, bytesMax, held).catch((failure: unknown) => {
+    if (failure instanceof ServiceError) throw failure;
+    throw malformedCall(`has a message that cannot be decompressed: ${messageOf(failure)}`);
+  });
+}
+
+/** The length of a message, by the bytes before it. Throws REQUEST_TOO_LARGE. */
+export function lengthChecked(prefix: Buffer, bytesMax: number): number {
+  const length = prefix.readUInt32BE(1);
+  if (length <= bytesMax) return length;
+  throw new ServiceError("REQUEST_TOO_LARGE", `the message has ${length} bytes; needed: at most ${bytesMax}`);
+}
+
+/** The fault of a call whose bytes are not what they should be. */
+export function malformedCall(what: string): ServiceError {
+  return new ServiceError("REQUEST_INVALID", `the call ${what}`);
+}
+
+/** Before each message: whether it is compressed, and its length. */
+export const prefixBytes = 5;
