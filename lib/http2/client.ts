@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net";
 import { type ConnectionBounds, type ConnectionListener, Http2Connection } from "./connection.ts";
 import { protocolFault } from "./frame-payloads.ts";
 import { preface } from "./frames.ts";
+import type { HeaderBlock } from "./header-blocks.ts";
 import { checkSendable } from "./header-encoder.ts";
 import { Stream, type StreamListener } from "./stream.ts";
 
@@ -51,7 +52,8 @@ export class ClientConnection extends Http2Connection {
    */
   request(headers: OutgoingHttpHeaders, listener: StreamListener): Stream {
     checkSendable(headers);
-    const stream = new Stream(this, listener);
+    const stream = new Stream(this);
+    stream.listen(listener);
     const head = { ":scheme": "http", ":authority": this.#authority, ...headers };
     if (this.#mayBegin) this.#begin(stream, head);
     else if (this.isLeaving) stream.close("the connection takes no more calls");
@@ -64,9 +66,11 @@ export class ClientConnection extends Http2Connection {
     super.forget(stream);
   }
 
-  protected takeHeaders(stream: number): void {
+  protected takeHeaders({ stream }: HeaderBlock): void {
     if (!this.hasBegun(stream)) throw protocolFault(`stream ${stream} has not begun`);
   }
+
+  protected noteReset(): void {}
 
   protected hasBegun(stream: number): boolean {
     return stream % 2 === 1 && stream < this.#nextId;
@@ -98,7 +102,7 @@ export class ClientConnection extends Http2Connection {
   #begin(stream: Stream, headers: OutgoingHttpHeaders): void {
     const id = this.#nextId;
     this.#nextId += 2;
-    this.sendHeaders(id, headers, false);
+    this.frames.sendHeaders(id, headers, false);
     this.streams.set(id, stream);
     stream.open(id, this.settings.windowBytes);
     if (this.#nextId / 2 > this.#streamsTotalMax) this.close();

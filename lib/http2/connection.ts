@@ -1,21 +1,13 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import type { Socket } from "node:net";
 import { ConnectionFault, errorCode } from "./faults.ts";
 import { FrameOutput } from "./frame-output.ts";
 import { type FrameHandler, FrameReader } from "./frame-reader.ts";
-import {
-  firstWindowBytes,
-  frame,
-  frameFlag,
-  frameOfNumbers,
-  framePayloadBytesMax,
-  frameType,
-  windowBytesMax,
-} from "./frames.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { firstWindowBytes, frame, frameFlag, framePayloadBytesMax, frameType, windowBytesMax } from "./frames.ts";
 import type { HeaderBlock } from "./header-blocks.ts";
-import { HeaderEncoder } from "./header-encoder.ts";
 import { ReadyStreams } from "./ready-streams.ts";
-import { firstSettings, type Settings, settingsAfter, settingsFrame } from "./settings.ts";
+import { ReceiveWindow } from "./receive-window.ts";
+import { firstSettings, type Settings, settingsAfter } from "./settings.ts";
 import type { Carrier, Stream } from "./stream.ts";
 import { StreamTable } from "./stream-table.ts";
 
@@ -23,8 +15,10 @@ import { StreamTable } from "./stream-table.ts";
 export interface ConnectionBounds {
   /** What a stream may be sent before its listener takes it. */
   readonly streamWindowBytes: number;
-  /** What may be on its way on all streams; it counts as taken once it has come. */
+  /** What may be on its way on all streams. */
   readonly connectionWindowBytes: number;
+  /** Whether what streams hold for their listeners counts there as well, so that it is a bound of all that is held. */
+  readonly countsHeld: boolean;
   /** Of the headers of one block, each with 32 more than its name and value. */
   readonly headerBytesMax: number;
 }
@@ -45,11 +39,11 @@ export abstract class Http2Connection implements Carrier {
   readonly streamWindowBytes: number;
   protected readonly streams = new StreamTable<Stream>();
   protected readonly output: FrameOutput;
+  readonly frames: FrameWriter;
   readonly #socket: Socket;
   readonly #listener: ConnectionListener;
   readonly #bounds: ConnectionBounds;
   readonly #reader: FrameReader;
-  readonly #encoder = new HeaderEncoder();
   readonly #ready = new ReadyStreams();
   readonly #pings: (() => void)[] = [];
   #settings: Settings = firstSettings;
@@ -57,16 +51,17 @@ export abstract class Http2Connection implements Carrier {
   #isLeaving = false;
   #isClosed = false;
   #sendWindowBytes = firstWindowBytes;
-  #receiveWindowBytes: number;
+  readonly #receiveWindow: ReceiveWindow;
 
   constructor(socket: Socket, bounds: ConnectionBounds, listener: ConnectionListener) {
     this.#socket = socket;
     this.#bounds = bounds;
     this.#listener = listener;
     this.streamWindowBytes = bounds.streamWindowBytes;
-    this.#receiveWindowBytes = bounds.connectionWindowBytes;
+    this.#receiveWindow = new ReceiveWindow(bounds.connectionWindowBytes, (bytes) => this.frames.widen(0, bytes));
     this.#reader = new FrameReader(bounds.headerBytesMax, this.#handler);
     this.output = new FrameOutput(socket, () => this.#sendData());
+    this.frames = new FrameWriter(this.output);
     socket.setNoDelay(true);
     socket.on("error", (failure) => this.destroy(failure.message));
     socket.on("close", () => this.destroy("the connection was lost"));
@@ -83,11 +78,12 @@ export abstract class Http2Connection implements Carrier {
     }
   }
 
-  /** Asks for a sign of life. Does nothing while too many are unanswered. */
-  ping(onAnswer: () => void): void {
-    if (this.#isClosed || this.#pings.length >= pingsMax) return;
+  /** Asks for a sign of life; answers whether it has, since only so many may be unanswered. */
+  ping(onAnswer: () => void): boolean {
+    if (this.#isClosed || this.#pings.length >= pingsMax) return false;
     this.#pings.push(onAnswer);
-    this.output.push(frame(frameType.ping, 0, 0, new Uint8Array(8)));
+    this.frames.ping();
+    return true;
   }
 
   /** Finishes the streams that have begun, and takes no others. */
@@ -111,35 +107,8 @@ export abstract class Http2Connection implements Carrier {
     this.output.schedule();
   }
 
-  sendHeaders(stream: number, headers: OutgoingHttpHeaders, isLast: boolean): void {
-    const block = this.#encoder.encode(headers);
-    let type: number = frameType.headers;
-    let begin = 0;
-    do {
-      const end = Math.min(begin + framePayloadBytesMax, block.length);
-      const flags =
-        (begin === 0 && isLast ? frameFlag.endStream : 0) | (end === block.length ? frameFlag.endHeaders : 0);
-      this.output.push(frame(type, flags, stream, block.subarray(begin, end)));
-      type = frameType.continuation;
-      begin = end;
-    } while (begin < block.length);
-  }
-
-  sendData(stream: number, bytes: Buffer, isLast: boolean): void {
-    const flags = isLast ? frameFlag.endStream : 0;
-    if (bytes.length <= joinedBytesMax) this.output.push(frame(frameType.data, flags, stream, bytes));
-    else {
-      this.output.push(frame(frameType.data, flags, stream, undefined, bytes.length));
-      this.output.push(bytes);
-    }
-  }
-
-  sendReset(stream: number, code: number): void {
-    this.output.push(frameOfNumbers(frameType.resetStream, 0, stream, code));
-  }
-
-  widen(stream: number, bytes: number): void {
-    this.output.push(frameOfNumbers(frameType.windowUpdate, 0, stream, bytes));
+  noteTaken(bytes: number): void {
+    if (this.#bounds.countsHeld) this.#receiveWindow.noteTaken(bytes);
   }
 
   forget(stream: Stream): void {
@@ -151,8 +120,7 @@ export abstract class Http2Connection implements Carrier {
   /** Says what is wanted here. */
   protected sendSettings(streamsMax: number | undefined): void {
     const { streamWindowBytes, connectionWindowBytes, headerBytesMax } = this.#bounds;
-    this.output.push(settingsFrame({ windowBytes: streamWindowBytes, headerBytesMax, streamsMax }));
-    this.widen(0, connectionWindowBytes - firstWindowBytes);
+    this.frames.sendSettings({ windowBytes: streamWindowBytes, headerBytesMax, streamsMax }, connectionWindowBytes);
   }
 
   protected get settings(): Settings {
@@ -168,6 +136,10 @@ export abstract class Http2Connection implements Carrier {
     return this.#isLeaving;
   }
 
+  protected get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Whether no stream is open, or still to begin. */
   protected get isIdle(): boolean {
     return this.streams.size === 0;
@@ -176,7 +148,9 @@ export abstract class Http2Connection implements Carrier {
   /** The last stream of the other side that was looked at. */
   protected abstract readonly lastTaken: number;
   /** Headers of a stream that is not open; throws a `ConnectionFault` where none may come. */
-  protected abstract takeHeaders(stream: number, headers: IncomingHttpHeaders | undefined, isLast: boolean): void;
+  protected abstract takeHeaders(block: HeaderBlock): void;
+  /** The other side has reset a stream that is open. */
+  protected abstract noteReset(): void;
   /** Whether a stream is open, or has been. */
   protected abstract hasBegun(stream: number): boolean;
   /** Settings have changed, or a stream is closed: one that waits may begin. */
@@ -186,7 +160,7 @@ export abstract class Http2Connection implements Carrier {
 
   #endIfIdle(): void {
     if (!this.#isLeaving || this.#isClosed || !this.isIdle) return;
-    this.output.push(frameOfNumbers(frameType.goaway, 0, 0, this.lastTaken, errorCode.none));
+    this.frames.sendGoaway(this.lastTaken);
     this.output.flush();
     this.#end(undefined);
     this.#socket.destroySoon();
@@ -194,7 +168,7 @@ export abstract class Http2Connection implements Carrier {
 
   #giveUp({ code, message }: ConnectionFault): void {
     if (this.#isClosed) return;
-    this.output.push(frameOfNumbers(frameType.goaway, 0, 0, this.lastTaken, code));
+    this.frames.sendGoaway(this.lastTaken, code);
     this.output.flush();
     this.#end(`the other side broke the protocol: ${message}`);
     this.#socket.destroySoon();
@@ -226,12 +200,10 @@ export abstract class Http2Connection implements Carrier {
   /** What the frames of the other side say. */
   readonly #handler: FrameHandler = {
     takeData: (id, payload, windowBytes, isLast) => {
-      if (this.#isClosed) return;
-      this.#noteReceived(windowBytes);
-      this.streams.get(id)?.receiveData(payload, windowBytes, isLast);
+      if (!this.#isClosed) this.#takeData(this.streams.get(id), payload, windowBytes, isLast);
     },
     takeBlock: (block) => this.#takeBlock(block),
-    takeReset: (id, code) => this.streams.get(id)?.receiveReset(code),
+    takeReset: (id, code) => this.#takeReset(this.streams.get(id), code),
     takeSettings: (payload) => this.#takeSettings(payload),
     takePing: (payload, isAnswer) => {
       if (isAnswer) this.#pings.shift()?.();
@@ -245,38 +217,42 @@ export abstract class Http2Connection implements Carrier {
     hasBegun: (id) => this.hasBegun(id),
   };
 
-  #noteReceived(bytes: number): void {
-    const { connectionWindowBytes } = this.#bounds;
-    this.#receiveWindowBytes -= bytes;
-    if (this.#receiveWindowBytes < 0)
-      throw new ConnectionFault(errorCode.flowControl, "more data came than the connection has room for");
-    if (this.#receiveWindowBytes > connectionWindowBytes / 2) return;
-    this.widen(0, connectionWindowBytes - this.#receiveWindowBytes);
-    this.#receiveWindowBytes = connectionWindowBytes;
+  #takeData(stream: Stream | undefined, payload: Buffer, windowBytes: number, isLast: boolean): void {
+    this.#receiveWindow.noteReceived(windowBytes);
+    if (stream === undefined || !this.#bounds.countsHeld) this.#receiveWindow.noteTaken(windowBytes);
+    stream?.receiveData(payload, windowBytes, isLast);
   }
 
-  #takeBlock({ stream: id, headers, isLast }: HeaderBlock): void {
-    const stream = this.streams.get(id);
-    if (stream === undefined) this.takeHeaders(id, headers, isLast);
-    else if (headers !== undefined) stream.receiveHeaders(headers, isLast);
+  #takeReset(stream: Stream | undefined, code: number): void {
+    if (stream === undefined) return;
+    this.noteReset();
+    stream.receiveReset(code);
+  }
+
+  #takeBlock(block: HeaderBlock): void {
+    const stream = this.streams.get(block.stream);
+    if (stream === undefined) this.takeHeaders(block);
+    else if (block.headers !== undefined) stream.receiveHeaders(block.headers, block.isLast);
     else stream.fail(errorCode.protocol, "the headers are too many, or not what headers may be");
   }
 
   #takeSettings(payload: Buffer): void {
     const { windowBytes } = this.#settings;
     this.#settings = settingsAfter(this.#settings, payload);
-    this.#encoder.resize(this.#settings.headerTableBytes);
+    this.frames.resizeTable(this.#settings.headerTableBytes);
     this.output.pushOwed(frame(frameType.settings, frameFlag.acknowledge, 0));
     const widened = this.#settings.windowBytes - windowBytes;
-    this.streams.forEach((stream) => {
-      if (!stream.widen(widened))
-        throw new ConnectionFault(errorCode.flowControl, "the window of a stream became too wide");
-    });
+    if (widened !== 0) this.streams.forEach((stream) => this.#widenStream(stream, widened));
     if (!this.#isReady) {
       this.#isReady = true;
       this.#listener.onReady();
     }
     this.beginMore();
+  }
+
+  #widenStream(stream: Stream, bytes: number): void {
+    if (stream.widen(bytes)) return;
+    throw new ConnectionFault(errorCode.flowControl, "the window of a stream became too wide");
   }
 
   #takeWindow(id: number, bytes: number): void {
@@ -293,8 +269,6 @@ export abstract class Http2Connection implements Carrier {
   }
 }
 
-/** What is copied behind the head of its frame, rather than sent beside it. */
-const joinedBytesMax = 2048;
 /** What may wait for the system; more would wait there for slow readers. */
 const outputBytesMax = 256 * 1024;
 const pingsMax = 4;

@@ -1,15 +1,9 @@
 import type { OutgoingHttpHeaders } from "node:http2";
-
-/** Sends what a stream says. */
-export interface FrameSender {
-  sendHeaders(stream: number, headers: OutgoingHttpHeaders, isLast: boolean): void;
-  /** As one frame. */
-  sendData(stream: number, bytes: Buffer, isLast: boolean): void;
-}
+import type { FrameWriter } from "./frame-writer.ts";
 
 /** What one side of a stream still has to send, as much of it as the other has room for. */
 export class OutgoingHalf {
-  readonly #sender: FrameSender;
+  readonly #frames: FrameWriter;
   readonly #queue: Buffer[] = [];
   #queuedBytes = 0;
   #windowBytes = 0;
@@ -18,8 +12,8 @@ export class OutgoingHalf {
   #hasEnded = false;
   #trailers: OutgoingHttpHeaders | undefined;
 
-  constructor(sender: FrameSender) {
-    this.#sender = sender;
+  constructor(frames: FrameWriter) {
+    this.#frames = frames;
   }
 
   get queuedBytes(): number {
@@ -82,7 +76,7 @@ export class OutgoingHalf {
     this.#windowBytes -= bytes;
     this.#queuedBytes -= bytes;
     this.#hasEnded = this.#isEnding && this.#queue.length === 0 && this.#trailers === undefined;
-    this.#sender.sendData(stream, first.subarray(0, bytes), this.#hasEnded);
+    this.#frames.sendData(stream, first.subarray(0, bytes), this.#hasEnded);
     return bytes;
   }
 
@@ -95,8 +89,8 @@ export class OutgoingHalf {
 
   #sendEnd(stream: number): void {
     this.#hasEnded = true;
-    if (this.#trailers === undefined) this.#sender.sendData(stream, nothing, true);
-    else this.#sender.sendHeaders(stream, this.#trailers, true);
+    if (this.#trailers === undefined) this.#frames.sendData(stream, nothing, true);
+    else this.#frames.sendHeaders(stream, this.#trailers, true);
   }
 }
 

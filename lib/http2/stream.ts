@@ -1,28 +1,33 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import { errorCode, errorName } from "./faults.ts";
+import type { FrameWriter } from "./frame-writer.ts";
 import { windowBytesMax } from "./frames.ts";
+import { checkSendable } from "./header-encoder.ts";
 import { HeldChunks } from "./held-chunks.ts";
-import { type FrameSender, OutgoingHalf } from "./outgoing-half.ts";
+import { OutgoingHalf } from "./outgoing-half.ts";
 
 /** The connection, as a stream sees it. */
-export interface Carrier extends FrameSender {
+export interface Carrier {
   readonly isClient: boolean;
   /** What a stream may be sent before its listener takes it. */
   readonly streamWindowBytes: number;
   /** The stream may have something to send. */
   ready(stream: Stream): void;
-  sendReset(stream: number, code: number): void;
-  /** Lets the other side send so much more. */
-  widen(stream: number, bytes: number): void;
+  readonly frames: FrameWriter;
+  /** Of what came on its streams so much is no longer held. */
+  noteTaken(bytes: number): void;
   /** The stream is closed. */
   forget(stream: Stream): void;
 }
 
 /** Hears what the other side of a stream says, in its order; of nothing but the close while the stream is paused. */
 export interface StreamListener {
-  /** The first headers, and the trailers, which are last. An answer without messages has only the last. */
+  /**
+   * To a client the first headers, and the trailers, which are last; an answer without messages has only the last. To a server the
+   * trailers of a request, which hardly any has.
+   */
   onHeaders(headers: IncomingHttpHeaders, isLast: boolean): void;
-  /** The bytes are the listener's own. */
+  /** The bytes are valid during the call: who keeps them copies them. */
   onData(bytes: Buffer): void;
   /** The other side has said all. */
   onEnd?(): void;
@@ -35,14 +40,16 @@ export interface StreamListener {
 /** A call on a connection: messages both ways, each at the speed of who reads them. */
 export class Stream {
   readonly #carrier: Carrier;
-  readonly #listener: StreamListener;
   readonly #outgoing: OutgoingHalf;
   /** 0 as long as it waits for its turn to begin. */
   #id = 0;
+  #listener: StreamListener | undefined;
   #isClosed = false;
+  #failure: string | undefined;
   #receiveWindowBytes: number;
   /** Taken by the listener, and not given back to the window. */
   #takenBytes = 0;
+  #heldBytes = 0;
   #held: HeldChunks | undefined;
   #hasHeaders = false;
   #hasEnded = false;
@@ -54,15 +61,21 @@ export class Stream {
   isReady = false;
   next: Stream | undefined;
 
-  constructor(carrier: Carrier, listener: StreamListener) {
+  constructor(carrier: Carrier) {
     this.#carrier = carrier;
-    this.#listener = listener;
-    this.#outgoing = new OutgoingHalf(carrier);
+    this.#outgoing = new OutgoingHalf(carrier.frames);
     this.#receiveWindowBytes = carrier.streamWindowBytes;
   }
 
   get id(): number {
     return this.#id;
+  }
+
+  /** Who hears of it, from now on; once. */
+  listen(listener: StreamListener): void {
+    this.#listener = listener;
+    if (this.#isClosed) listener.onClose(this.#failure);
+    else this.#tell();
   }
 
   get isClosed(): boolean {
@@ -72,6 +85,16 @@ export class Stream {
   /** Of what was written, the bytes that wait here. */
   get queuedBytes(): number {
     return this.#outgoing.queuedBytes;
+  }
+
+  /**
+   * The first headers of an answer, ":status" among them; before all else, and once. Throws REQUEST_INVALID for a header that HTTP cannot
+   * carry.
+   */
+  respond(headers: OutgoingHttpHeaders): void {
+    if (!this.#isWritable) return;
+    checkSendable(headers);
+    this.#carrier.frames.sendHeaders(this.#id, headers, false);
   }
 
   /** Sends bytes, which must not be changed any longer; answers whether more are welcome. Does nothing after the end. */
@@ -88,9 +111,13 @@ export class Stream {
     this.end();
   }
 
-  /** There is nothing more to send but these trailers. */
+  /**
+   * There is nothing more to send but these trailers; where there was no `respond` they are the whole answer, with its ":status". Throws
+   * REQUEST_INVALID for one that HTTP cannot carry.
+   */
   end(trailers?: OutgoingHttpHeaders): void {
     if (!this.#isWritable) return;
+    if (trailers !== undefined) checkSendable(trailers);
     this.#outgoing.end(trailers);
     this.#carrier.ready(this);
   }
@@ -109,7 +136,7 @@ export class Stream {
   reset(code: number): void {
     if (this.#isClosed) return;
     const isOver = this.#outgoing.hasEnded && this.#hasEnded;
-    if (this.#id !== 0 && !isOver) this.#carrier.sendReset(this.#id, code);
+    if (this.#id !== 0 && !isOver) this.#carrier.frames.sendReset(this.#id, code);
     this.close(undefined);
   }
 
@@ -120,6 +147,13 @@ export class Stream {
     this.#carrier.ready(this);
   }
 
+  /** A caller has begun it by headers, the last where nothing follows. */
+  accept(id: number, windowBytes: number, isLast: boolean): void {
+    this.#hasHeaders = true;
+    this.#hasEnded = isLast;
+    this.open(id, windowBytes);
+  }
+
   get hasToSend(): boolean {
     return this.#id !== 0 && !this.#isClosed && this.#outgoing.hasToSend;
   }
@@ -128,7 +162,7 @@ export class Stream {
   sendNext(bytesMax: number): number {
     const bytes = this.#outgoing.sendNext(this.#id, bytesMax);
     this.#closeIfDone();
-    if (this.#outgoing.takeDrained()) this.#listener.onDrain?.();
+    if (this.#outgoing.takeDrained()) this.#listener?.onDrain?.();
     return bytes;
   }
 
@@ -150,8 +184,8 @@ export class Stream {
 
   /** `windowBytes` are those of the payload with its padding. */
   receiveData(payload: Buffer, windowBytes: number, isLast: boolean): void {
-    if (this.#isClosed) return;
     this.#receiveWindowBytes -= windowBytes;
+    this.#heldBytes += windowBytes;
     if (this.#hasEnded) this.fail(errorCode.streamClosed, "data came after the end");
     else if (!this.#hasHeaders) this.fail(errorCode.protocol, "data came before the headers");
     else if (this.#receiveWindowBytes < 0) this.fail(errorCode.flowControl, "more data came than there was room for");
@@ -173,17 +207,19 @@ export class Stream {
 
   /** The other side broke the protocol on it. */
   fail(code: number, why: string): void {
-    this.#carrier.sendReset(this.#id, code);
+    this.#carrier.frames.sendReset(this.#id, code);
     this.close(`the other side broke the protocol: ${why}`);
   }
 
   close(failure: string | undefined): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#failure = failure;
     this.#outgoing.drop();
     this.#held = undefined;
+    this.#carrier.noteTaken(this.#heldBytes);
     this.#carrier.forget(this);
-    this.#listener.onClose(failure);
+    this.#listener?.onClose(failure);
   }
 
   get #isWritable(): boolean {
@@ -196,13 +232,13 @@ export class Stream {
       this.#hasEnded = true;
       this.#trailers = headers;
       this.#tell();
-    } else this.#listener.onHeaders(headers, false);
+    } else this.#listener?.onHeaders(headers, false);
   }
 
   #takeIn(payload: Buffer): void {
     if (this.#mayTell && !this.#isTelling && (this.#held?.isEmpty ?? true)) {
       this.#isTelling = true;
-      this.#tellData(copyOf(payload));
+      this.#tellData(payload);
       this.#isTelling = false;
     } else {
       this.#held ??= new HeldChunks();
@@ -217,38 +253,38 @@ export class Stream {
     while (this.#mayTell && this.#held !== undefined && !this.#held.isEmpty) this.#tellData(this.#held.shift()!);
     if (this.#mayTell && this.#hasEnded && !this.#hasToldEnd) {
       this.#hasToldEnd = true;
-      if (this.#trailers !== undefined) this.#listener.onHeaders(this.#trailers, true);
-      this.#listener.onEnd?.();
+      if (this.#trailers !== undefined) this.#listener?.onHeaders(this.#trailers, true);
+      this.#listener?.onEnd?.();
     }
     this.#isTelling = false;
     this.#closeIfDone();
   }
 
   get #mayTell(): boolean {
-    return !this.#isPaused && !this.#isClosed;
+    return !this.#isPaused && !this.#isClosed && this.#listener !== undefined;
   }
 
   #tellData(bytes: Buffer): void {
-    this.#listener.onData(bytes);
+    this.#listener?.onData(bytes);
     this.#noteTaken(bytes.length);
   }
 
   /** Gives the window back where half of it is used. */
   #noteTaken(bytes: number): void {
+    if (this.#isClosed) return;
+    this.#heldBytes -= bytes;
+    this.#carrier.noteTaken(bytes);
     this.#takenBytes += bytes;
-    if (this.#hasEnded || this.#isClosed || this.#takenBytes < this.#carrier.streamWindowBytes / 2) return;
+    if (this.#hasEnded || this.#takenBytes < this.#carrier.streamWindowBytes / 2) return;
     this.#receiveWindowBytes += this.#takenBytes;
-    this.#carrier.widen(this.#id, this.#takenBytes);
+    this.#carrier.frames.widen(this.#id, this.#takenBytes);
     this.#takenBytes = 0;
   }
 
   #closeIfDone(): void {
-    if (this.#outgoing.hasEnded && this.#hasToldEnd) this.close(undefined);
+    if (this.#isClosed || !this.#outgoing.hasEnded) return;
+    if (this.#hasToldEnd) this.close(undefined);
+    // Of what a caller still sends after its answer nothing is wanted: RFC 9113, section 8.1.
+    else if (!this.#carrier.isClient) this.reset(errorCode.none);
   }
-}
-
-function copyOf(bytes: Buffer): Buffer {
-  const copy = Buffer.allocUnsafe(bytes.length);
-  bytes.copy(copy);
-  return copy;
 }

@@ -2,7 +2,12 @@ import type { IncomingHttpHeaders } from "node:http2";
 import type { ClientConnection } from "../../lib/http2/client.ts";
 import type { Stream, StreamListener } from "../../lib/http2/stream.ts";
 
-export const bounds = { streamWindowBytes: 256 * 1024, connectionWindowBytes: 1024 ** 2, headerBytesMax: 16_384 };
+export const bounds = {
+  streamWindowBytes: 256 * 1024,
+  connectionWindowBytes: 1024 ** 2,
+  countsHeld: false,
+  headerBytesMax: 16_384,
+};
 
 /** What a stream has heard. */
 export class Heard implements StreamListener {
@@ -34,7 +39,7 @@ export class Heard implements StreamListener {
 
   onData(bytes: Buffer): void {
     if (this.events.at(-1) !== "data") this.events.push("data");
-    this.chunks.push(bytes);
+    this.chunks.push(Buffer.from(bytes));
     this.onBytes();
   }
 

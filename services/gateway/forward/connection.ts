@@ -149,8 +149,9 @@ function hostAndPort(address: string): { readonly host: string; readonly port: n
 const callWindowBytes = 4 * 1024 ** 2;
 
 const bounds = {
-  /** What may be on its way on all calls of one connection; what is held for slow readers counts as taken. */
+  /** What may be on its way on all calls of one connection; what is held for one slow reader must not hold up the others. */
   connectionWindowBytes: 64 * 1024 ** 2,
+  countsHeld: false,
   headerBytesMax: 64 * 1024,
 };
 

@@ -108,7 +108,7 @@ export function exchange(
         onData: (bytes) => {
           if (isSettled) return;
           begin();
-          if (!receiver.write(bytes, () => stream!.resume())) stream!.pause();
+          if (!receiver.write(Buffer.from(bytes), () => stream!.resume())) stream!.pause();
         },
         onDrain: () => onDrain?.(),
         onClose: (failure) => {

@@ -1,18 +1,17 @@
-import { once } from "node:events";
-import { connect as connectHttp2, createServer, type Http2Session } from "node:http2";
-import { type AddressInfo, connect } from "node:net";
 import { expect } from "chai";
-import { Keepalive, type Peer } from "../../lib/rpc/keepalive.ts";
+import { Keepalive, type Peer } from "../../lib/http2/keepalive.ts";
 import { ManualClock } from "../manual-clock.ts";
 
 /** A connection that answers when the test says so. */
-class FakePeer {
+class FakePeer implements Peer {
+  hasEnded = false;
   destroyed = false;
   pings = 0;
   answer: () => void = () => undefined;
   close: () => void = () => undefined;
 
   ping(hear: () => void): boolean {
+    if (this.hasEnded) return false;
     this.pings++;
     this.answer = hear;
     return true;
@@ -21,15 +20,6 @@ class FakePeer {
   destroy(): void {
     this.destroyed = true;
   }
-
-  once(_: string, listener: () => void): this {
-    this.close = listener;
-    return this;
-  }
-
-  get asPeer(): Peer {
-    return this as unknown as Peer;
-  }
 }
 
 describe("the keepalive of connections", () => {
@@ -37,7 +27,7 @@ describe("the keepalive of connections", () => {
     const clock = new ManualClock();
     const keepalive = new Keepalive(clock);
     const peers = Array.from({ length: count }, () => new FakePeer());
-    for (const peer of peers) keepalive.watch(peer.asPeer);
+    for (const peer of peers) peer.close = keepalive.watch(peer);
     return { clock, keepalive, peers };
   };
   /** In steps, as time passes; `act` is called after each. */
@@ -73,48 +63,15 @@ describe("the keepalive of connections", () => {
 
   it("asks none that has ended, and begins again after the last one has", () => {
     const { clock, keepalive, peers } = watched(2);
-    peers[0]!.destroyed = true;
+    peers[0]!.hasEnded = true;
     peers[1]!.close();
     pass(clock, 20_000);
     expect(peers.map(({ pings }) => pings)).to.deep.equal([0, 0]);
     peers[0]!.close();
     // A time that went on would ask the next one twice as often.
     const late = new FakePeer();
-    keepalive.watch(late.asPeer);
+    keepalive.watch(late);
     pass(clock, 20_000);
     expect(late.pings).to.equal(1);
-  });
-
-  it("tells a caller that answers from one that has vanished", async () => {
-    const clock = new ManualClock();
-    const keepalive = new Keepalive(clock);
-    const server = createServer().listen(0, "127.0.0.1");
-    const sessions: Http2Session[] = [];
-    server.on("session", (session) => {
-      sessions.push(session);
-      keepalive.watch(session);
-    });
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
-    const well = connectHttp2(`http://127.0.0.1:${port}`);
-    await once(well, "remoteSettings");
-    // It says that it speaks HTTP/2, without settings of its own, and then nothing.
-    const lost = connect(port, "127.0.0.1");
-    lost.write(
-      Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])]),
-    );
-    lost.resume();
-    while (sessions.length < 2) await once(server, "session");
-    const ended = once(lost, "close");
-    const answered = once(well, "ping");
-    pass(clock, 20_000);
-    await answered;
-    // Behind the answer to the ping.
-    await new Promise((resolve) => well.ping(resolve));
-    pass(clock, 10_000);
-    await ended;
-    expect(sessions.map(({ destroyed }) => destroyed)).to.deep.equal([false, true]);
-    well.destroy();
-    await new Promise((resolve) => server.close(resolve));
   });
 });

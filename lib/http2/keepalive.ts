@@ -1,8 +1,12 @@
-import type { Http2Session } from "node:http2";
 import type { Clock } from "../clock.ts";
 
 /** What is needed of a connection. */
-export type Peer = Pick<Http2Session, "ping" | "destroy" | "destroyed" | "once">;
+export interface Peer {
+  /** Asks for a sign of life; answers whether it has. */
+  ping(onAnswer: () => void): boolean;
+  /** Ends it, for a reason. */
+  destroy(failure: string): void;
+}
 
 /**
  * Ends connections, and with them their streams, whose peers have vanished without a word: each is asked for a sign of life every 20 s,
@@ -22,19 +26,19 @@ export class Keepalive {
     this.#clock = clock;
   }
 
-  /** Until it is closed. */
-  watch(peer: Peer): void {
+  /** Until the answer is called, once. */
+  watch(peer: Peer): () => void {
     const watched = new Watched(peer);
     const slot = this.#rounds[this.#nextSlot++ % slotCount]!;
     slot.add(watched);
     this.#count++;
     this.#cancelTimer ??= this.#awaitTurn();
-    peer.once("close", () => {
+    return () => {
       slot.delete(watched);
       if (--this.#count > 0) return;
       this.#cancelTimer?.();
       this.#cancelTimer = undefined;
-    });
+    };
   }
 
   #awaitTurn(): () => void {
@@ -68,11 +72,10 @@ class Watched {
   }
 
   ask(): void {
-    // One that has just ended may not have said so yet.
-    this.#isSilent = !this.#peer.destroyed && this.#peer.ping(this.#hear);
+    this.#isSilent = this.#peer.ping(this.#hear);
   }
 
   endIfSilent(): void {
-    if (this.#isSilent) this.#peer.destroy();
+    if (this.#isSilent) this.#peer.destroy("the other side no longer answers");
   }
 }
