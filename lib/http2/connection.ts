@@ -242,7 +242,7 @@ export abstract class Http2Connection implements Carrier {
     this.frames.resizeTable(this.#settings.headerTableBytes);
     this.output.pushOwed(frame(frameType.settings, frameFlag.acknowledge, 0));
     const widened = this.#settings.windowBytes - windowBytes;
-    if (widened !== 0) this.streams.forEach((stream) => this.#widenStream(stream, widened));
+    if (widened !== 0) this.streams.forEach((stream) => void this.#widenStream(stream, widened));
     if (!this.#isReady) {
       this.#isReady = true;
       this.#listener.onReady();

@@ -44,11 +44,15 @@ export class ServerConnection extends Http2Connection {
   /** Does not read on while the other side does not read the answers. */
   override receive(bytes: Buffer): void {
     const rest = this.#preface.strip(bytes);
-    if (rest === undefined) return this.destroy("the other side does not speak HTTP/2");
+    if (rest === undefined) {
+      this.destroy("the other side does not speak HTTP/2");
+      return;
+    }
     super.receive(rest);
-    if (this.output.waitingBytes <= unreadBytesMax) return;
-    this.#socket.pause();
-    this.output.onceBelow(unreadBytesMax / 2, () => this.#socket.resume());
+    if (this.output.waitingBytes > unreadBytesMax) {
+      this.#socket.pause();
+      this.output.onceBelow(unreadBytesMax / 2, () => this.#socket.resume());
+    }
   }
 
   /**
@@ -56,14 +60,12 @@ export class ServerConnection extends Http2Connection {
    * begun. Source: RFC 9113, section 6.8.
    */
   override close(): void {
-    if (this.isLeaving) return super.close();
+    const isFirst = !this.isLeaving;
     const hasBegun = this.isTaking;
     super.close();
-    if (this.isClosed) return;
-    if (!hasBegun) return this.destroy("the server takes no more connections");
-    this.frames.sendGoaway(streamMax);
-    this.#noticeTimer = setTimeout(() => this.#closeFinally(), noticeMs);
-    this.ping(() => this.#closeFinally());
+    if (!isFirst || this.isClosed) return;
+    if (hasBegun) this.#giveNotice();
+    else this.destroy("the server takes no more connections");
   }
 
   protected get lastTaken(): number {
@@ -114,6 +116,12 @@ export class ServerConnection extends Http2Connection {
   #refuse(id: number, code: number): void {
     this.#resets.note();
     this.frames.sendReset(id, code);
+  }
+
+  #giveNotice(): void {
+    this.frames.sendGoaway(streamMax);
+    this.#noticeTimer = setTimeout(() => this.#closeFinally(), noticeMs);
+    this.ping(() => this.#closeFinally());
   }
 
   #closeFinally(): void {
