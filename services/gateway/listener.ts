@@ -65,21 +65,26 @@ export class Listener {
 
   /** The life of every call. */
   #serve(name: string, answer: (call: IncomingCall) => Promise<Outcome>): void {
-    const { server, calls, log } = this.#parts;
-    server.handle(`/${service}/${name}`, async (stream, headers) => {
+    this.#parts.server.handle(`/${service}/${name}`, (stream, headers) => {
       const call = new IncomingCall(stream, headers);
-      try {
-        const { end, node } = await answer(call);
-        calls.ended(call.path, end.code);
-        logCall(log, call, end, true, node);
-      } catch (thrown) {
-        const end = endOfStep(log, call, thrown);
-        call.end(end);
-        calls.refused(thrown);
-        calls.ended(call.path, end.code);
-        logCall(log, call, end, true);
-      }
+      void this.#run(call, answer);
+      return call;
     });
+  }
+
+  async #run(call: IncomingCall, answer: (call: IncomingCall) => Promise<Outcome>): Promise<void> {
+    const { calls, log } = this.#parts;
+    try {
+      const { end, node } = await answer(call);
+      calls.ended(call.path, end.code);
+      logCall(log, call, end, true, node);
+    } catch (thrown) {
+      const end = endOfStep(log, call, thrown);
+      call.end(end);
+      calls.refused(thrown);
+      calls.ended(call.path, end.code);
+      logCall(log, call, end, true);
+    }
   }
 
   async #message(call: IncomingCall, held: HeldBytes): Promise<MessageCall> {

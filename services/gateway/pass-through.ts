@@ -37,7 +37,11 @@ export interface PassThroughParts {
 export function passThrough(parts: PassThroughParts, passed: PassedService): void {
   const { server } = parts;
   for (const { path } of Object.values(serviceDefinition(passed.service))) {
-    server.handle(path, (stream, headers) => passCall(parts, passed, new IncomingCall(stream, headers)));
+    server.handle(path, (stream, headers) => {
+      const call = new IncomingCall(stream, headers);
+      void passCall(parts, passed, call);
+      return call;
+    });
   }
   server.describe(passed.service);
 }

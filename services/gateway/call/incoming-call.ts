@@ -1,4 +1,5 @@
-import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
+import type { Stream, StreamListener } from "../../../lib/http2/stream.ts";
 import { requestIdKey, requestIdOfText } from "../../../lib/rpc/call-context.ts";
 import { AwaitedCall } from "./awaited-call.ts";
 import type { Call } from "./call.ts";
@@ -6,42 +7,72 @@ import type { CallEnd } from "./call-end.ts";
 import { cancelled } from "./patience.ts";
 import { withTraceParent } from "./trace-parent.ts";
 
-/** A call as gRPC over HTTP/2 carries it. */
-export class IncomingCall extends AwaitedCall implements Call {
+/** Takes what a caller sends after its headers. */
+export interface RequestReader {
+  /** The bytes are valid during the call. */
+  onData(bytes: Buffer): void;
+  /** There is nothing more. */
+  onEnd(): void;
+}
+
+/** A call as gRPC over HTTP/2 carries it. Its caller is kept from sending until somebody reads. */
+export class IncomingCall extends AwaitedCall implements Call, StreamListener {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly requestId: string;
-  readonly stream: ServerHttp2Stream;
+  readonly #stream: Stream;
+  #reader: RequestReader | undefined;
+  #isPaused = true;
   #hasBegun = false;
   #isEnded = false;
-  #trailers: OutgoingHttpHeaders | undefined;
   #whenDrained: (() => void) | undefined;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+  constructor(stream: Stream, headers: IncomingHttpHeaders) {
     super();
-    this.stream = stream;
+    this.#stream = stream;
     this.headers = withTraceParent(headers);
     this.path = String(headers[":path"]);
     this.requestId = requestIdOfText(headers[requestIdKey]);
-    // What goes wrong with it ends in its close.
-    stream.on("error", () => undefined);
-    stream.on("close", () => this.patience.giveUp(cancelled));
-    stream.on("drain", () => this.#whenDrained?.());
+    stream.pause();
+  }
+
+  /** Gives what the caller sends to a reader, in its order. */
+  read(reader: RequestReader): void {
+    this.#reader = reader;
+    this.resume();
+  }
+
+  /** Nothing more is read. */
+  stopReading(): void {
+    this.#reader = undefined;
+    this.pause();
+  }
+
+  /** Whether the caller is kept from sending. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#stream.pause();
+  }
+
+  /** Does nothing where nobody reads. */
+  resume(): void {
+    if (this.#reader === undefined) return;
+    this.#isPaused = false;
+    this.#stream.resume();
   }
 
   respond(headers: OutgoingHttpHeaders): void {
-    if (this.#isClosed || this.#hasBegun) return;
+    if (this.#hasBegun || this.#isEnded) return;
     this.#hasBegun = true;
-    this.stream.respond({ ...headers, ...this.#own }, { waitForTrailers: true });
-    this.stream.once("wantTrailers", () => {
-      this.stream.sendTrailers(this.#trailers ?? {});
-      // A reset would overtake the trailers.
-      setImmediate(() => this.#stopReading());
-    });
+    this.#stream.respond(this.#head(headers));
   }
 
   write(bytes: Buffer, onDrained: () => void): boolean {
-    if (this.#isClosed || this.stream.write(bytes)) return true;
+    if (this.#isEnded || this.#stream.write(bytes)) return true;
     this.#whenDrained = onDrained;
     return false;
   }
@@ -49,32 +80,33 @@ export class IncomingCall extends AwaitedCall implements Call {
   end(end: CallEnd, headers?: OutgoingHttpHeaders): void {
     this.patience.end();
     if (this.#isEnded) return;
-    this.#isEnded = true;
-    if (this.stream.destroyed || this.stream.closed) return;
     if (headers !== undefined) this.respond(headers);
-    if (this.#hasBegun) {
-      this.#trailers = end.trailers;
-      this.stream.end();
-    } else {
-      this.stream.respond({ ...end.trailers, ...this.#own }, { endStream: true });
-      this.#stopReading();
-    }
+    this.#isEnded = true;
+    this.#stream.end(this.#hasBegun ? end.trailers : this.#head(end.trailers));
   }
 
-  get #own(): OutgoingHttpHeaders {
-    return { ":status": 200, "content-type": contentType, [requestIdKey]: this.requestId };
+  /** Trailers of a request mean nothing. */
+  onHeaders(): void {}
+
+  onData(bytes: Buffer): void {
+    this.#reader?.onData(bytes);
   }
 
-  /** Of what the caller still sends nothing is wanted. */
-  #stopReading(): void {
-    if (this.stream.readableEnded) return;
-    this.stream.close(constants.NGHTTP2_NO_ERROR);
-    // What was never read would keep it from closing.
-    this.stream.resume();
+  onEnd(): void {
+    this.#reader?.onEnd();
   }
 
-  get #isClosed(): boolean {
-    return this.#isEnded || this.stream.destroyed || this.stream.closed;
+  onDrain(): void {
+    this.#whenDrained?.();
+  }
+
+  onClose(): void {
+    this.patience.giveUp(cancelled);
+  }
+
+  /** The headers of an answer, or of one that is nothing but its end. */
+  #head(said: OutgoingHttpHeaders): OutgoingHttpHeaders {
+    return { ":status": 200, ...said, "content-type": contentType, [requestIdKey]: this.requestId };
   }
 }
 

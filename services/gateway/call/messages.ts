@@ -3,71 +3,92 @@ import { lengthChecked, malformedCall, prefixBytes } from "../../../lib/rpc/fram
 import type { HeldBytes } from "../admission/request-bytes.ts";
 import type { BodyBounds } from "./body-bounds.ts";
 import { CallOver } from "./call-end.ts";
-import type { IncomingCall } from "./incoming-call.ts";
+import type { IncomingCall, RequestReader } from "./incoming-call.ts";
+
+/** Whose message is read. */
+export type MessageSource = Pick<IncomingCall, "read" | "stopReading" | "onOver">;
 
 /**
  * The message of a call that has one, with the bytes before it, all of which `held` counts. Rejects with REQUEST_INVALID where there is
  * none or more than one, with REQUEST_TOO_LARGE, with REQUEST_TIMEOUT where it comes too slowly, with QUEUE_FULL where too much is
  * held, and with `CallOver`.
  */
-export async function onlyMessage(
-  call: Pick<IncomingCall, "stream" | "onOver">,
-  bounds: BodyBounds,
-  held: HeldBytes,
-): Promise<Buffer> {
-  const { bytesMax } = bounds;
-  const bytes = await read(call, bounds, (length, chunks) => {
-    held.add(chunks.at(-1)!.length);
-    if (length >= prefixBytes) checkLength(chunks, bytesMax);
-    return length > prefixBytes + bytesMax;
+export function onlyMessage(call: MessageSource, bounds: BodyBounds, held: Pick<HeldBytes, "add">): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    let forget: () => unknown = () => undefined;
+    const reading = new MessageReading(bounds, held, (outcome) => {
+      call.stopReading();
+      forget();
+      if (outcome instanceof Buffer) resolve(outcome);
+      else reject(outcome);
+    });
+    forget = call.onOver((why) => reading.end(new CallOver(why)));
+    call.read(reading);
   });
-  if (bytes.length < prefixBytes)
-    throw malformedCall(bytes.length === 0 ? "has no message" : "ends inside of its message");
-  const extra = bytes.length - prefixBytes - bytes.readUInt32BE(1);
-  if (extra !== 0) throw malformedCall(extra < 0 ? "ends inside of its message" : "has more than one message");
-  return bytes;
 }
 
-/** Reads to the end, or until `isEnough` of what there is; then holds the rest back. */
-function read(
-  call: Pick<IncomingCall, "stream" | "onOver">,
-  { idleMs, msMax }: BodyBounds,
-  isEnough: (length: number, chunks: readonly Buffer[]) => boolean,
-): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const { stream } = call;
-    const chunks: Buffer[] = [];
-    let length = 0;
-    let forget: () => unknown = () => undefined;
-    const beganMs = performance.now();
-    const idle = setTimeout(() => fail(tooSlow(length)), idleMs);
-    const release = () => {
-      clearTimeout(idle);
-      stream.off("data", take).off("end", end).pause();
-      forget();
-    };
-    const end = () => {
-      release();
-      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
-    };
-    const fail = (failure: unknown) => {
-      release();
-      reject(failure);
-    };
-    const take = (chunk: Buffer) => {
-      chunks.push(chunk);
-      length += chunk.length;
-      idle.refresh();
-      try {
-        if (performance.now() - beganMs > msMax) throw tooSlow(length);
-        if (isEnough(length, chunks)) end();
-      } catch (refusal) {
-        fail(refusal);
-      }
-    };
-    stream.on("data", take).on("end", end);
-    forget = call.onOver((why) => fail(new CallOver(why)));
-  });
+/** A message on its way. It settles once, with the bytes or a fault; what comes after that is not looked at. */
+class MessageReading implements RequestReader {
+  readonly #bounds: BodyBounds;
+  readonly #held: Pick<HeldBytes, "add">;
+  readonly #settle: (outcome: unknown) => void;
+  readonly #beganMs = performance.now();
+  readonly #idle: NodeJS.Timeout;
+  /** As much of the message as there is room for, of which so many bytes are there. */
+  #bytes: Buffer = nothing;
+  #length = 0;
+  /** With the bytes before it; 0 until these are there. */
+  #neededLength = 0;
+  #isSettled = false;
+
+  constructor(bounds: BodyBounds, held: Pick<HeldBytes, "add">, settle: (outcome: unknown) => void) {
+    this.#bounds = bounds;
+    this.#held = held;
+    this.#settle = settle;
+    this.#idle = setTimeout(() => this.end(tooSlow(this.#length)), bounds.idleMs);
+  }
+
+  onData(bytes: Buffer): void {
+    if (this.#isSettled) return;
+    this.#idle.refresh();
+    try {
+      if (performance.now() - this.#beganMs > this.#bounds.msMax) throw tooSlow(this.#length);
+      this.#push(bytes);
+    } catch (fault) {
+      this.end(fault);
+    }
+  }
+
+  onEnd(): void {
+    if (this.#length > 0 && this.#length === this.#neededLength) this.end(this.#bytes);
+    else this.end(malformedCall(this.#length === 0 ? "has no message" : "ends inside of its message"));
+  }
+
+  end(outcome: unknown): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    clearTimeout(this.#idle);
+    this.#settle(outcome);
+  }
+
+  #push(bytes: Buffer): void {
+    const length = this.#length + bytes.length;
+    if (length > this.#bytes.length) this.#widen(length);
+    bytes.copy(this.#bytes, this.#length);
+    this.#length = length;
+    if (this.#neededLength === 0 && length >= prefixBytes)
+      this.#neededLength = prefixBytes + lengthChecked(this.#bytes, this.#bounds.bytesMax);
+    if (this.#neededLength > 0 && length > this.#neededLength) throw malformedCall("has more than one message");
+  }
+
+  /** Makes room for so much, and for no more that is not there than three times what is, whatever the message claims. */
+  #widen(length: number): void {
+    const roomBytes = Math.max(length, Math.min(4 * this.#length, this.#neededLength));
+    this.#held.add(roomBytes - this.#bytes.length);
+    const wider = Buffer.allocUnsafe(roomBytes);
+    this.#bytes.copy(wider, 0, 0, this.#length);
+    this.#bytes = wider;
+  }
 }
 
 /** The fault of a message of which only so many bytes have come. */
@@ -75,7 +96,4 @@ export function tooSlow(length: number): ServiceError {
   return new ServiceError("REQUEST_TIMEOUT", `the message did not come in time; seen: ${length} bytes of it`);
 }
 
-/** That of the message; its prefix may lie in several chunks. */
-function checkLength(chunks: readonly Buffer[], bytesMax: number): void {
-  lengthChecked(chunks[0]!.length >= prefixBytes ? chunks[0]! : Buffer.concat(chunks), bytesMax);
-}
+const nothing = Buffer.alloc(0);

@@ -85,7 +85,7 @@ export class InferStream {
     this.#heldBehind = parts.requestBytes.hold();
     this.#heldFirst = parts.requestBytes.hold();
     this.#watch = new MessageWatch(bodyBounds(bounds.messageBytesMax), {
-      isHeldUp: () => call.stream.isPaused(),
+      isHeldUp: () => call.isPaused,
       onSlow: (bytes) => this.#settle({ end: endOfThrown(tooSlow(bytes)) }),
     });
     this.#answers = new FrameMerge(call);
@@ -103,20 +103,19 @@ export class InferStream {
 
   /** Carries everything, besides the end of the call. Never rejects. */
   async run(): Promise<StreamEnd> {
-    const { stream: caller } = this.#call;
     const { draining } = this.#parts;
     const ended = new Promise<StreamEnd>((resolve) => {
       this.#settle = resolve;
     });
     const forget = this.#call.onOver((end) => this.#settle({ end }));
     draining.addEventListener("abort", this.#readNoMore, { once: true });
-    caller.on("data", this.#read).once("end", this.#readAll);
     if (draining.aborted) this.#readNoMore();
+    else this.#call.read({ onData: this.#read, onEnd: this.#readAll });
     const last = await ended;
     this.#isOver = true;
     forget();
     draining.removeEventListener("abort", this.#readNoMore);
-    this.#stopReading();
+    this.#call.stopReading();
     this.#watch.end();
     this.#parts.limits.end();
     this.#heldBehind.release();
@@ -128,7 +127,7 @@ export class InferStream {
 
   readonly #read = (bytes: Buffer) => {
     this.#orFail(() => {
-      for (const frame of this.#frames.read(bytes)) this.#waiting.push(frame);
+      for (const frame of this.#frames.read(Buffer.from(bytes))) this.#waiting.push(frame);
       this.#takeAll();
     });
   };
@@ -142,7 +141,7 @@ export class InferStream {
   };
 
   readonly #readNoMore = () => {
-    this.#stopReading();
+    this.#call.stopReading();
     this.#waiting.length = 0;
     this.#isRead = true;
     this.#parts.limits.waitNoMore();
@@ -179,7 +178,7 @@ export class InferStream {
   /** Takes nothing more until this is there, and has been dealt with; nothing at all once the stream is over. */
   async #hold<Value>(awaited: Promise<Value>, go: (value: Value) => void): Promise<void> {
     this.#isHeld = true;
-    this.#call.stream.pause();
+    this.#call.pause();
     try {
       const value = await awaited;
       if (this.#isOver) return;
@@ -224,7 +223,7 @@ export class InferStream {
     this.#taken++;
     if (lane.send(frame)) return;
     this.#full.add(lane);
-    this.#call.stream.pause();
+    this.#call.pause();
   }
 
   #orRefuse(message: Buffer, step: () => void): void {
@@ -241,7 +240,7 @@ export class InferStream {
     this.#refused++;
     const source = this.#answers.source();
     source.respond({});
-    if (!source.write(refusedInStream(message, refusal), () => this.#readOn())) this.#call.stream.pause();
+    if (!source.write(refusedInStream(message, refusal), () => this.#readOn())) this.#call.pause();
   }
 
   /** A drain, here or at a node, says what the caller has to send again. */
@@ -260,11 +259,7 @@ export class InferStream {
   }
 
   #readOn(): void {
-    if (this.#full.size === 0 && !this.#isHeld && !this.#isRead) this.#call.stream.resume();
-  }
-
-  #stopReading(): void {
-    this.#call.stream.off("data", this.#read).off("end", this.#readAll).pause();
+    if (this.#full.size === 0 && !this.#isHeld && !this.#isRead) this.#call.resume();
   }
 
   #orFail(step: () => void): void {
