@@ -10,16 +10,12 @@ export class FrameOutput {
   #isScheduled = false;
   /** Answers that the other side has made necessary since it last took all there was. */
   #owed = 0;
-  #room: { readonly bytes: number; readonly callback: () => void } | undefined;
 
   /** `beforeWrite` may push what is written last. */
   constructor(socket: Socket, beforeWrite: () => void) {
     this.#socket = socket;
     this.#beforeWrite = beforeWrite;
-    socket.on("drain", () => {
-      this.schedule();
-      this.#tellRoom();
-    });
+    socket.on("drain", () => this.schedule());
   }
 
   /** Bytes that the system has not taken yet. */
@@ -46,12 +42,6 @@ export class FrameOutput {
     this.push(bytes);
   }
 
-  /** Calls back once no more bytes wait; the last to ask is told. */
-  onceBelow(bytes: number, callback: () => void): void {
-    this.#room = { bytes, callback };
-    this.schedule();
-  }
-
   /** Writes at the end of this turn. */
   schedule(): void {
     if (this.#isScheduled) return;
@@ -63,11 +53,6 @@ export class FrameOutput {
   readonly flush = (): void => {
     this.#isScheduled = false;
     this.#beforeWrite();
-    this.#writeChunks();
-    this.#tellRoom();
-  };
-
-  #writeChunks(): void {
     const chunks = this.#chunks;
     if (chunks.length === 0) return;
     const bytes = this.#bytes;
@@ -76,14 +61,7 @@ export class FrameOutput {
     if (chunks.length === 1) this.#socket.write(chunks[0]!);
     else if (bytes <= joinedBytesMax) this.#socket.write(Buffer.concat(chunks, bytes));
     else this.#writeAll(chunks);
-  }
-
-  #tellRoom(): void {
-    if (this.#room === undefined || this.waitingBytes > this.#room.bytes) return;
-    const { callback } = this.#room;
-    this.#room = undefined;
-    callback();
-  }
+  };
 
   #writeAll(chunks: readonly Buffer[]): void {
     this.#socket.cork();

@@ -49,7 +49,7 @@ export class FrameReader {
     if (taker === undefined) return;
     if (taker.of !== "either" && (taker.of === "connection") !== (stream === 0))
       throw protocolFault(`a frame of type ${type} came on stream ${stream}`);
-    const mustHaveBegun = stream !== 0 && type !== frameType.headers;
+    const mustHaveBegun = stream !== 0 && type !== frameType.headers && type !== frameType.continuation;
     if (mustHaveBegun && !this.#handler.hasBegun(stream)) throw protocolFault(`stream ${stream} has not begun`);
     taker.take(this.#handler, this.#blocks, { flags, stream, payload });
   }

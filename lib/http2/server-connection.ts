@@ -20,7 +20,6 @@ export type TakeStream = (stream: Stream, headers: IncomingHttpHeaders) => Strea
 /** The server's side of a connection. */
 export class ServerConnection extends Http2Connection {
   readonly isClient = false;
-  readonly #socket: Socket;
   readonly #streamsMax: number;
   readonly #take: TakeStream;
   readonly #preface = new PrefaceReader();
@@ -34,25 +33,16 @@ export class ServerConnection extends Http2Connection {
 
   constructor(socket: Socket, bounds: ServerConnectionBounds, take: TakeStream, listener: ConnectionListener) {
     super(socket, bounds, listener);
-    this.#socket = socket;
     this.#streamsMax = bounds.streamsMax;
     this.#take = take;
     this.sendSettings(bounds.streamsMax);
     socket.on("data", (bytes) => this.receive(bytes));
   }
 
-  /** Does not read on while the other side does not read the answers. */
   override receive(bytes: Buffer): void {
     const rest = this.#preface.strip(bytes);
-    if (rest === undefined) {
-      this.destroy("the other side does not speak HTTP/2");
-      return;
-    }
-    super.receive(rest);
-    if (this.output.waitingBytes > unreadBytesMax) {
-      this.#socket.pause();
-      this.output.onceBelow(unreadBytesMax / 2, () => this.#socket.resume());
-    }
+    if (rest === undefined) this.destroy("the other side does not speak HTTP/2");
+    else super.receive(rest);
   }
 
   /**
@@ -138,8 +128,6 @@ function isRequest(headers: IncomingHttpHeaders): boolean {
   return Boolean(headers[":method"] && headers[":scheme"] && headers[":path"]) && !(":status" in headers);
 }
 
-/** What may be sent and not read before nothing more is taken. */
-const unreadBytesMax = 1024 ** 2;
 /** The largest number of a stream. */
 const streamMax = 2 ** 31 - 1;
 /** How long the other side may take to hear that no more streams should come. */
