@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Metadata } from "@grpc/grpc-js";
+import type { IncomingHttpHeaders } from "node:http2";
 import type { Log } from "../log.ts";
 import type { Cancellation } from "./cancellation.ts";
 
@@ -27,23 +27,13 @@ export interface CallContext {
   readonly cancellation: Cancellation;
   /** Aborted when the server begins to drain: streams that would go on for ever end here. */
   readonly draining: AbortSignal;
-  /** What the caller sent; has the request id once that was asked for. */
-  readonly metadata: Metadata;
+  /** What the caller sent besides messages. */
+  readonly headers: IncomingHttpHeaders;
   /** Adds the request id to every line. */
   readonly log: Log;
 }
 
 /** The caller's request id, if it is a plain short text; a new one otherwise. */
-export function requestIdOf(metadata: Metadata): string {
-  return requestIdOfText(metadata.get(requestIdKey)[0]);
-}
-
-/** The same of the header itself. */
 export function requestIdOfText(given: unknown): string {
   return typeof given === "string" && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
-}
-
-/** A grpc-js deadline as milliseconds since 1970. */
-export function deadlineMsOf(deadline: Date | number): number {
-  return deadline instanceof Date ? deadline.getTime() : deadline;
 }

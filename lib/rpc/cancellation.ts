@@ -9,49 +9,45 @@ export interface Cancellation {
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
-/** What grpc-js says of a call. */
-interface CancellableCall {
-  readonly cancelled: boolean;
-  on(event: "cancelled", listener: () => void): unknown;
-  off(event: "cancelled", listener: () => void): unknown;
-}
-
 /** That of one call. */
 export class CallCancellation implements Cancellation {
-  readonly #call: CancellableCall;
-  readonly #fault: () => unknown;
   #reason: unknown;
+  #listeners: (() => void)[] = [];
   #isOver = false;
 
-  /** `fault` makes the reason. */
-  constructor(call: CancellableCall, fault: () => unknown) {
-    this.#call = call;
-    this.#fault = fault;
-  }
-
   get aborted(): boolean {
-    return !this.#isOver && this.#call.cancelled;
+    return this.#reason !== undefined;
   }
 
   get reason(): unknown {
-    if (this.aborted) this.#reason ??= this.#fault();
     return this.#reason;
   }
 
   throwIfAborted(): void {
-    if (this.aborted) throw this.reason;
+    if (this.aborted) throw this.#reason;
   }
 
   addEventListener(_: "abort", listener: () => void): void {
-    this.#call.on("cancelled", listener);
+    if (!this.#isOver) this.#listeners.push(listener);
   }
 
   removeEventListener(_: "abort", listener: () => void): void {
-    this.#call.off("cancelled", listener);
+    const place = this.#listeners.indexOf(listener);
+    if (place >= 0) this.#listeners.splice(place, 1);
   }
 
-  /** The call is answered: grpc-js reports every call as cancelled soon after, which no longer says anything. */
+  /** Nobody waits any longer. Does nothing once the call is answered. */
+  abort(reason: object): void {
+    if (this.#isOver) return;
+    this.#reason = reason;
+    const listeners = this.#listeners;
+    this.end();
+    for (const listener of listeners) listener();
+  }
+
+  /** The call is answered: whether somebody waits means nothing any longer. */
   end(): void {
     this.#isOver = true;
+    this.#listeners = [];
   }
 }

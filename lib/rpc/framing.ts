@@ -3,11 +3,21 @@ import { type ByteCount, encodings, expanded, isEncoding } from "./expand.ts";
 
 /** A message with the bytes before it. */
 export function framed(message: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafe(prefixBytes + message.byteLength);
-  bytes[0] = 0;
-  bytes.writeUInt32BE(message.byteLength, 1);
+  const bytes = begun(message.byteLength, prefixBytes + message.byteLength);
   bytes.set(message, prefixBytes);
   return bytes;
+}
+
+/** What is before a message of so many bytes. */
+export function prefixOf(length: number): Buffer {
+  return begun(length, prefixBytes);
+}
+
+function begun(length: number, bytes: number): Buffer {
+  const begin = Buffer.allocUnsafe(bytes);
+  begin[0] = 0;
+  begin.writeUInt32BE(length, 1);
+  return begin;
 }
 
 /**
@@ -34,9 +44,9 @@ export function payloadOf(
   });
 }
 
-/** The length of a message, by the bytes before it. Throws REQUEST_TOO_LARGE. */
-export function lengthChecked(prefix: Buffer, bytesMax: number): number {
-  const length = prefix.readUInt32BE(1);
+/** The length of a message, by the bytes before it, which begin at a place. Throws REQUEST_TOO_LARGE. */
+export function lengthChecked(bytes: Buffer, bytesMax: number, place = 0): number {
+  const length = bytes.readUInt32BE(place + 1);
   if (length <= bytesMax) return length;
   throw new ServiceError("REQUEST_TOO_LARGE", `the message has ${length} bytes; needed: at most ${bytesMax}`);
 }

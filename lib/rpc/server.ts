@@ -1,23 +1,15 @@
 import { setMaxListeners } from "node:events";
-import {
-  type MethodDefinition,
-  Server,
-  ServerCredentials,
-  type ServiceDefinition,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
-import { systemClock } from "../clock.ts";
-import { ServiceError } from "../errors.ts";
+import type { ServiceDefinition } from "@grpc/grpc-js";
+import { messageOf, ServiceError } from "../errors.ts";
+import { Http2Server } from "../http2/server.ts";
+import type { TakeStream } from "../http2/server-connection.ts";
 import type { Log } from "../log.ts";
-import { answers, servedDefinition } from "./answers.ts";
+import { nobody, refuse } from "./answer.ts";
+import { answers } from "./answers.ts";
 import type { AnyHandler, Handlers } from "./handlers.ts";
 import { Health, type HealthSource, type ServingStatus } from "./health.ts";
-import { type Http2Connections, type StreamHandler, setUpHttp2 } from "./http2-server.ts";
-import { Keepalive } from "./keepalive.ts";
-import { lightenStreams } from "./light-streams.ts";
 import { type ServiceName, serviceDefinition } from "./protos.ts";
 import { reflectionOf } from "./reflection.ts";
-import { markUnreadablePrincipal } from "./unreadable-principal.ts";
 
 /** How a server listens and drains. */
 export interface ServerConfig {
@@ -39,36 +31,20 @@ export interface ServerConfig {
 export class RpcServer {
   readonly #config: ServerConfig;
   readonly #log: Log;
-  readonly #server: Server;
-  readonly #connections: Http2Connections;
+  readonly #server: Http2Server;
   readonly #health = new Health();
   readonly #draining = new AbortController();
   readonly #services = new Set<ServiceName>();
-  readonly #handlers = new Map<string, StreamHandler>();
+  /** By the paths of methods. */
+  readonly #takers = new Map<string, TakeStream>();
 
   constructor(config: ServerConfig, log: Log) {
     this.#config = config;
     this.#log = log;
     // Every open stream listens.
     setMaxListeners(0, this.#draining.signal);
-    this.#server = new Server({
-      "grpc.max_receive_message_length": config.messageBytesMax,
-      "grpc.max_send_message_length": config.messageBytesMax,
-      // Counts and dates of every call, for a service that is not served.
-      "grpc.enable_channelz": 0,
-    });
-    const keepalive = new Keepalive(systemClock);
-    this.#connections = setUpHttp2(this.#server, {
-      receiveWindowBytes,
-      connectionsMax: config.connectionsMax,
-      handshakeTimeoutMs: config.handshakeTimeoutMs ?? 10_000,
-      onSession: (session) => {
-        lightenStreams(session);
-        keepalive.watch(session);
-      },
-      onHeaders: markUnreadablePrincipal,
-      handlers: this.#handlers,
-    });
+    const { connectionsMax, handshakeTimeoutMs = 10_000 } = config;
+    this.#server = new Http2Server({ ...bounds, connectionsMax, handshakeTimeoutMs }, this.#take);
   }
 
   /**
@@ -80,9 +56,9 @@ export class RpcServer {
     this.describe(service);
   }
 
-  /** Hands every call of a method, by its path, to a handler that speaks HTTP/2 itself. */
-  handle(path: string, handler: StreamHandler): void {
-    this.#handlers.set(path, handler);
+  /** Hands every call of a method, by its path, to who speaks gRPC itself. */
+  handle(path: string, take: TakeStream): void {
+    this.#takers.set(path, take);
   }
 
   /** Makes reflection list a service. */
@@ -102,13 +78,8 @@ export class RpcServer {
       this.#serve(definition, handlers, Object.keys(definition));
     }
     const { host, port } = this.#config;
-    const address = `${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`;
-    const bound = await new Promise<number>((resolve, reject) => {
-      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (failure, boundPort) =>
-        failure
-          ? reject(new Error(`cannot listen on ${address}: ${failure.message}`, { cause: failure }))
-          : resolve(boundPort),
-      );
+    const bound = await this.#server.listen(host.replace(/^\[(.*)\]$/, "$1"), port).catch((failure: unknown) => {
+      throw new Error(`cannot listen on ${host}, port ${port}: ${messageOf(failure)}`, { cause: failure });
     });
     this.setHealth("SERVING");
     return bound;
@@ -133,32 +104,47 @@ export class RpcServer {
   async stop(): Promise<void> {
     this.setHealth("NOT_SERVING");
     this.#draining.abort(new ServiceError("DRAINING", "the server is shutting down; connect to another one"));
-    const timer = setTimeout(() => {
-      this.#server.forceShutdown();
-      this.#connections.destroy();
-    }, this.#config.drainTimeoutMs);
-    this.#server.tryShutdown(() => undefined);
-    await this.#connections.closed();
+    const timer = setTimeout(() => this.#server.destroy(), this.#config.drainTimeoutMs);
+    await this.#server.close();
     clearTimeout(timer);
   }
+
+  readonly #take: TakeStream = (stream, headers) => {
+    if (headers[":method"] !== "POST") {
+      stream.end({ ":status": "405", allow: "POST" });
+      return nobody;
+    }
+    if (!String(headers["content-type"]).startsWith("application/grpc")) {
+      stream.end({ ":status": "415" });
+      return nobody;
+    }
+    const path = String(headers[":path"]);
+    const take = this.#takers.get(path);
+    if (take !== undefined) return take(stream, headers);
+    return refuse(stream, new ServiceError("UNSUPPORTED", `The server does not implement the method ${path}`));
+  };
 
   #serve(
     definition: ServiceDefinition,
     handlers: Readonly<Record<string, AnyHandler | undefined>>,
     quiet: readonly string[],
   ): void {
-    const implementation: UntypedServiceImplementation = {};
-    const served: Record<string, MethodDefinition<unknown, Buffer>> = {};
+    const { messageBytesMax } = this.#config;
+    const shared = { messageBytesMax, draining: this.#draining.signal, log: this.#log };
     for (const [name, method] of Object.entries(definition)) {
-      served[name] = servedDefinition(method);
       const handler = handlers[name];
       if (handler === undefined) continue;
-      const shared = { quiet: quiet.includes(name), draining: this.#draining.signal, log: this.#log };
-      implementation[name] = answers({ definition: method, handler, ...shared });
+      this.handle(method.path, answers({ definition: method, handler, quiet: quiet.includes(name), ...shared }));
     }
-    this.#server.addService(served, implementation);
   }
 }
 
-/** Large enough that a megabyte does not wait for window updates on a fast network. */
-const receiveWindowBytes = 4 * 1024 * 1024;
+const bounds = {
+  /** Large enough that a megabyte does not wait for window updates on a fast network. */
+  streamWindowBytes: 4 * 1024 ** 2,
+  /** That of several streams which nobody reads, so that they do not hold up the others. */
+  connectionWindowBytes: 32 * 1024 ** 2,
+  countsHeld: true,
+  headerBytesMax: 64 * 1024,
+  streamsMax: 10_000,
+};

@@ -1,9 +1,8 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import { expect } from "chai";
 import fc from "fast-check";
-import { ServiceError } from "../../lib/errors.ts";
-import { FrameReader } from "../../lib/rpc/frame-reader.ts";
 import { framed } from "../../lib/rpc/framing.ts";
+import { MessageReader } from "../../lib/rpc/message-reader.ts";
 import type { Receiver } from "../../services/gateway/call/call.ts";
 import { FrameMerge } from "../../services/gateway/streams/frame-merge.ts";
 
@@ -21,32 +20,6 @@ function* pieces(bytes: Buffer, lengths: readonly number[]): Generator<Buffer> {
 }
 
 describe("messages of a stream", () => {
-  it("are read one by one, however they come in", () => {
-    fc.assert(
-      fc.property(messages, cuts, (sent, lengths) => {
-        const reader = new FrameReader(40);
-        const frames = sent.map((message) => framed(message));
-        const read = [...pieces(Buffer.concat(frames), lengths)].flatMap((piece) => [...reader.read(piece)]);
-        expect(read.map((frame) => frame.toString("hex"))).to.deep.equal(frames.map((frame) => frame.toString("hex")));
-        reader.end();
-      }),
-    );
-  });
-
-  it("are refused where they are too large, before they are there, and where the last one is not whole", () => {
-    const reader = new FrameReader(10);
-    expect([...reader.read(framed(Buffer.alloc(10)))]).to.have.length(1);
-    expect(() => [...reader.read(Buffer.from([0, 0, 0, 0, 11]))]).to.throw(
-      ServiceError,
-      "11 bytes; needed: at most 10",
-    );
-    for (const part of [1, 5, 9]) {
-      const cut = new FrameReader(10);
-      expect([...cut.read(framed(Buffer.alloc(10)).subarray(0, part))]).to.deep.equal([]);
-      expect(() => cut.end()).to.throw(ServiceError, "ends inside of a message");
-    }
-  });
-
   it("of several sources come out whole, each source's in its order, however slowly they are taken", () => {
     const sources = fc.array(fc.record({ sent: messages, lengths: cuts }), { minLength: 1, maxLength: 4 });
     const turns = fc.infiniteStream(fc.nat({ max: 1000 }));
@@ -75,7 +48,8 @@ describe("messages of a stream", () => {
           if (!isWelcome) writer.isWelcome = false;
         }
         expect(writers.every(({ rest }) => rest.length === 0)).to.equal(true);
-        const came = [...new FrameReader(100).read(Buffer.concat(receiver.taken))];
+        const came: Buffer[] = [];
+        new MessageReader(100).read(Buffer.concat(receiver.taken), (frame) => void came.push(frame));
         for (const [index, { frames }] of writers.entries()) {
           const own = came.filter((frame) => frame[5] === index);
           expect(own.map((frame) => frame.toString("hex"))).to.deep.equal(frames.map((frame) => frame.toString("hex")));

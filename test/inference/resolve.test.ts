@@ -1,4 +1,3 @@
-import { Metadata } from "@grpc/grpc-js";
 import { expect } from "chai";
 import type { ServiceError } from "../../lib/errors.ts";
 import { createLog } from "../../lib/log.ts";
@@ -134,14 +133,14 @@ describe("the version that a call means", () => {
   });
 
   it("is the gateway's choice where the metadata has one", () => {
-    const metadata = new Metadata();
+    const headers: Record<string, string> = {};
     const named = { model: "digits@canary", version: "canary" };
-    expect(modelReference(named, { metadata })).to.deep.equal(named);
-    metadata.set("amaas-version", "12");
-    expect(modelReference(named, { metadata })).to.deep.equal({ ...named, version: "12" });
-    metadata.set("amaas-model", "digits");
-    expect(modelReference(named, { metadata })).to.deep.equal({ model: "digits", version: "12" });
-    metadata.set("amaas-version", "canary");
-    expect(() => modelReference(named, { metadata })).to.throw("amaas-version is 'canary'; needed: a version number");
+    expect(modelReference(named, { headers })).to.deep.equal(named);
+    headers["amaas-version"] = "12";
+    expect(modelReference(named, { headers })).to.deep.equal({ ...named, version: "12" });
+    headers["amaas-model"] = "digits";
+    expect(modelReference(named, { headers })).to.deep.equal({ model: "digits", version: "12" });
+    headers["amaas-version"] = "canary";
+    expect(() => modelReference(named, { headers })).to.throw("amaas-version is 'canary'; needed: a version number");
   });
 });

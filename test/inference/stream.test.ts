@@ -1,4 +1,3 @@
-import { Metadata } from "@grpc/grpc-js";
 import { expect } from "chai";
 import { ServiceError } from "../../lib/errors.ts";
 import type { ModelInferRequest__Output as Request } from "../../lib/gen/inference/ModelInferRequest.ts";
@@ -15,7 +14,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 class HandDrivenStream {
   readonly started: string[] = [];
   readonly calls: Parameters<Respond>[1][] = [];
-  readonly metadata = new Metadata();
+  readonly headers: Record<string, string> = {};
   readonly caller = new AbortController();
   readonly draining = new AbortController();
   readonly #finish = new Map<string, (failure?: unknown) => void>();
@@ -46,7 +45,7 @@ class HandDrivenStream {
       signal: this.caller.signal,
       cancellation: this.caller.signal,
       draining: this.draining.signal,
-      metadata: this.metadata,
+      headers: this.headers,
       log: createLog("test", "silent"),
     };
     this.replies = streamHandler(ownRespond ?? respond, bounds)(requests as AsyncIterable<Request>, context)[
@@ -133,7 +132,7 @@ describe("a stream of requests", () => {
 
   it("ends with the fault as its status where it asks for that, and gives up the others", async () => {
     const stream = new HandDrivenStream(ids(3).map((id) => requestOf(id)));
-    stream.metadata.set("triton_grpc_error", "true");
+    stream.headers.triton_grpc_error = "true";
     const first = stream.next();
     await turn();
     stream.finish("0");

@@ -28,8 +28,8 @@ describe("the trainer's catalogue", () => {
   let held: string[];
   let refusal: ServiceError | undefined;
 
-  const note = (method: string, { metadata, requestId }: CallContext) =>
-    calls.push([method, metadata.get("amaas-principal"), requestId].join(" "));
+  const note = (method: string, { headers, requestId }: CallContext) =>
+    calls.push([method, headers["amaas-principal"], requestId].join(" "));
 
   before(async () => {
     await writeFile(path, bytes);

@@ -1,5 +1,4 @@
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
-import { setUpHttp2 } from "../../../lib/rpc/http2-server.ts";
 import { inferPath } from "../requests.ts";
 
 /** A server of bare grpc-js that answers every inference with the same bytes, and reads none. Answers its port. */
@@ -8,17 +7,6 @@ export function listenEmpty(replyBase64: string): Promise<number> {
   const reply = Buffer.from(replyBase64, "base64");
   const handle = (_: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => answer(null, reply);
   const server = new Server();
-  // The windows of a node, so that as many requests may be on their way.
-  const onNothing = () => undefined;
-  const receiveWindowBytes = 4 * 1024 ** 2;
-  setUpHttp2(server, {
-    receiveWindowBytes,
-    onSession: onNothing,
-    onHeaders: onNothing,
-    handlers: new Map(),
-    connectionsMax: undefined,
-    handshakeTimeoutMs: 10_000,
-  });
   server.register(inferPath, handle as never, unchanged, unchanged, "unary");
   return new Promise((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (failure, port) =>

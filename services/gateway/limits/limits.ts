@@ -3,7 +3,6 @@ import type { ServiceError } from "../../../lib/errors.ts";
 import type { Metrics, Reading } from "../../../lib/metrics/metrics.ts";
 import { principalKey } from "../../../lib/rpc/call-context.ts";
 import { claimedPrincipal } from "../../../lib/rpc/principal.ts";
-import { unreadablePrincipalKey } from "../../../lib/rpc/unreadable-principal.ts";
 import type { CallHeaders } from "../called-ref.ts";
 import type { ModelRoute, RateLimits } from "../route-facts.ts";
 import { Account } from "./account.ts";
@@ -128,7 +127,7 @@ export class Limits {
   #accountsOf({ headers, model: { model, traffic } }: CountedRequest): readonly Counted[] {
     const counted: Counted[] = [];
     if (traffic?.perPrincipal !== undefined) {
-      const principal = claimedPrincipal(headers[principalKey], headers[unreadablePrincipalKey] !== undefined);
+      const principal = claimedPrincipal(headers[principalKey]);
       const account = this.#principals.of(model, principal, traffic.perPrincipal, this.#parts.clock.monotonicMs());
       counted.push({ account, scope: { kind: "principal", principal } });
     }

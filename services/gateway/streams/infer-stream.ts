@@ -1,6 +1,6 @@
 import { ServiceError } from "../../../lib/errors.ts";
-import { FrameReader } from "../../../lib/rpc/frame-reader.ts";
 import { payloadOf } from "../../../lib/rpc/framing.ts";
+import { MessageReader } from "../../../lib/rpc/message-reader.ts";
 import type { HeldBytes, RequestBytes } from "../admission/request-bytes.ts";
 import { bodyBounds } from "../call/body-bounds.ts";
 import { type CallEnd, endOfThrown, ok } from "../call/call-end.ts";
@@ -58,7 +58,7 @@ export class InferStream {
   readonly #call: IncomingCall;
   readonly #bounds: InferStreamBounds;
   readonly #parts: InferStreamParts;
-  readonly #frames: FrameReader;
+  readonly #frames: MessageReader;
   readonly #answers: FrameMerge;
   readonly #lanes: Lanes;
   readonly #watch: MessageWatch;
@@ -81,7 +81,7 @@ export class InferStream {
     this.#call = call;
     this.#bounds = bounds;
     this.#parts = parts;
-    this.#frames = new FrameReader(bounds.messageBytesMax);
+    this.#frames = new MessageReader(bounds.messageBytesMax);
     this.#heldBehind = parts.requestBytes.hold();
     this.#heldFirst = parts.requestBytes.hold();
     this.#watch = new MessageWatch(bodyBounds(bounds.messageBytesMax), {
@@ -127,7 +127,7 @@ export class InferStream {
 
   readonly #read = (bytes: Buffer) => {
     this.#orFail(() => {
-      for (const frame of this.#frames.read(Buffer.from(bytes))) this.#waiting.push(frame);
+      this.#frames.read(bytes, (frame) => void this.#waiting.push(frame));
       this.#takeAll();
     });
   };

@@ -80,10 +80,10 @@ export function inferHandlers(
     if (endsEmpty) yield encoded([], finalResponse(true));
   }
   return {
-    ModelInfer: (request: Request, { deadlineMs, metadata, cancellation }: CallContext) =>
-      infer(routed(request, { metadata }), { deadlineMs, signal: cancellation }),
-    ModelStreamInfer: streamHandler(async function* (unrouted, { metadata, ...call }) {
-      const request = routed(unrouted, { metadata });
+    ModelInfer: (request: Request, { deadlineMs, headers, cancellation }: CallContext) =>
+      infer(routed(request, { headers }), { deadlineMs, signal: cancellation }),
+    ModelStreamInfer: streamHandler(async function* (unrouted, { headers, ...call }) {
+      const request = routed(unrouted, { headers });
       const { replica } = await readyFor(request, call);
       if (replica.isDecoupled) yield* inferMany(request, call);
       else yield await infer(request, call);
@@ -92,7 +92,7 @@ export function inferHandlers(
 }
 
 /** The request, for what the call is for. */
-function routed(request: Request, call: Pick<CallContext, "metadata">): Request {
+function routed(request: Request, call: Pick<CallContext, "headers">): Request {
   const { model, version } = modelReference({ model: request.modelName, version: request.modelVersion }, call);
   return { ...request, modelName: model, modelVersion: version };
 }

@@ -11,9 +11,8 @@ export interface ModelReference {
 }
 
 /** What a call is for, by its message, and by what a gateway has made of that, which wins. Throws REQUEST_INVALID. */
-export function modelReference(named: ModelReference, { metadata }: Pick<CallContext, "metadata">): ModelReference {
-  const [model] = metadata.get(modelKey);
-  const [version] = metadata.get(versionKey);
+export function modelReference(named: ModelReference, { headers }: Pick<CallContext, "headers">): ModelReference {
+  const { [modelKey]: model, [versionKey]: version } = headers;
   return {
     model: model === undefined ? named.model : model.toString(),
     version: version === undefined ? named.version : checkedNumber(version.toString()),

@@ -69,7 +69,7 @@ function ofLoad<Made>(model: string, make: () => Made): Made {
 /** KServe's clients name the model where Triton's name the repository. */
 function modelOf(
   { modelName, repositoryName }: Pick<LoadRequest, "modelName" | "repositoryName">,
-  call: Pick<CallContext, "metadata">,
+  call: Pick<CallContext, "headers">,
 ): string {
   return modelReference({ model: modelName || repositoryName, version: "" }, call).model;
 }

@@ -9,7 +9,7 @@ import type { CallLimits } from "../batching/pending-request.ts";
 import { type ResponseFacts, StreamWindow, type WindowBounds } from "./stream-window.ts";
 
 /** What a request needs of the call that it came in. */
-export interface InferCall extends CallLimits, Pick<CallContext, "metadata"> {}
+export interface InferCall extends CallLimits, Pick<CallContext, "headers"> {}
 
 /** All responses to one request, in their order. */
 export type Respond = (request: Request, call: InferCall) => AsyncIterable<Response>;
@@ -60,16 +60,16 @@ const windowBounds: WindowBounds = { requestsMax: 64, bytesMax: 64 * 1024 ** 2 }
 
 async function readAll(
   requests: AsyncIterable<Request>,
-  { deadlineMs, metadata, log }: CallContext,
+  { deadlineMs, headers, log }: CallContext,
   window: StreamWindow<StreamResponse>,
   respond: Respond,
 ): Promise<void> {
-  const call = { deadlineMs, metadata, signal: window.signal };
+  const call = { deadlineMs, headers, signal: window.signal };
   for await (const request of requests) {
     if (window.isClosed) return;
     window.add(
       bytesOf(request.rawInputContents),
-      streamed(request, () => respond(request, call), { metadata, log }),
+      streamed(request, () => respond(request, call), { headers, log }),
     );
     await window.room();
   }
@@ -78,12 +78,12 @@ async function readAll(
 async function* streamed(
   { id }: Request,
   respond: () => AsyncIterable<Response>,
-  { metadata, log }: Pick<CallContext, "metadata" | "log">,
+  { headers, log }: Pick<CallContext, "headers" | "log">,
 ): AsyncGenerator<StreamResponse> {
   try {
     for await (const inferResponse of respond()) yield { inferResponse };
   } catch (failure) {
-    if (metadata.get("triton_grpc_error").includes("true")) throw failure;
+    if (headers.triton_grpc_error === "true") throw failure;
     if (!(failure instanceof ServiceError)) log.error({ error: failure }, "a request of a stream failed");
     yield { errorMessage: statusOf(failure).details, inferResponse: { id } };
   }

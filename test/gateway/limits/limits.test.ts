@@ -104,7 +104,7 @@ describe("limits", () => {
     admit(model, "");
     expect(refusal(model, "anonymous").reason).to.equal("LIMIT_EXCEEDED");
     expect(() => attempt(model, "x".repeat(257))).to.throw("257 characters long; needed: at most 256");
-    const headers = { "amaas-principal-unreadable": "1" };
+    const headers = { "amaas-principal": "J\u00fcrgen" };
     expect(() => limits.attempt({ headers, message: one, model }, true)).to.throw("needed: printable ASCII");
   });
 
