@@ -21,8 +21,9 @@ function begun(length: number, bytes: number): Buffer {
 }
 
 /**
- * What a frame holds, without compression; what becomes larger by that `held` counts. Rejects with REQUEST_INVALID, with
- * REQUEST_TOO_LARGE where there are more than so many bytes, and with what `held` throws.
+ * What a frame holds, without compression; what becomes larger by that `held` counts. Throws or rejects with REQUEST_INVALID, with
+ * UNSUPPORTED for an encoding that is not known, with REQUEST_TOO_LARGE where there are more than so many bytes, and with what `held`
+ * throws.
  */
 export function payloadOf(
   frame: Buffer,
@@ -33,9 +34,11 @@ export function payloadOf(
   const bytes = frame.subarray(prefixBytes);
   if (frame[0] === 0) return bytes;
   if (frame[0] !== 1 || !isEncoding(encoding)) {
-    const known = encodings.join(", ");
-    throw malformedCall(
-      `has a message of flag ${frame[0]} with grpc-encoding ${JSON.stringify(encoding)}; needed: 0, or 1 with one of ${known}`,
+    const isUnknown = frame[0] === 1 && encoding !== undefined && encoding !== "identity";
+    throw new ServiceError(
+      isUnknown ? "UNSUPPORTED" : "REQUEST_INVALID",
+      `the call has a message of flag ${frame[0]} with grpc-encoding ${JSON.stringify(encoding)}; ` +
+        `needed: 0, or 1 with one of ${encodings.join(", ")}`,
     );
   }
   return expanded(bytes, encoding, bytesMax, held).catch((failure: unknown) => {
