@@ -9,16 +9,20 @@ export function checkHeaders(headers: IncomingHttpHeaders): void {
   let count = 0;
   let bytes = 0;
   for (const key in headers) {
-    const value = headers[key];
-    const values = Array.isArray(value) ? value : [value ?? ""];
-    count += values.length;
-    for (const each of values) bytes += key.length + each.length + overheadBytes;
+    const value = headers[key] ?? "";
+    const each = typeof value === "string" ? 1 : value.length;
+    count += each;
+    bytes += each * (key.length + overheadBytes) + (typeof value === "string" ? value.length : lengthOf(value));
   }
   if (count <= countMax && bytes <= bytesMax) return;
   throw new ServiceError(
     "REQUEST_INVALID",
     `the call has ${count} headers of ${bytes} bytes; needed: at most ${countMax} of ${bytesMax}`,
   );
+}
+
+function lengthOf(values: readonly string[]): number {
+  return values.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** With those of HTTP/2 itself. */

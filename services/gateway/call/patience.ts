@@ -11,7 +11,8 @@ export class Patience {
   #timer: NodeJS.Timeout | undefined;
   #over: CallEnd | undefined;
   #isEnded = false;
-  readonly #listeners = new Set<(why: CallEnd) => void>();
+  /** Hardly ever more than one. */
+  readonly #listeners: ((why: CallEnd) => void)[] = [];
 
   /** In milliseconds since 1970; Infinity where nobody has said. */
   get deadlineMs(): number {
@@ -32,22 +33,22 @@ export class Patience {
       throw new ServiceError("DEADLINE_EXCEEDED", "the deadline had already passed when the call arrived");
     }
     this.#isAsked = askedMs < Infinity;
-    if (this.#isAsked) this.#hold(askedMs, "the deadline has passed");
+    if (this.#isAsked) this.#hold(askedMs, () => "the deadline has passed");
     else if (presetMs < Infinity) this.preset(presetMs);
   }
 
   /** The time of a caller that has not said how long it waits, from its arrival. */
   preset(ms: number): void {
     if (this.#isAsked || this.#isEnded) return;
-    const text = `the call has no deadline, and was not answered within the default of ${ms} ms`;
-    this.#hold(ms + this.arrivedMs - performance.now(), text);
+    const said = () => `the call has no deadline, and was not answered within the default of ${ms} ms`;
+    this.#hold(ms + this.arrivedMs - performance.now(), said);
   }
 
   /** Calls back once nobody waits any longer, at once where that is so already; the answer takes the listener back. */
   onOver(listener: (why: CallEnd) => void): () => void {
     if (this.#over !== undefined) listener(this.#over);
-    else this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    else this.#listeners.push(listener);
+    return () => this.#forget(listener);
   }
 
   /** Nobody waits any longer; nothing happens after the end. */
@@ -62,14 +63,22 @@ export class Patience {
   end(): void {
     clearTimeout(this.#timer);
     this.#isEnded = true;
-    this.#listeners.clear();
+    this.#listeners.length = 0;
   }
 
-  #hold(ms: number, text: string): void {
+  #forget(listener: (why: CallEnd) => void): void {
+    const place = this.#listeners.indexOf(listener);
+    const last = this.#listeners.length - 1;
+    if (place < 0) return;
+    this.#listeners[place] = this.#listeners[last]!;
+    this.#listeners.length = last;
+  }
+
+  #hold(ms: number, said: () => string): void {
     clearTimeout(this.#timer);
     this.#deadlineMs = Date.now() + ms;
     this.#timer = setTimeout(
-      () => this.giveUp(endOfThrown(new ServiceError("DEADLINE_EXCEEDED", text))),
+      () => this.giveUp(endOfThrown(new ServiceError("DEADLINE_EXCEEDED", said()))),
       Math.min(Math.ceil(ms), timerMsMax),
     );
   }

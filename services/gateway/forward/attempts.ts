@@ -4,7 +4,8 @@ import type { Call } from "../call/call.ts";
 import type { AttemptKind } from "../figures/version-figures.ts";
 import { headOf } from "./call-head.ts";
 import type { Connections } from "./connections.ts";
-import { type Exchanged, exchange, Race } from "./exchange.ts";
+import { type Exchanged, exchange } from "./exchange.ts";
+import { Race } from "./race.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
 /** How a call that several replicas could answer ended, and where. */
@@ -49,6 +50,28 @@ export interface AttemptOptions {
   readonly onAttempt: (attempt: Attempt) => void;
 }
 
+/**
+ * Sends an idempotent call to one of several replicas, and again to others: where a node was lost before any of its answer was there,
+ * or no longer holds the version, and where it takes longer than it mostly does; then the first answer counts. The budget bounds how
+ * often, the deadline and the caller's cancellation cover all attempts. Never rejects; `replicas` is not empty.
+ */
+export function forwardToReplica(
+  replicas: readonly string[],
+  request: ReplicaCall,
+  options: AttemptOptions,
+): Promise<ReplicaAnswer> {
+  const { budget, hedgeAfterMs } = options;
+  const attempts = new Attempts(replicas, request, options);
+  budget.noteCall();
+  return hedgeAfterMs === undefined || replicas.length === 1 ? oneByOne(attempts) : raced(attempts, hedgeAfterMs);
+}
+
+async function oneByOne(attempts: Attempts): Promise<ReplicaAnswer> {
+  let answer = await attempts.begin("first");
+  while (!attempts.isFinal(answer) && attempts.mayBegin()) answer = await attempts.begin("retry");
+  return answer;
+}
+
 /** An attempt that is over. */
 interface Ended {
   readonly answer: ReplicaAnswer;
@@ -56,54 +79,35 @@ interface Ended {
   readonly take: () => void;
 }
 
-/**
- * Sends an idempotent call to one of several replicas, and again to others: where a node was lost before any of its answer was there,
- * or no longer holds the version, and where it takes longer than it mostly does; then the first answer counts. The budget bounds how
- * often, the deadline and the caller's cancellation cover all attempts. Never rejects; `replicas` is not empty.
- */
-export async function forwardToReplica(
-  replicas: readonly string[],
-  request: ReplicaCall,
-  options: AttemptOptions,
-): Promise<ReplicaAnswer> {
-  const { attemptsMax, budget, hedgeAfterMs } = options;
-  const { call } = request;
+async function raced(attempts: Attempts, hedgeAfterMs: number): Promise<ReplicaAnswer> {
   const race = new Race();
   /** Until it is looked at here: of several that have ended at once one may be what the caller got. */
   const running = new Set<Promise<Ended>>();
-  let candidates = replicas;
-  let attempts = 0;
   const begin = (kind: AttemptKind) => {
-    const node = request.choose(candidates);
-    candidates = candidates.filter((address) => address !== node);
-    attempts++;
-    const ended: Promise<Ended> = attempt({ node, kind }, request, race, options).then((answer) => ({
+    const ended: Promise<Ended> = attempts.begin(kind, race).then((answer) => ({
       answer,
       take: () => running.delete(ended),
     }));
     running.add(ended);
   };
-  const mayBegin = () => attempts < attemptsMax && candidates.length > 0 && call.over === undefined && budget.take();
-  budget.noteCall();
   begin("first");
   const timer = new Timer();
-  let hedge = hedgeAfterMs === undefined || candidates.length === 0 ? undefined : timer.after(hedgeAfterMs);
+  let hedge: Promise<undefined> | undefined = timer.after(hedgeAfterMs);
   try {
     for (;;) {
-      const waits: readonly Promise<Ended | undefined>[] = hedge === undefined ? [...running] : [...running, hedge];
-      const ended = await (waits.length === 1 ? waits[0]! : Promise.race(waits));
+      const ended = await Promise.race(hedge === undefined ? running : [...running, hedge]);
       if (ended === undefined) {
         hedge = undefined;
-        if (!race.isWon && mayBegin()) begin("hedge");
+        if (!race.isWon && attempts.mayBegin()) begin("hedge");
         continue;
       }
       const { answer } = ended;
       ended.take();
-      if (answer.isBegun || call.over !== undefined || !isLost(answer)) {
+      if (attempts.isFinal(answer)) {
         race.end();
         return answer;
       } else if (running.size === 0) {
-        if (!mayBegin()) return answer;
+        if (!attempts.mayBegin()) return answer;
         begin("retry");
       }
     }
@@ -112,29 +116,58 @@ export async function forwardToReplica(
   }
 }
 
-async function attempt(
-  { node, kind }: Pick<Attempt, "node" | "kind">,
-  { call, message, own, servedBy, onBegin }: ReplicaCall,
-  race: Race,
-  { nodes, onAttempt }: AttemptOptions,
-): Promise<ReplicaAnswer> {
-  const sentMs = performance.now();
-  let begunMs: number | undefined;
-  const exchanged = await exchange(nodes.at(node), call, {
-    head: headOf(call, own),
-    send: (stream) => stream.writeLast(message),
-    own: servedBy(node),
-    isEager: false,
-    race,
-    onBegin: () => {
-      begunMs = performance.now();
-      onBegin?.();
-    },
-  });
-  const answer = { ...exchanged, node };
-  const isCut = call.over !== undefined || (race.isWon && !exchanged.isBegun);
-  onAttempt({ ...answer, kind, ms: (begunMs ?? performance.now()) - sentMs, isCut });
-  return answer;
+/** The attempts of one call. */
+class Attempts {
+  readonly #request: ReplicaCall;
+  readonly #options: AttemptOptions;
+  /** Those that have not been asked. */
+  #candidates: readonly string[];
+  #count = 0;
+
+  constructor(replicas: readonly string[], request: ReplicaCall, options: AttemptOptions) {
+    this.#candidates = replicas;
+    this.#request = request;
+    this.#options = options;
+  }
+
+  /** Whether there is nothing more to try for this answer's sake. */
+  isFinal(answer: ReplicaAnswer): boolean {
+    return answer.isBegun || this.#request.call.over !== undefined || !isLost(answer);
+  }
+
+  /** Whether there may be another one; takes it from the budget. */
+  mayBegin(): boolean {
+    const { attemptsMax, budget } = this.#options;
+    const isPossible =
+      this.#count < attemptsMax && this.#candidates.length > 0 && this.#request.call.over === undefined;
+    return isPossible && budget.take();
+  }
+
+  /** Asks one of the replicas that have not been asked. */
+  async begin(kind: AttemptKind, race?: Race): Promise<ReplicaAnswer> {
+    const { call, message, own, servedBy, choose, onBegin } = this.#request;
+    const { nodes, onAttempt } = this.#options;
+    const node = choose(this.#candidates);
+    this.#count++;
+    this.#candidates = this.#candidates.length === 1 ? [] : this.#candidates.filter((address) => address !== node);
+    const sentMs = performance.now();
+    let begunMs: number | undefined;
+    const { end, headers, isBegun } = await exchange(nodes.at(node), call, {
+      head: headOf(call, own),
+      send: (stream) => stream.writeLast(message),
+      own: servedBy(node),
+      isEager: false,
+      race,
+      onBegin: () => {
+        begunMs = performance.now();
+        onBegin?.();
+      },
+    });
+    const answer = { end, headers, isBegun, node };
+    const isCut = call.over !== undefined || (!isBegun && race?.isWon === true);
+    onAttempt({ end, headers, isBegun, node, kind, ms: (begunMs ?? performance.now()) - sentMs, isCut });
+    return answer;
+  }
 }
 
 /** A time that may be given up. */

@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders } from "node:http2";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import { type ClientConnection, connectClient } from "../../../lib/http2/client.ts";
 import type { Stream, StreamListener } from "../../../lib/http2/stream.ts";
 
@@ -55,17 +55,9 @@ export class Connection {
    */
   call(headers: OutgoingHttpHeaders, listener: StreamListener): Stream {
     const session = this.#usable();
+    const stream = session.request(headers, new CountedListener(listener, this.#countOut));
     this.#outstanding++;
-    return session.request(headers, {
-      onHeaders: (received, isLast) => listener.onHeaders(received, isLast),
-      onData: (bytes) => listener.onData(bytes),
-      onEnd: () => listener.onEnd?.(),
-      onDrain: () => listener.onDrain?.(),
-      onClose: (failure) => {
-        this.#outstanding--;
-        listener.onClose(failure);
-      },
-    });
+    return stream;
   }
 
   /** Finishes the calls that have begun. */
@@ -74,6 +66,10 @@ export class Connection {
     clearTimeout(this.#retryTimer);
     for (const session of this.#open) session.close();
   }
+
+  readonly #countOut = (): void => {
+    this.#outstanding--;
+  };
 
   #usable(): ClientConnection {
     const session = this.#session;
@@ -131,6 +127,38 @@ export class Connection {
     this.#retryTimer = setTimeout(() => {
       if (this.#session === undefined) this.#connect();
     }, delayMs).unref();
+  }
+}
+
+/** A listener, before whom somebody else hears of the close. */
+class CountedListener implements StreamListener {
+  readonly #listener: StreamListener;
+  readonly #onClose: () => void;
+
+  constructor(listener: StreamListener, onClose: () => void) {
+    this.#listener = listener;
+    this.#onClose = onClose;
+  }
+
+  onHeaders(headers: IncomingHttpHeaders, isLast: boolean): void {
+    this.#listener.onHeaders(headers, isLast);
+  }
+
+  onData(bytes: Buffer): void {
+    this.#listener.onData(bytes);
+  }
+
+  onEnd(): void {
+    this.#listener.onEnd?.();
+  }
+
+  onDrain(): void {
+    this.#listener.onDrain?.();
+  }
+
+  onClose(failure: string | undefined): void {
+    this.#onClose();
+    this.#listener.onClose(failure);
   }
 }
 

@@ -1,11 +1,12 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import { messageOf } from "../../../lib/errors.ts";
 import { errorCode } from "../../../lib/http2/faults.ts";
-import type { Stream } from "../../../lib/http2/stream.ts";
+import type { Stream, StreamListener } from "../../../lib/http2/stream.ts";
 import type { Receiver } from "../call/call.ts";
 import { type CallEnd, endOfHeaders, endOfLoss } from "../call/call-end.ts";
 import { withoutHopByHop } from "../call/crossing.ts";
 import type { Connection } from "./connection.ts";
+import type { Race, Runner } from "./race.ts";
 
 /** How an exchange with another server ended. */
 export interface Exchanged {
@@ -30,98 +31,93 @@ export interface ExchangeOptions {
   /** Whether the caller gets the headers before the first message is there. */
   readonly isEager: boolean;
   /** Ends the exchange from outside, as long as the caller has seen nothing of it. */
-  readonly race?: Race;
+  readonly race?: Race | undefined;
   /** The caller is about to see the first of it. */
   readonly onBegin?: () => void;
-}
-
-/** Several exchanges for one call: the first whose message is there answers it. */
-export class Race {
-  readonly #running = new Set<(lost: CallEnd) => void>();
-  #isWon = false;
-
-  /** Whether one has won, or nobody can any longer. */
-  get isWon(): boolean {
-    return this.#isWon;
-  }
-
-  /** Takes part until the answer is called; `lose` is called when another has won. */
-  join(lose: (lost: CallEnd) => void): () => void {
-    this.#running.add(lose);
-    return () => this.#running.delete(lose);
-  }
-
-  /** The exchange of `lose` has won. */
-  win(lose: (lost: CallEnd) => void): void {
-    this.#running.delete(lose);
-    this.end();
-  }
-
-  /** Ends all that are running. */
-  end(): void {
-    this.#isWon = true;
-    for (const lose of [...this.#running]) lose(endOfLoss("another replica was faster"));
-  }
 }
 
 /**
  * Carries a call to another server, and its messages back to the receiver as they come, at the speed of the slower one. The end is left
  * to whoever asked. When nobody waits any longer it ends there too. Never rejects.
  */
-export function exchange(
-  connection: Connection,
-  receiver: Receiver,
-  { head, send, own, isEager, race, onBegin, onDrain, onClose }: ExchangeOptions,
-): Promise<Exchanged> {
-  return new Promise((resolve) => {
-    let headers: OutgoingHttpHeaders | undefined;
-    let isBegun = false;
-    let isSettled = false;
-    const begin = () => {
-      if (isBegun) return;
-      isBegun = true;
-      onBegin?.();
-      race?.win(settle);
-      receiver.respond({ ...headers, ...own });
-    };
-    const settle = (end: CallEnd) => {
-      if (isSettled) return;
-      isSettled = true;
-      forget?.();
-      leave?.();
-      resolve({ end, headers: headers && { ...headers, ...own }, isBegun });
-      // It may have ended before all was sent, or before it was over.
-      stream?.reset(errorCode.cancel);
-    };
-    const take = (received: IncomingHttpHeaders, isLast: boolean) => {
-      if (isSettled) return;
-      if (isLast || String(received[":status"]) !== "200") return settle(endOfHeaders(received));
-      headers = withoutHopByHop(received);
-      if (isEager) begin();
-    };
-    let stream: Stream | undefined;
-    let forget: (() => void) | undefined;
-    let leave: (() => void) | undefined;
+export function exchange(connection: Connection, receiver: Receiver, options: ExchangeOptions): Promise<Exchanged> {
+  return new Promise((resolve) => new Exchange(receiver, options, resolve).begin(connection));
+}
+
+class Exchange implements StreamListener, Runner {
+  readonly #receiver: Receiver;
+  readonly #options: ExchangeOptions;
+  readonly #resolve: (exchanged: Exchanged) => void;
+  #stream: Stream | undefined;
+  #forget: (() => void) | undefined;
+  /** As the caller sees them. */
+  #headers: OutgoingHttpHeaders | undefined;
+  #isBegun = false;
+  #isSettled = false;
+
+  constructor(receiver: Receiver, options: ExchangeOptions, resolve: (exchanged: Exchanged) => void) {
+    this.#receiver = receiver;
+    this.#options = options;
+    this.#resolve = resolve;
+  }
+
+  begin(connection: Connection): void {
+    const { head, race, send } = this.#options;
     try {
-      stream = connection.call(head, {
-        onHeaders: take,
-        onData: (bytes) => {
-          if (isSettled) return;
-          begin();
-          if (!receiver.write(Buffer.from(bytes), () => stream!.resume())) stream!.pause();
-        },
-        onDrain: () => onDrain?.(),
-        onClose: (failure) => {
-          onClose?.();
-          settle(endOfLoss(failure ?? "the connection was lost"));
-        },
-      });
+      this.#stream = connection.call(head, this);
     } catch (thrown) {
-      resolve({ end: endOfLoss(messageOf(thrown)), headers, isBegun });
+      this.settle(endOfLoss(messageOf(thrown)));
       return;
     }
-    leave = race?.join(settle);
-    forget = receiver.onOver(settle);
-    if (!isSettled) send(stream);
-  });
+    if (!this.#isSettled) this.#forget = this.#receiver.onOver((why) => this.settle(why));
+    if (this.#isSettled) return;
+    race?.join(this);
+    send(this.#stream);
+  }
+
+  /** What comes after the first end is not looked at. */
+  settle(end: CallEnd): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.#forget?.();
+    this.#options.race?.leave(this);
+    this.#resolve({ end, headers: this.#headers, isBegun: this.#isBegun });
+    // It may have ended before all was sent, or before it was over.
+    this.#stream?.reset(errorCode.cancel);
+  }
+
+  onHeaders(received: IncomingHttpHeaders, isLast: boolean): void {
+    if (this.#isSettled) return;
+    if (isLast || String(received[":status"]) !== "200") {
+      this.settle(endOfHeaders(received));
+      return;
+    }
+    this.#headers = Object.assign(withoutHopByHop(received), this.#options.own);
+    if (this.#options.isEager) this.#respond();
+  }
+
+  onData(bytes: Buffer): void {
+    if (this.#isSettled) return;
+    this.#respond();
+    if (!this.#receiver.write(Buffer.from(bytes), this.#resume)) this.#stream?.pause();
+  }
+
+  onDrain(): void {
+    this.#options.onDrain?.();
+  }
+
+  onClose(failure: string | undefined): void {
+    this.#options.onClose?.();
+    this.settle(endOfLoss(failure ?? "the connection was lost"));
+  }
+
+  #respond(): void {
+    if (this.#isBegun) return;
+    this.#isBegun = true;
+    this.#options.onBegin?.();
+    this.#options.race?.win(this);
+    this.#receiver.respond(this.#headers ?? {});
+  }
+
+  readonly #resume = (): void => this.#stream?.resume();
 }

@@ -58,7 +58,7 @@ export class Forwarder {
   }
 
   /** Carries one to a replica and its answer to the caller, besides its end. Never rejects. */
-  async forward({ call, message, route, replicas, choose, hedging, onBegin }: RoutedCall): Promise<ReplicaAnswer> {
+  forward({ call, message, route, replicas, choose, hedging, onBegin }: RoutedCall): Promise<ReplicaAnswer> {
     const { nodes, onAttempt } = this.#parts;
     const { budget, latencies } = this.#recordOf(route.model);
     const own: OutgoingHttpHeaders = routeHeaders(route);

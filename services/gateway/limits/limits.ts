@@ -67,7 +67,13 @@ export class Limits {
    * Counts a request in while `forward` is not settled. Rejects with LIMIT_EXCEEDED, REQUEST_TOO_LARGE where it can never be allowed, and
    * REQUEST_INVALID where the principal or the message cannot be read.
    */
-  async during<Result>(request: CountedRequest, forward: () => Promise<Result>): Promise<Result> {
+  during<Result>(request: CountedRequest, forward: () => Promise<Result>): Promise<Result> {
+    const { traffic } = request.model;
+    const isLimited = traffic?.perPrincipal !== undefined || traffic?.total !== undefined;
+    return isLimited ? this.#duringLimited(request, forward) : forward();
+  }
+
+  async #duringLimited<Result>(request: CountedRequest, forward: () => Promise<Result>): Promise<Result> {
     const attempt = await this.attempt(request, true);
     if (attempt.kind === "refused") throw this.refused(request, attempt);
     try {

@@ -87,7 +87,7 @@ export class Mirrors {
   }
 
   /** Forwards a request, and copies it. Settles as `forward` does, which gets the call to answer. */
-  async during(request: MirroredRequest, forward: (call: Call) => Promise<ReplicaAnswer>): Promise<ReplicaAnswer> {
+  during(request: MirroredRequest, forward: (call: Call) => Promise<ReplicaAnswer>): Promise<ReplicaAnswer> {
     const { call } = request;
     const versions = this.#versionsFor(request);
     if (versions.length === 0) return forward(call);
@@ -130,7 +130,7 @@ export class Mirrors {
 
   /** The mirrors that get a copy of this request; a copy is not copied again, nor compared with itself. */
   #versionsFor({ call, route: { version, mirrors } }: MirroredRequest): readonly number[] {
-    if (mirrors === undefined || this.#isStopped || call.headers[mirrorKey] !== undefined) return [];
+    if (mirrors === undefined || this.#isStopped || call.headers[mirrorKey] !== undefined) return none;
     const { random } = this.#parts;
     return mirrors.filter((mirror) => mirror.version !== version && random() < mirror.share).map((one) => one.version);
   }
@@ -215,3 +215,5 @@ export class Mirrors {
 
 /** Elements of an answer that are compared: a fraction of a millisecond. */
 const elementsMax = 16_384;
+
+const none: readonly number[] = [];
