@@ -19,6 +19,11 @@ export class CallCancellation implements Cancellation {
     return this.#reason !== undefined;
   }
 
+  /** Whether nobody waits any longer, or the call is answered. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   get reason(): unknown {
     return this.#reason;
   }

@@ -70,7 +70,7 @@ export abstract class ServedCall implements StreamListener {
   }
 
   onClose(): void {
-    this.#giveUp(cancelledFault());
+    if (!this.#context.cancellation.isOver) this.#giveUp(cancelledFault());
   }
 
   /** Reads a message. Throws, or rejects with, REQUEST_INVALID, REQUEST_TOO_LARGE, and UNSUPPORTED. */
@@ -185,9 +185,8 @@ export abstract class ServedCall implements StreamListener {
 
   #giveUp(reason: unknown): void {
     clearTimeout(this.#timer);
-    const { cancellation } = this.#context;
-    cancellation.abort(reason as object);
-    if (cancellation.aborted) this.giveUp?.(reason);
+    this.#context.cancellation.abort(reason as object);
+    this.giveUp?.(reason);
     this.#whenWelcome();
   }
 
