@@ -55,10 +55,6 @@ export async function small(place: Workplace): Promise<Measured[]> {
       runs: side("joined", "empty"),
       baselineOf: ofEmpty,
       goal: { of: "ratio", kind: "at least", bound: 0.8 },
-      ifMissed:
-        "two cores carry the load, the event loop and the session: a call takes 1.3 times the processor time of the empty handler, " +
-        "also on the event loop alone, where reading, checking and writing the messages is 5 µs of it and the rest is joining, " +
-        "the way to the session's thread, and waiting for it",
     },
     {
       metric: `${metric}, batching, processor time per call`,
