@@ -10,6 +10,7 @@ import { ReceiveWindow } from "./receive-window.ts";
 import { firstSettings, type Settings, settingsAfter } from "./settings.ts";
 import type { Carrier, Stream } from "./stream.ts";
 import { StreamTable } from "./stream-table.ts";
+import type { WaitingBytes } from "./waiting-bytes.ts";
 
 /** Bounds of a connection. */
 export interface ConnectionBounds {
@@ -21,6 +22,8 @@ export interface ConnectionBounds {
   readonly countsHeld: boolean;
   /** Of the headers of one block, each with 32 more than its name and value. */
   readonly headerBytesMax: number;
+  /** Where answers count that wait for whoever asked; they count nowhere without. */
+  readonly waiting?: WaitingBytes | undefined;
 }
 
 /** Hears what happens to a connection. */
@@ -40,6 +43,7 @@ export abstract class Http2Connection implements Carrier {
   protected readonly streams = new StreamTable<Stream>();
   protected readonly output: FrameOutput;
   readonly frames: FrameWriter;
+  readonly waiting: WaitingBytes | undefined;
   readonly #socket: Socket;
   readonly #listener: ConnectionListener;
   readonly #bounds: ConnectionBounds;
@@ -58,6 +62,7 @@ export abstract class Http2Connection implements Carrier {
     this.#bounds = bounds;
     this.#listener = listener;
     this.streamWindowBytes = bounds.streamWindowBytes;
+    this.waiting = bounds.waiting;
     this.#receiveWindow = new ReceiveWindow(bounds.connectionWindowBytes, (bytes) => this.frames.widen(0, bytes));
     this.#reader = new FrameReader(bounds.headerBytesMax, this.#handler);
     this.output = new FrameOutput(socket, () => this.#sendData());
@@ -94,6 +99,11 @@ export abstract class Http2Connection implements Carrier {
       if (!this.#isClosed) this.closeAfter(Infinity, "the connection takes no more calls");
     }
     this.#endIfIdle();
+  }
+
+  /** The streams that are open may be closed meanwhile. */
+  forEachStream(callback: (stream: Stream) => void): void {
+    this.streams.forEach(callback);
   }
 
   /** Ends it and its streams now, with the reason that they are told. */

@@ -1,8 +1,17 @@
+import type { WaitingBytes } from "./waiting-bytes.ts";
+
 /** Bytes that wait for their reader, in blocks, so that many small pieces take no more room than one large one. */
 export class HeldChunks {
-  readonly #chunks: Buffer[] = [];
+  readonly #waiting: WaitingBytes | undefined;
+  #chunks: Buffer[] = [];
+  #bytes = 0;
   /** What of the last one is free. */
   #free = 0;
+
+  /** They count as waiting there. */
+  constructor(waiting: WaitingBytes | undefined) {
+    this.#waiting = waiting;
+  }
 
   get isEmpty(): boolean {
     return this.#chunks.length === 0;
@@ -10,6 +19,7 @@ export class HeldChunks {
 
   /** Copies them. */
   push(bytes: Buffer): void {
+    this.#count(bytes.length);
     const last = this.#chunks.at(-1);
     const joined =
       last === undefined ? 0 : bytes.copy(last, last.length - this.#free, 0, Math.min(this.#free, bytes.length));
@@ -22,11 +32,24 @@ export class HeldChunks {
 
   /** The first of them; undefined where there are none. */
   shift(): Buffer | undefined {
-    const chunk = this.#chunks.shift();
-    if (chunk === undefined || this.#chunks.length > 0) return chunk;
-    const used = chunk.subarray(0, chunk.length - this.#free);
+    const first = this.#chunks.shift();
+    if (first === undefined) return undefined;
+    const chunk = this.#chunks.length > 0 ? first : first.subarray(0, first.length - this.#free);
+    if (this.#chunks.length === 0) this.#free = 0;
+    this.#count(-chunk.length);
+    return chunk;
+  }
+
+  /** Nobody will read them. */
+  drop(): void {
+    this.#chunks = [];
     this.#free = 0;
-    return used;
+    this.#count(-this.#bytes);
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    this.#waiting?.add(bytes);
   }
 }
 

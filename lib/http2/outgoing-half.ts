@@ -1,9 +1,13 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import type { FrameWriter } from "./frame-writer.ts";
+import { Taking, type WaitingBytes } from "./waiting-bytes.ts";
 
 /** What one side of a stream still has to send, as much of it as the other has room for. */
 export class OutgoingHalf {
   readonly #frames: FrameWriter;
+  readonly #waiting: WaitingBytes | undefined;
+  /** How the other side takes what waits. */
+  readonly taking: Taking | undefined;
   readonly #queue: Buffer[] = [];
   #queuedBytes = 0;
   #windowBytes = 0;
@@ -12,8 +16,11 @@ export class OutgoingHalf {
   #hasEnded = false;
   #trailers: OutgoingHttpHeaders | undefined;
 
-  constructor(frames: FrameWriter) {
+  /** What it has to send counts as waiting there. */
+  constructor(frames: FrameWriter, waiting: WaitingBytes | undefined) {
     this.#frames = frames;
+    this.#waiting = waiting;
+    if (waiting !== undefined) this.taking = new Taking();
   }
 
   get queuedBytes(): number {
@@ -38,8 +45,9 @@ export class OutgoingHalf {
 
   /** Answers whether more are welcome. */
   push(bytes: Buffer): boolean {
+    if (this.#queue.length === 0) this.taking?.wait();
     this.#queue.push(bytes);
-    this.#queuedBytes += bytes.length;
+    this.#count(bytes.length);
     this.#isFull = this.#queuedBytes > queueBytesMax;
     return !this.#isFull;
   }
@@ -54,7 +62,7 @@ export class OutgoingHalf {
     this.#isEnding = true;
     this.#hasEnded = true;
     this.#queue.length = 0;
-    this.#queuedBytes = 0;
+    this.#count(-this.#queuedBytes);
   }
 
   /** The other side takes so much more, or less; answers how wide its window is then. */
@@ -74,7 +82,8 @@ export class OutgoingHalf {
     if (bytes === first.length) this.#queue.shift();
     else this.#queue[0] = first.subarray(bytes);
     this.#windowBytes -= bytes;
-    this.#queuedBytes -= bytes;
+    this.#count(-bytes);
+    this.taking?.take();
     this.#hasEnded = this.#isEnding && this.#queue.length === 0 && this.#trailers === undefined;
     this.#frames.sendData(stream, first.subarray(0, bytes), this.#hasEnded);
     return bytes;
@@ -85,6 +94,11 @@ export class OutgoingHalf {
     const isDrained = this.#isFull && this.#queuedBytes <= queueBytesMax / 2;
     if (isDrained) this.#isFull = false;
     return isDrained;
+  }
+
+  #count(bytes: number): void {
+    this.#queuedBytes += bytes;
+    this.#waiting?.add(bytes);
   }
 
   #sendEnd(stream: number): void {

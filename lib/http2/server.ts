@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { systemClock } from "../clock.ts";
 import { Keepalive } from "./keepalive.ts";
 import { ServerConnection, type ServerConnectionBounds, type TakeStream } from "./server-connection.ts";
+import type { Stream } from "./stream.ts";
 
 /** What a server allows. */
 export interface Http2ServerOptions extends ServerConnectionBounds {
@@ -43,6 +44,11 @@ export class Http2Server {
   /** Closes all connections at once. */
   destroy(): void {
     for (const connection of this.#connections) connection.destroy("the server was stopped");
+  }
+
+  /** The streams that are open may be closed meanwhile. */
+  forEachStream(callback: (stream: Stream) => void): void {
+    for (const connection of this.#connections) connection.forEachStream(callback);
   }
 
   #accept(socket: Socket): void {

@@ -45,6 +45,7 @@ export class StreamTable<Stream> {
 
   /** Streams may be deleted meanwhile. */
   forEach(callback: (stream: Stream) => void): void {
+    if (this.#size === 0) return;
     const streams: Stream[] = [];
     for (const first of this.#slots) {
       for (let entry = first; entry !== undefined; entry = entry.next) streams.push(entry.stream);

@@ -5,6 +5,7 @@ import { windowBytesMax } from "./frames.ts";
 import { checkSendable } from "./header-encoder.ts";
 import { HeldChunks } from "./held-chunks.ts";
 import { OutgoingHalf } from "./outgoing-half.ts";
+import type { Taking, WaitingBytes } from "./waiting-bytes.ts";
 
 /** The connection, as a stream sees it. */
 export interface Carrier {
@@ -14,6 +15,8 @@ export interface Carrier {
   /** The stream may have something to send. */
   ready(stream: Stream): void;
   readonly frames: FrameWriter;
+  /** Where answers count that wait for whoever asked: to a server what it has to send, to a client what its listeners do not take. */
+  readonly waiting: WaitingBytes | undefined;
   /** Of what came on its streams so much is no longer held. */
   noteTaken(bytes: number): void;
   /** The stream is closed. */
@@ -63,7 +66,7 @@ export class Stream {
 
   constructor(carrier: Carrier) {
     this.#carrier = carrier;
-    this.#outgoing = new OutgoingHalf(carrier.frames);
+    this.#outgoing = new OutgoingHalf(carrier.frames, carrier.isClient ? undefined : carrier.waiting);
     this.#receiveWindowBytes = carrier.streamWindowBytes;
   }
 
@@ -78,13 +81,19 @@ export class Stream {
     else this.#tell();
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed;
+  /** Who hears of it now. */
+  get listener(): StreamListener | undefined {
+    return this.#listener;
   }
 
   /** Of what was written, the bytes that wait here. */
   get queuedBytes(): number {
     return this.#outgoing.queuedBytes;
+  }
+
+  /** How they are taken, where they count. */
+  get taking(): Taking | undefined {
+    return this.#outgoing.taking;
   }
 
   /**
@@ -216,7 +225,7 @@ export class Stream {
     this.#isClosed = true;
     this.#failure = failure;
     this.#outgoing.drop();
-    this.#held = undefined;
+    this.#held?.drop();
     this.#carrier.noteTaken(this.#heldBytes);
     this.#carrier.forget(this);
     this.#listener?.onClose(failure);
@@ -241,7 +250,7 @@ export class Stream {
       this.#tellData(payload);
       this.#isTelling = false;
     } else {
-      this.#held ??= new HeldChunks();
+      this.#held ??= new HeldChunks(this.#carrier.isClient ? this.#carrier.waiting : undefined);
       this.#held.push(payload);
     }
   }

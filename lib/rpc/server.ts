@@ -3,6 +3,8 @@ import type { ServiceDefinition } from "@grpc/grpc-js";
 import { messageOf, ServiceError } from "../errors.ts";
 import { Http2Server } from "../http2/server.ts";
 import type { TakeStream } from "../http2/server-connection.ts";
+import type { StreamListener } from "../http2/stream.ts";
+import type { WaitingBytes } from "../http2/waiting-bytes.ts";
 import type { Log } from "../log.ts";
 import { nobody, refuse } from "./answer.ts";
 import { answers } from "./answers.ts";
@@ -25,6 +27,8 @@ export interface ServerConfig {
   readonly connectionsMax?: number;
   /** How long a new connection may take until it speaks HTTP/2, in milliseconds; default: ten seconds. */
   readonly handshakeTimeoutMs?: number;
+  /** Where answers count that callers have not taken; they count nowhere without. */
+  readonly waiting?: WaitingBytes;
 }
 
 /** The services of `implement`, health and reflection on one port. */
@@ -43,8 +47,8 @@ export class RpcServer {
     this.#log = log;
     // Every open stream listens.
     setMaxListeners(0, this.#draining.signal);
-    const { connectionsMax, handshakeTimeoutMs = 10_000 } = config;
-    this.#server = new Http2Server({ ...bounds, connectionsMax, handshakeTimeoutMs }, this.#take);
+    const { connectionsMax, handshakeTimeoutMs = 10_000, waiting } = config;
+    this.#server = new Http2Server({ ...bounds, connectionsMax, handshakeTimeoutMs, waiting }, this.#take);
   }
 
   /**
@@ -59,6 +63,13 @@ export class RpcServer {
   /** Hands every call of a method, by its path, to who speaks gRPC itself. */
   handle(path: string, take: TakeStream): void {
     this.#takers.set(path, take);
+  }
+
+  /** Those who hear of the calls that are open, whoever takes them. */
+  forEachCall(callback: (listener: StreamListener) => void): void {
+    this.#server.forEachStream(({ listener }) => {
+      if (listener !== undefined) callback(listener);
+    });
   }
 
   /** Makes reflection list a service. */

@@ -21,6 +21,8 @@ export interface GatewayConfig extends ServiceConfig {
   readonly callsMax: number;
   /** Bytes of request messages that are held at the same time. */
   readonly requestBytesMax: number;
+  /** Bytes of answers that are held at the same time for callers who do not take them. */
+  readonly answerBytesMax: number;
   /** How many times the latency without load a call may take before fewer are let in; 0 for however long. */
   readonly latencyTolerance: number;
   /** How much longer than without load an inference may take in any case, in milliseconds. */
@@ -78,6 +80,7 @@ export function readGatewayConfig(settings: Settings): GatewayConfig {
     callsMax: whole("CALLS_MAX", 10_000, 1, 1_000_000),
     // The largest message must have room.
     requestBytesMax: whole("REQUEST_BYTES_MAX", Math.max(1024 ** 3, messageBytesMax), messageBytesMax, 1024 ** 4),
+    answerBytesMax: whole("ANSWER_BYTES_MAX", Math.max(512 * 1024 ** 2, messageBytesMax), messageBytesMax, 1024 ** 4),
     latencyTolerance: whole("LATENCY_TOLERANCE", 4, 0, 1000),
     latencySlackMs: whole("LATENCY_SLACK_MS", 400, 0, 600_000),
     drainDelayMs: whole("DRAIN_DELAY_MS", 0, 0, drainTimeoutMs),

@@ -18,6 +18,7 @@ import { Admission } from "./admission/admission.ts";
 import { RequestBytes } from "./admission/request-bytes.ts";
 import { Answers } from "./answers.ts";
 import { Balancer } from "./balance/balancer.ts";
+import { IncomingCall } from "./call/incoming-call.ts";
 import { CallLimit } from "./call-limit.ts";
 import type { GatewayConfig } from "./config.ts";
 import { CallFigures } from "./figures/call-figures.ts";
@@ -27,6 +28,7 @@ import { Connection } from "./forward/connection.ts";
 import { Connections } from "./forward/connections.ts";
 import { Forwarder } from "./forward/forwarder.ts";
 import { outcomeOf } from "./forward/outcome.ts";
+import { HeldAnswers } from "./held-answers.ts";
 import { Limits } from "./limits/limits.ts";
 import { RedisShareStore } from "./limits/redis-share-store.ts";
 import { SharedLimits } from "./limits/shared-limits.ts";
@@ -76,10 +78,17 @@ export class GatewayService implements Service {
     const limit = new CallLimit(config.callsMax);
     this.#config = config;
     this.#log = log;
-    this.#server = new RpcServer(served, log);
-    this.#nodes = new Connections(config);
-    this.#registry = new Connection(config.registryAddress, config);
-    this.#trainer = new Connection(config.trainerAddress, config);
+    const answersHeld = new HeldAnswers(config.answerBytesMax);
+    const { waiting } = answersHeld;
+    this.#server = new RpcServer({ ...served, waiting }, log);
+    answersHeld.watch((visit) =>
+      this.#server.forEachCall((listener) => {
+        if (listener instanceof IncomingCall) visit(listener);
+      }),
+    );
+    this.#nodes = new Connections({ ...config, waiting });
+    this.#registry = new Connection(config.registryAddress, { ...config, waiting });
+    this.#trainer = new Connection(config.trainerAddress, { ...config, waiting });
     this.#file = new RouteFile(join(config.dataDir, "gateway"), log);
     const calls = new CallFigures();
     const models = new ModelFigures();
@@ -145,10 +154,10 @@ export class GatewayService implements Service {
     for (const each of passed) passThrough(parts, each);
     const { draining } = this.#server;
     this.#rest = config.http.isOn
-      ? restServer(served, { answers, router, passed, limit, draining, requestBytes, calls, log })
+      ? restServer(served, { answers, router, passed, limit, draining, requestBytes, answersHeld, calls, log })
       : undefined;
     const [nodes, routes, link] = [this.#nodes, this.#routes, this.#link];
-    const figures = { calls, models, limit, requestBytes, admission, balancer, nodes, routes, link };
+    const figures = { calls, models, limit, requestBytes, answersHeld, admission, balancer, nodes, routes, link };
     this.#metrics = new MetricsServer({ host: config.host, port: config.metricsPort }, log, (metrics) => {
       describeGateway(metrics, figures);
       limits.describe(metrics);

@@ -1,6 +1,9 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
+import { errorCode } from "../../../lib/http2/faults.ts";
 import type { Stream, StreamListener } from "../../../lib/http2/stream.ts";
+import type { Taking } from "../../../lib/http2/waiting-bytes.ts";
 import { requestIdKey, requestIdOfText } from "../../../lib/rpc/call-context.ts";
+import type { HeldAnswer } from "../held-answers.ts";
 import { AwaitedCall } from "./awaited-call.ts";
 import type { Call } from "./call.ts";
 import type { CallEnd } from "./call-end.ts";
@@ -16,7 +19,7 @@ export interface RequestReader {
 }
 
 /** A call as gRPC over HTTP/2 carries it. Its caller is kept from sending until somebody reads. */
-export class IncomingCall extends AwaitedCall implements Call, StreamListener {
+export class IncomingCall extends AwaitedCall implements Call, StreamListener, HeldAnswer {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly requestId: string;
@@ -83,6 +86,20 @@ export class IncomingCall extends AwaitedCall implements Call, StreamListener {
     if (headers !== undefined) this.respond(headers);
     this.#isEnded = true;
     this.#stream.end(this.#hasBegun ? end.trailers : this.#head(end.trailers));
+  }
+
+  get isWaiting(): boolean {
+    return this.#stream.queuedBytes > 0;
+  }
+
+  get taking(): Taking | undefined {
+    return this.#stream.taking;
+  }
+
+  /** RESOURCE_EXHAUSTED is what this code means to gRPC: trailers would wait behind what is not read. */
+  abandon(why: CallEnd): void {
+    this.giveUp(why);
+    this.#stream.reset(errorCode.enhanceYourCalm);
   }
 
   /** Trailers of a request mean nothing. */

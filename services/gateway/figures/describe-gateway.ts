@@ -5,6 +5,7 @@ import type { RequestBytes } from "../admission/request-bytes.ts";
 import type { Balancer } from "../balance/balancer.ts";
 import type { CallLimit } from "../call-limit.ts";
 import type { Connections } from "../forward/connections.ts";
+import type { HeldAnswers } from "../held-answers.ts";
 import type { RouteLink } from "../route-link.ts";
 import type { Routes } from "../routes.ts";
 import type { CallFigures } from "./call-figures.ts";
@@ -16,6 +17,7 @@ export interface GatewayFigures {
   readonly models: ModelFigures;
   readonly limit: CallLimit;
   readonly requestBytes: RequestBytes;
+  readonly answersHeld: HeldAnswers;
   readonly admission: Admission;
   readonly balancer: Balancer;
   readonly nodes: Connections;
@@ -31,7 +33,7 @@ export function describeGateway(metrics: Metrics, figures: GatewayFigures): void
   describeTable(metrics, figures);
 }
 
-function describeCalls(metrics: Metrics, { calls, limit, requestBytes }: GatewayFigures): void {
+function describeCalls(metrics: Metrics, { calls, limit, requestBytes, answersHeld }: GatewayFigures): void {
   metrics.counter("amaas_gateway_calls_total", "Calls that have ended, by method and status.", function* () {
     for (const { method, code, count } of calls.calls()) {
       yield { labels: { method, code: statusName(code) }, value: count };
@@ -43,6 +45,14 @@ function describeCalls(metrics: Metrics, { calls, limit, requestBytes }: Gateway
   });
   metrics.gauge("amaas_gateway_calls", "Calls that are forwarded now.", () => only(limit.calls));
   metrics.gauge("amaas_gateway_request_bytes", "Bytes of requests that are held now.", () => only(requestBytes.bytes));
+  metrics.gauge("amaas_gateway_answer_bytes", "Bytes of answers that wait for their callers now.", () =>
+    only(answersHeld.waiting.bytes),
+  );
+  metrics.counter(
+    "amaas_gateway_abandoned_answers_total",
+    "Answers that their callers did not take while too many were held.",
+    () => only(answersHeld.abandonedCount),
+  );
 }
 
 function describeVersions(metrics: Metrics, { models, admission }: GatewayFigures): void {

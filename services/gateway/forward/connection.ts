@@ -1,11 +1,14 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import { type ClientConnection, connectClient } from "../../../lib/http2/client.ts";
 import type { Stream, StreamListener } from "../../../lib/http2/stream.ts";
+import type { WaitingBytes } from "../../../lib/http2/waiting-bytes.ts";
 
 /** How nodes and services are reached. */
 export interface ConnectionConfig {
   /** How long calls wait for a connection, in milliseconds. */
   readonly connectTimeoutMs: number;
+  /** Where answers count that wait for callers to take them. */
+  readonly waiting?: WaitingBytes;
 }
 
 /** One node or service: an HTTP/2 connection that is made when needed and made again after a loss, and the calls on it. */
@@ -80,11 +83,11 @@ export class Connection {
 
   #connect(): ClientConnection {
     clearTimeout(this.#retryTimer);
-    const { connectTimeoutMs } = this.#config;
+    const { connectTimeoutMs, waiting } = this.#config;
     let isConnected = false;
     let keepalive: NodeJS.Timeout | undefined;
     const session = connectClient(
-      { ...hostAndPort(this.address), ...bounds, streamWindowBytes: this.#windowBytes },
+      { ...hostAndPort(this.address), ...bounds, streamWindowBytes: this.#windowBytes, waiting },
       {
         // A socket alone is no server.
         onReady: () => {

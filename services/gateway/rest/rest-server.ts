@@ -6,7 +6,9 @@ import type { Log } from "../../../lib/log.ts";
 import { requestIdKey, requestIdOfText } from "../../../lib/rpc/call-context.ts";
 import type { RequestBytes } from "../admission/request-bytes.ts";
 import { CallOver, endOfThrown } from "../call/call-end.ts";
+import type { HeldAnswers } from "../held-answers.ts";
 import { faultReply } from "./fault-reply.ts";
+import { HttpAnswer } from "./http-answer.ts";
 import { checkOrigin } from "./origins.ts";
 import { boundPipelines } from "./pipelines.ts";
 import { sendFault } from "./reply.ts";
@@ -43,6 +45,7 @@ export interface RestRoute {
 /** What the server needs of the gateway. */
 export interface RestServerParts {
   readonly requestBytes: RequestBytes;
+  readonly answersHeld: HeldAnswers;
   readonly log: Log;
 }
 
@@ -52,11 +55,12 @@ export class RestServer {
   readonly #log: Log;
   readonly #app: FastifyInstance<Server>;
   readonly #sockets = new Set<Socket>();
+  readonly #answers = new Map<ServerResponse, HttpAnswer>();
   #isDraining = false;
 
-  constructor(config: RestServerConfig, { log, requestBytes }: RestServerParts, routes: readonly RestRoute[]) {
+  constructor(config: RestServerConfig, parts: RestServerParts, routes: readonly RestRoute[]) {
     this.#config = config;
-    this.#log = log;
+    this.#log = parts.log;
     this.#app = fastify<Server>({
       // Without a host is refused as everything else.
       http: {
@@ -95,7 +99,8 @@ export class RestServer {
       };
       response.writeHead(417, { ...headers, ...own }).end(body);
     });
-    this.#setUp(routes, requestBytes);
+    this.#setUp(routes, parts.requestBytes);
+    this.#countAnswers(parts.answersHeld);
   }
 
   #setUp(routes: readonly RestRoute[], requestBytes: RequestBytes): void {
@@ -108,8 +113,11 @@ export class RestServer {
       if (request.headers.host === undefined && request.raw.httpVersion === "1.1") throw hostMissing();
       return checkOrigin(this.#config.http.origins, request, reply) ? reply.send() : undefined;
     });
-    app.addHook("onSend", async (_request, reply) => {
+    app.addHook("onSend", async (_request, reply, body) => {
       if (this.#isDraining) reply.header("connection", "close");
+      if (!(body instanceof Buffer)) return body;
+      reply.header("content-length", body.length);
+      return this.#answers.get(reply.raw)?.bodyOf(body) ?? body;
     });
     app.setErrorHandler((failure, request, reply) => this.#fail(request, reply, failure));
     app.setNotFoundHandler((request, reply) => this.#fail(request, reply, unknownPath(request)));
@@ -133,6 +141,14 @@ export class RestServer {
       };
       if (others.length > 0) app.route({ method: others, url, handler: refuse });
     }
+  }
+
+  #countAnswers(held: HeldAnswers): void {
+    this.#app.server.prependListener("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
+      const answer = new HttpAnswer(response, socket, held.waiting, () => this.#answers.delete(response));
+      this.#answers.set(response, answer);
+    });
+    held.watch((visit) => this.#answers.forEach(visit));
   }
 
   async #fail(request: FastifyRequest, reply: FastifyReply, failure: unknown): Promise<void> {
