@@ -23,6 +23,11 @@ export class MessageReader {
     return this.#length;
   }
 
+  /** Memory for it. */
+  get roomBytes(): number {
+    return this.#room?.length ?? 0;
+  }
+
   /**
    * Hands on the messages that these bytes make whole; they may be used again after the call. Throws REQUEST_TOO_LARGE, and what
    * `take` throws.
@@ -89,6 +94,6 @@ function roomFor(length: number): Buffer {
 /** Of the largest numbers. Buffers begin at a multiple of it. */
 const alignment = 8;
 
-/** Smaller messages have all their room at once; larger ones as they come, so that nobody is given much for the mere claim. */
-const roomBytesMin = 1024 ** 2;
-const roomForEachByte = 16;
+/** What has room at once; the rest as it comes, so that nobody is given much for the mere claim. A first frame has room for a megabyte. */
+const roomBytesMin = 16 * 1024;
+const roomForEachByte = 64;

@@ -170,7 +170,7 @@ export class InferStream {
     if (!this.#isHeld) this.#heldFirst.release();
     this.#heldBehind.release();
     this.#watch.note(this.#isRead ? 0 : this.#frames.bytes);
-    const behind = this.#waiting.reduce((sum, { length }) => sum + length, this.#frames.bytes);
+    const behind = this.#waiting.reduce((sum, { length }) => sum + length, this.#frames.roomBytes);
     const sent = [...this.#full].reduce((sum, { waitingBytes }) => sum + waitingBytes, 0);
     this.#heldBehind.add(behind + sent);
   }
