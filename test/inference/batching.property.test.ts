@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { ServiceError } from "../../lib/errors.ts";
-import type { BatchSettings } from "../../services/inference/batching/batch-settings.ts";
+import { type BatchSettings, unbatched } from "../../services/inference/batching/batch-settings.ts";
 import { Occupancy, type QueueBounds } from "../../services/inference/batching/occupancy.ts";
 import { InstancePool } from "../../services/inference/replicas/instance-pool.ts";
 import { ManualClock } from "../manual-clock.ts";
@@ -17,7 +17,7 @@ const policies = fc.record({
   allowTimeoutOverride: fc.boolean(),
   maxQueueSize: fc.constantFrom(0, 0, 3),
 });
-const settings: fc.Arbitrary<BatchSettings> = fc
+const joining: fc.Arbitrary<BatchSettings> = fc
   .record({
     maxBatchSize: fc.integer({ min: 1, max: 9 }),
     isLargerRefused: fc.boolean(),
@@ -32,6 +32,11 @@ const settings: fc.Arbitrary<BatchSettings> = fc
     requestRowsMax: isLargerRefused ? rest.maxBatchSize : Infinity,
     defaultPriorityLevel: rest.queuePolicies.length,
   }));
+/** Some of them join nothing, so that an instance may be given runs ahead. */
+const settings: fc.Arbitrary<BatchSettings> = fc.oneof(
+  { weight: 5, arbitrary: joining },
+  { weight: 1, arbitrary: fc.boolean().map((preserveOrdering) => ({ ...unbatched, preserveOrdering })) },
+);
 const bounds: fc.Arbitrary<QueueBounds> = fc.record({
   requestsMax: fc.integer({ min: 1, max: 10 }),
   rowsMax: fc.integer({ min: 3, max: 25 }),
@@ -79,12 +84,16 @@ class Schedule {
   /** Those that were answered before they were run. */
   readonly #left = new Set<Sent>();
 
-  constructor(batching: BatchSettings, queue: QueueBounds) {
+  constructor(batching: BatchSettings, queue: QueueBounds, instanceCount: number) {
     this.#bounds = queue;
-    const startInstance = async () => this.instances[this.instances.push(new RowInstance()) - 1];
+    const startInstance = async () => {
+      const instance = new RowInstance();
+      instance.takesAhead = true;
+      return this.instances[this.instances.push(instance) - 1];
+    };
     this.pool = new InstancePool({
       ...poolOptions(this.clock, startInstance),
-      sessionThreads: [1, 1],
+      sessionThreads: Array<number>(instanceCount).fill(1),
       queue,
       nodeQueue: this.#nodeQueue,
       batching,
@@ -172,13 +181,15 @@ describe("batching, over a thousand random schedules,", function () {
   it("gives every request its own rows or one fault of its own, in order where asked, and keeps every bound", async () => {
     const faults = new Set<string>();
     let joinedCount = 0;
+    let aheadCount = 0;
     await fc.assert(
       fc.asyncProperty(
         settings,
         bounds,
+        fc.constantFrom(1, 2),
         fc.array(step, { minLength: 20, maxLength: 80 }),
-        async (batching, queue, steps) => {
-          const schedule = new Schedule(batching, queue);
+        async (batching, queue, instanceCount, steps) => {
+          const schedule = new Schedule(batching, queue, instanceCount);
           await schedule.pool.start();
           for (const next of steps) {
             const { instances } = schedule;
@@ -196,6 +207,7 @@ describe("batching, over a thousand random schedules,", function () {
           checkRuns(schedule, batching);
           if (batching.preserveOrdering) checkOrder(schedule, batching);
           for (const { fault } of schedule.sent) if (fault !== undefined) faults.add(fault);
+          aheadCount += schedule.instances.reduce((sum, instance) => sum + instance.aheadCount, 0);
           joinedCount += schedule.runs.filter((rows) => requestsIn(rows).size > 1).length;
         },
       ),
@@ -204,6 +216,7 @@ describe("batching, over a thousand random schedules,", function () {
     const all = ["CANCELLED", "DEADLINE_EXCEEDED", "QUEUE_FULL", "QUEUE_TIMEOUT", "TENSOR_INVALID", "WORKER_LOST"];
     expect([...faults].sort()).to.deep.equal(all);
     expect(joinedCount).to.be.greaterThan(scheduleCount / 2);
+    expect(aheadCount).to.be.greaterThan(scheduleCount / 10);
   });
 });
 

@@ -32,6 +32,9 @@ export function openBatcher(
   const late: (() => void)[] = [];
   /** How often it was said that requests wait for an instance. */
   const waits = { count: 0 };
+  /** What the busy instance was given besides. */
+  const aheads: Sent[] = [];
+  let takesAhead = false;
   const batcher = new Batcher<Sent>({
     settings: { ...unbatched, maxBatchSize: 8, requestRowsMax: 8, ...settings },
     occupancies: [new Occupancy({ ...plenty, ...bounds }), node],
@@ -46,6 +49,9 @@ export function openBatcher(
       free--;
       batches.push(batch.map(({ name }) => name).join(""));
     },
+    aheadCount: () => aheads.length,
+    takesAhead: () => takesAhead && aheads.length === 0,
+    runAhead: (request) => void aheads.push(request),
   });
   const arrive = () => {
     for (const callback of late.splice(0)) callback();
@@ -85,5 +91,14 @@ export function openBatcher(
   const occupy = () => {
     free--;
   };
-  return { clock, batcher, batches, waits, add, addAll, arrive, finish, occupy };
+  /** From now on the busy instance takes one request ahead. */
+  const allowAhead = () => {
+    takesAhead = true;
+  };
+  /** The instance begins what it was given ahead. */
+  const begin = () => {
+    for (const request of aheads.splice(0)) batcher.noteBegun(request);
+    batcher.dispatch();
+  };
+  return { clock, batcher, batches, waits, aheads, add, addAll, arrive, finish, occupy, allowAhead, begin };
 }

@@ -1,6 +1,7 @@
 import { ServiceError } from "../../lib/errors.ts";
 import type { Signature, Tensor } from "../../lib/tensor.ts";
-import type { Instance } from "../../services/inference/replicas/instance.ts";
+import type { Instance, RunAhead } from "../../services/inference/replicas/instance.ts";
+import { NotBegun } from "../../services/inference/worker/run-claim.ts";
 import type { RunResult } from "../../services/inference/worker/thread-protocol.ts";
 
 /** Of a run in a test where no time passes by itself. */
@@ -18,8 +19,12 @@ export class HandDrivenInstance implements Instance {
   /** That of the run that it died of. */
   killed: string | undefined;
   stopCount = 0;
+  takesAhead = false;
+  /** What it runs next. */
+  ahead: string | undefined;
   #end!: (why: string) => void;
-  #pending: { resolve(result: RunResult): void; reject(failure: unknown): void } | undefined;
+  #pending: Run | undefined;
+  #next: Run | undefined;
 
   constructor(signature: Signature = { inputs: [], outputs: [] }, intraOpThreads = 1) {
     this.intraOpThreads = intraOpThreads;
@@ -42,15 +47,30 @@ export class HandDrivenInstance implements Instance {
     });
   }
 
+  runAhead(_inputs: readonly Tensor[], [name]: readonly string[]): RunAhead {
+    if (this.#pending === undefined || this.#next !== undefined) throw new Error("a busy instance takes one run ahead");
+    this.ahead = name;
+    const result = new Promise<RunResult>((resolve, reject) => {
+      this.#next = { resolve, reject };
+    });
+    const own = this.#next;
+    const takeBack = () => {
+      if (this.#next !== own) return false;
+      this.#dropNext();
+      return true;
+    };
+    return { result, takeBack };
+  }
+
   /** Ends the run under way with one output of the name that it wants. */
   async finish(): Promise<void> {
     const output: Tensor = { name: this.runs.at(-1)!, dataType: "BOOL", shape: [0], bytes: new Uint8Array() };
-    this.#take().resolve({ outputs: [output], phases: noTime });
+    this.#taken().resolve({ outputs: [output], phases: noTime });
     await settled();
   }
 
   async fail(failure: unknown): Promise<void> {
-    this.#take().reject(failure);
+    this.#taken().reject(failure);
     await settled();
   }
 
@@ -63,6 +83,8 @@ export class HandDrivenInstance implements Instance {
     if (this.#pending !== undefined) this.killed = this.runs.at(-1);
     this.#pending?.reject(new ServiceError("WORKER_LOST", "it died"));
     this.#pending = undefined;
+    this.#dropNext();
+    this.takesAhead = false;
     this.#end("it died");
     await settled();
   }
@@ -73,11 +95,27 @@ export class HandDrivenInstance implements Instance {
     this.#end("it was stopped");
   }
 
-  #take() {
-    const pending = this.#pending!;
-    this.#pending = undefined;
-    return pending;
+  /** The run under way, after which the next one begins. */
+  #taken(): Run {
+    const run = this.#pending!;
+    this.#pending = this.#next;
+    if (this.ahead !== undefined) this.runs.push(this.ahead);
+    this.#next = undefined;
+    this.ahead = undefined;
+    return run;
   }
+
+  #dropNext(): void {
+    this.#next?.reject(new NotBegun("it has not begun"));
+    this.#next = undefined;
+    this.ahead = undefined;
+  }
+}
+
+/** Who hears of a run. */
+interface Run {
+  resolve(result: RunResult): void;
+  reject(failure: unknown): void;
 }
 
 /** Lets everything happen that waits for nothing but promises. */

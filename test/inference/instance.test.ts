@@ -1,9 +1,11 @@
 import { expect } from "chai";
 import { messageOf } from "../../lib/errors.ts";
 import { type InstanceOptions, SessionOverdue, startInstance } from "../../services/inference/replicas/instance.ts";
+import { NotBegun } from "../../services/inference/worker/run-claim.ts";
 import type { ThreadReply, ThreadRequest } from "../../services/inference/worker/thread-protocol.ts";
 import type { WorkerThread } from "../../services/inference/worker/worker-thread.ts";
 import { ManualClock } from "../manual-clock.ts";
+import { noTime } from "./hand-driven-instance.ts";
 
 describe("an instance", () => {
   for (const isolation of ["process", "thread"] as const) {
@@ -50,6 +52,24 @@ describe("an instance", () => {
     worker.say({ kind: "refused", reason: "ARTIFACT_INVALID", message: "it is none", metadata: {} });
     expect(await loading.catch(messageOf)).to.equal("it is none");
     expect(worker.isKilled).to.equal(true);
+  });
+
+  it("has for a run that it was given ahead as long as for any other, from when its turn has come", async () => {
+    const clock = new ManualClock();
+    const worker = new DeafWorker("thread");
+    const left: string[] = [];
+    const instance = await loaded(worker, { clock, onLeftBehind: (why) => left.push(why) });
+    const first = instance.run([], ["y"]);
+    const ahead = instance.runAhead([], ["y"], Infinity).result.catch((failure: unknown) => failure);
+    clock.advance(99);
+    worker.say({ kind: "ran", runId: 0, outputs: [], phases: noTime });
+    await first;
+    clock.advance(99);
+    expect(left.length).to.equal(0);
+    clock.advance(1);
+    expect([left.length, instance.takesAhead]).to.deep.equal([1, false]);
+    // The thread had not claimed it.
+    expect(await ahead).to.be.instanceOf(NotBegun);
   });
 
   const loaded = (worker: DeafWorker, options: Pick<InstanceOptions, "clock" | "onLeftBehind">) => {

@@ -12,7 +12,7 @@ export const runCountIndex = 1;
 if (parentPort !== null) {
   const { shared } = workerData as { shared: Int32Array };
   parentPort.on("message", (request: ThreadRequest) => {
-    if (request.kind !== "run") return;
+    if (request.kind !== "run" || wasTakenBack(request)) return;
     Atomics.add(shared, runCountIndex, 1);
     const [order] = request.inputs[0].bytes;
     if (order === orders.exit) process.exit(7);
@@ -20,6 +20,10 @@ if (parentPort !== null) {
     if (order === orders.waitAtGate) Atomics.wait(shared, gateIndex, 0);
   });
   await import("../../services/inference/worker/thread.ts");
+}
+
+function wasTakenBack({ ahead }: Extract<ThreadRequest, { readonly kind: "run" }>): boolean {
+  return ahead !== undefined && new Int32Array(ahead.claim)[0] !== 0;
 }
 
 function exhaustMemory(): void {

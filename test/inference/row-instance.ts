@@ -1,6 +1,7 @@
 import { ServiceError } from "../../lib/errors.ts";
 import type { Signature, Tensor } from "../../lib/tensor.ts";
-import type { Instance } from "../../services/inference/replicas/instance.ts";
+import type { Instance, RunAhead } from "../../services/inference/replicas/instance.ts";
+import { NotBegun } from "../../services/inference/worker/run-claim.ts";
 import type { RunResult } from "../../services/inference/worker/thread-protocol.ts";
 import { noTime, settled } from "./hand-driven-instance.ts";
 import { bytesOf } from "./wire.ts";
@@ -32,8 +33,12 @@ export class RowInstance implements Instance {
   readonly killed: Run["rows"][] = [];
   /** What runs say they took. */
   phases = noTime;
+  takesAhead = false;
+  /** Runs that it was given while it was busy. */
+  aheadCount = 0;
   #end!: (why: string) => void;
   #run: Run | undefined;
+  #next: Run | undefined;
 
   readonly #model: (rows: Run["rows"]) => Run["rows"];
 
@@ -59,10 +64,27 @@ export class RowInstance implements Instance {
     });
   }
 
+  runAhead([x]: readonly Tensor[]): RunAhead {
+    if (this.#run === undefined || this.#next !== undefined) throw new Error("a busy instance takes one run ahead");
+    this.aheadCount++;
+    const result = new Promise<RunResult>((resolve, reject) => {
+      this.#next = { rows: rowsOf(x), resolve, reject };
+    });
+    const own = this.#next;
+    const takeBack = () => {
+      if (this.#next !== own) return false;
+      this.#dropNext();
+      return true;
+    };
+    return { result, takeBack };
+  }
+
   /** Ends the run under way: with a fault where a row is poisonous. */
   async finish(): Promise<void> {
     const { rows, resolve, reject } = this.#run!;
-    this.#run = undefined;
+    this.#run = this.#next;
+    if (this.#next !== undefined) this.runs.push(this.#next.rows);
+    this.#next = undefined;
     try {
       if (rows.flat().includes(poison)) throw new ServiceError("TENSOR_INVALID", "poison");
       resolve({ outputs: [tensorOf("y", this.#model(rows))], phases: this.phases });
@@ -81,6 +103,8 @@ export class RowInstance implements Instance {
     if (this.#run !== undefined) this.killed.push(this.#run.rows);
     this.#run?.reject(new ServiceError("WORKER_LOST", "it died"));
     this.#run = undefined;
+    this.#dropNext();
+    this.takesAhead = false;
     this.#end("it died");
     await settled();
   }
@@ -88,6 +112,11 @@ export class RowInstance implements Instance {
   async stop(): Promise<void> {
     if (this.#run !== undefined) throw new Error("a busy instance is not stopped");
     this.#end("it was stopped");
+  }
+
+  #dropNext(): void {
+    this.#next?.reject(new NotBegun("it has not begun"));
+    this.#next = undefined;
   }
 }
 

@@ -60,6 +60,12 @@ export function unjoined(settings: BatchSettings): BatchSettings {
   return { ...withoutDelay(settings), maxBatchSize: 1, requestRowsMax: Infinity };
 }
 
+/** Whether each request runs alone, and after all that came before: none has priority, and none is refused or set back as it waits. */
+export function runsInOrder({ maxBatchSize, queuePolicies }: BatchSettings): boolean {
+  const [{ defaultTimeoutMs, allowTimeoutOverride }] = queuePolicies;
+  return maxBatchSize === 1 && queuePolicies.length === 1 && defaultTimeoutMs === 0 && !allowTimeoutOverride;
+}
+
 /** The priority that a request has, of those that there are. */
 export function priorityOf(wanted: number, { queuePolicies, defaultPriorityLevel }: BatchSettings): number {
   return wanted >= 1 && wanted <= queuePolicies.length ? wanted : defaultPriorityLevel;

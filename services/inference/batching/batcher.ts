@@ -1,6 +1,6 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { ServiceError } from "../../../lib/errors.ts";
-import { type BatchSettings, priorityOf, timeoutMsOf, withoutDelay } from "./batch-settings.ts";
+import { type BatchSettings, priorityOf, runsInOrder, timeoutMsOf, withoutDelay } from "./batch-settings.ts";
 import type { Occupancy } from "./occupancy.ts";
 import { type PlannedRequest, planBatch } from "./plan.ts";
 import { type QueuedRequest, RequestQueue } from "./request-queue.ts";
@@ -21,6 +21,12 @@ export interface BatcherOptions<Request> {
   readonly onWait: () => void;
   /** Takes a batch to a free instance, which is free no longer when this returns. */
   readonly run: (batch: readonly Request[]) => void;
+  /** Requests that busy instances have been given and have not begun. */
+  readonly aheadCount: () => number;
+  /** Whether a busy instance would take one. */
+  readonly takesAhead: () => boolean;
+  /** Takes a request to it, which takes no other then. Until `noteBegun` is called the request counts as one that waits. */
+  readonly runAhead: (request: Request) => void;
 }
 
 /** A request on its way into a batch. */
@@ -74,6 +80,7 @@ export class Batcher<Request extends BatchedRequest> {
       this.#refuseSurplus(request, priority);
       this.#refuseHopeless(request, priority);
       this.#wait(request, priority);
+      this.#sendAhead();
       this.#options.onWait();
     } else if (this.length > 0 || (maxBatchSize > 1 && this.#queue.obstacle(request, priority) === undefined)) {
       this.#wait(request, priority);
@@ -96,6 +103,7 @@ export class Batcher<Request extends BatchedRequest> {
       this.#cancelWake = clock.after(Math.max(1, Math.ceil(untilMs - clock.now())), () => this.dispatch());
       return;
     }
+    this.#sendAhead();
     if (this.length > 0) this.#options.onWait();
   }
 
@@ -112,6 +120,11 @@ export class Batcher<Request extends BatchedRequest> {
   /** Notes how long a batch has run, for the estimates. */
   noteRun(durationMs: number): void {
     this.#runMs += (durationMs - this.#runMs) / 8;
+  }
+
+  /** Notes that a request waits no longer that was given to a busy instance: it has begun, or will not. */
+  noteBegun(request: Request): void {
+    this.#queue.release(request);
   }
 
   /** Runs a request that was lost on its way before all others, for which it needs no room in the queue a second time. */
@@ -154,6 +167,15 @@ export class Batcher<Request extends BatchedRequest> {
     return undefined;
   }
 
+  /** Sends the next request to a busy instance, where it would be the next run also if it waited, whatever comes. */
+  #sendAhead(): void {
+    if (this.length === 0 || !runsInOrder(this.#settings) || !this.#options.takesAhead()) return;
+    const [next] = this.#queue.inOrder();
+    if (next.inputBytes > aheadBytesMax) return;
+    this.#queue.handOver(next);
+    this.#options.runAhead(next);
+  }
+
   /** For company it waits for half of the time at most that its deadline leaves to spare, and not until it would be refused. */
   #wait(request: Request, priority: number): void {
     const nowMs = this.#options.clock.now();
@@ -185,11 +207,16 @@ export class Batcher<Request extends BatchedRequest> {
     const { requests, rows } = this.#queue.ahead(priority);
     const { maxBatchSize } = this.#settings;
     const batchCount = maxBatchSize === 1 ? requests : Math.floor(rows / maxBatchSize);
-    return Math.floor(batchCount / Math.max(1, this.#options.instanceCount())) * this.#runMs;
+    return (
+      Math.floor((batchCount + this.#options.aheadCount()) / Math.max(1, this.#options.instanceCount())) * this.#runMs
+    );
   }
 }
 
 const retryDelayMsMax = 10_000;
+
+/** What is given ahead is copied, so that it can be taken back. */
+const aheadBytesMax = 1024 ** 2;
 
 /** The fault of a request whose deadline came before its answer. */
 export function deadlinePassed(): ServiceError {

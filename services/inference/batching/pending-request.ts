@@ -36,6 +36,8 @@ export class PendingRequest implements BatchedRequest {
   readonly outputs: Promise<readonly Tensor[]>;
   sendByMs = 0;
   place: unknown = undefined;
+  /** Takes it back from a busy instance that it was given to, and answers whether it had not begun; undefined where it was not. */
+  takeBack: (() => boolean) | undefined;
   readonly #bucket: string | undefined;
   readonly #clock: Clock;
   readonly #observer: PoolObserver;
@@ -140,6 +142,8 @@ export class PendingRequest implements BatchedRequest {
 
   /** Also while its answer waits for its turn. */
   #abandon(why: unknown): void {
+    const hasBegun = this.takeBack?.() === false;
+    if (hasBegun) this.begin(this.#clock.monotonicMs());
     this.#fail(why);
     this.#onAbandon(this);
   }

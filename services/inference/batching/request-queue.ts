@@ -94,13 +94,23 @@ export class RequestQueue<Request extends QueuedRequest> {
 
   /** Takes a request out, if it is there. */
   remove(request: Request): void {
-    const place = placeOf(request);
-    if (place === undefined) return;
+    if (placeOf(request) === undefined) return;
+    this.handOver(request);
+    this.release(request);
+  }
+
+  /** Takes a request out that is there and waits elsewhere from now on: it goes on counting as one that waits. */
+  handOver(request: Request): void {
+    const place = placeOf(request)!;
     request.place = undefined;
     place.cancelTimeout();
     place.line.leave(place.spot);
     place.level.rows -= place.rows;
     this.#length--;
+  }
+
+  /** Says that a request that was handed over waits no longer. */
+  release(request: Request): void {
     for (const occupancy of this.#occupancies) occupancy.leave(request);
   }
 

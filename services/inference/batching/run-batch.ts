@@ -123,6 +123,7 @@ function prolonged(phases: RunPhases, inputMs: number, outputMs: number): RunPha
   };
 }
 
-function isLost(failure: unknown): failure is ServiceError {
+/** Whether a fault is that what runs requests was lost. */
+export function isLost(failure: unknown): failure is ServiceError {
   return failure instanceof ServiceError && failure.reason === "WORKER_LOST";
 }

@@ -42,6 +42,11 @@ export class CoreBudget {
     return this.#freeCount >= threadCount;
   }
 
+  /** Whether a run waits for its turn. */
+  get isAwaited(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /** Takes cores for a run, whether there is room or not. */
   take(threadCount: number): void {
     this.#freeCount -= threadCount;

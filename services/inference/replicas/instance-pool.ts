@@ -7,10 +7,10 @@ import { Occupancy, type QueueBounds } from "../batching/occupancy.ts";
 import { type CallLimits, PendingRequest } from "../batching/pending-request.ts";
 import { failureKindOf, type PoolObserver } from "../batching/pool-observer.ts";
 import { bucketOf, joiningObstacle, rowCountOf } from "../batching/rows.ts";
-import { runBatch } from "../batching/run-batch.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
 import type { Instance } from "./instance.ts";
 import { InstanceSet, type InstanceSettings } from "./instance-set.ts";
+import { PoolRuns } from "./pool-runs.ts";
 
 /** What a pool is made of. */
 export interface PoolOptions extends InstanceSettings {
@@ -52,14 +52,13 @@ export class InstancePool {
   readonly #queue: Occupancy;
   readonly #batcher: Batcher<PendingRequest>;
   readonly #instances: InstanceSet;
+  readonly #runs: PoolRuns;
   /** By priority, where the order of answers is kept. */
   readonly #orders: readonly AnswerOrder[];
   readonly #onAbandon = (abandoned: PendingRequest) => this.#batcher.remove(abandoned);
   #settings: BatchSettings;
   #hasRows = false;
   #arrivals = 0;
-  /** Batches that instances have, or had when they were lost. */
-  #runningCount = 0;
   /** Why nothing more is taken. */
   #end: ServiceError | undefined;
   #whenIdle: (() => void) | undefined;
@@ -77,7 +76,10 @@ export class InstancePool {
       instanceCount: () => this.#instances.count,
       soon: options.soon,
       onWait: () => this.#instances.awaitCores(),
-      run: (batch) => void this.#runOn(this.#instances.take(), batch),
+      run: (batch) => this.#runs.run(batch),
+      aheadCount: () => this.#instances.aheadCount,
+      takesAhead: () => this.#instances.takesAhead,
+      runAhead: (request) => this.#runs.runAhead(request),
     });
     this.#instances = new InstanceSet({
       ...options,
@@ -85,6 +87,17 @@ export class InstancePool {
       onFree: () => this.#dispatch(),
       onLost: () => this.#noteLoss(),
       onQuarantine: (why) => this.#quarantine(why),
+    });
+    this.#runs = new PoolRuns({
+      instances: this.#instances,
+      onRan: (durationMs) => this.#batcher.noteRun(durationMs),
+      onBegun: (request) => this.#batcher.noteBegun(request),
+      onEnd: () => this.#dispatch(),
+      onUnjoinable: (why) => this.#stopJoining(why),
+      onAgain: (request, fault) => this.#queueAgain(request, fault),
+      lostFault: sessionsLost,
+      observer: options.observer,
+      clock: options.clock,
     });
     this.#orders = this.#settings.preserveOrdering ? this.#settings.queuePolicies.map(() => new AnswerOrder()) : [];
   }
@@ -219,39 +232,11 @@ export class InstancePool {
     if (this.#isIdle) this.#whenIdle?.();
   }
 
-  async #runOn(instance: Instance, batch: readonly PendingRequest[]): Promise<void> {
-    const { observer, clock } = this.#options;
-    const beginMs = clock.monotonicMs();
-    this.#runningCount++;
-    let isDone = false;
-    const giveBack = () => {
-      isDone = true;
-      this.#runningCount--;
-      this.#batcher.noteRun(clock.monotonicMs() - beginMs);
-      this.#instances.giveBack(instance);
-      this.#dispatch();
-    };
-    const isThere = await runBatch(batch, {
-      run: (inputs, outputNames) => instance.run(inputs, outputNames),
-      onRan: giveBack,
-      onUnjoinable: (why) => this.#stopJoining(why),
-      onLost: (lost, fault) => this.#runAgain(lost, fault),
-      observer,
-      clock,
-    });
-    if (isDone) return;
-    if (isThere) return giveBack();
-    this.#runningCount--;
-    this.#dispatch();
-  }
-
-  /** What a lost instance had is run once more. */
-  #runAgain(lost: readonly PendingRequest[], fault: ServiceError): void {
+  /** Queues what is to be run once more; fails it where no instance will come. */
+  #queueAgain(request: PendingRequest, fault: ServiceError): void {
     const isHopeless = this.#end !== undefined && this.#instances.count === 0;
-    for (const request of lost) {
-      if (!request.lose() || isHopeless) request.reject(fault);
-      else this.#batcher.addAgain(request);
-    }
+    if (isHopeless) request.reject(fault);
+    else this.#batcher.addAgain(request);
   }
 
   #noteLoss(): void {
@@ -267,7 +252,7 @@ export class InstancePool {
   }
 
   get #isIdle(): boolean {
-    return this.#batcher.length === 0 && this.#runningCount === 0;
+    return this.#batcher.length === 0 && this.#runs.count === 0;
   }
 }
 

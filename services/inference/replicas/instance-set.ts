@@ -43,6 +43,8 @@ export class InstanceSet {
   /** With the threads that each was asked for. */
   readonly #live = new Map<Instance, number>();
   readonly #idle: Instance[] = [];
+  /** How many runs those have that are not: one, and maybe one ahead. */
+  readonly #runCounts = new Map<Instance, number>();
   readonly #replacing = new Set<Promise<void>>();
   /** The ends that are still to come of the threads of those that are lost, also before they were ready. */
   readonly #leftBehind = new Set<Promise<void>>();
@@ -87,6 +89,22 @@ export class InstanceSet {
     return this.#maySqueeze || this.#options.cores.hasRoom(this.#idle[0].intraOpThreads) ? length : 0;
   }
 
+  /**
+   * Whether a run may be given to the instance that will end one next: where the replica is to have but one, others could not run it
+   * sooner; and whoever waits for the cores has the next turn.
+   */
+  get takesAhead(): boolean {
+    const { sessionThreads, cores } = this.#options;
+    const [instance] = this.#runCounts.keys();
+    const isOnly = sessionThreads.length === 1 && instance !== undefined;
+    return isOnly && instance.takesAhead && this.#runCounts.get(instance) === 1 && !cores.isAwaited;
+  }
+
+  /** Runs that instances have been given besides those under way. */
+  get aheadCount(): number {
+    return [...this.#runCounts.values()].filter((count) => count > 1).length;
+  }
+
   /** Whether there is none, and the last attempt to replace one has failed. */
   get isBroken(): boolean {
     return this.#live.size === 0 && this.#isIrreplaceable;
@@ -113,14 +131,28 @@ export class InstanceSet {
     const instance = this.#idle.shift()!;
     this.#maySqueeze = false;
     this.#options.cores.take(instance.intraOpThreads);
+    this.#runCounts.set(instance, 1);
     return instance;
   }
 
-  /** Takes an instance back that has done its job. */
+  /** The instance that takes a run ahead, and takes no other. */
+  takeAhead(): Instance {
+    const [instance] = this.#runCounts.keys();
+    this.#runCounts.set(instance, 2);
+    return instance;
+  }
+
+  /** Takes an instance back from a job that it has done, or that was taken back. */
   giveBack(instance: Instance): void {
     // It may have died after its last word.
     if (!this.#live.has(instance)) return;
     this.#failureCount = 0;
+    const runCount = this.#runCounts.get(instance)! - 1;
+    if (runCount > 0) {
+      this.#runCounts.set(instance, runCount);
+      return;
+    }
+    this.#runCounts.delete(instance);
     this.#idle.push(instance);
     this.#options.cores.giveBack(instance.intraOpThreads);
   }
@@ -190,6 +222,7 @@ export class InstanceSet {
   #lose(instance: Instance, why: string): void {
     const threads = this.#live.get(instance)!;
     this.#live.delete(instance);
+    this.#runCounts.delete(instance);
     const index = this.#idle.indexOf(instance);
     if (index >= 0) this.#idle.splice(index, 1);
     else this.#options.cores.giveBack(instance.intraOpThreads);

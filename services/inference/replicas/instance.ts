@@ -1,11 +1,14 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
+import { deadlinePassed } from "../batching/batcher.ts";
 import type { Isolation } from "../isolation/isolation.ts";
-import type { RunResult, ThreadFault, ThreadReply } from "../worker/thread-protocol.ts";
+import { newRunClaim, RunClaim } from "../worker/run-claim.ts";
+import type { RunAheadTerms, RunResult, ThreadFault, ThreadReply } from "../worker/thread-protocol.ts";
 import type { WorkerThread } from "../worker/worker-thread.ts";
+import { type GivenRun, GivenRuns } from "./given-runs.ts";
 
-/** One session in a thread of its own. It runs one job at a time. */
+/** One session in a thread of its own. It runs one job at a time, in the order in which they are given. */
 export interface Instance {
   readonly signature: Signature;
   readonly isolation: Isolation;
@@ -18,6 +21,10 @@ export interface Instance {
    * does not come back within `msMax`, or what is set; the instance is lost then.
    */
   run(inputs: readonly Tensor[], outputNames: readonly string[], msMax?: number): Promise<RunResult>;
+  /** Whether a run may be given to it while it is busy: not once it is lost, nor in another process, from which none can be taken back. */
+  readonly takesAhead: boolean;
+  /** Gives it the run that comes after the one under way, so that its thread need not wait for the event loop in between. */
+  runAhead(inputs: readonly Tensor[], outputNames: readonly string[], deadlineMs: number): RunAhead;
   /** Hears of what has ended by now before the event loop comes to it. */
   poll(): void;
   /** Settles when the instance has ended or is lost, with why. */
@@ -29,6 +36,17 @@ export interface Instance {
    * end within the time that a run may take.
    */
   stop(): Promise<void>;
+}
+
+/** A run that a busy instance has been given. */
+export interface RunAhead {
+  /**
+   * As of `Instance.run`; rejects with `NotBegun` where it was taken back, or the instance was lost before it had begun, and with
+   * DEADLINE_EXCEEDED where it was not run since its deadline had passed.
+   */
+  readonly result: Promise<RunResult>;
+  /** Takes it back, and answers whether it could: it has not begun. */
+  takeBack(): boolean;
 }
 
 /** A session has not come back in time, from its load or from a run. Its process was ended, or its thread left behind. */
@@ -64,11 +82,11 @@ export function startInstance(worker: WorkerThread, options: InstanceOptions): P
 
 type LoadedReply = Extract<ThreadReply, { readonly kind: "loaded" }>;
 
-interface Pending {
-  readonly runId: number;
-  resolve(result: RunResult): void;
-  reject(failure: unknown): void;
-  readonly cancelTimer: () => void;
+/** What a thread is given, and who hears of it. */
+interface Run extends Pick<GivenRun, "msMax" | "resolve" | "reject"> {
+  readonly inputs: readonly Tensor[];
+  readonly outputNames: readonly string[];
+  readonly ahead?: RunAheadTerms;
 }
 
 class ThreadInstance implements Instance {
@@ -78,8 +96,7 @@ class ThreadInstance implements Instance {
   readonly gone: Promise<void>;
   readonly #worker: WorkerThread;
   readonly #options: InstanceOptions;
-  /** In the order of their answers. */
-  readonly #pending: Pending[] = [];
+  readonly #runs: GivenRuns;
   #loadedAs: LoadedReply | undefined;
   #runCount = 0;
   #failure: unknown;
@@ -91,6 +108,7 @@ class ThreadInstance implements Instance {
     this.#worker = worker;
     this.#options = options;
     this.isolation = worker.kill === undefined ? "thread" : "process";
+    this.#runs = new GivenRuns(options.clock, (msMax) => this.#giveUp(msMax));
     this.ended = new Promise((resolve) => {
       this.#settleEnded = resolve;
     });
@@ -131,14 +149,21 @@ class ThreadInstance implements Instance {
     outputNames: readonly string[],
     msMax: number = this.#options.runMsMax,
   ): Promise<RunResult> {
-    const runId = this.#runCount++;
-    return new Promise((resolve, reject) => {
-      if (this.#end !== undefined) throw workerLost(this.#end);
-      const buffers = new Set(inputs.map(({ bytes }) => bytes.buffer as ArrayBuffer));
-      this.#worker.postMessage({ kind: "run", runId, inputs, outputNames }, [...buffers]);
-      const cancelTimer = this.#options.clock.after(msMax, () => this.#giveUp(msMax));
-      this.#pending.push({ runId, resolve, reject, cancelTimer });
+    return new Promise((resolve, reject) => this.#give({ inputs, outputNames, msMax, resolve, reject }));
+  }
+
+  get takesAhead(): boolean {
+    return this.isolation === "thread" && this.#end === undefined;
+  }
+
+  runAhead(inputs: readonly Tensor[], outputNames: readonly string[], deadlineMs: number): RunAhead {
+    const { runMsMax: msMax } = this.#options;
+    const ahead = { claim: newRunClaim(), deadlineMs };
+    let given: GivenRun | undefined;
+    const result = new Promise<RunResult>((resolve, reject) => {
+      given = this.#give({ inputs, outputNames, msMax, ahead, resolve, reject });
     });
+    return { result, takeBack: () => given !== undefined && this.#runs.takeBack(given) };
   }
 
   poll(): void {
@@ -152,6 +177,16 @@ class ThreadInstance implements Instance {
     const cancelTimer = clock.after(runMsMax, () => this.#giveUp(runMsMax));
     await this.ended;
     cancelTimer();
+  }
+
+  #give({ inputs, outputNames, msMax, ahead, resolve, reject }: Run): GivenRun {
+    if (this.#end !== undefined) throw workerLost(this.#end);
+    const runId = this.#runCount++;
+    const buffers = new Set(inputs.map(({ bytes }) => bytes.buffer as ArrayBuffer));
+    this.#worker.postMessage({ kind: "run", runId, inputs, outputNames, ...(ahead && { ahead }) }, [...buffers]);
+    const run = { runId, msMax, claim: ahead && new RunClaim(ahead.claim), resolve, reject };
+    this.#runs.add(run);
+    return run;
   }
 
   #receive(reply: ThreadReply, resolve: (instance: Instance) => void, reject: (failure: unknown) => void): void {
@@ -168,18 +203,14 @@ class ThreadInstance implements Instance {
         this.#worker.kill?.();
         return;
       case "ran":
-        this.#taken(reply.runId).resolve(reply);
+        this.#runs.answered(reply.runId).resolve(reply);
         return;
       case "failed":
-        this.#taken(reply.runId).reject(faultOf(reply));
+        this.#runs.answered(reply.runId).reject(faultOf(reply));
+        return;
+      case "late":
+        this.#runs.answered(reply.runId).reject(deadlinePassed());
     }
-  }
-
-  #taken(runId: number): Pending {
-    const pending = this.#pending.shift();
-    assert(pending?.runId === runId, "a thread answers every run once, in their order");
-    pending.cancelTimer();
-    return pending;
   }
 
   /** The thread does not come back. It ends now, or else after its run. */
@@ -198,10 +229,7 @@ class ThreadInstance implements Instance {
   #lose(why: string, faultFor: (why: string) => ServiceError): void {
     if (this.#end !== undefined) return;
     this.#end = why;
-    for (const { reject, cancelTimer } of this.#pending.splice(0)) {
-      cancelTimer();
-      reject(faultFor(why));
-    }
+    this.#runs.rejectAll(faultFor(why));
     this.#settleEnded(why);
   }
 

@@ -47,17 +47,29 @@ export type ThreadRequest =
       readonly runId: number;
       readonly inputs: readonly Tensor[];
       readonly outputNames: readonly string[];
+      /** Of a run that the thread was given while it was busy. */
+      readonly ahead?: RunAheadTerms;
     }
   /** Frees the native memory and ends. */
   | { readonly kind: "stop" };
 
-/** What a thread says: `loaded` or `refused` once, then one answer per `run`. */
+/** When a run that was given ahead is run: if the thread gets its claim, and its deadline has not passed then. */
+export interface RunAheadTerms {
+  /** See `RunClaim`. */
+  readonly claim: SharedArrayBuffer;
+  /** In milliseconds since 1970, or Infinity. */
+  readonly deadlineMs: number;
+}
+
+/** What a thread says: `loaded` or `refused` once, then one answer per `run`, but none where it does not get the claim. */
 export type ThreadReply =
   | { readonly kind: "loaded"; readonly signature: Signature; readonly intraOpThreads: number }
   | ({ readonly kind: "refused" } & ThreadFault)
   /** In the order of `outputNames`; their buffers are transferred. */
   | ({ readonly kind: "ran"; readonly runId: number } & RunResult)
-  | ({ readonly kind: "failed"; readonly runId: number } & ThreadFault);
+  | ({ readonly kind: "failed"; readonly runId: number } & ThreadFault)
+  /** It was not run: its deadline had passed. */
+  | { readonly kind: "late"; readonly runId: number };
 
 /** What a run gives. */
 export interface RunResult {

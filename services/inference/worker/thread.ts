@@ -3,6 +3,7 @@ import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
 import { RunMark } from "../isolation/run-mark.ts";
 import { DeviceLock } from "./device-lock.ts";
 import { loadModel } from "./loaded-model.ts";
+import { RunClaim } from "./run-claim.ts";
 import type { Session } from "./runtime.ts";
 import type { ThreadData, ThreadFault, ThreadReply, ThreadRequest } from "./thread-protocol.ts";
 
@@ -34,7 +35,11 @@ async function obey(session: Session, request: ThreadRequest): Promise<void> {
     replies.close();
     return;
   }
-  const { runId, inputs, outputNames } = request;
+  const { runId, inputs, outputNames, ahead } = request;
+  if (ahead !== undefined) {
+    if (!new RunClaim(ahead.claim).take()) return;
+    if (Date.now() >= ahead.deadlineMs) return say({ kind: "late", runId });
+  }
   try {
     const { outputs, phases } = await marked(() => session.run(inputs, outputNames));
     say({ kind: "ran", runId, outputs, phases }, [...new Set(outputs.map(({ bytes }) => bytes.buffer as ArrayBuffer))]);
