@@ -20,9 +20,8 @@ export abstract class ServedCall implements StreamListener {
   readonly #reader: MessageReader;
   readonly #beganMs = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;
-  readonly #take = (frame: Buffer) => this.take(frame);
   #isHandled = false;
-  #whenWelcome: () => void = () => undefined;
+  #whenWelcome: (() => void) | undefined;
 
   constructor(stream: Stream, method: ServedMethod, context: ServerCall) {
     this.stream = stream;
@@ -32,7 +31,7 @@ export abstract class ServedCall implements StreamListener {
     this.#reader = new MessageReader(method.messageBytesMax);
     if (context.deadlineMs === Infinity) return;
     const leftMs = context.deadlineMs - Date.now();
-    if (leftMs <= timerMsMax) this.#timer = setTimeout(this.#expire, leftMs);
+    if (leftMs <= timerMsMax) this.#timer = setTimeout(() => this.#expire(), leftMs);
   }
 
   /** A message, with the bytes before it. */
@@ -48,7 +47,7 @@ export abstract class ServedCall implements StreamListener {
   onData(bytes: Buffer): void {
     if (this.#answer.isOver) return;
     try {
-      this.#reader.read(bytes, this.#take);
+      this.#reader.read(bytes, (frame) => this.take(frame));
     } catch (fault) {
       this.refuse(fault);
     }
@@ -66,7 +65,7 @@ export abstract class ServedCall implements StreamListener {
   }
 
   onDrain(): void {
-    this.#whenWelcome();
+    this.#whenWelcome?.();
   }
 
   onClose(): void {
@@ -171,9 +170,9 @@ export abstract class ServedCall implements StreamListener {
     return !cancellation.aborted;
   }
 
-  readonly #expire = () => {
+  #expire(): void {
     this.#endNow(new ServiceError("DEADLINE_EXCEEDED", "Deadline exceeded"), cancelledFault());
-  };
+  }
 
   /** Says so to the caller, and why to the handler. */
   #endNow(thrown: unknown, reason: unknown): void {
@@ -187,7 +186,7 @@ export abstract class ServedCall implements StreamListener {
     clearTimeout(this.#timer);
     this.#context.cancellation.abort(reason as object);
     this.giveUp?.(reason);
-    this.#whenWelcome();
+    this.#whenWelcome?.();
   }
 
   #log(thrown: unknown): void {
