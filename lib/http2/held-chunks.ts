@@ -25,7 +25,9 @@ export class HeldChunks {
       last === undefined ? 0 : bytes.copy(last, last.length - this.#free, 0, Math.min(this.#free, bytes.length));
     this.#free -= joined;
     if (joined === bytes.length) return;
-    const block = Buffer.allocUnsafeSlow(Math.max(blockBytes, bytes.length - joined));
+    // Of what waits at most half is room that is not used yet, but for the first block.
+    const roomBytes = Math.min(Math.max(blockBytesMin, this.#bytes / 2), blockBytesMax);
+    const block = Buffer.allocUnsafeSlow(Math.max(Math.floor(roomBytes), bytes.length - joined));
     this.#free = block.length - bytes.copy(block, 0, joined);
     this.#chunks.push(block);
   }
@@ -53,4 +55,5 @@ export class HeldChunks {
   }
 }
 
-const blockBytes = 16_384;
+const blockBytesMin = 16_384;
+const blockBytesMax = 128 * 1024;

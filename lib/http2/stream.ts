@@ -30,8 +30,8 @@ export interface StreamListener {
    * trailers of a request, which hardly any has.
    */
   onHeaders(headers: IncomingHttpHeaders, isLast: boolean): void;
-  /** The bytes are valid during the call: who keeps them copies them. */
-  onData(bytes: Buffer): void;
+  /** The bytes are valid during the call, so that who keeps them copies them, unless they are the listener's own. */
+  onData(bytes: Buffer, isOwn: boolean): void;
   /** The other side has said all. */
   onEnd?(): void;
   /** More may be written, after it was too much. */
@@ -247,7 +247,7 @@ export class Stream {
   #takeIn(payload: Buffer): void {
     if (this.#mayTell && !this.#isTelling && (this.#held?.isEmpty ?? true)) {
       this.#isTelling = true;
-      this.#tellData(payload);
+      this.#tellData(payload, false);
       this.#isTelling = false;
     } else {
       this.#held ??= new HeldChunks(this.#carrier.isClient ? this.#carrier.waiting : undefined);
@@ -259,7 +259,7 @@ export class Stream {
   #tell(): void {
     if (this.#isTelling) return;
     this.#isTelling = true;
-    while (this.#mayTell && this.#held !== undefined && !this.#held.isEmpty) this.#tellData(this.#held.shift()!);
+    while (this.#mayTell && this.#held !== undefined && !this.#held.isEmpty) this.#tellData(this.#held.shift()!, true);
     if (this.#mayTell && this.#hasEnded && !this.#hasToldEnd) {
       this.#hasToldEnd = true;
       if (this.#trailers !== undefined) this.#listener?.onHeaders(this.#trailers, true);
@@ -273,8 +273,8 @@ export class Stream {
     return !this.#isPaused && !this.#isClosed && this.#listener !== undefined;
   }
 
-  #tellData(bytes: Buffer): void {
-    this.#listener?.onData(bytes);
+  #tellData(bytes: Buffer, isOwn: boolean): void {
+    this.#listener?.onData(bytes, isOwn);
     this.#noteTaken(bytes.length);
   }
 

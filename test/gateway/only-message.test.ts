@@ -37,7 +37,7 @@ describe("the message of a call", () => {
   };
   const drip = async ({ reader }: Sender) => {
     for (const byte of framed(Buffer.alloc(20))) {
-      reader.onData(Buffer.of(byte));
+      reader.onData(Buffer.of(byte), false);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     reader.onEnd();
@@ -48,9 +48,10 @@ describe("the message of a call", () => {
   });
 
   it("is refused as soon as there is more of it than it says, and no more of it is read", async () => {
-    const more = ({ reader }: Sender) => reader.onData(Buffer.concat([framed(Buffer.alloc(10)), Buffer.alloc(1)]));
+    const more = ({ reader }: Sender) =>
+      reader.onData(Buffer.concat([framed(Buffer.alloc(10)), Buffer.alloc(1)]), false);
     expect(await read(10_000, 10_000, more)).to.equal("REQUEST_INVALID");
-    const claim = ({ reader }: Sender) => reader.onData(framed(Buffer.alloc(1001)).subarray(0, 5));
+    const claim = ({ reader }: Sender) => reader.onData(framed(Buffer.alloc(1001)).subarray(0, 5), false);
     expect(await read(10_000, 10_000, claim)).to.equal("REQUEST_TOO_LARGE");
   });
 
@@ -61,7 +62,7 @@ describe("the message of a call", () => {
   it("is given up where it stands still, whole or not, whatever its deadline", async () => {
     const claim = framed(Buffer.alloc(10));
     for (const part of [claim.subarray(0, 3), claim.subarray(0, 12), claim])
-      expect(await read(20, 10_000, ({ reader }) => reader.onData(part))).to.equal("REQUEST_TIMEOUT");
+      expect(await read(20, 10_000, ({ reader }) => reader.onData(part, false))).to.equal("REQUEST_TIMEOUT");
     expect(await read(20, 10_000, () => undefined)).to.equal("REQUEST_TIMEOUT");
   });
 

@@ -12,8 +12,8 @@ import { withTraceParent } from "./trace-parent.ts";
 
 /** Takes what a caller sends after its headers. */
 export interface RequestReader {
-  /** The bytes are valid during the call. */
-  onData(bytes: Buffer): void;
+  /** As `StreamListener` hears of it. */
+  onData(bytes: Buffer, isOwn: boolean): void;
   /** There is nothing more. */
   onEnd(): void;
 }
@@ -105,8 +105,8 @@ export class IncomingCall extends AwaitedCall implements Call, StreamListener, H
   /** Trailers of a request mean nothing. */
   onHeaders(): void {}
 
-  onData(bytes: Buffer): void {
-    this.#reader?.onData(bytes);
+  onData(bytes: Buffer, isOwn: boolean): void {
+    this.#reader?.onData(bytes, isOwn);
   }
 
   onEnd(): void {

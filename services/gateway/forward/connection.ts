@@ -147,8 +147,8 @@ class CountedListener implements StreamListener {
     this.#listener.onHeaders(headers, isLast);
   }
 
-  onData(bytes: Buffer): void {
-    this.#listener.onData(bytes);
+  onData(bytes: Buffer, isOwn: boolean): void {
+    this.#listener.onData(bytes, isOwn);
   }
 
   onEnd(): void {

@@ -96,10 +96,10 @@ class Exchange implements StreamListener, Runner {
     if (this.#options.isEager) this.#respond();
   }
 
-  onData(bytes: Buffer): void {
+  onData(bytes: Buffer, isOwn: boolean): void {
     if (this.#isSettled) return;
     this.#respond();
-    if (!this.#receiver.write(Buffer.from(bytes), this.#resume)) this.#stream?.pause();
+    if (!this.#receiver.write(isOwn ? bytes : Buffer.from(bytes), this.#resume)) this.#stream?.pause();
   }
 
   onDrain(): void {

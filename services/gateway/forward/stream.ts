@@ -12,8 +12,8 @@ export function forwardStream(
     ...options,
     send: (stream) =>
       call.read({
-        onData: (bytes) => {
-          if (!stream.write(Buffer.from(bytes))) call.pause();
+        onData: (bytes, isOwn) => {
+          if (!stream.write(isOwn ? bytes : Buffer.from(bytes))) call.pause();
         },
         onEnd: () => stream.end(),
       }),
