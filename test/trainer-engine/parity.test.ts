@@ -1,7 +1,6 @@
 import { expect } from "chai";
-import { modelOf } from "../../lib/onnx/export.ts";
-import { writeModel } from "../../lib/onnx/model.ts";
 import { product } from "../../lib/onnx/shapes.ts";
+import { modelFileOf } from "../../services/trainer/engine/model-file.ts";
 import { openSession, type RuntimeTensor, type RuntimeTensors } from "../../services/trainer/engine/runtime.ts";
 import { initialTensors } from "../../services/trainer/graph/initialise.ts";
 import { targetForm } from "../../services/trainer/graph/losses/loss.ts";
@@ -56,7 +55,7 @@ async function trainedAs(
   const network = networkOf(spec);
   const loss = { kind: spec.kind === "mlp" ? "mse" : "cross_entropy" } as const;
   const graph = trainingGraph(network, loss, { optimizer }, 1);
-  const session = await openSession(writeModel(modelOf(graph.graph)), threadCount);
+  const session = await openSession(await modelFileOf(graph.graph), threadCount);
   let state = firstState(graph, first);
   const losses: number[] = [];
   try {

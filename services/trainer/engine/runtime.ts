@@ -1,6 +1,7 @@
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import { joinedByteStrings, textsOf } from "../../../lib/byte-strings.ts";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
+import { channelBlockProbe } from "../../../lib/onnx/blocked-convolutions.ts";
 import { GraphBuilder } from "../../../lib/onnx/builder.ts";
 import { carriers } from "../../../lib/onnx/carriers.ts";
 import { modelOf } from "../../../lib/onnx/export.ts";
@@ -156,6 +157,28 @@ export async function openSession(
       await placement?.end();
     },
   };
+}
+
+let foundBlock: Promise<number | undefined> | undefined;
+
+/** How many channels the runtime's convolutions take together on this CPU; undefined where it has none that do. Found out once. */
+export function channelBlock(): Promise<number | undefined> {
+  foundBlock ??= findChannelBlock();
+  return foundBlock;
+}
+
+async function findChannelBlock(): Promise<number | undefined> {
+  // A runtime without them on this CPU does not load the graph: that is the answer.
+  const session = await openSession(writeModel(modelOf(channelBlockProbe())), 1).catch(() => undefined);
+  if (session === undefined) return undefined;
+  const x = {
+    dataType: "FP32",
+    shape: [1, 64, 1, 2],
+    elements: Float32Array.from({ length: 128 }, (_, place) => place),
+  };
+  const { y } = await session.run({ x } as RuntimeTensors);
+  await session.release();
+  return y!.elements.indexOf(1);
 }
 
 /** A model as it is served: tensors of any type in and out, by the names of its file. */

@@ -1,7 +1,6 @@
-import { modelOf } from "../../../lib/onnx/export.ts";
 import type { Graph } from "../../../lib/onnx/graph.ts";
-import { writeModel } from "../../../lib/onnx/model.ts";
 import { type Device, needsFixedSizes } from "./device.ts";
+import { modelFileOf } from "./model-file.ts";
 import { openSession, type Session } from "./runtime.ts";
 
 /** What the sessions of one graph share. */
@@ -33,7 +32,7 @@ export class Sessions {
     const key = `${fixed}`;
     const known = this.#opened.get(key);
     if (known !== undefined) return known;
-    const session = await openSession(writeModel(modelOf(graph(fixed))), threadCount, { device, carried });
+    const session = await openSession(await modelFileOf(graph(fixed), device), threadCount, { device, carried });
     this.#opened.set(key, session);
     return session;
   }

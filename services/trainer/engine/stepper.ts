@@ -11,8 +11,11 @@ import { CarriedTensors, type RuntimeTensors } from "./runtime.ts";
 import type { Sessions } from "./sessions.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 
-/** How long one call of the runtime should take: it can be neither watched nor stopped meanwhile. */
-const callTargetMs = 400;
+/**
+ * How long one call of the runtime should take, in milliseconds: it can be neither watched nor stopped meanwhile. The runtime copies all that
+ * moves at each call, about a nanosecond for a byte; where there is much of it, calls take longer, so that it is a twentieth of them.
+ */
+const callTargetMs = { least: 400, most: 3000, perStateByte: 2e-5 } as const;
 
 /** Features of one call, at most, in bytes; a single batch may be larger. */
 const callBytesMax = 32 * 2 ** 20;
@@ -55,6 +58,7 @@ export class Stepper implements Steps {
   readonly #sessions: Sessions;
   readonly #buffer: RowBuffer;
   readonly #callStepsMax: number;
+  readonly #callMs: number;
   readonly #frozen: RuntimeTensors;
   readonly #state: CarriedTensors;
   #stepsDone: number;
@@ -67,6 +71,7 @@ export class Stepper implements Steps {
     this.#sessions = sessions;
     this.#stepsDone = resumed?.stepsDone ?? 0;
     this.#callStepsMax = callStepsMax(plan, rows);
+    this.#callMs = callMs(tensors);
     this.#buffer = new RowBuffer(forms, this.#callStepsMax * plan.batchRows);
     this.#state = new CarriedTensors(begunTensors(parts, tensors.state));
     this.#frozen = begunTensors(parts, tensors.frozen);
@@ -136,7 +141,7 @@ export class Stepper implements Steps {
   }
 
   #nextCallSteps(stepMs: number): number {
-    return Math.max(1, Math.min(this.#callStepsMax, Math.floor(callTargetMs / stepMs)));
+    return Math.max(1, Math.min(this.#callStepsMax, Math.floor(this.#callMs / stepMs)));
   }
 }
 
@@ -176,6 +181,11 @@ export function rateShareAt(
   stepCount: number,
 ): number {
   return schedule === undefined ? 1 : rateShare(schedule, step, (stepCount / epochCount) * scheduledEpochs);
+}
+
+function callMs({ state }: TrainingTensors): number {
+  const stateBytes = Float32Array.BYTES_PER_ELEMENT * state.reduce((sum, { shape }) => sum + product(shape), 0);
+  return Math.min(callTargetMs.most, Math.max(callTargetMs.least, callTargetMs.perStateByte * stateBytes));
 }
 
 /** Steps of one call of the runtime, at most. */

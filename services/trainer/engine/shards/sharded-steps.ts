@@ -1,11 +1,10 @@
-import { modelOf } from "../../../../lib/onnx/export.ts";
 import type { Graph } from "../../../../lib/onnx/graph.ts";
-import { writeModel } from "../../../../lib/onnx/model.ts";
 import type { RowReader } from "../../datasets/row-source.ts";
 import { type Move, moveScalars } from "../../graph/moves.ts";
 import type { Network } from "../../graph/network.ts";
 import { lessonGraph, moveGraph, squaresGraph } from "../../graph/shard-graphs.ts";
 import { type Measured, withBatches } from "../measured.ts";
+import { modelFileOf } from "../model-file.ts";
 import { readRows } from "../row-buffer.ts";
 import type { RuntimeTensors } from "../runtime.ts";
 import { begunTensors, checkLosses, learnedRowCount, rateShareAt, type StepperParts, type Steps } from "../stepper.ts";
@@ -38,16 +37,17 @@ export class ShardedSteps implements Steps {
     const memory = shardMemory(layout, forms, plan.batchRows, tensors.scalarNames.length);
     const begun = begunTensors(parts, tensors.state);
     for (const { name, begin } of placedIn(layout)) memory.state.set(begun[name]!.elements, begin);
-    const lesson = modelFile(lessonGraph(network, plan.loss, tensors.moving, plan.seed));
-    const starts = layout.parts.map((part, index) => ({
+    const lesson = await sharedFile(lessonGraph(network, plan.loss, tensors.moving, plan.seed));
+    const isBounded = plan.clip?.norm !== undefined;
+    const starts = layout.parts.map(async (part, index) => ({
       ...{ index, layout, memory, forms, lesson },
       rowCountMax: Math.ceil(plan.batchRows / threadCount),
       frozen: begunTensors(parts, tensors.frozen),
       numbers: numbersOf(part, plan, tensors.scalarNames),
-      move: modelFile(moveGraph(part, plan, threadCount)),
-      squares: plan.clip?.norm === undefined ? undefined : modelFile(squaresGraph(part, plan, threadCount)),
+      move: await sharedFile(moveGraph(part, plan, threadCount)),
+      squares: isBounded ? await sharedFile(squaresGraph(part, plan, threadCount)) : undefined,
     }));
-    return new ShardedSteps(parts, layout, memory, await Shards.open(starts));
+    return new ShardedSteps(parts, layout, memory, await Shards.open(await Promise.all(starts)));
   }
 
   get stepsDone(): number {
@@ -116,9 +116,9 @@ function numbersOf(part: readonly Move[], { clip }: TrainingPlan, all: readonly 
   return clip?.norm === undefined ? numbers : numbers.set("factor", all.length);
 }
 
-/** In memory that all threads see, so that they need no copies. */
-function modelFile(graph: Graph): Uint8Array {
-  const bytes = writeModel(modelOf(graph));
+/** The file of a graph, in memory that all threads see, so that they need no copies. */
+async function sharedFile(graph: Graph): Promise<Uint8Array> {
+  const bytes = await modelFileOf(graph);
   const shared = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
   shared.set(bytes);
   return shared;

@@ -1,0 +1,12 @@
+import { withBlockedConvolutions } from "../../../lib/onnx/blocked-convolutions.ts";
+import { modelOf } from "../../../lib/onnx/export.ts";
+import type { Graph } from "../../../lib/onnx/graph.ts";
+import { writeModel } from "../../../lib/onnx/model.ts";
+import type { Device } from "./device.ts";
+import { channelBlock } from "./runtime.ts";
+
+/** The file of a graph whose weights change, in the form that its device runs fastest. */
+export async function modelFileOf(graph: Graph, device: Device = "cpu"): Promise<Uint8Array> {
+  const block = device === "cpu" ? await channelBlock() : undefined;
+  return writeModel(modelOf(block === undefined ? graph : withBlockedConvolutions(graph, block)));
+}
