@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:http2";
 import { Client, credentials, status } from "@grpc/grpc-js";
 import { expect } from "chai";
-import { ServiceError } from "../../lib/errors.ts";
+import { messageOf, ServiceError } from "../../lib/errors.ts";
 import type {
   ControlServiceDefinition,
   ControlServiceHandlers,
@@ -184,6 +184,12 @@ describe("an rpc server", () => {
     expect(session.remoteSettings.initialWindowSize).to.equal(4 * 1024 ** 2);
     while (session.state.remoteWindowSize! < 4 * 1024 ** 2) await new Promise((resume) => setTimeout(resume, 5));
     session.close();
+  });
+
+  it("says where it cannot listen, and why", async () => {
+    const config = { host: "127.0.0.1", port, messageBytesMax: 1024, drainTimeoutMs: 100 };
+    const failure = await new RpcServer(config, silent).start().then(() => "it listens", messageOf);
+    expect(failure).to.match(new RegExp(`^cannot listen on 127\\.0\\.0\\.1, port ${port}: .*EADDRINUSE`));
   });
 
   it("answers methods without a handler with UNIMPLEMENTED", async () => {
