@@ -63,11 +63,7 @@ export async function latency(place: Workplace): Promise<Measured[]> {
     baselineOf: "the node itself",
   });
   return [
-    added(
-      "p50Ms",
-      0.5,
-      "most of it is node:http2 on the side of the callers, and code that is not in the processor's caches",
-    ),
+    added("p50Ms", 0.5, "code that is not in the processor's caches, since little has run it of late"),
     added("p99Ms", 2, "pauses of the machine, which nginx shows as well, and collections of young objects"),
     ...(nginx === undefined ? [] : [addedByNginx("p50Ms"), addedByNginx("p99Ms")]),
     whole("p50Ms"),

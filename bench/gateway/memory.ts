@@ -49,7 +49,7 @@ export async function memory(place: Workplace): Promise<Measured[]> {
       metric: `memory for each of ${streams} streams that nobody reads`,
       unit: "KiB",
       runs: [{ value: ((opened - connected) / streams) * 1024 }],
-      // Two windows of answers, and what Node keeps of a stream.
+      // What is held of answers, and what their buffers have besides.
       goal: { of: "value", kind: "at most", bound: 1024 },
     },
     {

@@ -92,5 +92,5 @@ class NodeConnections {
   }
 }
 
-/** What a stream may be ahead of a slow reader, besides what the system's sockets hold. */
-const streamWindowBytes = 256 * 1024;
+/** What a stream may be ahead of a slow reader, besides 64 KiB on the caller's side and what the system's sockets hold. */
+const streamWindowBytes = 192 * 1024;
