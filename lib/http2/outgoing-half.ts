@@ -79,13 +79,14 @@ export class OutgoingHalf {
       return 0;
     }
     const bytes = Math.min(first.length, bytesMax, this.#windowBytes);
-    if (bytes === first.length) this.#queue.shift();
+    const isWhole = bytes === first.length;
+    if (isWhole) this.#queue.shift();
     else this.#queue[0] = first.subarray(bytes);
     this.#windowBytes -= bytes;
     this.#count(-bytes);
     this.taking?.take();
     this.#hasEnded = this.#isEnding && this.#queue.length === 0 && this.#trailers === undefined;
-    this.#frames.sendData(stream, first.subarray(0, bytes), this.#hasEnded);
+    this.#frames.sendData(stream, isWhole ? first : first.subarray(0, bytes), this.#hasEnded);
     return bytes;
   }
 

@@ -81,9 +81,9 @@ class MessageReading implements RequestReader {
     if (this.#neededLength > 0 && length > this.#neededLength) throw malformedCall("has more than one message");
   }
 
-  /** Makes room for so much, and for no more that is not there than three times what is, whatever the message claims. */
+  /** Makes room for so much, and of what the message only claims for as much as what has come makes likely. */
   #widen(length: number): void {
-    const roomBytes = Math.max(length, Math.min(4 * this.#length, this.#neededLength));
+    const roomBytes = Math.max(length, Math.min(roomFactor(this.#length) * this.#length, this.#neededLength));
     this.#held.add(roomBytes - this.#bytes.length);
     const wider = Buffer.allocUnsafe(roomBytes);
     this.#bytes.copy(wider, 0, 0, this.#length);
@@ -94,6 +94,10 @@ class MessageReading implements RequestReader {
 /** The fault of a message of which only so many bytes have come. */
 export function tooSlow(length: number): ServiceError {
   return new ServiceError("REQUEST_TIMEOUT", `the message did not come in time; seen: ${length} bytes of it`);
+}
+
+function roomFactor(length: number): number {
+  return length < 64 * 1024 ? 4 : 16;
 }
 
 const nothing = Buffer.alloc(0);
