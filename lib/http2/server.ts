@@ -11,6 +11,8 @@ export interface Http2ServerOptions extends ServerConnectionBounds {
   readonly connectionsMax: number | undefined;
   /** How long a connection may take until it speaks HTTP/2, in milliseconds. */
   readonly handshakeTimeoutMs: number;
+  /** A connection could not be taken, for a reason of the system's; the server goes on. */
+  readonly onFailure: (failure: Error) => void;
 }
 
 /** Takes the streams of callers, without encryption. Ends connections whose peers have vanished without a word. */
@@ -31,6 +33,7 @@ export class Http2Server {
   async listen(host: string, port: number): Promise<number> {
     this.#server.listen(port, host);
     await once(this.#server, "listening");
+    this.#server.on("error", this.#options.onFailure);
     return (this.#server.address() as AddressInfo).port;
   }
 

@@ -48,7 +48,10 @@ export class RpcServer {
     // Every open stream listens.
     setMaxListeners(0, this.#draining.signal);
     const { connectionsMax, handshakeTimeoutMs = 10_000, waiting } = config;
-    this.#server = new Http2Server({ ...bounds, connectionsMax, handshakeTimeoutMs, waiting }, this.#take);
+    this.#server = new Http2Server(
+      { ...bounds, connectionsMax, handshakeTimeoutMs, waiting, onFailure: (failure) => this.#noteFailure(failure) },
+      this.#take,
+    );
   }
 
   /**
@@ -134,6 +137,10 @@ export class RpcServer {
     if (take !== undefined) return take(stream, headers);
     return refuse(stream, new ServiceError("UNSUPPORTED", `The server does not implement the method ${path}`));
   };
+
+  #noteFailure(failure: Error): void {
+    this.#log.warn({ error: failure }, "a connection could not be taken");
+  }
 
   #serve(
     definition: ServiceDefinition,

@@ -10,6 +10,9 @@ export const serverOptions: Http2ServerOptions = {
   streamsMax: 100,
   connectionsMax: 20,
   handshakeTimeoutMs: 10_000,
+  onFailure: (failure) => {
+    throw failure;
+  },
 };
 
 /** A stream that a server has taken, and what it has heard of it. */
