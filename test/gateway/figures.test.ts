@@ -21,7 +21,12 @@ describe("the metrics of a gateway", () => {
     nodes = await Promise.all([new FakeNode().start(), new FakeNode().start()]);
     const versions = { 1: nodes.map(({ address }) => address) };
     registry = await new FakeRegistry([routeOf("digits", versions, { default: 1 })]).start();
-    gateway = await Harness.start({ AMAAS_DATA_DIR: folder.path, AMAAS_REGISTRY_ADDRESS: registry.address });
+    gateway = await Harness.start({
+      AMAAS_DATA_DIR: folder.path,
+      AMAAS_REGISTRY_ADDRESS: registry.address,
+      // Longer than the tests, on however busy a machine.
+      AMAAS_GATEWAY_EJECT_MS: "600000",
+    });
     await gateway.routed("digits");
   });
   afterEach(async () => {
