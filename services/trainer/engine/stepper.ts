@@ -13,9 +13,10 @@ import type { TrainingPlan } from "./training-plan.ts";
 
 /**
  * How long one call of the runtime should take, in milliseconds: it can be neither watched nor stopped meanwhile. The runtime copies all that
- * moves at each call, about a nanosecond for a byte; where there is much of it, calls take longer, so that it is a twentieth of them.
+ * moves at each call, about a nanosecond for a byte; where there is much of it, calls take longer, as long as a job that is paused has the time
+ * to keep its state.
  */
-const callTargetMs = { least: 400, most: 3000, perStateByte: 2e-5 } as const;
+const callTargetMs = { least: 400, most: 600, perStateByte: 2e-5 } as const;
 
 /** Features of one call, at most, in bytes; a single batch may be larger. */
 const callBytesMax = 32 * 2 ** 20;
