@@ -59,7 +59,7 @@ export async function memory(place: Workplace): Promise<Measured[]> {
       baselineOf: "before",
       goal: { of: "ratio", kind: "at most", bound: 1.05 },
       ifMissed:
-        "every sign of life of a connection leaves some bytes that V8 frees only in its next full collection, which idle connections do not bring about",
+        "every sign of life of a connection leaves some bytes; those of a server alone were gone after a full collection, which idle connections do not bring about, and of a whole gateway that was not seen",
     },
   ];
 }
