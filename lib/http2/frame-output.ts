@@ -5,7 +5,8 @@ import { ConnectionFault, errorCode } from "./faults.ts";
 export class FrameOutput {
   readonly #socket: Socket;
   readonly #beforeWrite: () => void;
-  #chunks: Buffer[] = [];
+  /** Emptied rather than replaced: an array that is old when it is given up would make what it held old as well. */
+  readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #isScheduled = false;
   /** Answers that the other side has made necessary since it last took all there was. */
@@ -55,12 +56,11 @@ export class FrameOutput {
     this.#beforeWrite();
     const chunks = this.#chunks;
     if (chunks.length === 0) return;
-    const bytes = this.#bytes;
-    this.#chunks = [];
-    this.#bytes = 0;
     if (chunks.length === 1) this.#socket.write(chunks[0]!);
-    else if (bytes <= joinedBytesMax) this.#socket.write(Buffer.concat(chunks, bytes));
+    else if (this.#bytes <= joinedBytesMax) this.#socket.write(Buffer.concat(chunks, this.#bytes));
     else this.#writeAll(chunks);
+    chunks.length = 0;
+    this.#bytes = 0;
   };
 
   #writeAll(chunks: readonly Buffer[]): void {
