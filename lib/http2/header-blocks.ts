@@ -55,7 +55,7 @@ export class HeaderBlocks {
 
   /** Reads all of it whatever comes, since later blocks may refer to it. */
   #read(block: Buffer): IncomingHttpHeaders | undefined {
-    const headers: Record<string, string | string[]> = Object.create(null);
+    const headers = new Headers();
     let bytes = 0;
     let isWrong = false;
     let mayBePseudo = true;
@@ -69,6 +69,10 @@ export class HeaderBlocks {
     return isWrong ? undefined : headers;
   }
 }
+
+/** An object that inherits nothing, whatever names it is given; one without a prototype of its own would be a slow hash table. */
+const Headers = function Headers() {} as unknown as new () => Record<string, string | string[]>;
+Headers.prototype = Object.create(null);
 
 /** As Node gives them: what comes several times is joined, cookies by their own sign, and set-cookie is a list. */
 function add(headers: Record<string, string | string[]>, name: string, value: string): void {

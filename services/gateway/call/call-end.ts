@@ -72,7 +72,8 @@ export function statusObjectOf({ code, details, trailers }: CallEnd): StatusObje
 
 /** A text that was percent-encoded; as it stands where it was not. */
 function textOf(said: string | string[] | undefined): string {
-  const text = String(said ?? "");
+  if (said === undefined) return "";
+  const text = String(said);
   try {
     return decodeURIComponent(text);
   } catch {
