@@ -56,11 +56,15 @@ export class FrameOutput {
     this.#beforeWrite();
     const chunks = this.#chunks;
     if (chunks.length === 0) return;
-    if (chunks.length === 1) this.#socket.write(chunks[0]!);
-    else if (this.#bytes <= joinedBytesMax) this.#socket.write(Buffer.concat(chunks, this.#bytes));
+    const bytes = this.#bytes;
+    this.#bytes = 0;
+    if (chunks.length === 1) {
+      this.#socket.write(chunks.pop()!);
+      return;
+    }
+    if (bytes <= joinedBytesMax) this.#socket.write(Buffer.concat(chunks, bytes));
     else this.#writeAll(chunks);
     chunks.length = 0;
-    this.#bytes = 0;
   };
 
   #writeAll(chunks: readonly Buffer[]): void {

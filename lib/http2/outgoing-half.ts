@@ -61,6 +61,7 @@ export class OutgoingHalf {
   drop(): void {
     this.#isEnding = true;
     this.#hasEnded = true;
+    if (this.#queue.length === 0) return;
     this.#queue.length = 0;
     this.#count(-this.#queuedBytes);
   }

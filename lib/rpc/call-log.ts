@@ -1,7 +1,7 @@
-import { status } from "@grpc/grpc-js";
 import { ServiceError } from "../errors.ts";
 import type { CallContext } from "./call-context.ts";
 import type { ServedMethod } from "./served-method.ts";
+import { status } from "./status-code.ts";
 
 /** Writes the line of a call that began at `performance.now()`; `thrown` is why it failed, undefined where it did not. */
 export function logCall(

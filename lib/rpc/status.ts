@@ -1,6 +1,7 @@
-import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
+import { Metadata, type StatusObject } from "@grpc/grpc-js";
 import { messageOf, type Reason, ServiceError } from "../errors.ts";
 import { decodeMessage, encodeMessage } from "./protos.ts";
+import { status } from "./status-code.ts";
 
 const trailer = "grpc-status-details-bin";
 const typeUrl = "type.googleapis.com/";

@@ -1,8 +1,8 @@
-import { status } from "@grpc/grpc-js";
 import { ServiceError } from "../../lib/errors.ts";
 import type { RepositoryIndexRequest__Output as RepositoryIndexRequest } from "../../lib/gen/inference/RepositoryIndexRequest.ts";
 import { framed } from "../../lib/rpc/framing.ts";
 import { decodeMessage } from "../../lib/rpc/protos.ts";
+import { status } from "../../lib/rpc/status-code.ts";
 import type { Admission } from "./admission/admission.ts";
 import type { Call } from "./call/call.ts";
 import { type CallEnd, codeOfThrown, ok } from "./call/call-end.ts";

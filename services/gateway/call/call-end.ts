@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
-import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
+import { Metadata, type StatusObject } from "@grpc/grpc-js";
 import { ServiceError } from "../../../lib/errors.ts";
 import { statusOf } from "../../../lib/rpc/status.ts";
+import { status } from "../../../lib/rpc/status-code.ts";
 import { statusHeaders, statusWords } from "../../../lib/rpc/status-headers.ts";
 import { withoutHopByHop } from "./crossing.ts";
 
@@ -72,8 +73,8 @@ export function statusObjectOf({ code, details, trailers }: CallEnd): StatusObje
 
 /** A text that was percent-encoded; as it stands where it was not. */
 function textOf(said: string | string[] | undefined): string {
-  if (said === undefined) return "";
-  const text = String(said);
+  const text = String(said ?? "");
+  if (!text.includes("%")) return text;
   try {
     return decodeURIComponent(text);
   } catch {

@@ -1,7 +1,7 @@
-import { status } from "@grpc/grpc-js";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import { remoteFaultOf } from "../../../lib/rpc/status.ts";
+import { status } from "../../../lib/rpc/status-code.ts";
 import type { Call } from "./call.ts";
 import { type CallEnd, CallOver, endOfThrown, statusObjectOf } from "./call-end.ts";
 import { traceIdOf } from "./trace-parent.ts";

@@ -63,7 +63,7 @@ export class Patience {
   end(): void {
     clearTimeout(this.#timer);
     this.#isEnded = true;
-    this.#listeners.length = 0;
+    if (this.#listeners.length > 0) this.#listeners.length = 0;
   }
 
   #forget(listener: (why: CallEnd) => void): void {

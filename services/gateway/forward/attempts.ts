@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from "node:http2";
-import { status } from "@grpc/grpc-js";
+import { status } from "../../../lib/rpc/status-code.ts";
 import type { Call } from "../call/call.ts";
 import type { AttemptKind } from "../figures/version-figures.ts";
 import { headOf } from "./call-head.ts";

@@ -108,7 +108,7 @@ class Exchange implements StreamListener, Runner {
 
   onClose(failure: string | undefined): void {
     this.#options.onClose?.();
-    this.settle(endOfLoss(failure ?? "the connection was lost"));
+    if (!this.#isSettled) this.settle(endOfLoss(failure ?? "the connection was lost"));
   }
 
   #respond(): void {

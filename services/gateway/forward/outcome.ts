@@ -1,4 +1,4 @@
-import { status } from "@grpc/grpc-js";
+import { status } from "../../../lib/rpc/status-code.ts";
 import type { Outcome } from "../balance/replica.ts";
 import type { Attempt } from "./attempts.ts";
 

@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from "node:http2";
-import { status } from "@grpc/grpc-js";
 import { ServiceError } from "../../../lib/errors.ts";
 import { modelKey, versionKey } from "../../../lib/rpc/call-context.ts";
+import { status } from "../../../lib/rpc/status-code.ts";
 import { type CallEnd, endOfThrown } from "../call/call-end.ts";
 import { nodeKey } from "../call/crossing.ts";
 import type { Route } from "../routed-model.ts";
