@@ -58,8 +58,6 @@ export async function memory(place: Workplace): Promise<Measured[]> {
       runs: [{ value: Math.max(...later), baseline: opened }],
       baselineOf: "before",
       goal: { of: "ratio", kind: "at most", bound: 1.05 },
-      ifMissed:
-        "every sign of life of a connection leaves some bytes; those of a server alone were gone after a full collection, which idle connections do not bring about, and of a whole gateway that was not seen",
     },
   ];
 }

@@ -1,12 +1,8 @@
-import {
-  Server,
-  ServerCredentials,
-  type ServerDuplexStream,
-  type ServerUnaryCall,
-  type sendUnaryData,
-} from "@grpc/grpc-js";
+import type { GRPCInferenceServiceHandlers } from "../../../lib/gen/inference/GRPCInferenceService.ts";
+import { createLog } from "../../../lib/log.ts";
+import { Encoded } from "../../../lib/rpc/encoded.ts";
 import { encodeMessage } from "../../../lib/rpc/protos.ts";
-import { inferPath } from "../../inference/requests.ts";
+import { RpcServer } from "../../../lib/rpc/server.ts";
 
 /** What a stream is answered. */
 interface StreamAnswer {
@@ -15,39 +11,33 @@ interface StreamAnswer {
 }
 
 /**
- * A node of bare grpc-js that answers every inference with as many bytes as it was sent, and every request of a stream with so many
- * messages. Answers its port.
+ * A node without an engine, on the server that nodes have: it answers every inference with a tensor of as many bytes as it was sent, and
+ * every request of a stream with so many messages. Answers its port.
  */
 export function listen(ofStreams: StreamAnswer = { messages: 1, messageBytes: 400 }): Promise<number> {
-  const replies = new Map<number, Buffer>();
-  const unchanged = (bytes: Buffer) => bytes;
-  const handle = (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => {
-    const { length } = call.request;
-    if (!replies.has(length)) replies.set(length, replyOf(length));
-    answer(null, replies.get(length)!);
+  const replies = new Map<number, Encoded<object>>();
+  const replyTo = (tensorBytes: number) => {
+    const reply = replies.get(tensorBytes) ?? replyOf(tensorBytes);
+    replies.set(tensorBytes, reply);
+    return reply;
   };
-  const server = new Server({ "grpc.max_receive_message_length": -1 });
-  server.register(inferPath, handle as never, unchanged, unchanged, "unary");
-  const streamReply = replyOf(ofStreams.messageBytes);
-  const stream = (call: ServerDuplexStream<Buffer, Buffer>) => {
-    call.on("data", () => {
-      for (let count = 0; count < ofStreams.messages; count++) call.write(streamReply);
-    });
-    call.on("end", () => call.end());
-  };
-  server.register(streamPath, stream as never, unchanged, unchanged, "bidi");
-  return new Promise((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (failure, port) =>
-      failure ? reject(failure) : resolve(port),
-    );
+  const ofStream = replyOf(ofStreams.messageBytes - headBytes);
+  const config = { host: "127.0.0.1", port: 0, messageBytesMax: 2 ** 30, drainTimeoutMs: 0 };
+  const server = new RpcServer(config, createLog("node", "silent"));
+  server.implement<GRPCInferenceServiceHandlers>("inference.GRPCInferenceService", {
+    ModelInfer: ({ rawInputContents }) => replyTo(rawInputContents[0]!.length),
+    ModelStreamInfer: async function* (requests) {
+      for await (const _ of requests) for (let count = 0; count < ofStreams.messages; count++) yield ofStream;
+    },
   });
+  return server.start();
 }
 
-const streamPath = "/inference.GRPCInferenceService/ModelStreamInfer";
-
-function replyOf(length: number): Buffer {
-  const tensorBytes = length - 40;
+function replyOf(tensorBytes: number): Encoded<object> {
   const outputs = [{ name: "y", datatype: "UINT8", shape: ["1", String(tensorBytes)] }];
   const reply = { modelName: "m", modelVersion: "1", outputs, rawOutputContents: [Buffer.alloc(tensorBytes, 7)] };
-  return encodeMessage("inference", "inference.ModelInferResponse", reply);
+  return new Encoded(encodeMessage("inference", "inference.ModelInferResponse", reply));
 }
+
+/** What a reply has besides its tensor, about. */
+const headBytes = 40;
