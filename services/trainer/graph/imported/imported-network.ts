@@ -5,6 +5,7 @@ import { floatOf } from "../../../../lib/onnx/operators/inference.ts";
 import { product } from "../../../../lib/onnx/shapes.ts";
 import { trainedBatchNorm } from "../batch-norm.ts";
 import { dropout } from "../dropout.ts";
+import { filteredConvolution } from "../filtered-convolution.ts";
 import { gradientsFound } from "../gradients.ts";
 import type { BuiltLayer } from "../layers/layer-kind.ts";
 import { linear } from "../layers/linear.ts";
@@ -117,6 +118,10 @@ class ImportedPart {
         return [
           mode.kind === "inference" || share === 0 ? x : dropout(graph, x, share, { ...mode, index: maskCount++ }),
         ];
+      }
+      if (node.operator === "Conv" && mode.kind === "training") {
+        const filtered = filteredConvolution(graph, inputs as readonly Value[], node.attributes, mode);
+        return filtered && [filtered];
       }
       const own = this.statistics.get(node);
       if (own === undefined) return undefined;

@@ -1,5 +1,6 @@
 import { int, ints } from "../../../../lib/onnx/attributes.ts";
 import { product } from "../../../../lib/onnx/shapes.ts";
+import { filteredConvolution } from "../filtered-convolution.ts";
 import type { Parameter } from "../network.ts";
 import { specError } from "../spec-error.ts";
 import { biasOf, evenlyByFan, type FirstElements, weightOf } from "./first-elements.ts";
@@ -37,8 +38,11 @@ export const convolution: LayerKind<Convolution> = (layer, input, place) => {
     outputShape: [outputChannels, ...places],
     parameters,
     statistics: [],
-    append: ({ graph, tensor }, x) =>
-      graph.node("Conv", [x, ...parameters.map(({ name }) => tensor(name))], attributes),
+    append({ graph, mode, tensor }, x) {
+      const inputs = [x, ...parameters.map(({ name }) => tensor(name))];
+      const filtered = mode.kind === "training" ? filteredConvolution(graph, inputs, attributes, mode) : undefined;
+      return filtered ?? graph.node("Conv", inputs, attributes);
+    },
   };
 };
 

@@ -1,6 +1,7 @@
 import type { Value } from "../../../../lib/onnx/graph.ts";
 import type { arrangementOperators } from "../../../../lib/onnx/operators/arrangement.ts";
 import { intOf, intsOf } from "../../../../lib/onnx/operators/inference.ts";
+import { arranged } from "./matrices.ts";
 import { type Derivation, once, type Rules } from "./rule.ts";
 
 /** Rules of operators that give all elements in another arrangement, or tell the sizes. */
@@ -15,7 +16,8 @@ export const arrangementRules = {
     const perm = intsOf(attributes, "perm") ?? axes.toReversed();
     return [
       () =>
-        graph.transpose(
+        arranged(
+          graph,
           dy,
           axes.map((axis) => perm.indexOf(axis)),
         ),

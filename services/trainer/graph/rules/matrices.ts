@@ -2,7 +2,7 @@ import { int, string } from "../../../../lib/onnx/attributes.ts";
 import type { GraphBuilder } from "../../../../lib/onnx/builder.ts";
 import { type EinsumEquation, einsumEquation } from "../../../../lib/onnx/einsum-equation.ts";
 import type { Attributes, Value } from "../../../../lib/onnx/graph.ts";
-import { floatOf, stringOf } from "../../../../lib/onnx/operators/inference.ts";
+import { floatOf, intsOf, stringOf } from "../../../../lib/onnx/operators/inference.ts";
 import type { matrixOperators } from "../../../../lib/onnx/operators/matrices.ts";
 import { type Derivation, like, type Rules } from "./rule.ts";
 
@@ -75,11 +75,29 @@ function throughEinsum(
   return graph.expand(missing.length > 0 ? graph.unsqueeze(summed, missing) : summed, graph.shapeOf(x));
 }
 
-/** A stack of matrices with each one transposed. */
+/** A stack of matrices with each one transposed; what was transposed already as it was before. */
 function turned(graph: GraphBuilder, x: Value): Value {
-  const axes = x.shape.map((_, axis) => axis);
-  const [row, column] = axes.slice(-2);
-  return graph.transpose(x, [...axes.slice(0, -2), column, row]);
+  const perm = turning(x.shape.length);
+  const { producer } = x;
+  const isTurned = producer?.operator === "Transpose" && `${intsOf(producer.attributes, "perm")}` === `${perm}`;
+  return isTurned ? producer.inputs[0] : graph.transpose(x, perm);
+}
+
+/**
+ * A value with its axes in another order. What transposes the matrices that a product gave is instead the product of both transposed, the
+ * other way round: the runtime takes operands of products transposed as fast as it takes them as they are.
+ */
+export function arranged(graph: GraphBuilder, x: Value, perm: readonly number[]): Value {
+  const { producer } = x;
+  const isProduct = producer?.operator === "MatMul" && producer.inputs.every(({ shape }) => shape.length > 1);
+  if (!isProduct || `${perm}` !== `${turning(perm.length)}`) return graph.transpose(x, perm);
+  const [left, right] = producer.inputs;
+  return graph.matMul(turned(graph, right), turned(graph, left));
+}
+
+/** The order of axes in which the last two have changed places. */
+function turning(rank: number): readonly number[] {
+  return [...Array(rank - 2).keys(), rank - 1, rank - 2];
 }
 
 function isSet(attributes: Attributes, name: string): boolean {
