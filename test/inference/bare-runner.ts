@@ -11,6 +11,7 @@ export function runnerOptions(change: Partial<ModelRunnerOptions> = {}): ModelRu
   return {
     model: "m",
     states: [],
+    kept: [],
     sequences: { sequencesMax: 1000, waitingMax: 1000, idleMs: 60_000 },
     memory: new StateMemory(1e9),
     decoupled: undefined,

@@ -1,8 +1,11 @@
 import { expect } from "chai";
-import { ServiceError } from "../../lib/errors.ts";
+import fc from "fast-check";
+import { messageOf, ServiceError } from "../../lib/errors.ts";
 import type { Signature, Tensor } from "../../lib/tensor.ts";
 import type { CallLimits } from "../../services/inference/batching/pending-request.ts";
+import { Holdings } from "../../services/inference/replicas/holdings.ts";
 import { ModelRunner, type ModelRunnerOptions } from "../../services/inference/replicas/model-runner.ts";
+import { StateMemory } from "../../services/inference/sequences/state-memory.ts";
 import type { InferenceJob, InferenceRequest } from "../../services/inference/tensors/decode.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { loneRequest, runnerOptions } from "./bare-runner.ts";
@@ -21,19 +24,35 @@ describe("a model that answers a request many times", () => {
   let clock: ManualClock;
   /** `x`, `step` and `state` of every run. */
   let runs: number[][];
+  /** What its session has kept and freed, by number. */
+  let keptValues: number[];
+  let freed: number[];
 
-  const runnerOf = (change: Partial<ModelRunnerOptions> = {}) => {
+  /** `failsAt` is the number of the run that fails. */
+  const runnerOf = (change: Partial<ModelRunnerOptions> = {}, failsAt = Infinity) => {
     clock = new ManualClock();
     runs = [];
+    keptValues = [];
+    freed = [];
+    const holdings = new Holdings((heldId) => freed.push(heldId));
+    const given = (name: string, value: number): Tensor => {
+      if (!name.startsWith("\0")) return tensorOf(name, [[value]]);
+      const heldId = keptValues.push(value) - 1;
+      return holdings.received({ name, dataType: "INT32", shape: [1, 1], bytes: new Uint8Array(), heldId });
+    };
     const run = async ({ inputs, outputNames }: InferenceJob, { signal, deadlineMs }: CallLimits) => {
       signal.throwIfAborted();
       if (deadlineMs <= clock.now()) throw new ServiceError("DEADLINE_EXCEEDED", "late");
-      const numberOf = (name: string) => rowsOf(inputs.find((input) => input.name === name)!)[0][0];
+      if (runs.length === failsAt) throw new ServiceError("TENSOR_INVALID", "refused");
+      const numberOf = (name: string) => {
+        const { heldId, ...input } = holdings.given(inputs.find((given) => given.name === name)!);
+        return heldId === undefined ? rowsOf(input)[0][0] : keptValues[heldId];
+      };
       const values = ["x", "step", "state"].map(numberOf);
       runs.push(values);
       const y = values[0] + values[1] + values[2];
       const outputs: Record<string, number> = { y, next: y, last: Number(y >= 100) };
-      return outputNames.map((name) => tensorOf(name, [[outputs[name]]]));
+      return outputNames.map((name) => given(name, outputs[name.replace("\0", "")]));
     };
     const options = { clock, decoupled: { lastOutput: "last", responsesMax: 5, feedbacks: [] }, ...change };
     return new ModelRunner({ run }, signature, runnerOptions(options));
@@ -142,6 +161,41 @@ describe("a model that answers a request many times", () => {
     const ending = { id: "a", starts: false, ends: true };
     await numbers(runner.responses(requestOf(1, { sequence: ending }), limitsOf()));
     expect(runner.sequenceUsage.count).to.equal(0);
+  });
+
+  it("gives the same where a session keeps what is carried, and lets each go once, however the loop ends", async () => {
+    const ends = fc.record({
+      isStateful: fc.boolean(),
+      failsAt: fc.nat(4),
+      readCount: fc.nat(4),
+      aborts: fc.boolean(),
+      isFull: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(ends, async ({ isStateful, failsAt, readCount, aborts, isFull }) => {
+        const read = async (kept: readonly string[]) => {
+          const memory = new StateMemory(4);
+          if (isFull) memory.exchange(4, 0);
+          const runner = runnerOf({ decoupled: fedBack, kept, memory, ...(isStateful && stateful) }, failsAt);
+          const request = isStateful ? requestOf(1, { sequence: first }) : withState(requestOf(1));
+          const caller = new AbortController();
+          const responses = runner.responses(request, limitsOf(caller));
+          const all: unknown[] = [];
+          for (let count = 0; count < readCount; count++) {
+            const next = await responses.next().catch((fault: ServiceError) => fault.reason);
+            all.push(typeof next === "string" || next.done ? next : rowsOf(next.value.outputs[0]));
+          }
+          if (aborts) caller.abort(new ServiceError("CANCELLED", "gone"));
+          all.push(await responses.next().then(({ done }) => done, messageOf));
+          await responses.return(undefined);
+          await runner.stop();
+          return all;
+        };
+        expect(await read(["y", "next"])).to.deep.equal(await read([]));
+        await read(["y", "next"]);
+        expect([...freed].sort((a, b) => a - b)).to.deep.equal([...keptValues.keys()]);
+      }),
+    );
   });
 
   it("is unloaded only once its responses have come, but waits no longer than half a minute for a reader", async () => {

@@ -1,4 +1,6 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { InferenceConfig } from "../../services/inference/config.ts";
+import { scrape } from "../metrics/scrape.ts";
 import { type AssignedVersion, FakeRegistry } from "./fake-registry.ts";
 import { emptyFolder, type RunningNode, startNode } from "./running-node.ts";
 import { bytesOf, floatsOf } from "./wire.ts";
@@ -13,11 +15,23 @@ export class DeviceNode {
     this.#folder = folder;
   }
 
-  static async start(executionProviders: readonly string[]): Promise<DeviceNode> {
+  static async start(
+    executionProviders: readonly string[],
+    settings: Partial<InferenceConfig> = {},
+  ): Promise<DeviceNode> {
     const device = new DeviceNode(await emptyFolder());
     await device.registry.start();
-    device.#node = await startNode(device.#folder.path, device.registry.address, { executionProviders });
+    device.#node = await startNode(device.#folder.path, device.registry.address, { executionProviders, ...settings });
     return device;
+  }
+
+  get client(): RunningNode["client"] {
+    return this.#node!.client;
+  }
+
+  /** A number that its metrics have; undefined where they do not. */
+  async figure(name: string): Promise<number | undefined> {
+    return (await scrape(this.#node!.service.metricsPort)).get(name);
   }
 
   async stop(): Promise<void> {
@@ -43,7 +57,7 @@ export class DeviceNode {
   async infer(modelName: string, columns: number, input: Float32Array): Promise<number[]> {
     const inputs = [{ name: "x", datatype: "FP32", shape: [input.length / columns, columns] }];
     const request = { modelName, inputs, rawInputContents: [bytesOf(input)] };
-    const { rawOutputContents } = await this.#node!.client.unary("ModelInfer", request, { timeoutMs: 60_000 });
+    const { rawOutputContents } = await this.client.unary("ModelInfer", request, { timeoutMs: 60_000 });
     return floatsOf(rawOutputContents[0]);
   }
 }

@@ -1,9 +1,11 @@
-import type { ServiceError } from "../../lib/errors.ts";
+import { ServiceError } from "../../lib/errors.ts";
 import type { Signature, Tensor } from "../../lib/tensor.ts";
 import { deadlinePassed } from "../../services/inference/batching/batcher.ts";
 import type { CallLimits } from "../../services/inference/batching/pending-request.ts";
+import { Holdings } from "../../services/inference/replicas/holdings.ts";
 import { ModelRunner, type ModelRunnerOptions } from "../../services/inference/replicas/model-runner.ts";
 import type { InferenceJob } from "../../services/inference/tensors/decode.ts";
+import { heldName } from "../../services/inference/tensors/held-tensor.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { loneRequest, runnerOptions } from "./bare-runner.ts";
 import { settled } from "./hand-driven-instance.ts";
@@ -37,7 +39,7 @@ export const accumulated = {
   initialRaw: new Uint8Array(),
 };
 
-/** A runner of a stateful model whose runs end when the test says so. */
+/** A runner of a stateful model whose runs end when the test says so. Its states are here, or kept by a session. */
 export class DrivenSequences {
   readonly clock = new ManualClock();
   /** By the order in which they began. */
@@ -45,6 +47,13 @@ export class DrivenSequences {
   /** The `x` of every run, in the order in which they began. */
   readonly begun: number[] = [];
   readonly runner: ModelRunner;
+  /** What the session has freed, by number, in order. */
+  readonly freed: number[] = [];
+  /** What was lost with sessions, by number. */
+  readonly lost: number[] = [];
+  /** What sessions have kept, by number. */
+  readonly keptSums: number[] = [];
+  readonly #holdings = new Holdings((heldId) => this.freed.push(heldId));
   #nextX = 1;
 
   constructor(change: Partial<ModelRunnerOptions> = {}) {
@@ -77,12 +86,26 @@ export class DrivenSequences {
     await settled();
   }
 
+  /** The session is lost with all that it keeps, and another one takes its place; the runner hears of it a little later. */
+  async loseSession(): Promise<void> {
+    for (const run of [...this.runs]) run.finish(new ServiceError("WORKER_LOST", "lost"));
+    this.#holdings.lose();
+    this.lost.push(...[...this.keptSums.keys()].filter((heldId) => ![...this.freed, ...this.lost].includes(heldId)));
+    await settled();
+    this.runner.endLostSequences();
+  }
+
   isRunning({ x }: Sent): boolean {
     return this.runs.some((run) => run.x === x);
   }
 
   #run({ inputs, outputNames }: InferenceJob, { signal, deadlineMs }: CallLimits): Promise<readonly Tensor[]> {
-    const numberOf = (name: string) => rowsOf(inputs.find((input) => input.name === name)!)[0][0];
+    const numberOf = (name: string) => {
+      const { heldId, ...input } = this.#holdings.given(inputs.find((given) => given.name === name)!);
+      if (heldId === undefined) return rowsOf(input)[0][0];
+      if (this.freed.includes(heldId)) throw new Error(`${heldId} was freed`);
+      return this.keptSums[heldId];
+    };
     const x = numberOf("x");
     const sum = numberOf("state") + x;
     this.begun.push(x);
@@ -93,7 +116,7 @@ export class DrivenSequences {
         finish: (failure) => {
           leave();
           if (failure !== undefined) reject(failure);
-          else resolve(outputNames.map((name) => tensorOf(name, [[sum]])));
+          else resolve(outputNames.map((name) => this.#given(name, sum)));
         },
       };
       this.runs.push(run);
@@ -103,5 +126,10 @@ export class DrivenSequences {
       signal.addEventListener("abort", () => giveUp(signal.reason as ServiceError));
       this.clock.after(deadlineMs - this.clock.now(), () => giveUp(deadlinePassed()));
     });
+  }
+  #given(name: string, sum: number): Tensor {
+    if (name !== heldName("next")) return tensorOf(name, [[sum]]);
+    const heldId = this.keptSums.push(sum) - 1;
+    return this.#holdings.received({ name, dataType: "INT32", shape: [1, 1], bytes: new Uint8Array(), heldId });
   }
 }

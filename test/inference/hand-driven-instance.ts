@@ -1,6 +1,7 @@
 import { ServiceError } from "../../lib/errors.ts";
 import type { Signature, Tensor } from "../../lib/tensor.ts";
 import type { Instance, RunAhead } from "../../services/inference/replicas/instance.ts";
+import type { HeldTensor, Hold } from "../../services/inference/tensors/held-tensor.ts";
 import { NotBegun } from "../../services/inference/worker/run-claim.ts";
 import type { RunResult } from "../../services/inference/worker/thread-protocol.ts";
 
@@ -11,6 +12,7 @@ export const noTime = { inputMs: 0, computeMs: 0, outputMs: 0 };
 export class HandDrivenInstance implements Instance {
   readonly signature: Signature;
   readonly isolation = "thread";
+  readonly kept = [];
   readonly intraOpThreads: number;
   readonly ended: Promise<string>;
   readonly gone: Promise<void>;
@@ -62,10 +64,10 @@ export class HandDrivenInstance implements Instance {
     return { result, takeBack };
   }
 
-  /** Ends the run under way with one output of the name that it wants. */
-  async finish(): Promise<void> {
-    const output: Tensor = { name: this.runs.at(-1)!, dataType: "BOOL", shape: [0], bytes: new Uint8Array() };
-    this.#taken().resolve({ outputs: [output], phases: noTime });
+  /** Ends the run under way with one output of the name that it wants; `hold` is that of one that it keeps. */
+  async finish(hold?: Hold): Promise<void> {
+    const output = { name: this.runs.at(-1)!, dataType: "BOOL" as const, shape: [0], bytes: new Uint8Array() };
+    this.#taken().resolve({ outputs: [hold === undefined ? output : held(output, hold)], phases: noTime });
     await settled();
   }
 
@@ -110,6 +112,11 @@ export class HandDrivenInstance implements Instance {
     this.#next = undefined;
     this.ahead = undefined;
   }
+}
+
+/** A tensor that a session keeps. */
+export function held(tensor: Tensor, hold: Hold): HeldTensor {
+  return { ...tensor, hold };
 }
 
 /** Who hears of a run. */

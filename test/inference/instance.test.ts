@@ -74,7 +74,7 @@ describe("an instance", () => {
 
   const loaded = (worker: DeafWorker, options: Pick<InstanceOptions, "clock" | "onLeftBehind">) => {
     const loading = startInstance(worker, { ...options, loadMsMax: 1000, runMsMax: 100 });
-    worker.say({ kind: "loaded", signature: { inputs: [], outputs: [] }, intraOpThreads: 1 });
+    worker.say({ kind: "loaded", signature: { inputs: [], outputs: [] }, intraOpThreads: 1, kept: [] });
     return loading;
   };
 });

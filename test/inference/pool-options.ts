@@ -20,6 +20,7 @@ export function poolOptions(clock: Clock, startInstance: PoolOptions["startInsta
     soon: (callback) => callback(),
     findBatchSize: async () => 1,
     onQuarantine: () => undefined,
+    onLost: () => undefined,
     startInstance,
     observer: new VersionStatistics(clock),
     clock,

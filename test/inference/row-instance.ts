@@ -24,6 +24,7 @@ export class RowInstance implements Instance {
     outputs: [{ name: "y", dataType: "INT32", shape: ["n", "columns"] }],
   };
   readonly isolation = "thread";
+  readonly kept = [];
   readonly intraOpThreads = 1;
   readonly ended: Promise<string>;
   readonly gone: Promise<void>;

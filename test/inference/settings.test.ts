@@ -214,7 +214,13 @@ describe("a replica's pool", () => {
   };
 
   it("is set as the node is, and where the version is set, as that on the provider that it runs on", () => {
-    const unset = { sessionThreads: [4, 4], queue: node.queue, batching: undefined, defaultTimeoutMs: Infinity };
+    const unset = {
+      sessionThreads: [4, 4],
+      keeps: [],
+      queue: node.queue,
+      batching: undefined,
+      defaultTimeoutMs: Infinity,
+    };
     expect(poolSettings(unsetSettings, "cpu", node)).to.deep.equal(unset);
     const set = {
       instanceGroups: [
@@ -229,9 +235,28 @@ describe("a replica's pool", () => {
     };
     expect(poolSettings({ ...unsetSettings, ...set }, "cuda", node)).to.deep.equal({
       sessionThreads: [1, 1, 8],
+      keeps: [],
       queue: { requestsMax: 10, rowsMax: 5, bytesMax: 7 },
       batching: unbatched,
       defaultTimeoutMs: 9,
     });
+  });
+
+  it("has one session, which keeps states and feedbacks, where the provider can keep them", () => {
+    const state = { inputName: "s", outputName: "next", initialShape: [], initialRaw: new Uint8Array() };
+    const feedbacks = [
+      { outputName: "y", inputName: "x" },
+      { outputName: "y", inputName: "z" },
+    ];
+    const set = {
+      ...unsetSettings,
+      sequences: { states: [state], sequencesMax: 0, idleMs: 0 },
+      decoupled: { lastOutput: "", responsesMax: 1, feedbacks },
+    };
+    expect(poolSettings(set, "webgpu", node)).to.deep.include({ sessionThreads: [4], keeps: ["next", "y"] });
+    for (const provider of ["cpu", "cuda"]) {
+      expect(poolSettings(set, provider, node)).to.deep.include({ sessionThreads: [4, 4], keeps: [] });
+    }
+    expect(poolSettings(unsetSettings, "webgpu", node)).to.deep.include({ sessionThreads: [4, 4], keeps: [] });
   });
 });

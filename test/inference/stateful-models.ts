@@ -50,12 +50,12 @@ export function thirdColumnModel(): Uint8Array {
   return writeModel(modelOf(graph.graph()));
 }
 
-/** `left` = `x` - 1 and `done` = whether that is 0, INT64 and BOOL [n, 1]. */
-export function countdownModel(): Uint8Array {
+/** `left` = `x` - 1 and `done` = whether that is 0, of a type and BOOL [n, 1]. */
+export function countdownModel(dataType: "INT64" | "FP32" = "INT64"): Uint8Array {
   const graph = new GraphBuilder("countdown");
-  const left = graph.sub(graph.input("x", "INT64", ["n", 1]), graph.scalar(1, "INT64"));
+  const left = graph.sub(graph.input("x", dataType, ["n", 1]), graph.scalar(1, dataType));
   graph.output("left", left);
-  graph.output("done", graph.equal(left, graph.scalar(0, "INT64")));
+  graph.output("done", graph.equal(left, graph.scalar(0, dataType)));
   return writeModel(modelOf(graph.graph()));
 }
 

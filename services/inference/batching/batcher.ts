@@ -145,9 +145,10 @@ export class Batcher<Request extends BatchedRequest> {
     this.dispatch();
   }
 
-  /** Refuses everything that waits. */
-  rejectAll(fault: ServiceError): void {
+  /** Refuses everything that waits, or that of it which is meant. */
+  rejectAll(fault: ServiceError, isMeant: (request: Request) => boolean = () => true): void {
     for (const request of this.#queue.inOrder()) {
+      if (!isMeant(request)) continue;
       this.#queue.remove(request);
       request.reject(fault);
     }

@@ -2,6 +2,7 @@ import type { Clock } from "../../../lib/clock.ts";
 import type { Cancellation } from "../../../lib/rpc/cancellation.ts";
 import type { Tensor } from "../../../lib/tensor.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
+import { letGoAll } from "../tensors/held-tensor.ts";
 import type { RunPhases } from "../worker/thread-protocol.ts";
 import type { AnswerOrder, AnswerPlace } from "./answer-order.ts";
 import { type BatchedRequest, deadlinePassed } from "./batcher.ts";
@@ -104,7 +105,7 @@ export class PendingRequest implements BatchedRequest {
 
   /**
    * Says that the instance was lost that ran it, and answers whether it can be run again: once, and not where its inputs went
-   * along, as those do that have a buffer of their own.
+   * along, as those do that have a buffer of their own or were kept by the instance.
    */
   lose(): boolean {
     const wasLost = this.#wasLost;
@@ -118,9 +119,12 @@ export class PendingRequest implements BatchedRequest {
     this.#begunMs = atMs;
   }
 
-  /** Answers it when its turn comes, with what a run gave that has begun. Only the first outcome counts. */
+  /** Answers it when its turn comes, with what a run gave that has begun. Only the first outcome counts; another is let go. */
   resolve(outputs: readonly Tensor[], phases: RunPhases): void {
-    if (this.#hasOutcome) return;
+    if (this.#hasOutcome) {
+      letGoAll(outputs);
+      return;
+    }
     this.#hasOutcome = true;
     if (this.#place === undefined) this.#give(outputs, phases);
     else this.#order!.answer(this.#place, () => this.#give(outputs, phases));

@@ -1,7 +1,8 @@
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
 import { linkOf, outputOf, unfit } from "../sequences/fits.ts";
-import { bytesOf, inOwnBuffer } from "../sequences/state-plan.ts";
+import { asItIs, inOwnBuffer } from "../sequences/state-plan.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
+import { bytesOf } from "../tensors/held-tensor.ts";
 import type { DecoupledSettings, FeedbackSettings } from "./decoupled-settings.ts";
 
 /** How the runs of one request follow from each other. */
@@ -16,12 +17,17 @@ export interface ResponsePlan {
   next(job: InferenceJob, outputs: readonly Tensor[]): InferenceJob;
 }
 
-/** Throws ARTIFACT_INVALID where the settings do not fit the model. */
-export function responsePlan(settings: DecoupledSettings, signature: Signature): ResponsePlan {
+/** Throws ARTIFACT_INVALID where the settings do not fit the model. `wantedName` is the name by which an output is wanted that is fed back. */
+export function responsePlan(
+  settings: DecoupledSettings,
+  signature: Signature,
+  wantedName: (outputName: string) => string = asItIs,
+): ResponsePlan {
   const { lastOutput, responsesMax, feedbacks } = settings;
   checkFeedbacks(feedbacks, signature);
   if (lastOutput !== "") checkLastOutput(lastOutput, signature);
-  const needed = [...new Set([...(lastOutput === "" ? [] : [lastOutput]), ...feedbacks.map(outputNameOf)])];
+  const fedNames = feedbacks.map(({ outputName }) => wantedName(outputName));
+  const needed = [...new Set([...(lastOutput === "" ? [] : [lastOutput]), ...fedNames])];
   return {
     responsesMax,
     extended: (job) => {
@@ -32,7 +38,7 @@ export function responsePlan(settings: DecoupledSettings, signature: Signature):
     next: (job, outputs) => {
       const byName = new Map(outputs.map((output) => [output.name, output]));
       const fed = feedbacks.map(({ outputName, inputName }) => ({
-        ...inOwnBuffer(byName.get(outputName)!),
+        ...inOwnBuffer(byName.get(wantedName(outputName))!),
         name: inputName,
       }));
       const staying = job.inputs.filter(({ name }) => !fed.some((input) => input.name === name));
@@ -50,8 +56,4 @@ function checkLastOutput(name: string, { outputs }: Signature): void {
   const { dataType } = outputOf(name, outputs, "decoupled.last_output");
   if (/^(BOOL|U?INT\d+)$/.test(dataType)) return;
   throw unfit(`decoupled.last_output ${name} is ${dataType}; needed: BOOL or an integer`);
-}
-
-function outputNameOf({ outputName }: FeedbackSettings): string {
-  return outputName;
 }

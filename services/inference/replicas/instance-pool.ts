@@ -8,6 +8,7 @@ import { type CallLimits, PendingRequest } from "../batching/pending-request.ts"
 import { failureKindOf, type PoolObserver } from "../batching/pool-observer.ts";
 import { bucketOf, joiningObstacle, rowCountOf } from "../batching/rows.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
+import { hasGone } from "../tensors/held-tensor.ts";
 import type { Instance } from "./instance.ts";
 import { InstanceSet, type InstanceSettings } from "./instance-set.ts";
 import { PoolRuns } from "./pool-runs.ts";
@@ -27,6 +28,8 @@ export interface PoolOptions extends InstanceSettings {
   readonly defaultTimeoutMs: number;
   /** Called once, when so many instances have died that the pool takes nothing more. */
   readonly onQuarantine: (why: string) => void;
+  /** Called when an instance was lost, and what it kept on its device with it. */
+  readonly onLost: () => void;
   readonly observer: PoolObserver;
 }
 
@@ -58,6 +61,7 @@ export class InstancePool {
   readonly #onAbandon = (abandoned: PendingRequest) => this.#batcher.remove(abandoned);
   #settings: BatchSettings;
   #hasRows = false;
+  #kept: readonly string[] = [];
   #arrivals = 0;
   /** Why nothing more is taken. */
   #end: ServiceError | undefined;
@@ -115,6 +119,11 @@ export class InstancePool {
     return this.#settings;
   }
 
+  /** The outputs that stay on a device where they are wanted by their `heldName`, once it is started. */
+  get kept(): readonly string[] {
+    return this.#kept;
+  }
+
   /** Loads every instance; see `InstanceSet.start`. Where that fails all that were loaded are stopped. */
   async start(): Promise<Signature> {
     try {
@@ -138,7 +147,7 @@ export class InstancePool {
     const { clock, defaultTimeoutMs } = this.#options;
     const deadlineMs = limits.deadlineMs === Infinity ? clock.now() + defaultTimeoutMs : limits.deadlineMs;
     const order = this.#orders[priorityOf(job.priority, this.#settings) - 1];
-    const refusal = this.#refusalOnArrival({ signal: limits.signal, deadlineMs }, order);
+    const refusal = this.#refusalOnArrival(job, { signal: limits.signal, deadlineMs }, order);
     if (refusal !== undefined) {
       this.#options.observer.failed(failureKindOf(refusal, false), 0, job.responseIndex);
       return Promise.reject(refusal);
@@ -180,11 +189,15 @@ export class InstancePool {
   }
 
   /** Why a request is not taken at all. */
-  #refusalOnArrival({ signal, deadlineMs }: CallLimits, order: AnswerOrder | undefined): unknown {
+  #refusalOnArrival(
+    { inputs }: InferenceJob,
+    { signal, deadlineMs }: CallLimits,
+    order: AnswerOrder | undefined,
+  ): unknown {
     if (signal.aborted) return signal.reason;
     if (deadlineMs <= this.#options.clock.now()) return deadlinePassed();
     if (this.#end !== undefined) return this.#end;
-    if (this.#instances.isBroken) return sessionsLost();
+    if (this.#instances.isBroken || hasGone(inputs)) return sessionsLost();
     const { requestsMax } = this.#options.queue;
     // What is held back no longer waits in the queue, and is bounded as if it did.
     if (order === undefined || order.heldCount < requestsMax) return undefined;
@@ -209,9 +222,11 @@ export class InstancePool {
   async #examine(first: Instance): Promise<void> {
     const { batching, findBatchSize, log } = this.#options;
     const obstacle = joiningObstacle(first.signature);
+    this.#kept = first.kept;
     this.#hasRows = obstacle === undefined;
     if (batching === undefined) return;
     if (obstacle !== undefined) this.#stopJoining(obstacle);
+    else if (this.#kept.length > 0) this.#stopJoining(staysOnDevice);
     else if (batching.findsBatchSize) {
       const maxBatchSize = Math.max(await findBatchSize(first), ...batching.preferredBatchSizes);
       this.#settings = { ...batching, maxBatchSize };
@@ -235,11 +250,13 @@ export class InstancePool {
   /** Queues what is to be run once more; fails it where no instance will come. */
   #queueAgain(request: PendingRequest, fault: ServiceError): void {
     const isHopeless = this.#end !== undefined && this.#instances.count === 0;
-    if (isHopeless) request.reject(fault);
+    if (isHopeless || hasGone(request.job.inputs)) request.reject(fault);
     else this.#batcher.addAgain(request);
   }
 
   #noteLoss(): void {
+    this.#batcher.rejectAll(sessionsLost(), ({ job }) => hasGone(job.inputs));
+    this.#options.onLost();
     const isForGood = this.#end !== undefined && this.#instances.count === 0;
     if (isForGood || this.#instances.isBroken) this.#batcher.rejectAll(sessionsLost());
     if (this.#end !== undefined && this.#isIdle) this.#whenIdle?.();
@@ -258,6 +275,9 @@ export class InstancePool {
 
 /** Requests that arrive before instances are asked whether they have ended a run. */
 const pollEvery = 16;
+
+/** Why requests are not joined that take what a session keeps. */
+const staysOnDevice = "their states or feedbacks stay on the device";
 
 /** Nobody knows how long the run takes that others are held back for. */
 const heldRetryDelayMs = 100;

@@ -7,6 +7,7 @@ import { newRunClaim, RunClaim } from "../worker/run-claim.ts";
 import type { RunAheadTerms, RunResult, ThreadFault, ThreadReply } from "../worker/thread-protocol.ts";
 import type { WorkerThread } from "../worker/worker-thread.ts";
 import { type GivenRun, GivenRuns } from "./given-runs.ts";
+import { Holdings } from "./holdings.ts";
 
 /** One session in a thread of its own. It runs one job at a time, in the order in which they are given. */
 export interface Instance {
@@ -14,6 +15,8 @@ export interface Instance {
   readonly isolation: Isolation;
   /** Threads of the runtime inside one operator. */
   readonly intraOpThreads: number;
+  /** The outputs that stay on its device where they are wanted by their `heldName`. */
+  readonly kept: readonly string[];
   /**
    * Gives the named outputs. The inputs' buffers are transferred, with all that is in them: they are empty afterwards.
    *
@@ -97,6 +100,7 @@ class ThreadInstance implements Instance {
   readonly #worker: WorkerThread;
   readonly #options: InstanceOptions;
   readonly #runs: GivenRuns;
+  readonly #holdings: Holdings;
   #loadedAs: LoadedReply | undefined;
   #runCount = 0;
   #failure: unknown;
@@ -109,6 +113,7 @@ class ThreadInstance implements Instance {
     this.#options = options;
     this.isolation = worker.kill === undefined ? "thread" : "process";
     this.#runs = new GivenRuns(options.clock, (msMax) => this.#giveUp(msMax));
+    this.#holdings = new Holdings((heldId) => worker.postMessage({ kind: "free", heldId }));
     this.ended = new Promise((resolve) => {
       this.#settleEnded = resolve;
     });
@@ -137,6 +142,10 @@ class ThreadInstance implements Instance {
 
   get intraOpThreads(): number {
     return this.#loadedReply.intraOpThreads;
+  }
+
+  get kept(): readonly string[] {
+    return this.#loadedReply.kept;
   }
 
   get #loadedReply(): LoadedReply {
@@ -173,14 +182,17 @@ class ThreadInstance implements Instance {
   async stop(): Promise<void> {
     if (this.#end !== undefined) return;
     this.#worker.postMessage({ kind: "stop" });
+    // The session frees by itself what it still keeps.
+    this.#holdings.lose();
     const { clock, runMsMax } = this.#options;
     const cancelTimer = clock.after(runMsMax, () => this.#giveUp(runMsMax));
     await this.ended;
     cancelTimer();
   }
 
-  #give({ inputs, outputNames, msMax, ahead, resolve, reject }: Run): GivenRun {
+  #give({ inputs: whole, outputNames, msMax, ahead, resolve, reject }: Run): GivenRun {
     if (this.#end !== undefined) throw workerLost(this.#end);
+    const inputs = whole.map((input) => this.#holdings.given(input));
     const runId = this.#runCount++;
     const buffers = new Set(inputs.map(({ bytes }) => bytes.buffer as ArrayBuffer));
     this.#worker.postMessage({ kind: "run", runId, inputs, outputNames, ...(ahead && { ahead }) }, [...buffers]);
@@ -203,7 +215,10 @@ class ThreadInstance implements Instance {
         this.#worker.kill?.();
         return;
       case "ran":
-        this.#runs.answered(reply.runId).resolve(reply);
+        this.#runs.answered(reply.runId).resolve({
+          outputs: reply.outputs.map((output) => this.#holdings.received(output)),
+          phases: reply.phases,
+        });
         return;
       case "failed":
         this.#runs.answered(reply.runId).reject(faultOf(reply));
@@ -229,6 +244,7 @@ class ThreadInstance implements Instance {
   #lose(why: string, faultFor: (why: string) => ServiceError): void {
     if (this.#end !== undefined) return;
     this.#end = why;
+    this.#holdings.lose();
     this.#runs.rejectAll(faultFor(why));
     this.#settleEnded(why);
   }

@@ -11,6 +11,7 @@ import { Sequences, type SequenceUsage, type Turn } from "../sequences/sequences
 import type { StateMemory } from "../sequences/state-memory.ts";
 import { statePlan } from "../sequences/state-plan.ts";
 import type { InferenceJob, InferenceRequest } from "../tensors/decode.ts";
+import { heldName, letGoAll } from "../tensors/held-tensor.ts";
 import { quoted } from "../tensors/tensor-fault.ts";
 import type { InstancePool } from "./instance-pool.ts";
 import { Presence } from "./presence.ts";
@@ -21,6 +22,8 @@ export interface ModelRunnerOptions {
   readonly model: string;
   /** What is kept between the requests of a sequence; empty for a model without sequences. */
   readonly states: readonly StateSettings[];
+  /** The outputs that stay on a device where they are wanted by their `heldName`. */
+  readonly kept: readonly string[];
   readonly sequences: SequenceBounds;
   /** What the states of the whole node take. */
   readonly memory: StateMemory;
@@ -62,6 +65,7 @@ export class ModelRunner {
     const {
       model,
       states,
+      kept,
       sequences: bounds,
       memory,
       queue,
@@ -70,11 +74,12 @@ export class ModelRunner {
       onSequencesEnd: onEnd,
       clock,
     } = options;
-    const plan = states.length > 0 ? statePlan(states, signature) : undefined;
+    const wantedName = (outputName: string) => (kept.includes(outputName) ? heldName(outputName) : outputName);
+    const plan = states.length > 0 ? statePlan(states, signature, wantedName) : undefined;
     this.#pool = pool;
     this.#options = options;
     this.signature = plan?.signature ?? signature;
-    this.#plan = decoupled && responsePlan(decoupled, this.signature);
+    this.#plan = decoupled && responsePlan(decoupled, this.signature, wantedName);
     const run = (job: InferenceJob, limits: CallLimits) => pool.run(job, limits);
     const occupancies = [new Occupancy(queue), nodeQueue];
     this.#sequences = plan && new Sequences({ model, plan, bounds, memory, occupancies, run, onEnd, clock });
@@ -137,6 +142,11 @@ export class ModelRunner {
     }
   }
 
+  /** Keeps no sequence any longer whose states were lost with a session. */
+  endLostSequences(): void {
+    this.#sequences?.endLost();
+  }
+
   /**
    * Waits, but not for ever, for requests that need more runs than those that the pool has taken; then keeps no sequence. To be
    * called when no request comes any more.
@@ -149,16 +159,21 @@ export class ModelRunner {
   async *#loop(request: InferenceRequest, { plan, responsesMax, turn, limits }: Loop): AsyncGenerator<ResponsePart> {
     const run = (job: InferenceJob) => turn?.run(job, limits, "kept") ?? this.#pool.run(job, limits);
     let job = plan.extended(request);
-    for (let count = 1; ; count++) {
-      const outputs = await run(job);
-      const isLast = count === responsesMax || plan.isLast(outputs);
-      if (isLast) {
-        turn?.complete();
-        turn?.leave();
+    try {
+      for (let count = 1; ; count++) {
+        const outputs = await run(job);
+        const isLast = count === responsesMax || plan.isLast(outputs);
+        letGoAll(job.inputs);
+        if (isLast) {
+          letGoAll(outputs);
+          turn?.complete();
+          turn?.leave();
+        } else job = plan.next(job, outputs);
+        yield { outputs: outputs.slice(0, request.outputNames.length), isLast };
+        if (isLast) return;
       }
-      yield { outputs: outputs.slice(0, request.outputNames.length), isLast };
-      if (isLast) return;
-      job = plan.next(job, outputs);
+    } finally {
+      letGoAll(job.inputs);
     }
   }
 

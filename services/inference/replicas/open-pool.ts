@@ -40,8 +40,9 @@ export interface PoolParts {
 /** Who is told what happens in a pool. */
 export interface PoolHooks {
   readonly observer: PoolObserver;
-  /** See `PoolOptions`. */
+  /** Both as in `PoolOptions`. */
   readonly onQuarantine: (why: string) => void;
+  readonly onLost: () => void;
 }
 
 /** The pool of a version where it is placed, with nothing loaded yet. */
@@ -55,8 +56,9 @@ export function openPool(
   const { artifacts, startWorker, isolations, node, nodeQueue, cores, clock, random } = parts;
   const { sha256 } = content.modelFile;
   const log = parts.log.child({ model, version });
+  const { keeps, ...pool } = poolSettings(settings, executionProvider, node);
   return new InstancePool({
-    ...poolSettings(settings, executionProvider, node),
+    ...pool,
     ...hooks,
     nodeQueue,
     cores,
@@ -67,6 +69,7 @@ export function openPool(
         executionProviders: [executionProvider, ...fallbackProviders],
         intraOpThreads: intraOpThreads || foundThreadsMax(node),
         findsThreads: intraOpThreads === 0,
+        keeps,
       };
       const isolation = isolations.of(sha256, settings.isolation ?? node.isolation);
       const instance = await loadInstance(content, run, {

@@ -13,21 +13,39 @@ export interface NodeSettings {
   readonly queue: QueueBounds;
 }
 
-/** How a replica is run on an execution provider: as it is set, and otherwise as the node is. */
+/** What a pool is set to, and the outputs that its sessions are to keep on their device. */
+export interface PoolSettings extends Pick<PoolOptions, "sessionThreads" | "queue" | "batching" | "defaultTimeoutMs"> {
+  readonly keeps: readonly string[];
+}
+
+/**
+ * How a replica is run on an execution provider: as it is set, and otherwise as the node is; in one session where outputs stay on a
+ * device, since no other session could go on from them.
+ */
 export function poolSettings(
   settings: ReplicaSettings,
   executionProvider: string,
   { instanceCount, intraOpThreads, coreCount, queue }: NodeSettings,
-): Pick<PoolOptions, "sessionThreads" | "queue" | "batching" | "defaultTimeoutMs"> {
+): PoolSettings {
   const { instanceGroups, batching } = settings;
+  const keeps = keptOutputs(settings, executionProvider);
   const groups = instanceGroups.filter((group) => ["", executionProvider].includes(group.executionProvider));
   const set = groups.flatMap(({ count, intraOpThreads: threads }) => Array<number>(count).fill(threads));
   const sessions = set.length > 0 ? set : Array<number>(instanceCount).fill(0);
+  const sessionThreads = sessions.map((threads) => Math.min(threads || intraOpThreads, coreCount));
   return {
-    sessionThreads: sessions.map((threads) => Math.min(threads || intraOpThreads, coreCount)),
+    sessionThreads: keeps.length > 0 ? sessionThreads.slice(0, 1) : sessionThreads,
+    keeps,
     batching,
     ...waitSettings(settings, { queue }),
   };
+}
+
+/** The outputs whose values become those of inputs of a later run, where the provider can keep them. The runtime does so with WebGPU alone. */
+function keptOutputs({ sequences, decoupled }: ReplicaSettings, executionProvider: string): readonly string[] {
+  if (executionProvider !== "webgpu") return [];
+  const links = [...(sequences?.states ?? []), ...(decoupled?.feedbacks ?? [])];
+  return [...new Set(links.map(({ outputName }) => outputName))];
 }
 
 /** What a session has at most whose threads are found: the cores of the node, shared by the sessions of a replica. */

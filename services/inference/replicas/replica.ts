@@ -201,6 +201,7 @@ export class Replica {
         const pool: InstancePool = openPool(wanted, {
           observer: this.statistics,
           onQuarantine: (why) => this.#quarantine(pool, why),
+          onLost: () => this.#runner?.endLostSequences(),
         });
         return { pool, signature: await this.#started(pool) };
       },

@@ -45,6 +45,7 @@ export class Runners {
     return new ModelRunner(pool, signature, {
       model,
       states: settings.sequences?.states ?? [],
+      kept: pool.kept,
       sequences: sequenceBounds(settings, this.#defaults),
       memory: this.#memory,
       decoupled: settings.decoupled,

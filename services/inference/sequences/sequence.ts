@@ -2,8 +2,8 @@ import type { Clock } from "../../../lib/clock.ts";
 import type { Tensor } from "../../../lib/tensor.ts";
 import { deadlinePassed } from "../batching/batcher.ts";
 import type { CallLimits } from "../batching/pending-request.ts";
+import { bytesOf, hasGone, letGoAll } from "../tensors/held-tensor.ts";
 import type { StateMemory } from "./state-memory.ts";
-import { bytesOf } from "./state-plan.ts";
 
 /** A place in a line: a request that waits, or where the sequence ends for those behind it. */
 type Place = { readonly kind: "request"; begin(): void } | { readonly kind: "end" };
@@ -100,10 +100,12 @@ export class Sequence {
     this.#isTaken = false;
   }
 
-  /** Keeps what a request with so many rows has left; answers whether there is room for it. */
+  /** Keeps what a request with so many rows has left in the place of what was, which is let go; answers whether there is room for it. */
   keep(states: readonly Tensor[], rowCount: number): boolean {
-    if (this.#isClosed) return true;
-    if (!this.#memory.exchange(bytesOf(states), bytesOf(this.#states ?? []))) return false;
+    const before = this.#states ?? [];
+    const hasRoom = this.#isClosed || this.#memory.exchange(bytesOf(states), bytesOf(before));
+    letGoAll(hasRoom && !this.#isClosed ? before : states);
+    if (!hasRoom || this.#isClosed) return hasRoom;
     this.#states = states;
     this.#rowCount = rowCount;
     return true;
@@ -112,7 +114,15 @@ export class Sequence {
   /** Keeps nothing any longer. */
   end(): void {
     this.#memory.exchange(0, bytesOf(this.#states ?? []));
+    letGoAll(this.#states ?? []);
     this.#states = undefined;
+  }
+
+  /** Keeps nothing any longer where its states were lost with the session that kept them; answers whether they were. */
+  endIfLost(): boolean {
+    const isLost = hasGone(this.#states ?? []);
+    if (isLost) this.end();
+    return isLost;
   }
 
   /** Keeps nothing any longer, and nothing that is still to come. */

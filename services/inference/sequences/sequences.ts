@@ -6,12 +6,13 @@ import type { Occupancy, Weighed } from "../batching/occupancy.ts";
 import type { CallLimits } from "../batching/pending-request.ts";
 import { rowCountOf } from "../batching/rows.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
+import { bytesOf, letGoAll } from "../tensors/held-tensor.ts";
 import type { SequenceStep } from "../tensors/parameters.ts";
 import { quoted, tensorFault } from "../tensors/tensor-fault.ts";
 import { Sequence } from "./sequence.ts";
 import type { SequenceBounds } from "./sequence-settings.ts";
 import type { StateMemory } from "./state-memory.ts";
-import { bytesOf, type StatePlan } from "./state-plan.ts";
+import type { StatePlan } from "./state-plan.ts";
 
 /** What the sequences of a replica are made of. */
 export interface SequencesOptions {
@@ -95,6 +96,11 @@ export class Sequences {
     }
   }
 
+  /** Keeps those no longer whose states were lost with the session that kept them. */
+  endLost(): void {
+    for (const sequence of this.#kept.values()) if (sequence.endIfLost()) this.#rest(sequence);
+  }
+
   #sequenceOf({ id, starts }: SequenceStep): Sequence {
     const { model, bounds, memory } = this.#options;
     const known = this.#kept.get(id);
@@ -147,6 +153,7 @@ export class Sequences {
   #begin(sequence: Sequence, { id, starts, ends }: SequenceStep, job: InferenceJob): Turn {
     const { model, plan, memory, run } = this.#options;
     if (starts) sequence.end();
+    else sequence.endIfLost();
     const rowCount = plan.rowCountOf(job.inputs);
     let states = starts ? plan.initialStates(rowCount, memory.bytesMax) : sequence.states;
     if (states === undefined) throw unknownSequence(id, model);
@@ -159,7 +166,11 @@ export class Sequences {
     return {
       run: async (asked, limits, afterwards) => {
         const result = plan.split(asked, await run(plan.withStates(asked, states!), limits));
-        if (afterwards === "kept" && !sequence.keep(result.states, rowCount)) throw memoryFull(memory);
+        if (afterwards === "dropped") letGoAll(result.states);
+        else if (!sequence.keep(result.states, rowCount)) {
+          letGoAll(result.outputs);
+          throw memoryFull(memory);
+        }
         states = result.states;
         return result.outputs;
       },
@@ -182,6 +193,7 @@ export class Sequences {
   #rest(sequence: Sequence): void {
     if (sequence.isTaken || this.#kept.get(sequence.id) !== sequence) return;
     this.#cancelIdle.get(sequence)?.();
+    sequence.endIfLost();
     if (sequence.states === undefined) this.#forget(sequence);
     else {
       const cancel = this.#options.clock.after(this.#options.bounds.idleMs, () => this.#forget(sequence));

@@ -1,6 +1,7 @@
 import { anyRank } from "../../../lib/onnx/signature.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
 import type { InferenceJob } from "../tensors/decode.ts";
+import { bytesOf } from "../tensors/held-tensor.ts";
 import { tensorFault } from "../tensors/tensor-fault.ts";
 import { linkOf } from "./fits.ts";
 import { type InitialState, initialState } from "./initial-state.ts";
@@ -23,8 +24,12 @@ export interface StatePlan {
   ): { readonly outputs: readonly Tensor[]; readonly states: readonly Tensor[] };
 }
 
-/** Throws ARTIFACT_INVALID where the states do not fit the model. */
-export function statePlan(settings: readonly StateSettings[], signature: Signature): StatePlan {
+/** Throws ARTIFACT_INVALID where the states do not fit the model. `wantedName` is the name by which an output is wanted that is one. */
+export function statePlan(
+  settings: readonly StateSettings[],
+  signature: Signature,
+  wantedName: (outputName: string) => string = asItIs,
+): StatePlan {
   const states = settings.map((state, index) => plannedState(state, signature, index));
   const inputNames = new Set(states.map(({ inputName }) => inputName));
   const outputNames = [...new Set(states.map(({ outputName }) => outputName))];
@@ -49,7 +54,7 @@ export function statePlan(settings: readonly StateSettings[], signature: Signatu
     withStates: (job, kept) => ({
       ...job,
       inputs: [...job.inputs, ...kept],
-      outputNames: [...job.outputNames, ...outputNames],
+      outputNames: [...job.outputNames, ...outputNames.map(wantedName)],
       inputBytes: job.inputBytes + bytesOf(kept),
       keepsInputs: true,
     }),
@@ -57,21 +62,24 @@ export function statePlan(settings: readonly StateSettings[], signature: Signatu
       const byName = new Map(outputs.slice(wanted.length).map((output) => [output.name, inOwnBuffer(output)]));
       return {
         outputs: outputs.slice(0, wanted.length),
-        states: states.map(({ inputName, outputName }) => ({ ...byName.get(outputName)!, name: inputName })),
+        states: states.map(({ inputName, outputName }) => ({
+          ...byName.get(wantedName(outputName))!,
+          name: inputName,
+        })),
       };
     },
   };
-}
-
-/** The size of tensors. */
-export function bytesOf(tensors: readonly Tensor[]): number {
-  return tensors.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
 }
 
 /** A tensor that keeps nothing but its own bytes in memory: outputs alias those of a whole batch. */
 export function inOwnBuffer(tensor: Tensor): Tensor {
   const { bytes } = tensor;
   return bytes.byteLength === bytes.buffer.byteLength ? tensor : { ...tensor, bytes: Uint8Array.from(bytes) };
+}
+
+/** The name by which an output is wanted that is given here. */
+export function asItIs(outputName: string): string {
+  return outputName;
 }
 
 interface PlannedState {

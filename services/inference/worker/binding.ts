@@ -18,18 +18,49 @@ export class RuntimeTensor {
     this.data = data;
     this.dims = dims;
   }
+
+  /** The runtime makes those with this that it leaves on a device. */
+  static fromGpuBuffer(memory: unknown, made: DeviceTensorOptions): DeviceTensor {
+    return new DeviceTensor(memory, made);
+  }
+}
+
+/** What the runtime says of a tensor that it leaves on a device. */
+interface DeviceTensorOptions {
+  readonly dataType: string;
+  readonly dims: readonly number[];
+  readonly dispose: () => void;
+}
+
+/** A tensor in the memory of a device. To run one that was disposed of ends the process, and so does a session that is disposed of before. */
+export class DeviceTensor {
+  readonly type: string;
+  readonly dims: readonly number[];
+  readonly location = "gpu-buffer";
+  /** The runtime's own. */
+  readonly gpuBuffer: unknown;
+  /** Frees the memory. */
+  readonly dispose: () => void;
+
+  constructor(gpuBuffer: unknown, { dataType, dims, dispose }: DeviceTensorOptions) {
+    this.type = dataType;
+    this.dims = dims;
+    this.gpuBuffer = gpuBuffer;
+    this.dispose = dispose;
+  }
 }
 
 /** A session of the runtime. Calls block the thread, and throw plain errors with the runtime's text. */
 export interface RuntimeSession {
   readonly inputMetadata: readonly { readonly name: string }[];
+  readonly outputMetadata: readonly { readonly name: string }[];
   loadModel(buffer: ArrayBufferLike, byteOffset: number, byteLength: number, options: object): void;
   /** Gives the tensors of those names among `fetches` that are outputs. An input that is missing may end the process. */
   run(
-    feeds: Readonly<Record<string, RuntimeTensor>>,
+    feeds: Readonly<Record<string, RuntimeTensor | DeviceTensor>>,
     fetches: Readonly<Record<string, null>>,
     options: object,
-  ): Readonly<Record<string, RuntimeTensor>>;
+  ): Readonly<Record<string, RuntimeTensor | DeviceTensor>>;
   dispose(): void;
 }
 

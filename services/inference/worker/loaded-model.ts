@@ -8,6 +8,7 @@ import { signatureOf } from "../../../lib/onnx/signature.ts";
 import type { Signature, Tensor } from "../../../lib/tensor.ts";
 import type { DeviceLock } from "./device-lock.ts";
 import { cpu } from "./execution-providers.ts";
+import { keptOf } from "./kept-tensors.ts";
 import { isQuick } from "./quick.ts";
 import { openSession, type Session, type SessionOptions } from "./runtime.ts";
 import type { ThreadStart } from "./thread-protocol.ts";
@@ -19,6 +20,8 @@ export interface LoadedModel {
   readonly session: Session;
   /** Threads of the runtime inside one operator. */
   readonly intraOpThreads: number;
+  /** The outputs that the session keeps on its device, where they are wanted so. */
+  readonly kept: readonly string[];
 }
 
 /**
@@ -26,7 +29,7 @@ export interface LoadedModel {
  * names a file that was not given, the runtime would read it from the disk.
  */
 export async function loadModel(start: ThreadStart, deviceLock?: DeviceLock): Promise<LoadedModel> {
-  const { modelFile, externalFiles, executionProviders, intraOpThreads } = start;
+  const { modelFile, externalFiles, executionProviders, intraOpThreads, keeps } = start;
   const bytes = await readVerified(modelFile);
   const model = readModel(bytes);
   checkExternalFiles(
@@ -37,17 +40,18 @@ export async function loadModel(start: ThreadStart, deviceLock?: DeviceLock): Pr
   checkCarried(signature);
   const externalData: { path: string; data: Uint8Array }[] = [];
   for (const file of externalFiles) externalData.push({ path: file.location, data: await readVerified(file) });
+  const kept = keptOf(keeps, signature);
   const open = (threads: number) => {
-    const options = { executionProviders, intraOpThreads: threads, externalData, deviceLock };
+    const options = { executionProviders, intraOpThreads: threads, externalData, kept, deviceLock };
     return hasBfloat16(signature) ? openBfloat16(model, signature, options) : openPlain(model, bytes, options);
   };
   const isLight = executionProviders[0] === cpu && bytesOf(start) <= lightBytesMax;
   if (start.findsThreads && intraOpThreads > 1 && isLight) {
     const session = await open(1);
-    if (await isQuick(session, signature)) return { signature, session, intraOpThreads: 1 };
+    if (await isQuick(session, signature)) return { signature, session, intraOpThreads: 1, kept };
     await session.release();
   }
-  return { signature, session: await open(intraOpThreads), intraOpThreads };
+  return { signature, session: await open(intraOpThreads), intraOpThreads, kept };
 }
 
 /** A larger model needs longer than a millisecond to read its weights alone; it would be loaded twice for nothing. */
@@ -63,11 +67,11 @@ async function openBfloat16(model: ModelProto, { outputs }: Signature, options: 
   const session = await openPlain(wide, writeModel(wide), options);
   const narrow = new Set(outputs.filter(({ dataType }) => dataType === "BF16").map(({ name }) => name));
   return {
+    ...session,
     run: async (inputs, outputNames) => {
       const { outputs: given, phases } = await session.run(inputs.map(widened), outputNames);
       return { outputs: given.map((tensor) => (narrow.has(tensor.name) ? narrowed(tensor) : tensor)), phases };
     },
-    release: () => session.release(),
   };
 }
 
@@ -80,17 +84,21 @@ async function openWithDefaults(model: ModelProto, options: SessionOptions): Pro
   const defaults = await defaultTensors(model, options);
   const session = await openSession(writeModel(withoutDefaults(model)), options);
   return {
+    ...session,
     run: (inputs, outputNames) => {
       const given = new Set(inputs.map(({ name }) => name));
       return session.run([...inputs, ...defaults.filter(({ name }) => !given.has(name))], outputNames);
     },
-    release: () => session.release(),
   };
 }
 
 async function defaultTensors(model: ModelProto, options: SessionOptions): Promise<readonly Tensor[]> {
   // They are constants, whatever the model runs on.
-  const session = await openSession(writeModel(defaultsModel(model)), { ...options, executionProviders: [cpu] });
+  const session = await openSession(writeModel(defaultsModel(model)), {
+    ...options,
+    executionProviders: [cpu],
+    kept: [],
+  });
   try {
     const names = defaultsOf(model).map(({ name = "" }) => name);
     return (await session.run([], names)).outputs;

@@ -23,7 +23,7 @@ function serve(thread: WorkerThread): void {
   thread.on("error", (failure) => say({ kind: "died", why: messageOf(failure) }));
   thread.on("exit", (code) => void said.then(() => process.exit(Number(code))));
   process.on("message", (request: ThreadRequest) => {
-    if (request.kind === "stop") thread.postMessage(request);
+    if (request.kind !== "run") thread.postMessage(request);
     else {
       const inputs = request.inputs.map(owned);
       thread.postMessage(

@@ -7,7 +7,7 @@ import type { Session } from "./runtime.ts";
  * nothing, and cost it the wait for all of them at every operator, which takes long where the cores are busy. What cannot be run
  * with zeros is not quick.
  */
-export async function isQuick(session: Session, signature: Signature): Promise<boolean> {
+export async function isQuick(session: Pick<Session, "run">, signature: Signature): Promise<boolean> {
   const outputNames = signature.outputs.map(({ name }) => name);
   try {
     // The first run allocates, and a busy machine delays others.

@@ -3,10 +3,18 @@ import { assert, messageOf, type Reason, ServiceError } from "../../../lib/error
 import { carriers } from "../../../lib/onnx/carriers.ts";
 import { isShortage } from "../../../lib/onnx/shortage.ts";
 import type { DataType, Tensor } from "../../../lib/tensor.ts";
-import { newSession, type RuntimeData, type RuntimeSession, RuntimeTensor, runtimeVersion } from "./binding.ts";
+import {
+  type DeviceTensor,
+  newSession,
+  type RuntimeData,
+  type RuntimeSession,
+  RuntimeTensor,
+  runtimeVersion,
+} from "./binding.ts";
 import type { DeviceLock } from "./device-lock.ts";
 import { cpu, leftNodesKey, triedKey } from "./execution-providers.ts";
-import type { RunResult } from "./thread-protocol.ts";
+import { type KeptTensor, KeptTensors } from "./kept-tensors.ts";
+import type { RunResult, SessionTensor } from "./thread-protocol.ts";
 
 /** What runs the models, and its version. */
 export function runtimeName(): string {
@@ -21,6 +29,8 @@ export interface SessionOptions {
   readonly intraOpThreads: number;
   /** The files that the ONNX file keeps its weights in, by their paths in it. They are copied. */
   readonly externalData: readonly { readonly path: string; readonly data: Uint8Array }[];
+  /** The outputs that stay on the device until they are freed, where they are wanted so; only WebGPU keeps any. */
+  readonly kept?: readonly string[];
   /** What the threads of the process use WebGPU by in turn; needed where there is more than one. */
   readonly deviceLock?: DeviceLock | undefined;
 }
@@ -28,12 +38,14 @@ export interface SessionOptions {
 /** One model in native memory. Calls block the thread. */
 export interface Session {
   /**
-   * Gives the named outputs, in buffers of their own.
+   * Gives the named outputs, in buffers of their own; those by their `heldName` as what the session keeps on its device.
    *
    * Throws TENSOR_INVALID with the runtime's own text where the model cannot take the inputs, and INTERNAL where the
    * machine was short of memory or threads.
    */
-  run(inputs: readonly Tensor[], outputNames: readonly string[]): Promise<RunResult>;
+  run(inputs: readonly SessionTensor[], outputNames: readonly string[]): Promise<RunResult<SessionTensor>>;
+  /** Frees what it keeps by that number. */
+  free(heldId: number): Promise<void>;
   /** Frees the native memory. */
   release(): Promise<void>;
 }
@@ -50,21 +62,29 @@ export async function openSession(model: Uint8Array, options: SessionOptions): P
     throw loadFaultOf(cause, executionProviders);
   });
   const needed = session.inputMetadata.map(({ name }) => name);
+  const kept = new KeptTensors(options.kept ?? [], session, (reader) => loaded(reader, { ...options, kept: [] }));
   return {
     run: async (inputs, outputNames) => {
       const beginMs = performance.now();
-      const feeds = Object.fromEntries(inputs.map((tensor) => [tensor.name, toRuntime(tensor)]));
-      const fetches = Object.fromEntries(outputNames.map((name) => [name, null]));
+      const feeds = Object.fromEntries(inputs.map((tensor) => [tensor.name, fed(tensor, kept)]));
+      const fetches = Object.fromEntries(kept.fetched(outputNames).map((name) => [name, null]));
       const fedMs = performance.now();
-      const results = await inTurn(async () => ran(session, feeds, fetches, needed)).catch((cause: unknown) => {
-        throw faultOf(cause, "TENSOR_INVALID", "the model cannot take these inputs");
-      });
+      const results = await inTurn(async () => kept.taken(ran(session, feeds, fetches, needed), outputNames)).catch(
+        (cause: unknown) => {
+          throw faultOf(cause, "TENSOR_INVALID", "the model cannot take these inputs");
+        },
+      );
       const ranMs = performance.now();
-      const outputs = outputNames.map((name) => fromRuntime(name, results[name]));
+      const outputs = outputNames.map((name, index) => fromRuntime(name, results[index]));
       const outputMs = performance.now() - ranMs;
       return { outputs, phases: { inputMs: fedMs - beginMs, computeMs: ranMs - fedMs, outputMs } };
     },
-    release: () => inTurn(async () => session.dispose()),
+    free: (heldId) => inTurn(async () => kept.free(heldId)),
+    release: () =>
+      inTurn(async () => {
+        kept.close();
+        session.dispose();
+      }),
   };
 }
 
@@ -76,10 +96,10 @@ function loaded(model: Uint8Array, options: SessionOptions): RuntimeSession {
 
 function ran(
   session: RuntimeSession,
-  feeds: Readonly<Record<string, RuntimeTensor>>,
+  feeds: Readonly<Record<string, RuntimeTensor | DeviceTensor>>,
   fetches: Readonly<Record<string, null>>,
   needed: readonly string[],
-): Readonly<Record<string, RuntimeTensor>> {
+): Readonly<Record<string, RuntimeTensor | DeviceTensor>> {
   // The runtime would read from nowhere.
   const missing = needed.find((name) => !Object.hasOwn(feeds, name));
   if (missing !== undefined) throw new Error(`the input '${missing}' is missing`);
@@ -87,7 +107,7 @@ function ran(
 }
 
 function runtimeOptions(options: SessionOptions): object {
-  const { executionProviders, intraOpThreads, externalData } = options;
+  const { executionProviders, intraOpThreads, externalData, kept = [] } = options;
   // The runtime would give the CPU whatever is left over.
   const placement = executionProviders.includes(cpu) ? {} : { disable_cpu_ep_fallback: "1" };
   return {
@@ -95,6 +115,7 @@ function runtimeOptions(options: SessionOptions): object {
     externalData,
     intraOpNumThreads: intraOpThreads,
     interOpNumThreads: 1,
+    ...(kept.length > 0 && { preferredOutputLocation: Object.fromEntries(kept.map((name) => [name, "gpu-buffer"])) }),
     // A refused request is the caller's to know; the runtime would also print it.
     logSeverityLevel: 4,
     // Within a run threads find their next piece of work sooner by spinning; between runs that would take the cores that the event
@@ -126,6 +147,10 @@ const dataTypeOf = new Map(
   ),
 );
 
+function fed(tensor: SessionTensor, kept: KeptTensors): RuntimeTensor | DeviceTensor {
+  return tensor.heldId === undefined ? toRuntime(tensor) : kept.get(tensor.heldId);
+}
+
 function toRuntime({ dataType, shape, bytes }: Tensor): RuntimeTensor {
   const carrier = carriers[dataType];
   assert(carrier !== undefined, `${dataType} never reaches a session`);
@@ -137,10 +162,12 @@ function toRuntime({ dataType, shape, bytes }: Tensor): RuntimeTensor {
   return new RuntimeTensor(carrier.type, elements, shape);
 }
 
-function fromRuntime(name: string, { type, dims, data }: RuntimeTensor): Tensor {
+function fromRuntime(name: string, given: RuntimeTensor | KeptTensor): SessionTensor {
+  const { type, dims: shape } = given;
   const dataType = dataTypeOf.get(type);
   assert(dataType !== undefined, `the runtime gives only tensors that it takes, not ${type}`);
-  return { name, dataType, shape: dims, bytes: bytesOf(data) };
+  if ("heldId" in given) return { name, dataType, shape, bytes: new Uint8Array(), heldId: given.heldId };
+  return { name, dataType, shape, bytes: bytesOf(given.data) };
 }
 
 function bytesOf(data: RuntimeData): Uint8Array {

@@ -14,6 +14,8 @@ export interface ThreadStart {
   readonly intraOpThreads: number;
   /** Whether a model that is quick with one thread gets but one. */
   readonly findsThreads: boolean;
+  /** The outputs that stay on the device where they are wanted so, if it can keep them; empty where it keeps none. */
+  readonly keeps: readonly string[];
 }
 
 /** What a thread gets besides from the process that it is in. */
@@ -39,17 +41,24 @@ export interface ThreadExternalFile extends ThreadFile {
   readonly location: string;
 }
 
+/** A tensor on its way to a session or from it: by a number, and without bytes, where the session keeps it on its device. */
+export interface SessionTensor extends Tensor {
+  readonly heldId?: number;
+}
+
 /** What a thread is told. It does one thing after the other, in order. */
 export type ThreadRequest =
   /** The buffers of the inputs are transferred. */
   | {
       readonly kind: "run";
       readonly runId: number;
-      readonly inputs: readonly Tensor[];
+      readonly inputs: readonly SessionTensor[];
       readonly outputNames: readonly string[];
       /** Of a run that the thread was given while it was busy. */
       readonly ahead?: RunAheadTerms;
     }
+  /** Frees what the session keeps by that number; said once. */
+  | { readonly kind: "free"; readonly heldId: number }
   /** Frees the native memory and ends. */
   | { readonly kind: "stop" };
 
@@ -63,17 +72,22 @@ export interface RunAheadTerms {
 
 /** What a thread says: `loaded` or `refused` once, then one answer per `run`, but none where it does not get the claim. */
 export type ThreadReply =
-  | { readonly kind: "loaded"; readonly signature: Signature; readonly intraOpThreads: number }
+  | {
+      readonly kind: "loaded";
+      readonly signature: Signature;
+      readonly intraOpThreads: number;
+      readonly kept: readonly string[];
+    }
   | ({ readonly kind: "refused" } & ThreadFault)
   /** In the order of `outputNames`; their buffers are transferred. */
-  | ({ readonly kind: "ran"; readonly runId: number } & RunResult)
+  | ({ readonly kind: "ran"; readonly runId: number } & RunResult<SessionTensor>)
   | ({ readonly kind: "failed"; readonly runId: number } & ThreadFault)
   /** It was not run: its deadline had passed. */
   | { readonly kind: "late"; readonly runId: number };
 
 /** What a run gives. */
-export interface RunResult {
-  readonly outputs: readonly Tensor[];
+export interface RunResult<Output extends Tensor = Tensor> {
+  readonly outputs: readonly Output[];
   readonly phases: RunPhases;
 }
 

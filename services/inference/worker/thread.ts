@@ -14,12 +14,12 @@ const port = parentPort;
 const { deviceLock, markPath, replies = port, ...start } = workerData as ThreadData;
 const mark = markPath === undefined ? undefined : new RunMark(markPath, start.modelFile.sha256);
 try {
-  const { session, signature, intraOpThreads } = await loadModel(start, new DeviceLock(deviceLock, threadId));
+  const { session, signature, intraOpThreads, kept } = await loadModel(start, new DeviceLock(deviceLock, threadId));
   let last: Promise<void> = Promise.resolve();
   port.on("message", (request: ThreadRequest) => {
     last = last.then(() => obey(session, request));
   });
-  say({ kind: "loaded", signature, intraOpThreads });
+  say({ kind: "loaded", signature, intraOpThreads, kept });
 } catch (failure) {
   say({ kind: "refused", ...faultOf(failure) });
 } finally {
@@ -35,6 +35,7 @@ async function obey(session: Session, request: ThreadRequest): Promise<void> {
     replies.close();
     return;
   }
+  if (request.kind === "free") return marked(() => session.free(request.heldId));
   const { runId, inputs, outputNames, ahead } = request;
   if (ahead !== undefined) {
     if (!new RunClaim(ahead.claim).take()) return;
