@@ -16,6 +16,8 @@ describe("gradients of convolutions", () => {
     { shape: [2, 32, 6, 6], kernel: [4, 32, 3, 3], pads: [3, 3, 3, 3] },
     { shape: [2, 32, 7, 8], kernel: [4, 32, 3, 3], pads: [1, 1, 1, 1], strides: [2, 3] },
     { shape: [2, 3, 7, 6], kernel: [32, 3, 3, 3], pads: [1, 1, 1, 1] },
+    { shape: [2, 3, 7, 6], kernel: [6, 3, 3, 2], pads: [1, 0, 1, 2], strides: [2, 1], dilations: [1, 2] },
+    { shape: [2, 4, 9], kernel: [6, 2, 3], pads: [2, 1], group: 2 },
     { shape: [2, 6, 7, 6], kernel: [64, 3, 2, 2], pads: [0, 0, 0, 0], group: 2, strides: [2, 1] },
   ];
 

@@ -95,9 +95,8 @@ function kernelTurned(graph: GraphBuilder, w: Value, group: number): Value {
 }
 
 /**
- * The gradient of a Conv's weight: `dy` times what each tap of the kernel met in `x`, as products of matrices. `x` has its channels last
- * meanwhile, so that what is cut out of it lies together. A product for each tap takes half of the time of one for all taps side by side,
- * except where it would be of few channels.
+ * The gradient of a Conv's weight: `dy` times what each tap of the kernel met in `x`, as products of matrices. A product for each tap takes
+ * half of the time of one for all taps side by side, except where it would be of few channels.
  */
 function correlated(derivation: Derivation, x: Value, dy: Value, windows: readonly Window[], group: number): Value {
   const { graph, refusal } = derivation;
@@ -105,18 +104,44 @@ function correlated(derivation: Derivation, x: Value, dy: Value, windows: readon
   if (named !== undefined) throw refusal("an input of the size", named, "sizes that are known before it runs");
   const axes = windows.map((_, axis) => axis);
   const [outputs, channels] = [dy.shape[1], x.shape[1]].map((count) => Number(count) / group);
-  const met = padded(graph, channelsLast(graph, x, group), windows);
   const slopes = graph.reshape(channelsFirst(graph, dy, group), graph.sizes([group, outputs, -1]));
-  const cuts = tapsOf(windows).map((tap) => cut(graph, met, windows, tap));
-  const isNarrow = channels < 16 && outputs >= 32;
-  const columns = isNarrow ? [graph.concat(cuts, -1)] : cuts;
-  const products = columns.map((values) =>
-    graph.matMul(slopes, graph.reshape(values, graph.sizes([group, -1, Number(values.shape.at(-1))]))),
-  );
+  const isNarrow = channels > 1 && channels < 16;
+  const met = isNarrow ? metByFew(graph, x, windows, group, outputs >= 32) : metByMany(graph, x, windows, group);
+  const products = met.map((values) => graph.matMul(slopes, values));
   const kernel = windows.map((window) => window.kernel);
   const product = products.length === 1 ? products[0] : graph.concat(products, -1);
   const together = graph.reshape(product, graph.sizes([group * outputs, ...kernel, channels]));
   return graph.transpose(together, [0, axes.length + 1, ...axes.map((axis) => axis + 1)]);
+}
+
+/** What each tap met, `[group, rows and places, channels]`. Channels are last meanwhile, so that what is cut out lies together. */
+function metByMany(graph: GraphBuilder, x: Value, windows: readonly Window[], group: number): readonly Value[] {
+  const met = padded(graph, channelsLast(graph, x, group), windows, 2);
+  return tapsOf(windows).map((tap) => {
+    const values = cut(graph, met, windows, tap);
+    return graph.reshape(values, graph.sizes([group, -1, Number(values.shape.at(-1))]));
+  });
+}
+
+/** What the taps along the last axis met, or all of them, side by side; channels are first meanwhile, so that places lie together. */
+function metByFew(
+  graph: GraphBuilder,
+  x: Value,
+  windows: readonly Window[],
+  group: number,
+  isJoined: boolean,
+): readonly Value[] {
+  const met = padded(graph, channelsFirst(graph, x, group), windows, 3);
+  const [others, last] = [windows.slice(0, -1), windows.slice(-1)];
+  const beside = graph.concat(
+    tapsOf(last).map((tap) => cut(graph, met, last, tap, 3 + others.length)),
+    1,
+  );
+  const cuts = tapsOf(others).map((tap) => cut(graph, beside, others, tap, 3));
+  return (isJoined ? [graph.concat(cuts, 1)] : cuts).map((values) => {
+    const flat = graph.reshape(values, graph.sizes([group, Number(values.shape[1]), -1]));
+    return graph.transpose(flat, [0, 2, 1]);
+  });
 }
 
 /** `[rows, channels, …]` as `[group, rows, …, channels of the group]`. */
@@ -135,11 +160,11 @@ function channelsFirst(graph: GraphBuilder, x: Value, group: number): Value {
   return graph.reshape(first, graph.sizes([group, channels / group, -1, ...spatial]));
 }
 
-/** `[group, rows, …spatial, channels]` with the windows' zeros around it. */
-function padded(graph: GraphBuilder, x: Value, windows: readonly Window[]): Value {
-  const [before, after] = [windows.map((window) => window.before), windows.map((window) => window.after)];
-  if ([...before, ...after].every((pad) => pad === 0)) return x;
-  return graph.node("Pad", [x, graph.sizes([0, 0, ...before, 0, 0, 0, ...after, 0])]);
+/** A value with the windows' zeros around it, whose axes begin with `first`. */
+function padded(graph: GraphBuilder, x: Value, windows: readonly Window[], first: number): Value {
+  const around = (sizes: readonly number[]) => x.shape.map((_, axis) => sizes[axis - first] ?? 0);
+  const pads = [...around(windows.map(({ before }) => before)), ...around(windows.map(({ after }) => after))];
+  return pads.every((pad) => pad === 0) ? x : graph.node("Pad", [x, graph.sizes(pads)]);
 }
 
 /** The place of each tap of a kernel, the last axis fastest. */
@@ -150,11 +175,18 @@ export function tapsOf(windows: readonly Window[]): readonly (readonly number[])
   );
 }
 
-/** What one tap meets, of `[…, …, …spatial]` or `[group, rows, …spatial, channels]`. */
-export function cut(graph: GraphBuilder, x: Value, windows: readonly Window[], tap: readonly number[]): Value {
+/** What one tap meets by windows along the axes from `first` on. */
+export function cut(
+  graph: GraphBuilder,
+  x: Value,
+  windows: readonly Window[],
+  tap: readonly number[],
+  first = 2,
+): Value {
+  if (windows.length === 0) return x;
   const starts = windows.map(({ dilation }, axis) => tap[axis] * dilation);
   const ends = windows.map(({ output, stride }, axis) => starts[axis] + (Number(output) - 1) * stride + 1);
-  const axes = windows.map((_, axis) => axis + 2);
+  const axes = windows.map((_, axis) => axis + first);
   const steps = windows.map(({ stride }) => stride);
   return graph.node("Slice", [x, ...[starts, ends, axes, steps].map((numbers) => graph.sizes(numbers))]);
 }
