@@ -1,5 +1,6 @@
 import { ServiceError } from "../../../lib/errors.ts";
-import { lengthChecked, malformedCall, prefixBytes } from "../../../lib/rpc/framing.ts";
+import { malformedCall } from "../../../lib/rpc/framing.ts";
+import { MessageReader } from "../../../lib/rpc/message-reader.ts";
 import type { HeldBytes } from "../admission/request-bytes.ts";
 import type { BodyBounds } from "./body-bounds.ts";
 import { CallOver } from "./call-end.ts";
@@ -34,34 +35,36 @@ class MessageReading implements RequestReader {
   readonly #settle: (outcome: unknown) => void;
   readonly #beganMs = performance.now();
   readonly #idle: NodeJS.Timeout;
-  /** As much of the message as there is room for, of which so many bytes are there. */
-  #bytes: Buffer = nothing;
-  #length = 0;
-  /** With the bytes before it; 0 until these are there. */
-  #neededLength = 0;
+  readonly #reader: MessageReader;
+  #message: Buffer | undefined;
+  #countedBytes = 0;
   #isSettled = false;
 
   constructor(bounds: BodyBounds, held: Pick<HeldBytes, "add">, settle: (outcome: unknown) => void) {
     this.#bounds = bounds;
     this.#held = held;
     this.#settle = settle;
-    this.#idle = setTimeout(() => this.end(tooSlow(this.#length)), bounds.idleMs);
+    this.#reader = new MessageReader(bounds.bytesMax);
+    this.#idle = setTimeout(() => this.end(this.#tooSlow()), bounds.idleMs);
   }
 
   onData(bytes: Buffer): void {
     if (this.#isSettled) return;
     this.#idle.refresh();
     try {
-      if (performance.now() - this.#beganMs > this.#bounds.msMax) throw tooSlow(this.#length);
-      this.#push(bytes);
+      if (performance.now() - this.#beganMs > this.#bounds.msMax) throw this.#tooSlow();
+      if (this.#message !== undefined) throw moreThanOne();
+      this.#reader.read(bytes, this.#take);
+      if (this.#message !== undefined && this.#reader.bytes > 0) throw moreThanOne();
+      this.#count();
     } catch (fault) {
       this.end(fault);
     }
   }
 
   onEnd(): void {
-    if (this.#length > 0 && this.#length === this.#neededLength) this.end(this.#bytes);
-    else this.end(malformedCall(this.#length === 0 ? "has no message" : "ends inside of its message"));
+    const isCut = this.#reader.bytes > 0;
+    this.end(this.#message ?? malformedCall(isCut ? "ends inside of its message" : "has no message"));
   }
 
   end(outcome: unknown): void {
@@ -71,33 +74,28 @@ class MessageReading implements RequestReader {
     this.#settle(outcome);
   }
 
-  #push(bytes: Buffer): void {
-    const length = this.#length + bytes.length;
-    if (length > this.#bytes.length) this.#widen(length);
-    bytes.copy(this.#bytes, this.#length);
-    this.#length = length;
-    if (this.#neededLength === 0 && length >= prefixBytes)
-      this.#neededLength = prefixBytes + lengthChecked(this.#bytes, this.#bounds.bytesMax);
-    if (this.#neededLength > 0 && length > this.#neededLength) throw malformedCall("has more than one message");
+  readonly #take = (frame: Buffer): void => {
+    if (this.#message !== undefined) throw moreThanOne();
+    this.#message = frame;
+  };
+
+  /** The memory that there is for it now. */
+  #count(): void {
+    const bytes = this.#message?.length ?? this.#reader.roomBytes;
+    this.#held.add(bytes - this.#countedBytes);
+    this.#countedBytes = bytes;
   }
 
-  /** Makes room for so much, and of what the message only claims for as much as what has come makes likely. */
-  #widen(length: number): void {
-    const roomBytes = Math.max(length, Math.min(roomFactor(this.#length) * this.#length, this.#neededLength));
-    this.#held.add(roomBytes - this.#bytes.length);
-    const wider = Buffer.allocUnsafe(roomBytes);
-    this.#bytes.copy(wider, 0, 0, this.#length);
-    this.#bytes = wider;
+  #tooSlow(): ServiceError {
+    return tooSlow(this.#message?.length ?? this.#reader.bytes);
   }
+}
+
+function moreThanOne(): ServiceError {
+  return malformedCall("has more than one message");
 }
 
 /** The fault of a message of which only so many bytes have come. */
 export function tooSlow(length: number): ServiceError {
   return new ServiceError("REQUEST_TIMEOUT", `the message did not come in time; seen: ${length} bytes of it`);
 }
-
-function roomFactor(length: number): number {
-  return length < 64 * 1024 ? 4 : 16;
-}
-
-const nothing = Buffer.alloc(0);
