@@ -6,7 +6,7 @@ import type { Signature } from "../../../lib/tensor.ts";
 import type { DeviceTensor, RuntimeSession, RuntimeTensor } from "./binding.ts";
 
 /** A tensor that a session keeps on its device, by a number. */
-export interface KeptTensor extends Pick<DeviceTensor, "type" | "dims"> {
+export interface KeptTensor extends Pick<DeviceTensor, "type" | "dims" | "location"> {
   readonly heldId: number;
 }
 
@@ -57,13 +57,14 @@ export class KeptTensors {
     results: Readonly<Record<string, RuntimeTensor | DeviceTensor>>,
     wanted: readonly string[],
   ): readonly (RuntimeTensor | KeptTensor)[] {
+    if (this.#names.length === 0) return wanted.map((name) => results[name] as RuntimeTensor);
     const kept = new Set<unknown>();
     const keep = (name: string): KeptTensor => {
       const tensor = results[name.slice(1)] as DeviceTensor;
       kept.add(tensor);
       const heldId = this.#nextId++;
       this.#tensors.set(heldId, tensor);
-      return { heldId, type: tensor.type, dims: tensor.dims };
+      return { heldId, type: tensor.type, dims: tensor.dims, location: tensor.location };
     };
     try {
       // First what may fail.

@@ -166,8 +166,8 @@ function fromRuntime(name: string, given: RuntimeTensor | KeptTensor): SessionTe
   const { type, dims: shape } = given;
   const dataType = dataTypeOf.get(type);
   assert(dataType !== undefined, `the runtime gives only tensors that it takes, not ${type}`);
-  if ("heldId" in given) return { name, dataType, shape, bytes: new Uint8Array(), heldId: given.heldId };
-  return { name, dataType, shape, bytes: bytesOf(given.data) };
+  if (given.location === "cpu") return { name, dataType, shape, bytes: bytesOf(given.data) };
+  return { name, dataType, shape, bytes: new Uint8Array(), heldId: given.heldId };
 }
 
 function bytesOf(data: RuntimeData): Uint8Array {
