@@ -20,10 +20,7 @@ export function connectClient(options: ClientOptions, listener: ConnectionListen
   const { host, port } = options;
   // The bytes of one read are done with before the next.
   const buffer = Buffer.allocUnsafeSlow(readBytes);
-  const callback = (length: number) => {
-    connection.receive(buffer.subarray(0, length));
-    return true;
-  };
+  const callback = (length: number) => connection.intake.push(buffer.subarray(0, length));
   const connection = new ClientConnection(connect({ host, port, onread: { buffer, callback } }), options, listener);
   return connection;
 }

@@ -5,6 +5,7 @@ import { type FrameHandler, FrameReader } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { firstWindowBytes, frame, frameFlag, framePayloadBytesMax, frameType, windowBytesMax } from "./frames.ts";
 import type { HeaderBlock } from "./header-blocks.ts";
+import { Intake } from "./intake.ts";
 import { ReadyStreams } from "./ready-streams.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import { firstSettings, type Settings, settingsAfter } from "./settings.ts";
@@ -43,6 +44,8 @@ export abstract class Http2Connection implements Carrier {
   protected readonly streams = new StreamTable<Stream>();
   protected readonly output: FrameOutput;
   readonly frames: FrameWriter;
+  /** Takes what the socket has read. */
+  readonly intake: Intake;
   readonly waiting: WaitingBytes | undefined;
   readonly #socket: Socket;
   readonly #listener: ConnectionListener;
@@ -65,15 +68,16 @@ export abstract class Http2Connection implements Carrier {
     this.waiting = bounds.waiting;
     this.#receiveWindow = new ReceiveWindow(bounds.connectionWindowBytes, (bytes) => this.frames.widen(0, bytes));
     this.#reader = new FrameReader(bounds.headerBytesMax, this.#handler);
+    this.intake = new Intake((bytes) => this.receive(bytes), socket);
     this.output = new FrameOutput(socket, () => this.#sendData());
     this.frames = new FrameWriter(this.output);
     socket.setNoDelay(true);
-    socket.on("error", (failure) => this.destroy(failure.message));
-    socket.on("close", () => this.destroy("the connection was lost"));
+    socket.on("error", (failure) => this.#lose(failure.message));
+    socket.on("close", () => this.#lose("the connection was lost"));
   }
 
-  /** What has come; the bytes may be used again after the call. */
-  receive(bytes: Buffer): void {
+  /** A slice of what has come; the bytes may be used again after the call. */
+  protected receive(bytes: Buffer): void {
     if (this.#isClosed) return;
     try {
       this.#reader.push(bytes);
@@ -167,6 +171,12 @@ export abstract class Http2Connection implements Carrier {
   protected abstract beginMore(): void;
   /** Of the streams of this side none after that one is looked at, and none that waits begins. */
   protected abstract closeAfter(stream: number, failure: string): void;
+
+  /** The socket has gone: what it had given before is looked at first. */
+  #lose(failure: string): void {
+    this.intake.finish();
+    this.destroy(failure);
+  }
 
   #endIfIdle(): void {
     if (!this.#isLeaving || this.#isClosed || !this.isIdle) return;

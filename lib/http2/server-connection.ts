@@ -36,10 +36,12 @@ export class ServerConnection extends Http2Connection {
     this.#streamsMax = bounds.streamsMax;
     this.#take = take;
     this.sendSettings(bounds.streamsMax);
-    socket.on("data", (bytes) => this.receive(bytes));
+    socket.on("data", (bytes) => {
+      if (!this.intake.push(bytes)) socket.pause();
+    });
   }
 
-  override receive(bytes: Buffer): void {
+  protected override receive(bytes: Buffer): void {
     const rest = this.#preface.strip(bytes);
     if (rest === undefined) this.destroy("the other side does not speak HTTP/2");
     else super.receive(rest);
