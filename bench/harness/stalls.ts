@@ -82,8 +82,8 @@ export function stallRows(metric: string, windows: readonly Stalls[]): Measured[
 
 const stallMs = 10;
 const ifMissed =
-  "the load, the event loop and the sessions share the cores: a thread that is ready waits for those that have one. Calls that " +
-  "wait meanwhile live long enough to cost V8 full collections, of which 350,000 calls of a small model that are answered in time cause none";
+  "the load, the event loop and the sessions share the cores: of the turns that were that long the thread computed for a few milliseconds, and had " +
+  "no core for the others";
 
 /** How long the first thread of a process was ready to run and had no core, since its start. */
 async function waitedMsOf({ pid }: Metered): Promise<number> {

@@ -5,8 +5,14 @@ import { bareServer } from "./processes.ts";
 /** What a server with an empty handler of bare grpc-js is, as the baseline of a figure. */
 export const ofEmpty = "an empty handler of bare grpc-js that moves the same bytes";
 
-/** Starts one, which answers as many bytes as a node does for the small model. */
-export async function startEmpty(place: Workplace): Promise<{ readonly pid: number; readonly port: number }> {
+/** The same on the server that nodes have: what a node would be if it had nothing to do. */
+export const ofEmptyOwn = "an empty handler on the server that nodes have";
+
+/** Starts one of them, which answers as many bytes as a node does for the small model. */
+export async function startEmpty(
+  place: Workplace,
+  listen: "listenEmpty" | "listenEmptyOwn",
+): Promise<{ readonly pid: number; readonly port: number }> {
   const server = bareServer(place);
   const reply = encodeMessage("inference", "inference.ModelInferResponse", {
     modelName: "joined",
@@ -14,5 +20,5 @@ export async function startEmpty(place: Workplace): Promise<{ readonly pid: numb
     outputs: [{ name: "y", datatype: "FP32", shape: ["1", "10"] }],
     rawOutputContents: [Buffer.alloc(40)],
   });
-  return { pid: server.pid, port: await server.call("listenEmpty", reply.toString("base64")) };
+  return { pid: server.pid, port: await server.call(listen, reply.toString("base64")) };
 }

@@ -20,7 +20,7 @@ export async function small(place: Workplace): Promise<Measured[]> {
     { name: "joined", file, settings: { instanceGroups: smallInstances, dynamicBatching: { maxBatchSize: 64 } } },
   ];
   const node = await startNode(place, { name: "small", models });
-  const empty = await startEmpty(place);
+  const empty = await startEmpty(place, "listenEmpty");
   const caller = unaryLoad(place);
   const measured =
     ({ pid, port }: { readonly pid: number; readonly port: number }, model: string) =>
