@@ -99,6 +99,11 @@ describe("the rows of a batch are shared by threads", () => {
     expect(countOf({ ...plan, network: dense, batchRows: 4096, loss: { kind: "mse" } }), "a dense network").to.equal(1);
   });
 
+  it("but not where all of the network is products of matrices, whose operators threads share", () => {
+    const gpt = { kind: "gpt", tokenCount: 96, context: 128, width: 64, layerCount: 2, headCount: 4 } as const;
+    expect(countOf({ ...conv, network: gpt })).to.equal(1);
+  });
+
   it("but not where a whole batch is needed at once, nor on another device", () => {
     for (const [why, given] of Object.entries({
       "one thread": { ...conv, threadCount: 1 },
