@@ -1,4 +1,5 @@
 import { withBlockedConvolutions } from "../../../lib/onnx/blocked-convolutions.ts";
+import { withBlockedProducts } from "../../../lib/onnx/blocked-products.ts";
 import { modelOf } from "../../../lib/onnx/export.ts";
 import type { Graph } from "../../../lib/onnx/graph.ts";
 import { writeModel } from "../../../lib/onnx/model.ts";
@@ -8,5 +9,9 @@ import { channelBlock } from "./runtime.ts";
 /** The file of a graph whose weights change, in the form that its device runs fastest. */
 export async function modelFileOf(graph: Graph, device: Device = "cpu"): Promise<Uint8Array> {
   const block = device === "cpu" ? await channelBlock() : undefined;
-  return writeModel(modelOf(block === undefined ? graph : withBlockedConvolutions(graph, block)));
+  return writeModel(modelOf(block === undefined ? graph : inBlocks(graph, block)));
+}
+
+function inBlocks(graph: Graph, block: number): Graph {
+  return withBlockedProducts(withBlockedConvolutions(graph, block), block);
 }

@@ -1,9 +1,9 @@
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import { joinedByteStrings, textsOf } from "../../../lib/byte-strings.ts";
 import { messageOf, ServiceError } from "../../../lib/errors.ts";
-import { channelBlockProbe } from "../../../lib/onnx/blocked-convolutions.ts";
 import { GraphBuilder } from "../../../lib/onnx/builder.ts";
 import { carriers } from "../../../lib/onnx/carriers.ts";
+import { channelBlockProbe } from "../../../lib/onnx/channel-blocks.ts";
 import { modelOf } from "../../../lib/onnx/export.ts";
 import { writeModel } from "../../../lib/onnx/model.ts";
 import type { DataType, Tensor as ServedTensor } from "../../../lib/tensor.ts";

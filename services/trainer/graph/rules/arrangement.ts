@@ -63,6 +63,9 @@ export const arrangementRules = {
   Range: undefined,
 } as const satisfies Rules<typeof arrangementOperators>;
 
+/** One size that is not known follows from the others, so that the input need not be kept to be asked. */
 function reshapedBack({ graph, inputs: [x], dy }: Derivation): (() => Value)[] {
-  return [() => graph.shaped(dy, graph.shapeOf(x))];
+  const isOpen = x.shape.filter((size) => typeof size === "string").length === 1 && !x.shape.includes(0);
+  const sizes = () => graph.sizes(x.shape.map((size) => (typeof size === "number" ? size : -1)));
+  return [() => (isOpen ? graph.reshape(dy, sizes()) : graph.shaped(dy, graph.shapeOf(x)))];
 }
