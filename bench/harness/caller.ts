@@ -31,6 +31,12 @@ export interface CallerEvents {
   readonly onFailure: (failure: Error) => void;
 }
 
+/** A call, and the number of its stream. */
+interface WaitingCall {
+  readonly call: Buffer;
+  readonly stream: number;
+}
+
 /**
  * One connection that calls a method. It speaks HTTP/2 itself, so that a call costs a fraction of what it costs the server, and
  * the rate is the server's.
@@ -50,15 +56,21 @@ export class Caller {
   /** What the server still takes on this connection. Calls are smaller than the window of a stream. */
   #windowBytes = firstWindowBytes;
   /** Calls that wait for the window, in their order. */
-  readonly #waiting: Buffer[] = [];
+  readonly #waiting: WaitingCall[] = [];
+  /** Memory that was written, for what is written next: the collections that new memory costs would count as the server's delays. */
+  readonly #written: Buffer[] = [];
 
   /** Begins with the request at `place`, so that connections do not ask for the same at once. */
   constructor({ port, path, requests }: Calls, place: number, events: CallerEvents) {
     this.#events = events;
     this.#calls = requests.map((request) => callFrames(`127.0.0.1:${port}`, path, Buffer.from(request, "base64")));
     this.#next = place;
-    this.#socket = connect(port, "127.0.0.1").setNoDelay(true);
-    this.#socket.on("data", (bytes) => this.#take(bytes));
+    const buffer = Buffer.allocUnsafeSlow(batchBytes);
+    const callback = (length: number) => {
+      this.#take(buffer.subarray(0, length));
+      return true;
+    };
+    this.#socket = connect({ port, host: "127.0.0.1", onread: { buffer, callback } }).setNoDelay(true);
     this.#socket.on("error", events.onFailure);
     this.#socket.on("close", () => events.onFailure(new Error("the server closed the connection")));
   }
@@ -82,11 +94,9 @@ export class Caller {
   /** Sends one call for each time at which one is, or was, due; on the clock of `performance`. */
   send(dueMs: readonly number[]): void {
     for (const due of dueMs) {
-      const call = Buffer.from(this.#calls[this.#next++ % this.#calls.length]!);
-      setStream(call, this.#stream);
       this.#due.set(this.#stream, due);
+      this.#waiting.push({ call: this.#calls[this.#next++ % this.#calls.length]!, stream: this.#stream });
       this.#stream += 2;
-      this.#waiting.push(call);
     }
     this.#flush();
   }
@@ -123,13 +133,27 @@ export class Caller {
   /** Sends what the window has room for. */
   #flush(): void {
     let count = 0;
-    for (const call of this.#waiting) {
+    let length = 0;
+    for (const { call } of this.#waiting) {
       const bytes = dataBytesOf(call);
       if (bytes > this.#windowBytes) break;
       this.#windowBytes -= bytes;
+      length += call.length;
       count++;
     }
-    if (count > 0) this.#socket.write(Buffer.concat(this.#waiting.splice(0, count)));
+    if (count > 0) this.#write(this.#waiting.splice(0, count), length);
+  }
+
+  #write(calls: readonly WaitingCall[], length: number): void {
+    let batch = this.#written.pop();
+    if (batch === undefined || batch.length < length) batch = Buffer.allocUnsafeSlow(Math.max(length, batchBytes));
+    let place = 0;
+    for (const { call, stream } of calls) {
+      call.copy(batch, place);
+      setStream(batch, stream, place);
+      place += call.length;
+    }
+    this.#socket.write(batch.subarray(0, length), () => this.#written.push(batch));
   }
 
   /** Gives the connection's window back long before it is used up. */
@@ -142,3 +166,6 @@ export class Caller {
 
 /** What every connection begins with; RFC 9113, 6.9.2. */
 const firstWindowBytes = 65_535;
+
+/** What is read at once, and written at least. */
+const batchBytes = 64 * 1024;

@@ -42,7 +42,7 @@ export function frame(type: number, flags: number, stream: number, payload: Uint
   return bytes;
 }
 
-/** Takes bytes as they come and gives the frames that are complete. */
+/** Takes bytes as they come and gives the frames that are complete; these are valid until the next. The bytes may be used again after that. */
 export class FrameReader {
   #rest: Buffer = Buffer.alloc(0);
 
@@ -56,7 +56,7 @@ export class FrameReader {
       yield { type: all[begin + 3]!, flags: all[begin + 4]!, stream: all.readUInt32BE(begin + 5), payload };
       begin = end;
     }
-    this.#rest = all.subarray(begin);
+    this.#rest = Buffer.from(all.subarray(begin));
   }
 }
 
@@ -81,10 +81,10 @@ export function dataBytesOf(call: Buffer): number {
   return call.readUIntBE(headBytes + call.readUIntBE(0, 3), 3);
 }
 
-/** Sets the number of the stream in both frames of a call. */
-export function setStream(call: Buffer, stream: number): void {
-  call.writeUInt32BE(stream, 5);
-  call.writeUInt32BE(stream, headBytes + call.readUIntBE(0, 3) + 5);
+/** Sets the number of the stream in both frames of a call that begins at a place. */
+export function setStream(bytes: Buffer, stream: number, place = 0): void {
+  bytes.writeUInt32BE(stream, place + 5);
+  bytes.writeUInt32BE(stream, place + headBytes + bytes.readUIntBE(place, 3) + 5);
 }
 
 function literal(name: string, value: string): Buffer {

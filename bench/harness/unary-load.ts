@@ -63,6 +63,8 @@ export async function paced(load: PacedLoad): Promise<PacedRate> {
   const intervalMs = 1000 / load.perSecond;
   const total = Math.floor(load.durationMs / intervalMs);
   const inFlightMax = (load.perSecond * (load.behindMsMax ?? behindMsMax)) / 1000 + load.connections;
+  /** For each connection; what is due at once is written at once. */
+  const due = calling.callers.map((): number[] => []);
   let sent = 0;
   let refused = 0;
   const sentLateMs: number[] = [];
@@ -76,8 +78,9 @@ export async function paced(load: PacedLoad): Promise<PacedRate> {
         const lateMs = performance.now() - dueMs;
         if (lateMs < 0) break;
         sentLateMs.push(lateMs);
-        calling.callers[sent % calling.callers.length]!.send([dueMs]);
+        due[sent % due.length]!.push(dueMs);
       }
+      for (const [place, dueMs] of due.entries()) if (dueMs.length > 0) calling.callers[place]!.send(dueMs.splice(0));
       if (calling.inFlight > inFlightMax) calling.giveUp();
     };
     // As often as timers can.
