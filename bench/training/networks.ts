@@ -79,8 +79,7 @@ export const resnet18: BenchNetwork = {
   batchRows: 32,
   roundSteps: 2,
   peer: { kind: "resnet18", sizes: [] },
-  ifSlow:
-    "the gradient of a convolution's weight is nine products of what is cut out by one thread, and 4×4 places are few",
+  ifSlow: "convolutions with strides are the runtime's ConvTranspose and products of what is cut out by one thread",
   input: { shape: [3, 32, 32], classes: 0 },
   target: { shape: [], classes: 10 },
 };
