@@ -64,7 +64,11 @@ export async function latency(place: Workplace): Promise<Measured[]> {
   });
   return [
     added("p50Ms", 0.5, "code that is not in the processor's caches, since little has run it of late"),
-    added("p99Ms", 2, "pauses of the machine, which nginx shows as well, and collections of young objects"),
+    added(
+      "p99Ms",
+      2,
+      "pauses of the machine, which nginx shows as well; collections are not it: there are one or two a second, of less than 1 ms",
+    ),
     ...(nginx === undefined ? [] : [addedByNginx("p50Ms"), addedByNginx("p99Ms")]),
     whole("p50Ms"),
     whole("p99Ms"),
