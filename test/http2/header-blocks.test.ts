@@ -1,6 +1,8 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { ConnectionFault } from "../../lib/http2/faults.ts";
+import { frameFlag } from "../../lib/http2/frames.ts";
+import { HeaderBlocks } from "../../lib/http2/header-blocks.ts";
 import { HeaderDecoder } from "../../lib/http2/header-decoder.ts";
 import { checkSendable, HeaderEncoder } from "../../lib/http2/header-encoder.ts";
 
@@ -191,6 +193,14 @@ describe("header blocks", () => {
       expect(() => decoded(new HeaderDecoder(), Buffer.from(block, "hex"))).to.throw(ConnectionFault);
     });
   }
+
+  it("may have names that objects have by themselves", () => {
+    for (const name of ["constructor", "__proto__"]) {
+      const block = Buffer.concat([Buffer.of(0, name.length), Buffer.from(name), Buffer.of(1), Buffer.from("x")]);
+      const { headers } = new HeaderBlocks(1024).begin(1, frameFlag.endHeaders, block)!;
+      expect(Object.entries(headers!)).to.deep.equal([[name, "x"]]);
+    }
+  });
 
   it("are not written where HTTP cannot carry them", () => {
     for (const [key, text] of [
