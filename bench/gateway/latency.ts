@@ -1,5 +1,6 @@
 import { BenchProcess } from "../harness/bench-process.ts";
-import { inRounds, type Measured } from "../harness/figures.ts";
+import type { Measured } from "../harness/figures.ts";
+import { inIdleRounds } from "../harness/idle-rounds.ts";
 import type { Workplace } from "../harness/scenario.ts";
 import { inferPath } from "../inference/requests.ts";
 import type { Latency } from "./load/alternating.ts";
@@ -11,8 +12,8 @@ const rounds = 9;
 
 /**
  * How much later answers come through a gateway than from the node itself, at a tenth of what the gateway can carry. One process calls
- * both by turns: pauses of the machine, which are longer than what is measured, are no gateway's. The same with nginx in the place of the
- * gateway says what a machine allows.
+ * both by turns, and nginx in the place of the gateway, which says what a machine allows: pauses of the machine, which are longer than what
+ * is measured, are no gateway's.
  */
 export async function latency(place: Workplace): Promise<Measured[]> {
   const node = new BenchProcess<typeof import("./load/echo-node.ts")>(
@@ -37,24 +38,22 @@ export async function latency(place: Workplace): Promise<Measured[]> {
     new URL("load/alternating", import.meta.url),
     place,
   );
-  const beside = (port: number) => () =>
-    caller.call("alternate", { ...calls, ports: [nodePort, port], perSecond, durationMs: 3000 });
-  const figures = await inRounds(rounds, {
-    gateway: beside(gateway.port),
-    nginx: nginx === undefined ? async () => [] : beside(nginx.port),
+  const ports = [nodePort, gateway.port, ...(nginx === undefined ? [] : [nginx.port])];
+  const { figures, othersShares, said } = await inIdleRounds(rounds, {
+    seen: () => caller.call("alternate", { ...calls, ports, perSecond, durationMs: 3000 }),
   });
-  const runs = figures.gateway.map(([direct, through]) => ({ direct: direct!, through: through! }));
+  const runs = figures.seen.map(([direct, through, byNginx]) => ({ direct: direct!, through: through!, byNginx }));
   const added = (key: keyof Latency, bound: number, ifMissed: string): Measured => ({
     metric: `latency that a gateway adds at a tenth of its load, ${key.slice(0, 3)}`,
     unit: "ms",
     runs: runs.map(({ direct, through }) => ({ value: through[key] - direct[key] })),
     goal: { of: "value", kind: "at most", bound },
-    ifMissed,
+    ifMissed: `${ifMissed}; ${said}`,
   });
   const addedByNginx = (key: keyof Latency): Measured => ({
     metric: `latency that grpc_pass of nginx adds at the same load, ${key.slice(0, 3)}`,
     unit: "ms",
-    runs: figures.nginx.map(([direct, through]) => ({ value: through![key] - direct![key] })),
+    runs: runs.map(({ direct, byNginx }) => ({ value: byNginx![key] - direct[key] })),
   });
   const whole = (key: keyof Latency): Measured => ({
     metric: `latency through a gateway at a tenth of its load, ${key.slice(0, 3)}`,
@@ -72,5 +71,10 @@ export async function latency(place: Workplace): Promise<Measured[]> {
     ...(nginx === undefined ? [] : [addedByNginx("p50Ms"), addedByNginx("p99Ms")]),
     whole("p50Ms"),
     whole("p99Ms"),
+    {
+      metric: "processor time that other programs and the machine's host had meanwhile",
+      unit: "%",
+      runs: othersShares.map((share) => ({ value: 100 * share })),
+    },
   ];
 }

@@ -94,25 +94,44 @@ export function quantile(values: readonly number[], share: number): number {
   return below + (above - below) * (place - Math.floor(place));
 }
 
+/** What is measured in turn, by name; each is told which round it is. */
+export type Subjects<Figures> = { readonly [Subject in keyof Figures]: (round: number) => Promise<Figures[Subject]> };
+
+/** The figures of each subject, in the order of the rounds. */
+export type Rounds<Figures> = { [Subject in keyof Figures]: Figures[Subject][] };
+
 /**
  * Measures every subject once per round, in turn, every other round in the opposite order: what the machine does meanwhile hits
- * all of them. Answers the figures of each subject in the order of the rounds. A round before the first warms up and is dropped.
+ * all of them. A round before the first warms up and is dropped.
  */
 export async function inRounds<Figures extends Record<string, unknown>>(
   rounds: number,
-  subjects: { readonly [Subject in keyof Figures]: (round: number) => Promise<Figures[Subject]> },
-): Promise<{ [Subject in keyof Figures]: Figures[Subject][] }> {
-  const names: (keyof Figures)[] = Object.keys(subjects);
-  const figures = Object.fromEntries(names.map((name) => [name, []])) as unknown as {
-    [Subject in keyof Figures]: Figures[Subject][];
-  };
-  for (let round = 0; round <= rounds; round++) {
-    for (const name of round % 2 === 0 ? names : names.toReversed()) {
-      const figure = await subjects[name](round);
-      if (round > 0) figures[name].push(figure);
-    }
-  }
-  return figures;
+  subjects: Subjects<Figures>,
+): Promise<Rounds<Figures>> {
+  await oneRound(0, subjects);
+  const measured: Figures[] = [];
+  for (let round = 1; round <= rounds; round++) measured.push(await oneRound(round, subjects));
+  return bySubject(subjects, measured);
+}
+
+/** Measures every subject once, in an odd round in the opposite order. */
+export async function oneRound<Figures extends Record<string, unknown>>(
+  round: number,
+  subjects: Subjects<Figures>,
+): Promise<Figures> {
+  const names = Object.keys(subjects);
+  const figures: Record<string, unknown> = {};
+  for (const name of round % 2 === 0 ? names : names.toReversed()) figures[name] = await subjects[name]!(round);
+  return figures as Figures;
+}
+
+/** The figures of rounds, put together by subject. */
+export function bySubject<Figures extends Record<string, unknown>>(
+  subjects: Subjects<Figures>,
+  measured: readonly Figures[],
+): Rounds<Figures> {
+  const names = Object.keys(subjects);
+  return Object.fromEntries(names.map((name) => [name, measured.map((round) => round[name])])) as Rounds<Figures>;
 }
 
 /** The rounds of a subject beside those of its baseline. */

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as passed } from "node:timers/promises";
 
 /** Processor time that a process has used so far, all of its threads, in seconds. Linux only, as everything here. */
@@ -7,19 +7,47 @@ export async function cpuSeconds(pid: number): Promise<number> {
 }
 
 /** The same, and that of the processes which it had started and which are gone. */
-export async function cpuSecondsWithChildren(pid: number): Promise<{ readonly own: number; readonly ended: number }> {
+export async function cpuSecondsWithChildren(pid: number): Promise<CpuTime> {
+  return cpuTimeIn(await statOf(pid));
+}
+
+/** Processor time of a process, in seconds. */
+export interface CpuTime {
+  readonly own: number;
+  /** Of the processes that it had started and that are gone. */
+  readonly ended: number;
+}
+
+/** A process, and the one that has started it. */
+export interface KnownProcess extends CpuTime {
+  readonly pid: number;
+  readonly parent: number;
+}
+
+/** Every process of the machine. */
+export async function allProcesses(): Promise<KnownProcess[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  // Some end meanwhile.
+  const found = await Promise.all(pids.map((pid) => statOf(pid).catch(() => undefined)));
+  return found.flatMap((stat, place) =>
+    stat === undefined ? [] : [{ pid: pids[place]!, parent: Number(stat[1]), ...cpuTimeIn(stat) }],
+  );
+}
+
+/** The third and later columns of /proc/PID/stat; proc_pid_stat(5). */
+async function statOf(pid: number): Promise<readonly string[]> {
   const text = await readFile(`/proc/${pid}/stat`, "utf8");
   // The program's name comes second, in parentheses, and may hold anything.
-  const [user, system, endedUser, endedSystem] = text
-    .slice(text.lastIndexOf(")") + 2)
-    .split(" ")
-    .slice(11, 15)
-    .map(Number) as [number, number, number, number];
+  return text.slice(text.lastIndexOf(")") + 2).split(" ");
+}
+
+function cpuTimeIn(stat: readonly string[]): CpuTime {
+  const [user, system, endedUser, endedSystem] = stat.slice(11, 15).map(Number) as [number, number, number, number];
   return { own: (user + system) / ticksPerSecond, ended: (endedUser + endedSystem) / ticksPerSecond };
 }
 
 /** What the kernel counts in, for every program: USER_HZ. */
-const ticksPerSecond = 100;
+export const ticksPerSecond = 100;
 
 /**
  * Looks at the processes that one has started, from now until the end, every 20 ms; `end` answers the most bytes of memory that any of them has

@@ -43,8 +43,8 @@ export async function withStalls<Result extends object>(
   };
 }
 
-/** The rows of all windows of one load. */
-export function stallRows(metric: string, windows: readonly Stalls[]): Measured[] {
+/** The rows of all windows of one load; `said` is a sentence on how idle the machine was, for goals that are missed. */
+export function stallRows(metric: string, windows: readonly Stalls[], said: string): Measured[] {
   const count = windows.reduce((sum, { stallCount }) => sum + stallCount, 0);
   const longestMs = Math.max(...windows.map((window) => window.longestMs));
   return [
@@ -53,14 +53,14 @@ export function stallRows(metric: string, windows: readonly Stalls[]): Measured[
       unit: "stalls",
       runs: [{ value: count }],
       goal: { of: "value", kind: "at most", bound: 0 },
-      ifMissed,
+      ifMissed: `${ifMissed}; ${said}`,
     },
     {
       metric: `${metric}, longest delay of the event loop`,
       unit: "ms",
       runs: [{ value: longestMs }],
       goal: { of: "value", kind: "at most", bound: stallMs },
-      ifMissed,
+      ifMissed: `${ifMissed}; ${said}`,
     },
     {
       metric: `${metric}, the event loop's thread is ready and has no core`,

@@ -1,7 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { beside, inRounds, type Measured } from "../harness/figures.ts";
+import { beside, type Measured } from "../harness/figures.ts";
+import { inIdleRounds } from "../harness/idle-rounds.ts";
 import type { Workplace } from "../harness/scenario.ts";
 import { stallRows, withStalls } from "../harness/stalls.ts";
 import type { BareLoop } from "./load/bare-session.ts";
@@ -22,7 +23,7 @@ export async function heavy(place: Workplace): Promise<Measured[]> {
   const bare = bareSession(place);
   const loop = await heavyLoop(place, file, durationMs);
   const load = { port: node.port, path: inferPath, requests: heavyRequests("heavy"), durationMs };
-  const figures = await inRounds(rounds, {
+  const { figures, said } = await inIdleRounds(rounds, {
     bare: () => bare.call("loop", loop),
     spinning: () => bare.call("loop", { ...loop, spinning: true }),
     node: () =>
@@ -38,7 +39,7 @@ export async function heavy(place: Workplace): Promise<Measured[]> {
       "two cores carry the load and the event loop too: a call costs them 1 to 1.5 ms of processor time, more than half of it in code that 100 calls a " +
       "second have not made V8 optimise yet, and while a thread of the session " +
       "has no core the other one waits for it, so that runs take 5 to 10 % longer. From one run to the next pass 0.1 ms, and up to 1 ms where " +
-      "the event loop has the core of the thread just then",
+      `the event loop has the core of the thread just then; ${said}`,
   } as const;
   const baselineOf = "a loop over onnxruntime-node with as many threads";
   return [
@@ -49,7 +50,7 @@ export async function heavy(place: Workplace): Promise<Measured[]> {
       unit: "ms",
       runs: figures.bare.map(({ p50Ms }) => ({ value: p50Ms })),
     },
-    ...stallRows(row.metric, figures.node),
+    ...stallRows(row.metric, figures.node, said),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { beside, inRounds, type Measured } from "../harness/figures.ts";
+import { beside, type Measured } from "../harness/figures.ts";
+import { inIdleRounds } from "../harness/idle-rounds.ts";
 import type { Workplace } from "../harness/scenario.ts";
 import { stallRows, withStalls } from "../harness/stalls.ts";
 import { ofEmptyOwn, startEmpty } from "./empty-server.ts";
@@ -70,7 +71,7 @@ async function atHalf(
   const caller = unaryLoad(place);
   const bare = bareSession(place);
   const load = { port: node.port, path: inferPath, requests, connections, durationMs };
-  const figures = await inRounds(rounds, {
+  const { figures, said } = await inIdleRounds(rounds, {
     bare: () => bare.call("loop", loop),
     node: async () => {
       const most = await caller.call("rate", { ...load, inFlightPerConnection });
@@ -106,7 +107,7 @@ async function atHalf(
         "load, of the event loop and of the session: where calls took 7 to 14 ms for the load they took 2.5 to 7 in the node, and the rest is the load's thread, late " +
         "with sending and with reading. Where a run of the encoder of 10 ms takes 60, both threads of its session have cores for four fifths of that and " +
         "compute a fifth as fast, as does at times a process that only counts: the machine takes its cores away and does not say so. What the slowest runs " +
-        "of the runtime alone take, what an empty handler needs at the same rate and how late the load itself is are in the rows below",
+        `of the runtime alone take, what an empty handler needs at the same rate and how late the load itself is are in the rows below; ${said}`,
       fault,
     },
     {
@@ -144,7 +145,7 @@ async function atHalf(
       baselineOf: "the runtime alone",
       fault,
     },
-    ...stallRows(halfLoad, figures.node),
+    ...stallRows(halfLoad, figures.node, said),
   ];
 }
 

@@ -1,4 +1,5 @@
-import { beside, inRounds, type Measured } from "../harness/figures.ts";
+import { beside, type Measured } from "../harness/figures.ts";
+import { inIdleRounds } from "../harness/idle-rounds.ts";
 import { cpuSeconds } from "../harness/process-figures.ts";
 import type { Workplace } from "../harness/scenario.ts";
 import { stallRows, withStalls } from "../harness/stalls.ts";
@@ -30,7 +31,7 @@ export async function small(place: Workplace): Promise<Measured[]> {
       const cpu = (((await cpuSeconds(pid)) - before) / answered.calls) * 1e6;
       return { rate: answered.calls / answered.seconds, cpu };
     };
-  const figures = await inRounds(rounds, {
+  const { figures, said } = await inIdleRounds(rounds, {
     empty: measured(empty, "joined"),
     single: measured(node, "single"),
     joined: () => withStalls(node, measured(node, "joined")),
@@ -68,6 +69,6 @@ export async function small(place: Workplace): Promise<Measured[]> {
       runs: side("single", "empty"),
       baselineOf: ofEmpty,
     },
-    ...stallRows(`${metric}, batching`, figures.joined),
+    ...stallRows(`${metric}, batching`, figures.joined, said),
   ];
 }

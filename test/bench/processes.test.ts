@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { expect } from "chai";
 import { BenchProcess } from "../../bench/harness/bench-process.ts";
-import { cpuSeconds, residentOf } from "../../bench/harness/process-figures.ts";
+import { allProcesses, cpuSeconds, residentOf } from "../../bench/harness/process-figures.ts";
 import type { Workplace } from "../../bench/harness/scenario.ts";
 import { paced, rate } from "../../bench/harness/unary-load.ts";
 import { emptyPath } from "../../bench/registry/load/bare-server.ts";
@@ -53,6 +53,14 @@ describe("a process of a bench", () => {
     expect(await cpuSeconds(server.pid)).to.be.above(0);
     const { nowBytes, peakBytes } = await residentOf(server.pid);
     expect(nowBytes).to.be.within(1024 ** 2, peakBytes);
+  });
+
+  it("is known among all processes, by the one that has started it", async function () {
+    if (process.platform !== "linux") this.skip();
+    await server.call("listenEmpty");
+    const found = (await allProcesses()).find(({ pid }) => pid === server.pid);
+    expect(found).to.include({ parent: process.pid, ended: 0 });
+    expect(found!.own).to.be.within(Number.MIN_VALUE, await cpuSeconds(server.pid));
   });
 
   it("is called as fast as it answers, with every answer counted", async () => {

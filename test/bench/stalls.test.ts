@@ -47,10 +47,14 @@ amaas_event_loop_delay_max_seconds ${maxSeconds}
   it("meet their goals only where there were none", () => {
     const machine = { waitMsPerSecond: 0, idle: { lateCount: 0, latestMs: 0 } };
     const met = (stallCount: number, longestMs: number) =>
-      stallRows("m", [
-        { ...machine, stallCount: 0, longestMs: 2 },
-        { ...machine, stallCount, longestMs },
-      ]).flatMap((row) => rowOf(row).met ?? []);
+      stallRows(
+        "m",
+        [
+          { ...machine, stallCount: 0, longestMs: 2 },
+          { ...machine, stallCount, longestMs },
+        ],
+        "the machine was idle",
+      ).flatMap((row) => rowOf(row).met ?? []);
     expect([met(0, 10), met(1, 20)]).to.deep.equal([
       [true, true],
       [false, false],
