@@ -36,8 +36,8 @@ export async function heavy(place: Workplace): Promise<Measured[]> {
     unit: "1/s",
     goal: { of: "ratio", kind: "at least", bound: 0.92 },
     ifMissed:
-      "two cores carry the load and the event loop too: a call costs them 1 to 1.5 ms of processor time, more than half of it in code that 100 calls a " +
-      "second have not made V8 optimise yet, and while a thread of the session " +
+      "two cores carry the load and the event loop too: a call costs them a millisecond of processor time though V8 has compiled what it runs, since " +
+      "the sessions leave nothing of it in the caches, and while a thread of the session " +
       "has no core the other one waits for it, so that runs take 5 to 10 % longer. From one run to the next pass 0.1 ms, and up to 1 ms where " +
       `the event loop has the core of the thread just then; ${said}`,
   } as const;

@@ -26,11 +26,9 @@ import { openInferenceHandlers, quietMethods } from "./handlers/open-inference.t
 import { Isolations } from "./isolation/isolations.ts";
 import { derivedAddress, derivedNodeName, nodeLock } from "./node-identity.ts";
 import { checkOffered } from "./offered-providers.ts";
-import { CoreBudget } from "./replicas/core-budget.ts";
-import { openPool } from "./replicas/open-pool.ts";
-import { Replica } from "./replicas/replica.ts";
-import { ReplicaSet } from "./replicas/replica-set.ts";
-import { Runners } from "./replicas/runners.ts";
+import { rehearseCalls } from "./rehearsal/rehearsal.ts";
+import { nodeReplicas } from "./replicas/node-replicas.ts";
+import type { ReplicaSet } from "./replicas/replica-set.ts";
 import { RequestCount } from "./request-count.ts";
 import { Tracing } from "./tracing/tracing.ts";
 import { type RuntimeCapabilities, runtimeCapabilities } from "./worker/capabilities.ts";
@@ -79,11 +77,12 @@ export class InferenceService implements Service {
   readonly #requests = new RequestCount();
   readonly #nodeQueue: Occupancy;
   readonly #stopping = new AbortController();
-  readonly #runners: Runners;
   readonly #tracing: Tracing;
   #runtime: RuntimeCapabilities | undefined;
   #providers: ProbedProviders | undefined;
   #parts: Parts | undefined;
+  /** Settles when it is over, if it has begun. */
+  #rehearsal: Promise<void> | undefined;
   #state: State = "new";
   #address = "";
   #stopped: Promise<void> | undefined;
@@ -92,7 +91,6 @@ export class InferenceService implements Service {
     this.#config = config;
     this.#nodeQueue = new Occupancy(config.nodeQueue, " on this node");
     this.#clock = parts.clock ?? systemClock;
-    this.#runners = new Runners(config, this.#nodeQueue, this.#clock);
     this.#node = config.nodeName ?? derivedNodeName(hostname(), String(config.port || `pid${process.pid}`));
     this.#rootLog = createLog("inference", config.logLevel);
     this.#log = this.#rootLog.child({ node: this.#node });
@@ -129,6 +127,7 @@ export class InferenceService implements Service {
     parts.link.start();
     const { executionProviders } = this.#providers;
     this.#log.info({ address: this.#address, metricsPort: this.metricsPort, executionProviders }, "serving");
+    this.#rehearse(parts.replicas);
     return { port };
   }
 
@@ -150,6 +149,7 @@ export class InferenceService implements Service {
     const { registry, control, artifacts, assignmentFile, replicas, link, server, metrics } = this.#parts;
     link.report();
     const steps = {
+      rehearsal: () => this.#rehearsal,
       server: () => server.stop(),
       "trace files": () => this.#tracing.files.flush(),
       "registry link": () => link.stop(),
@@ -192,6 +192,7 @@ export class InferenceService implements Service {
       models.noteChange();
       link.report();
       this.#dropArtifacts({ artifacts, replicas, models });
+      this.#rehearse(replicas);
     };
     const replicas: ReplicaSet = this.#createReplicas({ artifacts, probing, onChange });
     const { modelControl, modelsLoadedAtStart } = this.#config;
@@ -204,38 +205,27 @@ export class InferenceService implements Service {
     return { registry, control, artifacts, assignmentFile, replicas, models, link, server, metrics };
   }
 
+  /** Once, when the node serves and nothing is being loaded, which needs the cores more. Nobody waits for it. */
+  #rehearse({ held }: Pick<ReplicaSet, "held">): void {
+    const isBusy = this.#state !== "serving" || held.some(({ state }) => state.kind === "loading");
+    if (isBusy || this.#rehearsal !== undefined || this.#config.rehearsalCalls === 0) return;
+    const beginMs = performance.now();
+    this.#rehearsal = rehearseCalls(this.#config, this.#stopping.signal).then(
+      (calls) => this.#log.debug({ calls, durationMs: performance.now() - beginMs }, "rehearsed"),
+      (failure: unknown) =>
+        this.#log.warn({ error: failure }, "no calls could be rehearsed: the first ones are slower"),
+    );
+  }
+
   #createReplicas({ artifacts, probing, onChange }: ReplicaParts): ReplicaSet {
-    const { coreCount, coreWaitMsMax } = this.#config;
-    const pools = {
+    return nodeReplicas(this.#config, {
       artifacts,
       startWorker: this.#startWorker,
       isolations: this.#isolations,
-      node: this.#config,
+      offeredProviders: probing.then(({ executionProviders }) => executionProviders),
       nodeQueue: this.#nodeQueue,
-      cores: new CoreBudget({ coreCount, waitMsMax: coreWaitMsMax, clock: this.#clock }),
       clock: this.#clock,
-      random: Math.random,
       log: this.#log,
-    };
-    return new ReplicaSet({
-      createReplica: (aspired, onOwnChange, onSequencesEnd) =>
-        new Replica(aspired, {
-          offeredProviders: probing.then(({ executionProviders }) => executionProviders),
-          openPool: (placement, hooks) => openPool(aspired, placement, hooks, pools),
-          openRunner: (loaded) => this.#runners.open(aspired, loaded),
-          retry: { firstMs: 500, maxMs: 30_000 },
-          retryWhenShort: { firstMs: 10_000, maxMs: 300_000 },
-          quarantineMs: this.#config.quarantineMs,
-          onChange: onOwnChange,
-          onSequencesEnd,
-          clock: this.#clock,
-          random: Math.random,
-          log: this.#log,
-        }),
-      loadsMax: this.#config.loadsMax,
-      budgetBytes: this.#config.memoryBudgetBytes || Infinity,
-      demand: { queue: this.#config.queue, nodeQueue: this.#nodeQueue, waitMsMax: this.#config.loadWaitMsMax },
-      clock: this.#clock,
       onChange,
     });
   }

@@ -30,6 +30,7 @@ export async function startNode(
     AMAAS_NODE_NAME: "node-1",
     AMAAS_LOG_LEVEL: "silent",
     AMAAS_INFERENCE_INTRA_OP_THREADS: "1",
+    AMAAS_INFERENCE_REHEARSAL_CALLS: "0",
   };
   const service = new InferenceService({ ...readInferenceConfig(new Settings(env)), ...settings }, parts);
   const { port } = await service.start();

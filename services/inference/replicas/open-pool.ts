@@ -19,9 +19,9 @@ import { loadInstance } from "./verified-instance.ts";
 
 /** What all pools of a node share. */
 export interface PoolParts {
-  readonly artifacts: ArtifactCache;
+  readonly artifacts: Pick<ArtifactCache, "fetch" | "discard">;
   readonly startWorker: StartWorker;
-  readonly isolations: Isolations;
+  readonly isolations: Pick<Isolations, "of" | "distrust">;
   readonly node: NodeSettings &
     Pick<InstanceOptions, "loadMsMax" | "runMsMax"> & {
       /** What sessions run in where nothing else is set. */

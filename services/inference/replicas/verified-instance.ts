@@ -8,7 +8,7 @@ import { type Instance, type InstanceOptions, startInstance } from "./instance.t
 
 /** What an instance is made of. */
 export interface InstanceParts extends InstanceOptions {
-  readonly artifacts: ArtifactCache;
+  readonly artifacts: Pick<ArtifactCache, "fetch" | "discard">;
   readonly startWorker: (start: ThreadStart) => WorkerThread;
   readonly log: Log;
 }
@@ -42,7 +42,10 @@ export async function loadInstance(
 }
 
 /** One after the other: a version may have very many. */
-async function fetchAll(content: VersionContent, artifacts: ArtifactCache): Promise<Map<string, CachedArtifact>> {
+async function fetchAll(
+  content: VersionContent,
+  artifacts: InstanceParts["artifacts"],
+): Promise<Map<string, CachedArtifact>> {
   const cached = new Map<string, CachedArtifact>();
   for (const file of filesOf(content)) cached.set(file.sha256, await artifacts.fetch(file));
   return cached;

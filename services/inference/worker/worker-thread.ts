@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { startThread } from "../../../lib/start-thread.ts";
 import type { Isolation } from "../isolation/isolation.ts";
 import { removeRunMark } from "../isolation/run-mark.ts";
@@ -43,13 +43,20 @@ export function startInThread(start: ThreadStart, markPath: string | undefined):
   return new PolledThread(thread, replies);
 }
 
+/** What a `Worker` is here. */
+interface Thread {
+  postMessage(request: ThreadRequest, transfer: readonly ArrayBuffer[]): void;
+  on(event: "error", listener: (failure: Error) => void): unknown;
+  on(event: "exit", listener: (code: number) => void): unknown;
+}
+
 /** A thread whose replies need not wait for the event loop. */
-class PolledThread implements WorkerThread {
-  readonly #thread: Worker;
+export class PolledThread implements WorkerThread {
+  readonly #thread: Thread;
   readonly #replies: MessagePort;
   #hear: (reply: ThreadReply) => void = () => undefined;
 
-  constructor(thread: Worker, replies: MessagePort) {
+  constructor(thread: Thread, replies: MessagePort) {
     this.#thread = thread;
     this.#replies = replies;
     replies.on("message", (reply: ThreadReply) => this.#hear(reply));
