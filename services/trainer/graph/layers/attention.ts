@@ -42,10 +42,10 @@ export const attention: LayerKind<Attention> = (layer, input, place) => {
     append(into, x) {
       const { graph } = into;
       const [weight, bias, outWeight, outBias] = parameters.map(({ name }) => into.tensor(name));
-      const heads = graph.reshape(dense(graph, x, weight, bias), graph.sizes([-1, places, 3, headCount, headSize]));
-      const [queries, keys, values] = graph
-        .split(graph.transpose(heads, [2, 0, 3, 1, 4]), graph.sizes([1, 1, 1]), 0)
-        .map((part) => graph.reshape(part, graph.sizes([-1, headCount, places, headSize])));
+      const projected = dense(graph, x, weight, bias);
+      const heads = graph.reshape(projected, graph.sizes([-1, places, 3 * headCount, headSize]));
+      const each = graph.sizes([headCount, headCount, headCount]);
+      const [queries, keys, values] = graph.split(graph.transpose(heads, [0, 2, 1, 3]), each, 1);
       const scores = graph.mul(
         graph.matMul(queries, graph.transpose(keys, [0, 1, 3, 2])),
         graph.scalar(1 / Math.sqrt(headSize), x.dataType),
