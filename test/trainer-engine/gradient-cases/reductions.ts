@@ -2,7 +2,17 @@ import fc from "fast-check";
 import { int } from "../../../lib/onnx/attributes.ts";
 import type { Attributes, Value } from "../../../lib/onnx/graph.ts";
 import type { Operator } from "../../../lib/onnx/operators/operators.ts";
-import { axesOf, type Case, type Cases, one, oneWithElements, positive, stacked, stackedOrEmpty } from "./case.ts";
+import {
+  axesOf,
+  type Case,
+  type Cases,
+  matrices,
+  one,
+  oneWithElements,
+  positive,
+  stacked,
+  stackedOrEmpty,
+} from "./case.ts";
 
 type Options = Pick<Case, "range" | "distinct">;
 
@@ -37,6 +47,12 @@ const cumSum = (attributes: Attributes, axis: number): Case => ({
   apply: (graph, [x]) => graph.node("CumSum", [x, graph.scalar(axis, "INT64")], attributes),
 });
 
+/** Scores of a stack of rows, and values, of which there are more than each has elements, or fewer. */
+const attended = fc.tuple(fc.integer({ min: 2, max: 3 }), matrices).map(([count, [rows, places, size]]) => [
+  [count, rows, places],
+  [count, places, size],
+]);
+
 export const reductionCases: Cases = {
   ReduceSum: reductionOfAny("ReduceSum"),
   ReduceMean: reduction("ReduceMean"),
@@ -57,6 +73,8 @@ export const reductionCases: Cases = {
   Softmax: [
     { shapes: stacked, apply: (graph, [x]) => graph.softmax(x) },
     { shapes: stacked, apply: (graph, [x]) => graph.softmax(x, 0) },
+    { shapes: attended, apply: (graph, [x, values]) => graph.matMul(graph.softmax(x), values) },
+    { shapes: attended, apply: (graph, [x, values]) => graph.matMul(graph.softmax(x, 0), values) },
   ],
   LogSoftmax: [
     { shapes: stacked, apply: (graph, [x]) => graph.logSoftmax(x) },

@@ -77,10 +77,19 @@ function throughEinsum(
 
 /** A stack of matrices with each one transposed; what was transposed already as it was before. */
 function turned(graph: GraphBuilder, x: Value): Value {
-  const perm = turning(x.shape.length);
-  const { producer } = x;
-  const isTurned = producer?.operator === "Transpose" && `${intsOf(producer.attributes, "perm")}` === `${perm}`;
-  return isTurned ? producer.inputs[0] : graph.transpose(x, perm);
+  return beforeTurn(x) ?? graph.transpose(x, turning(x.shape.length));
+}
+
+/** Whether two stacks of matrices are each other's, with each matrix transposed. */
+export function areTurned(a: Value, b: Value): boolean {
+  return beforeTurn(a) === b || beforeTurn(b) === a;
+}
+
+/** What was transposed, matrix by matrix; undefined where nothing was. */
+function beforeTurn({ producer, shape }: Value): Value | undefined {
+  const isTurned =
+    producer?.operator === "Transpose" && `${intsOf(producer.attributes, "perm")}` === `${turning(shape.length)}`;
+  return isTurned ? producer.inputs[0] : undefined;
 }
 
 /**

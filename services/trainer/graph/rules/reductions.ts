@@ -3,6 +3,7 @@ import type { Attributes, Value } from "../../../../lib/onnx/graph.ts";
 import { intOf } from "../../../../lib/onnx/operators/inference.ts";
 import { reducedAxes, type reductionOperators } from "../../../../lib/onnx/operators/reductions.ts";
 import { product } from "../../../../lib/onnx/shapes.ts";
+import { areTurned } from "./matrices.ts";
 import { type Derivation, like, type Rules } from "./rule.ts";
 
 /** Rules of operators that look at all elements along some axes. */
@@ -61,10 +62,12 @@ export const reductionRules = {
   ],
   ArgMax: undefined,
   ArgMin: undefined,
-  Softmax: ({ graph, output, attributes, dy }) => [
+  /** y·(dy − Σ y·dy). */
+  Softmax: (derivation) => [
     () => {
-      const weighted = graph.mul(dy, output);
-      return graph.sub(weighted, graph.mul(output, graph.reduceSum(weighted, [axisOf(attributes)], true)));
+      const { graph, output, attributes, dy } = derivation;
+      const sum = sumThroughProduct(derivation) ?? graph.reduceSum(graph.mul(dy, output), [axisOf(attributes)], true);
+      return graph.mul(output, graph.sub(dy, sum));
     },
   ],
   LogSoftmax: ({ graph, output, attributes, dy }) => [
@@ -108,6 +111,22 @@ export function shareOf({ graph, inputs: [x], output, dy }: Derivation, axes: re
   if (!Number.isNaN(count)) return graph.mul(dy, like(graph, 1 / count, dy));
   const elementCount = (value: Value) => graph.cast(graph.size(value), dy.dataType);
   return graph.div(graph.mul(dy, elementCount(output)), elementCount(x));
+}
+
+/**
+ * Where shares y of attention took values as O = y·V, so that dy is dO·Vᵀ: Σ y·dy along a row is Σ O·dO (Dao et al. 2022, section 3.1), which
+ * has fewer elements. Undefined elsewhere.
+ */
+function sumThroughProduct({ graph, output: y, attributes, dy }: Derivation): Value | undefined {
+  const last = y.shape.length - 1;
+  const [slope, right] = dy.producer?.operator === "MatMul" ? dy.producer.inputs : [];
+  if (slope === undefined || right === undefined || ![last, -1].includes(axisOf(attributes))) return undefined;
+  const taken = graph.nodes.find(({ operator, inputs }) => {
+    return operator === "MatMul" && inputs[0] === y && areTurned(inputs[1], right);
+  })?.outputs[0];
+  const isSmaller = taken !== undefined && Number(taken.shape[last]) < Number(y.shape[last]);
+  if (!isSmaller || `${taken.shape}` !== `${slope.shape}`) return undefined;
+  return graph.reduceSum(graph.mul(taken, slope), [last], true);
 }
 
 function axisOf({ axis }: Attributes): number {
