@@ -6,6 +6,7 @@ import { gradients } from "./gradients.ts";
 import { type Loss, lossValues, targetForm } from "./losses/loss.ts";
 import { clipped, type Move, type Moves, moveScalars } from "./moves.ts";
 import type { Network } from "./network.ts";
+import { withSharedAreas } from "./shared-areas.ts";
 import { movedTensors, movingTensors } from "./training-tensors.ts";
 
 /**
@@ -34,7 +35,7 @@ export function lessonGraph(network: Network, loss: Loss, moving: readonly Move[
   for (const [index, slope] of gradients(graph, part, parameters).entries()) {
     graph.output(slopeName(moving[index]!.parameter), slope);
   }
-  return pruned(graph.graph());
+  return pruned(withSharedAreas(graph.graph()));
 }
 
 /**

@@ -8,6 +8,7 @@ import { type Loss, lossValues, targetForm } from "./losses/loss.ts";
 import type { LossValues } from "./losses/loss-kind.ts";
 import { clipped, type Moves } from "./moves.ts";
 import type { Network } from "./network.ts";
+import { withSharedAreas } from "./shared-areas.ts";
 import { movedTensors, type TrainingTensors, trainingTensors } from "./training-tensors.ts";
 
 /**
@@ -77,7 +78,7 @@ export function trainingGraph(
   outer.output("loss", scanned[0]);
   if (scanned[1] !== undefined) outer.output("correct_count", scanned[1]);
   for (const [index, { name }] of state.entries()) outer.output(`next.${name}`, carried[index]);
-  return { ...training, graph: pruned(outer.graph()) };
+  return { ...training, graph: pruned(withSharedAreas(outer.graph())) };
 }
 
 type StepOf = (body: GraphBuilder, iteration: Value, before: readonly Value[]) => LoopResult;
