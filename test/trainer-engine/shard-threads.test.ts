@@ -47,9 +47,9 @@ function starts() {
   const forms = { input: network.input, targets: targetForm(plan.loss, network) };
   const memory = shardMemory(layout, forms, plan.batchRows, scalarNames.length);
   const lesson = writeModel(modelOf(lessonGraph(network, plan.loss, moving, plan.seed)));
-  return layout.parts.map((part, index) => ({
+  return layout.parts.map(({ moves }, index) => ({
     ...{ index, layout, memory, forms, lesson, rowCountMax: 2, frozen: {}, squares: undefined },
-    numbers: new Map(Object.keys(moveScalars(part, 1, 1)).map((name) => [name, scalarNames.indexOf(name)] as const)),
-    move: writeModel(modelOf(moveGraph(part, plan, 2))),
+    numbers: new Map(Object.keys(moveScalars(moves, 1, 1)).map((name) => [name, scalarNames.indexOf(name)] as const)),
+    move: writeModel(modelOf(moveGraph(moves, plan, 2))),
   }));
 }

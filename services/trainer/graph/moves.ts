@@ -45,7 +45,7 @@ export interface Group {
 
 /** A parameter that moves, and how. */
 export interface Move {
-  readonly parameter: Parameter;
+  readonly parameter: Pick<Parameter, "name" | "shape">;
   readonly optimizer: Optimizer;
   /** The number of its group, from 1; 0 where it has none. */
   readonly group: number;

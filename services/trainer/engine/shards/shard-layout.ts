@@ -8,40 +8,79 @@ export interface Placed extends StateTensor {
   readonly end: number;
 }
 
-/** Which parameters each thread moves, and where everything that moves lies: parameters first, those of each thread side by side. */
+/** What moves, and where it and the rest of its state lie. */
+export interface PlacedMoves {
+  readonly moves: readonly Move[];
+  /** In the order of the moves. */
+  readonly parameters: readonly Placed[];
+  readonly others: readonly Placed[];
+}
+
+/**
+ * Where everything that moves lies: the parameters side by side, those of a group together, then each kind of the rest of their state in the
+ * same order.
+ */
 export interface ShardLayout {
-  readonly parts: readonly (readonly Move[])[];
-  /** Of each thread: its parameters, then the rest of its state. */
-  readonly parameters: readonly (readonly Placed[])[];
-  readonly others: readonly (readonly Placed[])[];
+  /** By the names of the training. */
+  readonly whole: PlacedMoves;
+  /**
+   * Of each thread: as many elements as of the others, without regard to whose they are, since an optimizer moves each by itself. The
+   * vectors of a thread are as few as there are groups among them, so that few nodes take few tensors.
+   */
+  readonly parts: readonly PlacedMoves[];
   /** Elements of all parameters, and of the whole state. */
   readonly parameterLength: number;
   readonly length: number;
 }
 
-/** Shares parameters out by their sizes: the largest first, each to the thread that has least. Every thread has one at least. */
+/** Shares out all that moves; `threadCount` is at most its elements. */
 export function shardLayout(moving: readonly Move[], moves: Moves, threadCount: number): ShardLayout {
-  const parts = sharedOut(moving, threadCount);
-  let length = 0;
-  const placed = (tensor: StateTensor): Placed => {
-    const begin = length;
-    length += product(tensor.shape);
-    return { ...tensor, begin, end: length };
-  };
-  const tensors = parts.map((part) => movingTensors(part, moves));
-  const parameters = tensors.map((each, index) => each.slice(0, parts[index]!.length).map(placed));
-  const parameterLength = length;
-  const others = tensors.map((each, index) => each.slice(parts[index]!.length).map(placed));
-  return { parts, parameters, others, parameterLength, length };
+  const grouped = moving.toSorted((a, b) => a.group - b.group);
+  const parameterLength = grouped.reduce((sum, { parameter }) => sum + product(parameter.shape), 0);
+  const placed = placing(moves, parameterLength);
+  const whole = placed(grouped, 0);
+  const parts = Array.from({ length: threadCount }, (_, thread) => {
+    const [begin, end] = [thread, thread + 1].map((index) => Math.floor((parameterLength * index) / threadCount));
+    return placed(vectorsWithin(whole, begin!, end!), begin!);
+  });
+  const length = Math.max(...[...whole.parameters, ...whole.others].map(({ end }) => end));
+  return { whole, parts, parameterLength, length };
 }
 
-function sharedOut(moving: readonly Move[], threadCount: number): Move[][] {
-  const sizeOf = ({ parameter }: Move) => product(parameter.shape);
-  const parts = Array.from({ length: threadCount }, () => ({ moves: [] as Move[], size: 0 }));
-  for (const move of moving.toSorted((a, b) => sizeOf(b) - sizeOf(a))) {
-    const least = parts.reduce((found, part) => (part.size < found.size ? part : found));
-    least.moves.push(move);
-    least.size += sizeOf(move);
+/** Places moves from `first` on among so many elements of parameters. */
+function placing(moves: Moves, parameterLength: number) {
+  return (moving: readonly Move[], first: number): PlacedMoves => {
+    let begin = first;
+    const placed = moving.map((move) => {
+      const size = product(move.parameter.shape);
+      const tensors = movingTensors([move], moves).map((tensor, index) => {
+        const at = begin + index * parameterLength;
+        return { ...tensor, begin: at, end: at + size };
+      });
+      begin += size;
+      return tensors;
+    });
+    return {
+      moves: moving,
+      parameters: placed.map(([parameter]) => parameter!),
+      others: placed.flatMap(([, ...others]) => others),
+    };
+  };
+}
+
+/** The elements between two places as vectors, one for each group. */
+function vectorsWithin({ moves, parameters }: PlacedMoves, begin: number, end: number): readonly Move[] {
+  const sizes = new Map<number, { readonly move: Move; size: number }>();
+  for (const [index, move] of moves.entries()) {
+    const parameter = parameters[index]!;
+    const size = Math.min(end, parameter.end) - Math.max(begin, parameter.begin);
+    if (size <= 0) continue;
+    const known = sizes.get(move.group);
+    if (known === undefined) sizes.set(move.group, { move, size });
+    else known.size += size;
   }
-  return parts.map(({ moves }) => moves);
+  return [...sizes.values()].map(({ move, size }) => ({
+    ...move,
+    parameter: { name: `group_${move.group}`, shape: [size] },
+  }));
 }

@@ -54,13 +54,13 @@ export class Shard {
     this.#slopes = layout.parts.map((_, thread) =>
       thread === index ? this.#learned.subarray(begin, end) : new Float32Array(end - begin),
     );
-    const own = [...layout.parameters[index]!, ...layout.others[index]!];
-    this.#state = new CarriedTensors(tensorsAt(own, memory.state.slice()));
+    const { parameters, others } = layout.parts[index]!;
+    this.#state = new CarriedTensors(tensorsAt([...parameters, ...others], memory.state.slice()));
     const room = (like: RowElements, { rowShape }: { readonly rowShape: readonly number[] }) =>
       new (like.constructor as Float32ArrayConstructor | Int32ArrayConstructor)(rowCountMax * product(rowShape));
     this.#room = { features: room(memory.features, forms.input), targets: room(memory.targets, forms.targets) };
-    this.#parameterTensors = { ...start.frozen, ...tensorsAt(layout.parameters.flat(), this.#parameters) };
-    this.#lessonRoom = slopesAt(layout.parameters.flat(), this.#learned, 0);
+    this.#parameterTensors = { ...start.frozen, ...tensorsAt(layout.whole.parameters, this.#parameters) };
+    this.#lessonRoom = slopesAt(layout.whole.parameters, this.#learned, 0);
   }
 
   static async open(start: ShardStart): Promise<Shard> {
@@ -113,12 +113,12 @@ export class Shard {
     if (this.#squares === undefined) this.#takeSlopes();
     const named = [...numbers].map(([name, place]) => [name, scalar(memory.numbers[place]!)] as const);
     await this.#move.run({ ...this.#ownSlopes(), ...Object.fromEntries(named) }, this.#state);
-    await this.#write(layout.parameters[index]!);
+    await this.#write(layout.parts[index]!.parameters);
   }
 
   async #publish(): Promise<void> {
     const { index, layout } = this.#start;
-    await this.#write(layout.others[index]!);
+    await this.#write(layout.parts[index]!.others);
   }
 
   async #write(tensors: readonly Placed[]): Promise<void> {
@@ -160,7 +160,7 @@ export class Shard {
     const { index, layout } = this.#start;
     const [begin] = partOf(this.#start);
     const named = this.#slopes.flatMap((slopes, thread) =>
-      Object.entries(slopesAt(layout.parameters[index]!, slopes, begin)).map(
+      Object.entries(slopesAt(layout.parts[index]!.parameters, slopes, begin)).map(
         ([name, tensor]) => [`${name}.${thread}`, tensor] as const,
       ),
     );
@@ -175,8 +175,8 @@ export class Shard {
 
 /** Where its own parameters lie. */
 function partOf({ index, layout }: ShardStart): readonly [begin: number, end: number] {
-  const own = layout.parameters[index]!;
-  return [own[0]?.begin ?? 0, own.at(-1)?.end ?? 0];
+  const { parameters } = layout.parts[index]!;
+  return [parameters[0]!.begin, parameters.at(-1)!.end];
 }
 
 function tensorsAt(tensors: readonly Placed[], elements: Float32Array): RuntimeTensors {

@@ -9,7 +9,7 @@ import { readRows } from "../row-buffer.ts";
 import type { RuntimeTensors } from "../runtime.ts";
 import { begunTensors, checkLosses, learnedRowCount, rateShareAt, type StepperParts, type Steps } from "../stepper.ts";
 import type { TrainingPlan } from "../training-plan.ts";
-import { type Placed, type ShardLayout, shardLayout } from "./shard-layout.ts";
+import { type Placed, type PlacedMoves, type ShardLayout, shardLayout } from "./shard-layout.ts";
 import { measuredCount, places, type ShardMemory, shardMemory } from "./shard-memory.ts";
 import { Shards } from "./shards.ts";
 
@@ -36,16 +36,16 @@ export class ShardedSteps implements Steps {
     const layout = shardLayout(tensors.moving, plan, threadCount);
     const memory = shardMemory(layout, forms, plan.batchRows, tensors.scalarNames.length);
     const begun = begunTensors(parts, tensors.state);
-    for (const { name, begin } of placedIn(layout)) memory.state.set(begun[name]!.elements, begin);
+    for (const { name, begin } of placedIn(layout.whole)) memory.state.set(begun[name]!.elements, begin);
     const lesson = await sharedFile(lessonGraph(network, plan.loss, tensors.moving, plan.seed));
     const isBounded = plan.clip?.norm !== undefined;
-    const starts = layout.parts.map(async (part, index) => ({
+    const starts = layout.parts.map(async ({ moves }, index) => ({
       ...{ index, layout, memory, forms, lesson },
       rowCountMax: Math.ceil(plan.batchRows / threadCount),
       frozen: begunTensors(parts, tensors.frozen),
-      numbers: numbersOf(part, plan, tensors.scalarNames),
-      move: await sharedFile(moveGraph(part, plan, threadCount)),
-      squares: isBounded ? await sharedFile(squaresGraph(part, plan, threadCount)) : undefined,
+      numbers: numbersOf(moves, plan, tensors.scalarNames),
+      move: await sharedFile(moveGraph(moves, plan, threadCount)),
+      squares: isBounded ? await sharedFile(squaresGraph(moves, plan, threadCount)) : undefined,
     }));
     return new ShardedSteps(parts, layout, memory, await Shards.open(await Promise.all(starts)));
   }
@@ -79,7 +79,7 @@ export class ShardedSteps implements Steps {
       const elements = this.#memory.state.slice(begin, end);
       return [name, { dataType: "FP32", shape, elements }] as const;
     };
-    return Object.fromEntries(placedIn(this.#layout).map(tensorOf));
+    return Object.fromEntries(placedIn(this.#layout.whole).map(tensorOf));
   }
 
   async results(): Promise<RuntimeTensors> {
@@ -105,13 +105,17 @@ export class ShardedSteps implements Steps {
   }
 }
 
-function placedIn({ parameters, others }: ShardLayout): readonly Placed[] {
-  return [...parameters.flat(), ...others.flat()];
+function placedIn({ parameters, others }: PlacedMoves): readonly Placed[] {
+  return [...parameters, ...others];
 }
 
 /** Where the numbers are that some parameters move by; the factor that bounds gradients comes last. */
-function numbersOf(part: readonly Move[], { clip }: TrainingPlan, all: readonly string[]): ReadonlyMap<string, number> {
-  const names = Object.keys(moveScalars(part, 1, 1));
+function numbersOf(
+  moves: readonly Move[],
+  { clip }: TrainingPlan,
+  all: readonly string[],
+): ReadonlyMap<string, number> {
+  const names = Object.keys(moveScalars(moves, 1, 1));
   const numbers = new Map(names.map((name) => [name, all.indexOf(name)]));
   return clip?.norm === undefined ? numbers : numbers.set("factor", all.length);
 }
