@@ -13,7 +13,7 @@ const placesMin = 8;
 /**
  * A graph whose convolutions of two axes run on channels in blocks of so many, in its subgraphs too. The runtime does that itself where
  * weights are constants, by code that takes 0.6 to 0.8 of the time; here for weights that change, which are put in order at each run.
- * What has few places, one tap, groups, or channels that are no whole blocks stays as it is.
+ * What has few places, one tap, groups, or channels that are no whole blocks stays as it is; but fewer channels than a block may come in.
  */
 export function withBlockedConvolutions(graph: Graph, block: number): Graph {
   return blocked(graph, block, namesIn(graph));
@@ -39,7 +39,8 @@ function isBlocked({ operator, set, inputs, outputs: [y], attributes }: Node, bl
     [x, weight].every(({ dataType, shape, unknown }) => dataType === "FP32" && shape.length === 4 && !unknown) &&
     intOf(attributes, "group", 1) === 1 &&
     stringOf(attributes, "auto_pad", "NOTSET") === "NOTSET" &&
-    [outputs, channels].every((count) => Number(count) % block === 0) &&
+    Number(outputs) % block === 0 &&
+    (Number(channels) % block === 0 || Number(channels) < block) &&
     product(kernel) > 1 &&
     y!.shape.slice(2).every((size) => typeof size === "number" && size >= placesMin)
   );
@@ -50,13 +51,16 @@ function inBlocks({ name, inputs, outputs: [y], attributes }: Node, block: numbe
   const [x, weight, ...bias] = inputs as readonly [Value, Value, ...Value[]];
   const [outputs, channels, ...kernel] = weight.shape.map(Number) as [number, number, ...number[]];
   const value = (part: string, shape: Shape) => list.value(`${name}.${part}`, shape);
-  const apart = [outputs / block, block, channels / block, block, product(kernel)] as const;
+  // Fewer channels than a block are taken one by one, in the order that they have.
+  const isFew = channels < block;
+  const together = isFew ? 1 : block;
+  const apart = [outputs / block, block, channels / together, together, product(kernel)] as const;
   const turned = [0, 2, 4, 3, 1] as const;
   const turnedShape = turned.map((axis) => apart[axis]);
   const split = list.reshape(weight, value("weight", apart));
   const byBlock = list.append("Transpose", [split], value("weight", turnedShape), { perm: ints([...turned]) });
   const ordered = list.reshape(byBlock, value("weight", [outputs, channels, ...kernel]));
-  const taken = list.blocked("ReorderInput", [x], value("x", x.shape));
+  const taken = isFew ? x : list.blocked("ReorderInput", [x], value("x", x.shape));
   const windows = windowsOf(attributes, x.shape.slice(2), kernel);
   const given = list.blocked("Conv", [taken, ordered, ...bias], value("y", y!.shape), {
     auto_pad: string("NOTSET"),
