@@ -1,4 +1,5 @@
 import { int, ints } from "../../../../lib/onnx/attributes.ts";
+import { trainedMaxPool } from "../max-pool.ts";
 import { specError } from "../spec-error.ts";
 import { type BuiltLayer, type LayerKind, type Place, reshaping, shapeError } from "./layer-kind.ts";
 import { attributesOf, placesOf, type WindowFields, windowsOf } from "./windows.ts";
@@ -48,5 +49,9 @@ function pooling(
     ...(operator === "MaxPool" ? { dilations } : { count_include_pad: int(1) }),
   };
   const places = placesOf(layer.kind, windows, input, place);
-  return reshaping([input[0], ...places], (graph, x) => graph.node(operator, [x], attributes));
+  return reshaping([input[0], ...places], (graph, x, { mode }) =>
+    operator === "MaxPool" && mode.kind === "training"
+      ? trainedMaxPool(graph, x, attributes, mode)
+      : graph.node(operator, [x], attributes),
+  );
 }

@@ -105,7 +105,7 @@ function correlated(derivation: Derivation, x: Value, dy: Value, windows: readon
   const axes = windows.map((_, axis) => axis);
   const [outputs, channels] = [dy.shape[1], x.shape[1]].map((count) => Number(count) / group);
   const slopes = graph.reshape(channelsFirst(graph, dy, group), graph.sizes([group, outputs, -1]));
-  const isNarrow = channels > 1 && channels < 16;
+  const isNarrow = channels < 16;
   const met = isNarrow ? metByFew(graph, x, windows, group, outputs >= 32) : metByMany(graph, x, windows, group);
   const products = met.map((values) => graph.matMul(slopes, values));
   const kernel = windows.map((window) => window.kernel);
