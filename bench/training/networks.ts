@@ -51,7 +51,7 @@ export const gpt: BenchNetwork = {
   spec: { kind: "gpt", tokenCount: 96, context: 128, width: 256, layerCount: 4, headCount: 4 },
   loss: "cross_entropy",
   batchRows: 8,
-  roundSteps: 6,
+  roundSteps: 10,
   peer: { kind: "gpt", sizes: [128, 256, 4, 4, 96] },
   ifSlow:
     "a third of a step is passes over elements that PyTorch joins, such as the gradients of Gelu and of LayerNormalization",
