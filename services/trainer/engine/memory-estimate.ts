@@ -108,14 +108,14 @@ const threadBytes = 15 * 2 ** 20;
 const nodeBytes = 22 * 2 ** 10;
 
 /** How much larger the blocks of the runtime's arena are than what lies in them. */
-const blockFactor = 1.25;
+const blockFactor = 1.15;
 
 /**
  * Beside what a step makes, the state lies in what the call was given and in what it gives, and in what calls before gave: so many bytes of
- * arrays are made before V8 collects those that are not used, or one or two states where that is larger.
+ * arrays are made before V8 collects those that are not used, or three states where that is larger.
  */
 const uncollectedBytesMax = 64 * 2 ** 20;
-const uncollectedStates = 1.5;
+const uncollectedStates = 3;
 
 function bytesOf(tensors: readonly StateTensor[]): number {
   return tensors.reduce((sum, { shape }) => sum + product(shape) * Float32Array.BYTES_PER_ELEMENT, 0);
