@@ -30,6 +30,11 @@ describe("rounds on an otherwise idle machine", () => {
     expect(said).to.contain("of 4 rounds 2 had an idle machine").and.to.contain("0.0 % to 0.0 %");
   });
 
+  it("are measured again where processes have ended and taken what they had with them", async () => {
+    const { rounds, figures } = await measured([0, -100, 0, 0]);
+    expect({ rounds, figures }).to.deep.equal({ rounds: [0, 1, 2, 3], figures: { round: [2, 3] } });
+  });
+
   it("are the most idle ones where the machine is never idle, and say so", async () => {
     const { rounds, figures, othersShares, said } = await measured([0, 9e9, 1e3, 9e9, 9e9, 1e6, 9e9]);
     expect(rounds.length).to.equal(1 + 2 * 3);
