@@ -5,9 +5,10 @@ import { beside, type Measured } from "../harness/figures.ts";
 import { inIdleRounds } from "../harness/idle-rounds.ts";
 import type { Workplace } from "../harness/scenario.ts";
 import { stallRows, withStalls } from "../harness/stalls.ts";
+import { warmLoad } from "./empty-server.ts";
 import type { BareLoop } from "./load/bare-session.ts";
 import { heavyModel, heavyTensors } from "./models.ts";
-import { bareSession, unaryLoad } from "./processes.ts";
+import { bareSession } from "./processes.ts";
 import { heavyRequests, inferPath } from "./requests.ts";
 import { type RunningNode, startNode } from "./running-node.ts";
 
@@ -24,11 +25,11 @@ export async function heavy(place: Workplace): Promise<Measured[]> {
   const node = await startNode(place, { name: "heavy", models: [{ name: "heavy", file }] });
   const settings = { instanceGroups: [{ count: cores, intraOpThreads: 1 }] };
   const severalNode = await startNode(place, { name: "several", models: [{ name: "heavy", file, settings }] });
-  const caller = unaryLoad(place);
   const bare = bareSession(place);
   const loop = await heavyLoop(place, file, durationMs);
   const loops = Array.from({ length: cores }, () => bareSession(place));
   const load = { path: inferPath, requests: heavyRequests("heavy"), durationMs };
+  const caller = await warmLoad(place, load.requests);
   const called = (node: RunningNode) =>
     withStalls(node, () =>
       caller.call("rate", { ...load, port: node.port, connections: 1, inFlightPerConnection: concurrency }),

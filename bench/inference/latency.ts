@@ -4,11 +4,11 @@ import { beside, type Measured } from "../harness/figures.ts";
 import { inIdleRounds } from "../harness/idle-rounds.ts";
 import type { Workplace } from "../harness/scenario.ts";
 import { stallRows, withStalls } from "../harness/stalls.ts";
-import { ofEmptyOwn, startEmpty } from "./empty-server.ts";
+import { ofEmptyOwn, startEmpty, warmLoad } from "./empty-server.ts";
 import { heavyLoop } from "./heavy.ts";
 import type { BareLoop } from "./load/bare-session.ts";
 import { heavyModel, smallInstances, smallModel } from "./models.ts";
-import { bareSession, unaryLoad } from "./processes.ts";
+import { bareSession } from "./processes.ts";
 import { heavyRequests, inferPath, smallRequests } from "./requests.ts";
 import { type RunningNode, startNode } from "./running-node.ts";
 
@@ -68,7 +68,7 @@ async function atHalf(
   { node, emptyPort, place }: Runner,
   { metric, requests, connections, inFlightPerConnection, loop }: Subject,
 ): Promise<Measured[]> {
-  const caller = unaryLoad(place);
+  const caller = await warmLoad(place, requests);
   const bare = bareSession(place);
   const load = { port: node.port, path: inferPath, requests, connections, durationMs };
   const { figures, said } = await inIdleRounds(rounds, {

@@ -121,7 +121,7 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
     warmUpMsMax: whole("WARM_UP_MS_MAX", 60_000, 1, 3_600_000),
     quarantineMs: whole("QUARANTINE_MS", 600_000, 1000, 86_400_000),
     memoryBudgetBytes: whole("MEMORY_BUDGET_BYTES", 0, 0, 1024 ** 5),
-    rehearsalCalls: whole("REHEARSAL_CALLS", 4000, 0, 100_000),
+    rehearsalCalls: whole("REHEARSAL_CALLS", 40_000, 0, 1_000_000),
     traceBytesMax: whole("TRACE_BYTES_MAX", 256 * 1024 ** 2, 1024, 1024 ** 4),
   };
 }

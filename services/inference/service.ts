@@ -210,7 +210,7 @@ export class InferenceService implements Service {
     const isBusy = this.#state !== "serving" || held.some(({ state }) => state.kind === "loading");
     if (isBusy || this.#rehearsal !== undefined || this.#config.rehearsalCalls === 0) return;
     const beginMs = performance.now();
-    this.#rehearsal = rehearseCalls(this.#config, this.#stopping.signal).then(
+    this.#rehearsal = rehearseCalls(this.#config, this.#requests, this.#stopping.signal).then(
       (calls) => this.#log.debug({ calls, durationMs: performance.now() - beginMs }, "rehearsed"),
       (failure: unknown) =>
         this.#log.warn({ error: failure }, "no calls could be rehearsed: the first ones are slower"),

@@ -22,6 +22,8 @@ export interface CallsToMake {
   readonly count: number;
   /** Calls at the same time. */
   readonly inFlight: number;
+  /** Whether others need the cores: then calls are made one at a time, with pauses between them. */
+  readonly givesWay: () => boolean;
   /** Once it is aborted no more are sent. */
   readonly signal: AbortSignal;
 }
@@ -59,6 +61,7 @@ class Calling {
   readonly #replied = new Set<number>();
   #sent = 0;
   #answered = 0;
+  #pause: NodeJS.Timeout | undefined;
 
   constructor(
     socket: Socket,
@@ -93,7 +96,17 @@ class Calling {
   }
 
   #goOn(): void {
-    const { count, inFlight, signal } = this.#calls;
+    if (!this.#calls.givesWay()) this.#send(this.#calls.inFlight);
+    else this.#pause ??= setTimeout(() => this.#endPause(), pauseMs);
+  }
+
+  #endPause(): void {
+    this.#pause = undefined;
+    this.#send(1);
+  }
+
+  #send(inFlight: number): void {
+    const { count, signal } = this.#calls;
     const frames: Buffer[] = [];
     while (!signal.aborted && this.#sent < count && this.#sent - this.#answered < inFlight)
       frames.push(...this.#next());
@@ -128,6 +141,9 @@ function dataFrames(stream: number, bytes: Buffer): Buffer[] {
     return frame(frameType.data, flags, stream, bytes.subarray(place * framePayloadBytesMax, end));
   });
 }
+
+/** So that it is two hundred calls a second at most on a connection where others make calls too: a few hundredths of a core. */
+const pauseMs = 5;
 
 /** All that is answered fits into it. */
 const windowBytes = 2 ** 30;

@@ -21,18 +21,30 @@ import { rehearsedModels } from "./models.ts";
  * hundred calls a second it would take minutes to find that worth its while. All is as it is for others, from the socket to the thread of a
  * session and back, but that sessions give zeros at once. It is known to nobody, and leaves nothing behind.
  *
- * Settles with how many were answered; fewer where the signal was aborted before, or they took longer than five seconds.
+ * While the node has requests of others these give way. Settles with how many were answered; fewer where the signal was aborted before,
+ * or they took longer than a minute.
  */
-export async function rehearseCalls(node: InferenceConfig, signal: AbortSignal): Promise<number> {
+export async function rehearseCalls(
+  node: InferenceConfig,
+  requests: Pick<RequestCount, "outstanding">,
+  signal: AbortSignal,
+): Promise<number> {
   const config = { ...node, ...bounds };
   const replicas = await rehearsedReplicas(config);
   const server = rehearsedServer(config, replicas);
   try {
-    const shared = { port: await server.start(), path, signal: AbortSignal.any([signal, AbortSignal.timeout(msMax)]) };
+    const shared = {
+      port: await server.start(),
+      path,
+      givesWay: () => requests.outstanding > 0,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(msMax)]),
+    };
     // Both kinds of models at once: code that was compiled for one alone would be compiled anew for the other.
     const count = Math.ceil(config.rehearsalCalls / rehearsedModels.length);
     const answered = await Promise.all(
-      rehearsedModels.map(({ requests, inFlight }) => makeCalls({ ...shared, requests, inFlight, count })),
+      rehearsedModels.map((rehearsed) =>
+        makeCalls({ ...shared, requests: rehearsed.requests, inFlight: rehearsed.inFlight, count }),
+      ),
     );
     return answered.reduce((sum, each) => sum + each, 0);
   } finally {
@@ -76,7 +88,7 @@ const bounds = { queue, nodeQueue: queue, messageBytesMax: 1024 ** 2, memoryBudg
 const silence = createLog("inference", "silent");
 const path = "/inference.GRPCInferenceService/ModelInfer";
 /** A machine that needs longer has no time to spare. */
-const msMax = 5000;
+const msMax = 60_000;
 
 function sha256Of({ content }: AspiredVersion): string {
   return content.modelFile.sha256;
