@@ -9,6 +9,9 @@ import { hashOf, hashOfAscii } from "../../lib/rendezvous.ts";
 export class NameMap<Value> implements ReadonlyMap<string, Value> {
   readonly #shards: readonly Shard<Value>[];
   readonly size: number;
+  /** What was spelled last is asked for next. */
+  #spelledName: string | undefined;
+  #spelledValue: Value | undefined;
 
   private constructor(shards: readonly Shard<Value>[], size: number) {
     this.#shards = shards;
@@ -34,6 +37,7 @@ export class NameMap<Value> implements ReadonlyMap<string, Value> {
   }
 
   get(name: string): Value | undefined {
+    if (name === this.#spelledName) return this.#spelledValue;
     const hash = hashOf(name);
     const shard = this.#shards[hash % shardCount]!;
     for (let slot = firstSlot(shard, hash); ; slot = nextSlot(shard, slot)) {
@@ -54,7 +58,10 @@ export class NameMap<Value> implements ReadonlyMap<string, Value> {
     for (let slot = firstSlot(shard, hash); ; slot = nextSlot(shard, slot)) {
       const known = shard[slot + 1] as string | undefined;
       if (known === undefined) return undefined;
-      if (shard[slot] === hash && isSpelled(known, bytes, start, end)) return known;
+      if (shard[slot] !== hash || !isSpelled(known, bytes, start, end)) continue;
+      this.#spelledName = known;
+      this.#spelledValue = shard[slot + 2] as Value;
+      return known;
     }
   }
 

@@ -1,6 +1,6 @@
 import { defaultAlias } from "../../lib/resource-names.ts";
 import type { ReplicaGroup } from "./balance/replica-group.ts";
-import { readyTargets } from "./pick-target.ts";
+import { type Draws, drawsOf, readyTargets } from "./pick-target.ts";
 import type { AliasRoute, AliasTarget, ModelRoute, VersionRoute } from "./route-facts.ts";
 
 /** A version as calls meet it. */
@@ -26,6 +26,8 @@ export interface RoutedTarget extends AliasTarget {
 
 /** An alias as calls meet it. */
 export interface RoutedAlias extends AliasRoute {
+  /** The routes of `choices`, to draw one of them. */
+  readonly draws: Draws<Route | undefined>;
   readonly targets: readonly RoutedTarget[];
   /** The targets that calls go to: those that are ready, or all where none is. */
   readonly choices: readonly RoutedTarget[];
@@ -61,7 +63,8 @@ function routedAlias({ targets: led, mirrors }: AliasRoute, versions: ReadonlyMa
     const route = versions.get(version);
     return { version, weight, route: route && mirrors.length > 0 ? { ...route, mirrors } : route };
   });
-  return { targets, mirrors, choices: readyTargets(targets, ({ route }) => isReady(route)) };
+  const choices = readyTargets(targets, ({ route }) => isReady(route));
+  return { draws: drawsOf(choices, ({ route }) => route), targets, mirrors, choices };
 }
 
 function newestOf(routes: readonly Route[]): Route | undefined {

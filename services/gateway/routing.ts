@@ -4,7 +4,7 @@ import { defaultAlias, versionNumber } from "../../lib/resource-names.ts";
 import { versionKey } from "../../lib/rpc/call-context.ts";
 import type { CalledRef, CallHeaders } from "./called-ref.ts";
 import { shown } from "./model-ref.ts";
-import { pickTarget } from "./pick-target.ts";
+import { drawn } from "./pick-target.ts";
 import type { RouteTable } from "./route-table.ts";
 import type { Route, RoutedAlias, RoutedModel } from "./routed-model.ts";
 import { stickyTarget } from "./sticky-target.ts";
@@ -90,11 +90,10 @@ function versionOf({ newest, versions }: RoutedModel, wanted: string): Route | u
   return wanted === "" ? newest : versions.get(versionNumber(wanted) ?? 0);
 }
 
-function targetOf({ model, traffic }: RoutedModel, { choices }: RoutedAlias, { headers, random }: Chooser) {
+function targetOf({ model, traffic }: RoutedModel, { draws, choices }: RoutedAlias, { headers, random }: Chooser) {
   const sticky = traffic?.stickyKey ? headers[traffic.stickyKey] : undefined;
-  const target =
-    sticky === undefined ? pickTarget(choices, random) : stickyTarget(choices, JSON.stringify([model, String(sticky)]));
-  return target.route;
+  if (sticky === undefined) return drawn(draws, random);
+  return stickyTarget(choices, JSON.stringify([model, String(sticky)])).route;
 }
 
 function unknownModel({ models }: RouteTable, model: string): ServiceError {

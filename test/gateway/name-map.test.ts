@@ -57,6 +57,17 @@ describe("a map by names", () => {
     );
   });
 
+  it("finds what it has just spelled, any other name, and in every state what that has", () => {
+    const names = ["a", "b", "c"];
+    const map = NameMap.of(names.map((name, index) => [name, index] as const));
+    for (const name of names) {
+      expect(map.spelled(Buffer.from(name), 0, 1)).to.equal(name);
+      expect(names.map((one) => map.get(one))).to.deep.equal([0, 1, 2]);
+      const [changed, left] = [map.with(name, 9), map.without(name)];
+      expect([changed.get(name), left.get(name), map.get(name)]).to.deep.equal([9, undefined, names.indexOf(name)]);
+    }
+  });
+
   it("hashes the bytes of a name as the name itself", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme-ascii" }), (name) => {

@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { Random } from "../../lib/random.ts";
-import { pickTarget, readyTargets } from "../../services/gateway/pick-target.ts";
+import { drawn, drawsOf, readyTargets } from "../../services/gateway/pick-target.ts";
+import type { AliasTarget } from "../../services/gateway/route-facts.ts";
 
 describe("picking a target of an alias", () => {
   const all = () => true;
@@ -14,12 +15,13 @@ describe("picking a target of an alias", () => {
     { version: 2, weight: 9 },
     { version: 3, weight: 1 },
   ];
+  const versions = (list: readonly AliasTarget[]) => drawsOf(list, ({ version }) => version);
   const spread = (isReady: (version: number) => boolean, count: number) => {
     const random = new Random(11);
     const counts = new Map<number, number>();
-    const ready = readyTargets(targets, ({ version }) => isReady(version));
+    const ready = versions(readyTargets(targets, ({ version }) => isReady(version)));
     for (let i = 0; i < count; i++) {
-      const picked = pickTarget(ready, random.uniform()).version;
+      const picked = drawn(ready, random.uniform());
       counts.set(picked, (counts.get(picked) ?? 0) + 1);
     }
     return counts;
@@ -45,14 +47,14 @@ describe("picking a target of an alias", () => {
 
   it("depends on nothing but the number, and ends at every one below 1", () => {
     const almostOne = 1 - 2 ** -53;
-    expect([0, 0.899, 0.9, 0.989, 0.99, almostOne].map((random) => pickTarget(targets, random).version)).to.deep.equal([
+    expect([0, 0.899, 0.9, 0.989, 0.99, almostOne].map((random) => drawn(versions(targets), random))).to.deep.equal([
       1, 1, 2, 2, 3, 3,
     ]);
     const weights = fc.array(fc.integer({ min: 1, max: 1_000_000 }), { minLength: 1, maxLength: 16 });
     fc.assert(
-      fc.property(weights, fc.double({ min: 0, max: almostOne, noNaN: true }), (drawn, random) => {
-        const list = drawn.map((weight, version) => ({ version, weight }));
-        expect(pickTarget(list, random).version).to.be.within(0, list.length - 1);
+      fc.property(weights, fc.double({ min: 0, max: almostOne, noNaN: true }), (weights, random) => {
+        const list = weights.map((weight, version) => ({ version, weight }));
+        expect(drawn(versions(list), random)).to.be.within(0, list.length - 1);
       }),
     );
   });

@@ -3,7 +3,7 @@ import type { BalanceSettings } from "./balance-settings.ts";
 import type { NodeFacts } from "./node-facts.ts";
 import { ejectedMax, failsTooOften, slownessMs, slowOutlier } from "./outliers.ts";
 import { type NodeStatus, type Outcome, Replica } from "./replica.ts";
-import { type SeatRange, Seats } from "./seats.ts";
+import { Seats } from "./seats.ts";
 
 /** What balancing needs of the rest of the gateway. */
 export interface BalanceParts {
@@ -31,10 +31,10 @@ export class ReplicaGroup {
   readonly #parts: BalanceParts;
   #addresses: readonly string[] | undefined;
   #nodes: NodesFacts | undefined;
-  /** Those of the gateway's own zone, and all others. */
+  /** First those of the gateway's own zone. */
   #seats = new Seats([]);
-  #near: SeatRange = { begin: 0, end: 0 };
-  #far: SeatRange = { begin: 0, end: 0 };
+  #nearCount = 0;
+  #count = 0;
   /** Whether none of them is new, ejected or has failed last: then only their nodes count, and this table is not read. */
   #isCalm = false;
   #byAddress = new Map<string, Replica>();
@@ -69,8 +69,8 @@ export class ReplicaGroup {
     const places = [...this.#byAddress.values()].map(({ place }) => place);
     const near = places.filter(({ isNear }) => isNear);
     this.#seats = new Seats([...near, ...places.filter(({ isNear }) => !isNear)]);
-    this.#near = { begin: 0, end: near.length };
-    this.#far = { begin: near.length, end: places.length };
+    this.#nearCount = near.length;
+    this.#count = places.length;
     this.#keepBound();
     this.#noteCalm(this.#parts.clock.monotonicMs());
   }
@@ -85,12 +85,12 @@ export class ReplicaGroup {
     const nowMs = clock.monotonicMs();
     const isCandidate = candidates === this.#addresses ? always : (address: string) => candidates.includes(address);
     const see = (seat: number) => (isCandidate(this.#seats.address(seat)) ? this.#seen(seat, nowMs) : undefined);
-    const near = this.#betterOfTwo(this.#near, see);
+    const near = this.#betterOfTwo(0, this.#nearCount, see);
     const isEnough =
       near !== undefined &&
       near.callsPerCore < this.#settings.zoneCallsPerCore &&
       (near.share === 1 || random() < near.share);
-    const far = isEnough ? undefined : this.#betterOfTwo(this.#far, see);
+    const far = isEnough ? undefined : this.#betterOfTwo(this.#nearCount, this.#count, see);
     const chosen = near === undefined || far === undefined ? (near ?? far) : this.#better(near, far);
     if (chosen === undefined) return this.#pickInNeed(candidates, random);
     const address = this.#seats.address(chosen.seat);
@@ -122,11 +122,12 @@ export class ReplicaGroup {
   }
 
   /** Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001; the weights are ours. */
-  #betterOfTwo(range: SeatRange, see: (seat: number) => Seen | undefined): Seen | undefined {
+  #betterOfTwo(begin: number, end: number, see: (seat: number) => Seen | undefined): Seen | undefined {
     const { random } = this.#parts;
-    const first = this.#seats.draw(range, see, random);
-    if (first === undefined || range.end - range.begin === 1) return first;
-    const second = this.#seats.draw(range, (seat) => (seat === first.seat ? undefined : see(seat)), random);
+    const first = this.#seats.draw(begin, end, see, random);
+    if (first === undefined || end - begin === 1) return first;
+    const seeOther = (seat: number) => (seat === first.seat ? undefined : see(seat));
+    const second = this.#seats.draw(begin, end, seeOther, random);
     return second === undefined ? first : this.#better(first, second);
   }
 

@@ -1,9 +1,3 @@
-/** The seats from one to before another one. */
-export interface SeatRange {
-  readonly begin: number;
-  readonly end: number;
-}
-
 /** Replicas by numbers, to draw from by weight. What is read for that lies in one flat list: of ten thousand models little is in a cache. */
 export class Seats {
   /** By turns the weights up to and with those of a replica, and its address. */
@@ -26,23 +20,27 @@ export class Seats {
   }
 
   /**
-   * What is seen of one of those in the range that are usable, each as often as its weight says; undefined where there is none. By
+   * What is seen of one of the seats from `begin` to before `end` that are usable, each as often as its weight says; undefined where there is none. By
    * rejection, so that of hundreds only those are looked at that are drawn; where too many are rejected, all are. `random` answers a
    * number in [0, 1).
    */
-  draw<Seen>(range: SeatRange, see: (seat: number) => Seen | undefined, random: () => number): Seen | undefined {
-    const { begin, end } = range;
+  draw<Seen>(
+    begin: number,
+    end: number,
+    see: (seat: number) => Seen | undefined,
+    random: () => number,
+  ): Seen | undefined {
     if (end - begin <= 1) return begin === end ? undefined : see(begin);
     const before = this.#sum(begin - 1);
     const total = this.#sum(end - 1) - before;
     for (let tries = 0; tries < triesMax; tries++) {
-      const seen = see(this.#seatOf(before + random() * total, range));
+      const seen = see(this.#seatOf(before + random() * total, begin, end));
       if (seen !== undefined) return seen;
     }
-    return this.#drawUsable(range, see, random);
+    return this.#drawUsable(begin, end, see, random);
   }
 
-  #drawUsable<Seen>({ begin, end }: SeatRange, see: (seat: number) => Seen | undefined, random: () => number) {
+  #drawUsable<Seen>(begin: number, end: number, see: (seat: number) => Seen | undefined, random: () => number) {
     const usable: { readonly seen: Seen; readonly sum: number }[] = [];
     let sum = 0;
     for (let seat = begin; seat < end; seat++) {
@@ -55,8 +53,8 @@ export class Seats {
     return (usable.find((one) => one.sum > value) ?? usable.at(-1))?.seen;
   }
 
-  /** The first in the range whose sum is above a value below that of the last one. */
-  #seatOf(value: number, { begin, end }: SeatRange): number {
+  /** The first of them whose sum is above a value below that of the last one. */
+  #seatOf(value: number, begin: number, end: number): number {
     let low = begin;
     let high = end - 1;
     while (low < high) {
