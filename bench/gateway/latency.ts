@@ -40,7 +40,7 @@ export async function latency(place: Workplace): Promise<Measured[]> {
   );
   const ports = [nodePort, gateway.port, ...(nginx === undefined ? [] : [nginx.port])];
   const { figures, othersShares, said } = await inIdleRounds(rounds, {
-    seen: () => caller.call("alternate", { ...calls, ports, perSecond, durationMs: 3000 }),
+    seen: () => caller.call("alternate", { ...calls, ports, perSecond, durationMs: 1500 }),
   });
   const runs = figures.seen.map(([direct, through, byNginx]) => ({ direct: direct!, through: through!, byNginx }));
   const added = (key: keyof Latency, bound: number, ifMissed: string): Measured => ({
