@@ -6,7 +6,7 @@ import { withStalls } from "../harness/stalls.ts";
 import { largeModel, largeNodes, largeTable } from "./large-table.ts";
 import { startGateway } from "./running-gateway.ts";
 
-const rounds = 5;
+const rounds = 9;
 const changesPerSecond = 50;
 const seconds = 5;
 
