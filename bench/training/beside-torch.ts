@@ -7,7 +7,7 @@ import type { Workplace } from "../harness/scenario.ts";
 import type { BenchNetwork } from "./networks.ts";
 import { pythonWithTorch, type StepCost, TorchPeer } from "./torch-peer.ts";
 
-const rounds = 5;
+const rounds = 9;
 const memoryShareMax = 1.3;
 
 /** The process that trains here. */
