@@ -78,7 +78,9 @@ function transposedRows({ operator, set, inputs, attributes }: Node): Gathered |
   const between = x.shape.slice(1, last);
   const isKept = perm !== undefined && last > 2 && perm[0] === 0 && perm[last] === last;
   if (!isKept || !between.every(isNumber) || !isNumber(rowSize) || rowSize < rowSizeMin) return undefined;
-  if (product(between) > rowCountMax) return undefined;
+  const rowCount = product(between);
+  // Rows of nothing could not be told from those of a number of rows that is not known.
+  if (rowCount === 0 || rowCount > rowCountMax) return undefined;
   return {
     x,
     rowSize,

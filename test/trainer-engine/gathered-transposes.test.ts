@@ -66,6 +66,7 @@ describe("transposes of long rows", () => {
     expect(isChanged([4, 6, 5, 16], [1, 0, 2, 3])).to.equal(false);
     expect(isChanged([4, "rows", 5, 16], [0, 2, 1, 3])).to.equal(false);
     expect(isChanged(["rows", 2 ** 9, 2 ** 9, 16], [0, 2, 1, 3]), "too many of them").to.equal(false);
+    expect(isChanged(["rows", 4, 0, 16], [0, 2, 1, 3]), "none of them").to.equal(false);
   });
 });
 
