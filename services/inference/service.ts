@@ -83,6 +83,7 @@ export class InferenceService implements Service {
   #parts: Parts | undefined;
   /** Settles when it is over, if it has begun. */
   #rehearsal: Promise<void> | undefined;
+  #cancelRehearsal: () => void = () => undefined;
   #state: State = "new";
   #address = "";
   #stopped: Promise<void> | undefined;
@@ -127,7 +128,7 @@ export class InferenceService implements Service {
     parts.link.start();
     const { executionProviders } = this.#providers;
     this.#log.info({ address: this.#address, metricsPort: this.metricsPort, executionProviders }, "serving");
-    this.#rehearse(parts.replicas);
+    this.#awaitRehearsal(parts.replicas);
     return { port };
   }
 
@@ -145,6 +146,7 @@ export class InferenceService implements Service {
   async #stop(): Promise<void> {
     this.#state = "draining";
     this.#stopping.abort();
+    this.#cancelRehearsal();
     if (this.#parts === undefined) return this.#lock.release();
     const { registry, control, artifacts, assignmentFile, replicas, link, server, metrics } = this.#parts;
     link.report();
@@ -192,7 +194,7 @@ export class InferenceService implements Service {
       models.noteChange();
       link.report();
       this.#dropArtifacts({ artifacts, replicas, models });
-      this.#rehearse(replicas);
+      this.#awaitRehearsal(replicas);
     };
     const replicas: ReplicaSet = this.#createReplicas({ artifacts, probing, onChange });
     const { modelControl, modelsLoadedAtStart } = this.#config;
@@ -205,7 +207,12 @@ export class InferenceService implements Service {
     return { registry, control, artifacts, assignmentFile, replicas, models, link, server, metrics };
   }
 
-  /** Once, when the node serves and nothing is being loaded, which needs the cores more. Nobody waits for it. */
+  /** Once, when the node serves and nothing has been loaded for a second, which needs the cores more. Nobody waits for it. */
+  #awaitRehearsal(replicas: Pick<ReplicaSet, "held">): void {
+    this.#cancelRehearsal();
+    this.#cancelRehearsal = this.#clock.after(rehearsalQuietMs, () => this.#rehearse(replicas));
+  }
+
   #rehearse({ held }: Pick<ReplicaSet, "held">): void {
     const isBusy = this.#state !== "serving" || held.some(({ state }) => state.kind === "loading");
     if (isBusy || this.#rehearsal !== undefined || this.#config.rehearsalCalls === 0) return;
@@ -286,3 +293,6 @@ export class InferenceService implements Service {
     return server;
   }
 }
+
+/** Models that are assigned one soon after the other are loaded first. */
+const rehearsalQuietMs = 1000;
