@@ -55,10 +55,10 @@ const messageBytesMaxDefault = 256 * 1024 * 1024;
 /** A typed client of one service; connects by itself and again after a loss. Errors are read with `remoteFaultOf`. */
 export class RpcClient<Definition> {
   readonly #client: Client;
-  readonly #methods: Record<string, MethodDefinition<unknown, unknown>>;
+  readonly #service: ServiceName;
 
   constructor(service: ServiceName, address: string) {
-    this.#methods = serviceDefinition(service) as Record<string, MethodDefinition<unknown, unknown>>;
+    this.#service = service;
     this.#client = new Client(address, credentials.createInsecure(), channelDefaults);
   }
 
@@ -68,7 +68,7 @@ export class RpcClient<Definition> {
     request: MaybeEncoded<RequestOf<Definition[M]>>,
     options: RpcOptions = {},
   ): Promise<ReplyOf<Definition[M]>> {
-    const { path, requestSerialize, responseDeserialize } = this.#methods[method]!;
+    const { path, requestSerialize, responseDeserialize } = this.#method(method);
     return new Promise((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(
         path,
@@ -89,7 +89,7 @@ export class RpcClient<Definition> {
     request: MaybeEncoded<RequestOf<Definition[M]>>,
     options: RpcOptions = {},
   ): AsyncGenerator<ReplyOf<Definition[M]>> {
-    const { path, requestSerialize, responseDeserialize } = this.#methods[method]!;
+    const { path, requestSerialize, responseDeserialize } = this.#method(method);
     const call = this.#client.makeServerStreamRequest(
       path,
       requestSerialize,
@@ -108,7 +108,7 @@ export class RpcClient<Definition> {
     requests: Messages<RequestOf<Definition[M]>>,
     options: RpcOptions = {},
   ): Promise<ReplyOf<Definition[M]>> {
-    const { path, requestSerialize, responseDeserialize } = this.#methods[method]!;
+    const { path, requestSerialize, responseDeserialize } = this.#method(method);
     const settled = new AbortController();
     const { promise, resolve, reject } = withResolvers<ReplyOf<Definition[M]>>();
     // The call may fail while the next request is awaited, before anybody waits for the reply.
@@ -144,7 +144,7 @@ export class RpcClient<Definition> {
     method: M,
     options: RpcOptions = {},
   ): Duplex<RequestOf<Definition[M]>, ReplyOf<Definition[M]>> {
-    const { path, requestSerialize, responseDeserialize } = this.#methods[method]!;
+    const { path, requestSerialize, responseDeserialize } = this.#method(method);
     const call: ClientDuplexStream<unknown, unknown> = this.#client.makeBidiStreamRequest(
       path,
       requestSerialize,
@@ -169,6 +169,11 @@ export class RpcClient<Definition> {
 
   close(): void {
     this.#client.close();
+  }
+
+  /** Reads the contract at the first call: a client may have none for long. */
+  #method(name: string): MethodDefinition<unknown, unknown> {
+    return serviceDefinition(this.#service)[name]!;
   }
 }
 

@@ -1,7 +1,6 @@
-import { resolve } from "node:path";
+import { createRequire } from "node:module";
 import type { ServiceDefinition } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
-import { protoPath as healthProto } from "grpc-health-check";
 import { descriptors } from "../gen/descriptors.ts";
 import { contractFolder } from "./contract-root.ts";
 import { Encoded, serializer } from "./encoded.ts";
@@ -22,8 +21,9 @@ const contracts = {
 } as const;
 export type Contract = keyof typeof contracts;
 
-/** The contract of health comes with its package. */
-const includeDirs = [contractFolder, resolve(healthProto, "../../..")];
+/** The contract of health comes with its package, whose code would read it at every start. */
+const healthFile = createRequire(import.meta.url).resolve(`grpc-health-check/proto/${contracts.health.file}`);
+const includeDirs = [contractFolder, healthFile.slice(0, -contracts.health.file.length)];
 
 const loaded = new Map<Contract, PackageDefinition>();
 

@@ -31,6 +31,13 @@ export interface ServerConfig {
   readonly waiting?: WaitingBytes;
 }
 
+/** How the calls of a service are answered. */
+interface Implementation {
+  readonly handlers: Readonly<Record<string, AnyHandler | undefined>>;
+  /** Methods that are logged at debug level. */
+  readonly quiet: readonly string[];
+}
+
 /** The services of `implement`, health and reflection on one port. */
 export class RpcServer {
   readonly #config: ServerConfig;
@@ -39,6 +46,7 @@ export class RpcServer {
   readonly #health = new Health();
   readonly #draining = new AbortController();
   readonly #services = new Set<ServiceName>();
+  readonly #implemented = new Map<ServiceName, Implementation>();
   /** By the paths of methods. */
   readonly #takers = new Map<string, TakeStream>();
 
@@ -55,11 +63,11 @@ export class RpcServer {
   }
 
   /**
-   * Adds a service with a handler per method; what a handler throws becomes the call's status. `quiet` methods are logged
+   * Adds a service with a handler per method, before the server starts; what a handler throws becomes the call's status. `quiet` methods are logged
    * at debug level, all others at info level.
    */
   implement<Generated>(service: ServiceName, handlers: Handlers<Generated>, quiet: readonly string[] = []): void {
-    this.#serve(serviceDefinition(service), handlers as Record<string, AnyHandler>, quiet);
+    this.#implemented.set(service, { handlers: handlers as Record<string, AnyHandler>, quiet });
     this.describe(service);
   }
 
@@ -88,6 +96,9 @@ export class RpcServer {
   /** Listens; answers the port. Health says SERVING from here on. */
   async start(): Promise<number> {
     this.implement("grpc.health.v1.Health", this.#health.handlers(), ["Check", "Watch", "List"]);
+    for (const [service, { handlers, quiet }] of this.#implemented) {
+      this.#serve(serviceDefinition(service), handlers, quiet);
+    }
     for (const { definition, handlers } of reflectionOf([...this.#services])) {
       this.#serve(definition, handlers, Object.keys(definition));
     }
@@ -142,11 +153,7 @@ export class RpcServer {
     this.#log.warn({ error: failure }, "a connection could not be taken");
   }
 
-  #serve(
-    definition: ServiceDefinition,
-    handlers: Readonly<Record<string, AnyHandler | undefined>>,
-    quiet: readonly string[],
-  ): void {
+  #serve(definition: ServiceDefinition, handlers: Implementation["handlers"], quiet: readonly string[]): void {
     const { messageBytesMax } = this.#config;
     const shared = { messageBytesMax, draining: this.#draining.signal, log: this.#log };
     for (const [name, method] of Object.entries(definition)) {
