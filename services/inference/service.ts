@@ -114,12 +114,12 @@ export class InferenceService implements Service {
     const probing = probedProviders(this.#config.executionProviders, this.#stopping.signal);
     const parts = this.#createParts(probing);
     this.#parts = parts;
-    // First of all, since loading takes the longest.
-    const resuming = this.#resume(parts);
+    // First of all: models load beside whatever else there is to do.
+    await this.#resume(parts);
     await parts.metrics.start();
     const port = await parts.server.start();
     this.#address = advertisedAddress ?? derivedAddress(host, port, hostname());
-    [this.#runtime, this.#providers] = await Promise.all([runtimeCapabilities(), probing, resuming]);
+    [this.#runtime, this.#providers] = await Promise.all([runtimeCapabilities(), probing]);
     // A stop may have come meanwhile.
     if (this.#stopped === undefined) {
       checkOffered(this.#providers, this.#log);

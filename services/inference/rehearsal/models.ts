@@ -14,23 +14,25 @@ export interface RehearsedModel {
 }
 
 /** One whose requests run alone, and one whose are joined. */
-export const rehearsedModels: readonly RehearsedModel[] = [
-  rehearsedModel("alone", undefined, {
-    inputs: [
-      { name: "ids", dataType: "INT64", shape: ["batch", 128] },
-      { name: "mask", dataType: "FP32", shape: ["batch", 128], optional: true },
-    ],
-    outputs: [{ name: "y", dataType: "FP32", shape: ["batch", 256] }],
-  }),
-  rehearsedModel(
-    "joined",
-    { ...unbatched, maxBatchSize: 8, requestRowsMax: 8 },
-    {
-      inputs: [{ name: "x", dataType: "FP32", shape: ["batch", 784] }],
-      outputs: [{ name: "y", dataType: "FP32", shape: ["batch", 10] }],
-    },
-  ),
-];
+export function rehearsedModels(): readonly RehearsedModel[] {
+  return [
+    rehearsedModel("alone", undefined, {
+      inputs: [
+        { name: "ids", dataType: "INT64", shape: ["batch", 128] },
+        { name: "mask", dataType: "FP32", shape: ["batch", 128], optional: true },
+      ],
+      outputs: [{ name: "y", dataType: "FP32", shape: ["batch", 256] }],
+    }),
+    rehearsedModel(
+      "joined",
+      { ...unbatched, maxBatchSize: 8, requestRowsMax: 8 },
+      {
+        inputs: [{ name: "x", dataType: "FP32", shape: ["batch", 784] }],
+        outputs: [{ name: "y", dataType: "FP32", shape: ["batch", 10] }],
+      },
+    ),
+  ];
+}
 
 function rehearsedModel(model: string, batching: BatchSettings | undefined, signature: Signature): RehearsedModel {
   const { inputs } = signature;

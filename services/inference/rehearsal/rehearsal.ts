@@ -14,7 +14,7 @@ import { Tracing } from "../tracing/tracing.ts";
 import { cpu } from "../worker/execution-providers.ts";
 import { makeCalls } from "./caller.ts";
 import { startEcho } from "./echo-thread.ts";
-import { rehearsedModels } from "./models.ts";
+import { type RehearsedModel, rehearsedModels } from "./models.ts";
 
 /**
  * Makes `rehearsalCalls` calls to a small node inside of this one, so that V8 has compiled what a call runs before others make many: at a
@@ -30,7 +30,8 @@ export async function rehearseCalls(
   signal: AbortSignal,
 ): Promise<number> {
   const config = { ...node, ...bounds };
-  const replicas = await rehearsedReplicas(config);
+  const models = rehearsedModels();
+  const replicas = await rehearsedReplicas(config, models);
   const server = rehearsedServer(config, replicas);
   try {
     const shared = {
@@ -40,11 +41,9 @@ export async function rehearseCalls(
       signal: AbortSignal.any([signal, AbortSignal.timeout(msMax)]),
     };
     // Both kinds of models at once: code that was compiled for one alone would be compiled anew for the other.
-    const count = Math.ceil(config.rehearsalCalls / rehearsedModels.length);
+    const count = Math.ceil(config.rehearsalCalls / models.length);
     const answered = await Promise.all(
-      rehearsedModels.map((rehearsed) =>
-        makeCalls({ ...shared, requests: rehearsed.requests, inFlight: rehearsed.inFlight, count }),
-      ),
+      models.map(({ requests, inFlight }) => makeCalls({ ...shared, requests, inFlight, count })),
     );
     return answered.reduce((sum, each) => sum + each, 0);
   } finally {
@@ -54,8 +53,8 @@ export async function rehearseCalls(
 }
 
 /** Settles when they have been loaded. */
-function rehearsedReplicas(config: InferenceConfig): Promise<ReplicaSet> {
-  const signatures = new Map(rehearsedModels.map(({ aspired, signature }) => [sha256Of(aspired), signature]));
+function rehearsedReplicas(config: InferenceConfig, models: readonly RehearsedModel[]): Promise<ReplicaSet> {
+  const signatures = new Map(models.map(({ aspired, signature }) => [sha256Of(aspired), signature]));
   return new Promise((resolve) => {
     const replicas: ReplicaSet = nodeReplicas(config, {
       artifacts: { fetch: async () => ({ path: "", wasCached: true }), discard: async () => undefined },
@@ -69,7 +68,7 @@ function rehearsedReplicas(config: InferenceConfig): Promise<ReplicaSet> {
         if (replicas.held.every(({ state }) => state.kind !== "loading")) resolve(replicas);
       },
     });
-    replicas.aspire(rehearsedModels.map(({ aspired }) => aspired));
+    replicas.aspire(models.map(({ aspired }) => aspired));
   });
 }
 
