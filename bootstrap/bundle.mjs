@@ -16,6 +16,9 @@ export const apart = [
   "sharp",
 ];
 
+/** Threads of which a process starts many: each is one file, which is found and read sooner than several. */
+const whole = ["services/inference/worker/thread.ts"];
+
 /**
  * Puts each program of the services, and each of their threads, into one file with what it imports, and what several of a service's have in common
  * into `chunks/` of that service: Node.js takes most of a start to find and link hundreds of modules. Written over what the compiler has made
@@ -27,16 +30,22 @@ export async function bundleServices() {
 }
 
 async function bundle(build, folder) {
-  const entryPoints = entriesOf(folder);
-  if (entryPoints.length === 0) return;
+  const entries = entriesOf(folder);
+  const [alone, sharing] = [true, false].map((isAlone) => entries.filter((entry) => whole.includes(entry) === isAlone));
+  const written = (entryPoints, splitting, manifest) => ({
+    ...{ absWorkingDir: root, entryPoints, outdir: "dist", outbase: ".", chunkNames: `${folder}/chunks/[hash]` },
+    ...{ bundle: true, splitting, format: "esm", platform: "node", target: "node20", allowOverwrite: true },
+    ...{ external: apart, plugins: [placesKept], sourcemap: true, sourcesContent: false, logLevel: "warning" },
+    ...{ minifyWhitespace: true },
+    banner: { js: placesFrom(manifest) },
+  });
   try {
-    await build({
-      ...{ absWorkingDir: root, entryPoints, outdir: "dist", outbase: ".", chunkNames: `${folder}/chunks/[hash]` },
-      ...{ bundle: true, splitting: true, format: "esm", platform: "node", target: "node20", allowOverwrite: true },
-      ...{ external: apart, plugins: [placesKept], sourcemap: true, sourcesContent: false, logLevel: "warning" },
-      ...{ minifyWhitespace: true },
-      banner: { js: places },
-    });
+    if (sharing.length > 0) await build(written(sharing, true, `import.meta.resolve("#package.json")`));
+    for (const entry of alone) {
+      // Looked for by Node.js it takes a thread a twentieth of its start.
+      const manifest = `new URL("${"../".repeat(entry.split("/").length)}package.json", import.meta.url)`;
+      await build(written([entry], false, manifest));
+    }
   } catch (cause) {
     throw new StepFailed("the services could not be bundled; the messages above say where", 1, { cause });
   }
@@ -55,10 +64,10 @@ export function entriesOf(folder) {
   return [...entries];
 }
 
-/** In front of every file that is written: what modules that were files of their own need to know of where they are. */
-const places = `import { createRequire as createRequire__ } from "node:module";
+/** In front of every file that is written: what modules that were files of their own need to know of where they are. `manifest` is where package.json is. */
+const placesFrom = (manifest) => `import { createRequire as createRequire__ } from "node:module";
 import { fileURLToPath as fileURLToPath__ } from "node:url";
-const root__ = new URL(".", import.meta.resolve("#package.json"));
+const root__ = new URL(".", ${manifest});
 const require = createRequire__(import.meta.url);`;
 
 /** A source map that says nothing: those of packages would make up most of ours, which Node.js reads whole at each start. */

@@ -30,7 +30,7 @@ export interface LoadedModel {
  */
 export async function loadModel(start: ThreadStart, deviceLock?: DeviceLock): Promise<LoadedModel> {
   const { modelFile, externalFiles, executionProviders, intraOpThreads, keeps } = start;
-  const bytes = await readVerified(modelFile);
+  const bytes = readVerified(modelFile);
   const model = readModel(bytes);
   checkExternalFiles(
     model,
@@ -38,8 +38,7 @@ export async function loadModel(start: ThreadStart, deviceLock?: DeviceLock): Pr
   );
   const signature = withLabels(signatureOf(model), model);
   checkCarried(signature);
-  const externalData: { path: string; data: Uint8Array }[] = [];
-  for (const file of externalFiles) externalData.push({ path: file.location, data: await readVerified(file) });
+  const externalData = externalFiles.map((file) => ({ path: file.location, data: readVerified(file) }));
   const kept = keptOf(keeps, signature);
   const open = (threads: number) => {
     const options = { executionProviders, intraOpThreads: threads, externalData, kept, deviceLock };

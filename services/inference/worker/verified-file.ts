@@ -1,33 +1,34 @@
 import { constants } from "node:buffer";
 import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
+import { closeSync, openSync, readSync } from "node:fs";
 import { ServiceError } from "../../../lib/errors.ts";
 import type { ThreadFile } from "./thread-protocol.ts";
 
 /**
- * Reads a file whose bytes have the right digest, whatever happens to it meanwhile: what was hashed is what is given.
+ * Reads a file whose bytes have the right digest, whatever happens to it meanwhile: what was hashed is what is given. Blocks the thread,
+ * which has nothing else to do.
  *
  * Throws ARTIFACT_DIGEST_MISMATCH with the metadata `sha256`, the digest that it should have; and ARTIFACT_INVALID where the
  * file does not fit into one buffer.
  */
-export async function readVerified({ path, sha256, sizeBytes }: ThreadFile): Promise<Uint8Array> {
+export function readVerified({ path, sha256, sizeBytes }: ThreadFile): Uint8Array {
   if (sizeBytes > constants.MAX_LENGTH) {
     const message = `the artifact ${sha256} has ${sizeBytes} bytes; needed: at most ${constants.MAX_LENGTH}`;
     throw new ServiceError("ARTIFACT_INVALID", message);
   }
   const hash = createHash("sha256");
   const bytes = Buffer.allocUnsafeSlow(sizeBytes);
-  const file = await open(path);
+  const file = openSync(path, "r");
   let size = 0;
   try {
     while (size < sizeBytes) {
-      const { bytesRead } = await file.read(bytes, size, Math.min(chunkBytes, sizeBytes - size), size);
+      const bytesRead = readSync(file, bytes, size, Math.min(chunkBytes, sizeBytes - size), size);
       if (bytesRead === 0) break;
       hash.update(bytes.subarray(size, size + bytesRead));
       size += bytesRead;
     }
   } finally {
-    await file.close();
+    closeSync(file);
   }
   const seen = hash.digest("hex");
   if (seen === sha256) return bytes;
