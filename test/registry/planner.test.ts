@@ -162,6 +162,26 @@ describe("the plan of all models", () => {
     expect(plan.routes.get("b")!.versions[0].addresses).to.deep.equal(["n1:1"]);
   });
 
+  it("says it anew when a node that joins, and has no room either, would take less", () => {
+    const variants = [
+      variantOf({ id: "large", executionProviders: ["cuda"], sizeBytes: 3 }),
+      variantOf({ id: "small", executionProviders: ["cpu"], sizeBytes: 2 }),
+    ];
+    const nodeWith = (id: string, executionProvider: string, memoryBudgetBytes: number) =>
+      nodeOf(id, {}, { capabilities: { executionProviders: [executionProvider], memoryBudgetBytes } });
+    const aliases = { default: { present: aimAt(1), reached: undefined } };
+    const entries = ["a", "b"].map((id) => entryOf([versionOf(1, { variants })], aliases, { id }));
+    const plan = settled(entries, [nodeWith("n1", "cuda", 3)]);
+    const reason = () => plan.routes.get("b")!.versions[0].reason;
+    expect(reason()).to.equal("no node has 3 bytes of memory free");
+    plan.setNode("n2", nodeWith("n2", "cpu", 1));
+    plan.plan();
+    expect(reason()).to.equal("no node has 2 bytes of memory free");
+    plan.setNode("n2", undefined);
+    plan.plan();
+    expect(reason()).to.equal("no node has 3 bytes of memory free");
+  });
+
   it("changes the route and tells no node anything where only the traffic of a model changes", () => {
     const trafficOf = (stickyKey: string) => {
       const rest = { defaultTimeoutMs: 0, versionOverride: false, hedging: null, perPrincipal: null, total: null };

@@ -75,7 +75,9 @@ export class Planner {
     const difference = this.#index.replace(before, after);
     for (const model of difference.models) this.#dirty.add(model);
     if (difference.left === undefined && difference.joined === undefined) return;
-    for (const [model, wanted] of this.#wanted) if (isTouched(wanted, difference)) this.#dirty.add(model);
+    for (const [model, wanted] of this.#wanted) {
+      if (isTouched(wanted, difference) || this.#isHomeless(model)) this.#dirty.add(model);
+    }
   }
 
   /** From now on versions are placed; until then they stay where they are. */
@@ -127,6 +129,11 @@ export class Planner {
       const isDecided = () => this.#index.holdingsOf(version).some(({ replica }) => replica.state !== "LOADING");
       return chosen.length > 0 && !isDecided();
     });
+  }
+
+  /** Whether a version of the model has no place: the reason that its route gives depends on all nodes. */
+  #isHomeless(model: string): boolean {
+    return this.#planned.get(model)?.placements.some((placement) => placesOf(placement).length === 0) ?? false;
   }
 
   get #fleet(): PlanFleet {
@@ -184,11 +191,10 @@ export class Planner {
   }
 }
 
-/** Whether the members that have left and joined change what is wanted, or why it is not there. */
+/** Whether the members that have left and joined change what is wanted. */
 function isTouched({ wishes }: Wanted, { left, joined }: FleetDifference): boolean {
   return wishes.some((wish) => {
     const places = placesOf(wish.ideal);
-    if (places.length === 0 && wish.demand.count > 0) return true;
     return places.some(({ member }) => member === left) || (joined !== undefined && isDrawnTo(wish, joined));
   });
 }
