@@ -19,12 +19,21 @@ const rounds = 5;
 const durationMs = 3000;
 const concurrency = 8;
 
-/** A model that takes about 10 ms, called by 8 at once, beside the runtime alone: one session with all threads, and sessions of one thread. */
+/**
+ * A model that takes about 10 ms, called by 8 at once, beside the runtime alone: one session with all threads, sessions of one thread, and one
+ * session that leaves a core to the event loop and to the load.
+ */
 export async function heavy(place: Workplace): Promise<Measured[]> {
   const file = heavyModel();
   const node = await startNode(place, { name: "heavy", models: [{ name: "heavy", file }] });
-  const settings = { instanceGroups: [{ count: cores, intraOpThreads: 1 }] };
-  const severalNode = await startNode(place, { name: "several", models: [{ name: "heavy", file, settings }] });
+  const nodeOf = (name: string, count: number, intraOpThreads: number) =>
+    startNode(place, {
+      name,
+      models: [{ name: "heavy", file, settings: { instanceGroups: [{ count, intraOpThreads }] } }],
+    });
+  const severalNode = await nodeOf("several", cores, 1);
+  const fewerThreads = Math.max(1, cores - 1);
+  const fewerNode = await nodeOf("fewer", 1, fewerThreads);
   const bare = bareSession(place);
   const loop = await heavyLoop(place, file, durationMs);
   const loops = Array.from({ length: cores }, () => bareSession(place));
@@ -44,11 +53,14 @@ export async function heavy(place: Workplace): Promise<Measured[]> {
       return { calls: calls.reduce((sum, of) => sum + of, 0), seconds: Math.max(...seconds) };
     },
     severalNode: () => called(severalNode),
+    fewerSpinning: () => bare.call("loop", { ...loop, intraOpThreads: fewerThreads, spinning: true }),
+    fewerNode: () => called(fewerNode),
   });
   const rates = (runs: readonly { readonly calls: number; readonly seconds: number }[]) =>
     runs.map(({ calls, seconds }) => calls / seconds);
   const metric = `transformer encoder, batch 1, ${concurrency} at once`;
   const several = `${metric}, a session of one thread for each core`;
+  const fewer = `${metric}, a session that leaves one core free`;
   const row = {
     metric,
     unit: "1/s",
@@ -79,12 +91,19 @@ export async function heavy(place: Workplace): Promise<Measured[]> {
       baselineOf: `${baselineOf} that spin`,
     },
     {
+      ...row,
+      metric: fewer,
+      runs: beside(rates(figures.fewerNode), rates(figures.fewerSpinning)),
+      baselineOf: `${baselineOf} that spin`,
+    },
+    {
       metric: "transformer encoder, the runtime alone",
       unit: "ms",
       runs: figures.bare.map(({ p50Ms }) => ({ value: p50Ms })),
     },
     ...stallRows(metric, figures.node, said),
     ...stallRows(several, figures.severalNode, said),
+    ...stallRows(fewer, figures.fewerNode, said),
   ];
 }
 

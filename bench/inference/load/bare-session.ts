@@ -34,7 +34,7 @@ export async function loop(options: BareLoop) {
 }
 
 async function sessionOf({ path, intraOpThreads, spinning }: BareLoop): Promise<InferenceSession> {
-  const key = `${path} ${spinning}`;
+  const key = `${path} ${intraOpThreads} ${spinning}`;
   let session = sessions.get(key);
   if (session === undefined) {
     session = await InferenceSession.create(await readFile(path), {
