@@ -104,8 +104,9 @@ async function atHalf(
       goal: { of: "ratio", kind: "at most", bound: 1 },
       ifMissed:
         "the slowest of a hundred: the load shares the cores, and so does whatever else runs. With a small model three threads have two cores, those of the " +
-        "load, of the event loop and of the session: where calls took 7 to 14 ms for the load they took 2.5 to 7 in the node, and the rest is the load's thread, late " +
-        "with sending and with reading. Where a run of the encoder of 10 ms takes 60, both threads of its session have cores for four fifths of that and " +
+        "load, of the event loop and of the session. At half of the load batches have a third of the rows, and the event loop computes for 70 % of the time and waits " +
+        "for a core for another 10 to 15: what takes the core from it for one tick of the scheduler, 4 ms, leaves a backlog that takes 15 to 60 ms to run down, and a " +
+        "hundredth of all calls is in one. A load of a higher priority did not change that. Where a run of the encoder of 10 ms takes 60, both threads of its session have cores for four fifths of that and " +
         "compute a fifth as fast, as does at times a process that only counts: the machine takes its cores away and does not say so. What the slowest runs " +
         `of the runtime alone take, what an empty handler needs at the same rate and how late the load itself is are in the rows below; ${said}`,
       fault,
