@@ -34,6 +34,35 @@ export interface PacedRate extends UnaryRate {
   readonly behind?: string;
 }
 
+/** Turns of a load, as fast as the server answers and then at half of that rate. */
+export interface HalfLoad extends UnaryLoad {
+  /** `durationMs` is that of the calls at half of the rate in all turns. */
+  readonly turnMs: number;
+}
+
+/** What calls at half of the rate have seen that the server takes at most. */
+export interface HalfRate extends PacedRate {
+  /** Of those turns, the mean. */
+  readonly perSecond: number;
+}
+
+/**
+ * Calls at half of the rate that the server takes at most, in short turns after it was measured: a machine that becomes slower or faster would make
+ * another share of it. Latencies are those of all turns.
+ */
+export async function half({ turnMs, ...load }: HalfLoad): Promise<HalfRate> {
+  const turns = Math.max(1, Math.round(load.durationMs / turnMs));
+  const seen: Paced[] = [];
+  const rates: number[] = [];
+  for (let turn = 0; turn < turns; turn++) {
+    const most = await rate({ ...load, durationMs: turnMs });
+    const perSecond = most.calls / most.seconds / 2;
+    rates.push(perSecond);
+    seen.push(await pacedCalls({ ...load, durationMs: turnMs, perSecond }));
+  }
+  return { ...pacedRate(seen), perSecond: rates.reduce((sum, rate) => sum + rate, 0) / turns };
+}
+
 /** Calls as fast as the server answers. Throws if a call fails. */
 export async function rate(load: UnaryLoad): Promise<UnaryRate> {
   const calling = new Calling(load);
@@ -47,7 +76,7 @@ export async function rate(load: UnaryLoad): Promise<UnaryRate> {
     calling.onRefusal = () => calling.fail(new Error("a call was refused"));
     for (const caller of calling.callers) caller.send(Array<number>(load.inFlightPerConnection).fill(beginMs));
     await calling.ended(() => performance.now() >= endMs);
-    return calling.figures();
+    return unaryRate([calling.seen]);
   } finally {
     calling.close();
   }
@@ -59,6 +88,10 @@ export async function rate(load: UnaryLoad): Promise<UnaryRate> {
  * falls far behind.
  */
 export async function paced(load: PacedLoad): Promise<PacedRate> {
+  return pacedRate([await pacedCalls(load)]);
+}
+
+async function pacedCalls(load: PacedLoad): Promise<Paced> {
   const calling = new Calling(load);
   const intervalMs = 1000 / load.perSecond;
   const total = Math.floor(load.durationMs / intervalMs);
@@ -88,12 +121,48 @@ export async function paced(load: PacedLoad): Promise<PacedRate> {
     await calling.ended(() => sent === total);
     const { inFlight } = calling;
     const behind = `${inFlight} calls waited for answers at ${Math.round(load.perSecond)} calls per second`;
-    const sentLateP99Ms = quantile(sentLateMs, 0.99);
-    return { ...calling.figures(), refused, sentLateP99Ms, ...(inFlight > 0 && { behind }) };
+    return { ...calling.seen, refused, sentLateMs, behind: inFlight > 0 ? behind : undefined };
   } finally {
     clearInterval(timer);
     calling.close();
   }
+}
+
+/** What became of the calls of a load. */
+interface Seen {
+  readonly calls: number;
+  readonly seconds: number;
+  /** Of those too that still waited when the load was given up. */
+  readonly latenciesMs: readonly number[];
+}
+
+interface Paced extends Seen {
+  readonly refused: number;
+  readonly sentLateMs: readonly number[];
+  readonly behind: string | undefined;
+}
+
+function unaryRate(seen: readonly Seen[]): UnaryRate {
+  const latenciesMs = seen.flatMap((each) => each.latenciesMs);
+  return {
+    calls: seen.reduce((sum, { calls }) => sum + calls, 0),
+    seconds: seen.reduce((sum, { seconds }) => sum + seconds, 0),
+    p50Ms: quantile(latenciesMs, 0.5),
+    p99Ms: quantile(latenciesMs, 0.99),
+  };
+}
+
+function pacedRate(seen: readonly Paced[]): PacedRate {
+  const behind = seen.find((each) => each.behind !== undefined)?.behind;
+  return {
+    ...unaryRate(seen),
+    refused: seen.reduce((sum, { refused }) => sum + refused, 0),
+    sentLateP99Ms: quantile(
+      seen.flatMap(({ sentLateMs }) => sentLateMs),
+      0.99,
+    ),
+    ...(behind !== undefined && { behind }),
+  };
 }
 
 /** Beyond this an open load measures nothing but its own length. */
@@ -146,16 +215,11 @@ class Calling {
     await Promise.race([ended, this.#failed]);
   }
 
-  figures(): UnaryRate {
+  get seen(): Seen {
     const nowMs = performance.now();
     const waitingMs = this.callers.flatMap(({ dueMs }) => dueMs).map((due) => nowMs - due);
     const latenciesMs = [...this.#latenciesMs, ...waitingMs];
-    return {
-      calls: this.#latenciesMs.length,
-      seconds: (nowMs - this.#beginMs) / 1000,
-      p50Ms: quantile(latenciesMs, 0.5),
-      p99Ms: quantile(latenciesMs, 0.99),
-    };
+    return { calls: this.#latenciesMs.length, seconds: (nowMs - this.#beginMs) / 1000, latenciesMs };
   }
 
   close(): void {

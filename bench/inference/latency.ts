@@ -36,6 +36,8 @@ export async function latency(place: Workplace): Promise<Measured[]> {
       requests: heavyRequests("heavy"),
       connections: 1,
       inFlightPerConnection: 8,
+      // A few dozen calls tell nothing of a rate.
+      turnMs: durationMs,
       loop: await heavyLoop(place, files.heavy, durationMs),
     })),
     ...(await atHalf(runner, {
@@ -43,6 +45,7 @@ export async function latency(place: Workplace): Promise<Measured[]> {
       requests: smallRequests("small"),
       connections: 4,
       inFlightPerConnection: 16,
+      turnMs: 500,
       loop: await smallLoop(place, files.small),
     })),
   ];
@@ -61,12 +64,14 @@ interface Subject {
   readonly requests: readonly string[];
   readonly connections: number;
   readonly inFlightPerConnection: number;
+  /** See `HalfLoad`. */
+  readonly turnMs: number;
   readonly loop: BareLoop;
 }
 
 async function atHalf(
   { node, emptyPort, place }: Runner,
-  { metric, requests, connections, inFlightPerConnection, loop }: Subject,
+  { metric, requests, connections, inFlightPerConnection, turnMs, loop }: Subject,
 ): Promise<Measured[]> {
   const caller = await warmLoad(place, requests);
   const bare = bareSession(place);
@@ -74,10 +79,8 @@ async function atHalf(
   const { figures, said } = await inIdleRounds(rounds, {
     bare: () => bare.call("loop", loop),
     node: async () => {
-      const most = await caller.call("rate", { ...load, inFlightPerConnection });
-      const paced = { ...load, perSecond: most.calls / most.seconds / 2 };
-      const figures = await withStalls(node, () => caller.call("paced", paced));
-      const empty = await caller.call("paced", { ...paced, port: emptyPort });
+      const figures = await withStalls(node, () => caller.call("half", { ...load, inFlightPerConnection, turnMs }));
+      const empty = await caller.call("paced", { ...load, perSecond: figures.perSecond, port: emptyPort });
       return { ...figures, emptyP99Ms: empty.p99Ms };
     },
   });

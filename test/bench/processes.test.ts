@@ -1,10 +1,12 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { expect } from "chai";
 import { BenchProcess } from "../../bench/harness/bench-process.ts";
+import { keepToOneCore } from "../../bench/harness/one-core.ts";
 import { allProcesses, cpuSeconds, residentOf } from "../../bench/harness/process-figures.ts";
 import type { Workplace } from "../../bench/harness/scenario.ts";
-import { paced, rate } from "../../bench/harness/unary-load.ts";
+import { half, paced, rate } from "../../bench/harness/unary-load.ts";
 import { emptyPath } from "../../bench/registry/load/bare-server.ts";
 import { loaderArgs } from "../repository.ts";
 
@@ -78,6 +80,28 @@ describe("a process of a bench", () => {
     expect(seconds).to.be.within(0.19, 5);
     expect(p50Ms).to.be.within(0.01, p99Ms);
     expect(sentLateP99Ms).to.be.within(0, p99Ms);
+  });
+
+  it("is called at half of the rate that it takes, in turns, with the latencies of all of them", async () => {
+    const port = await server.call("listenEmpty");
+    const { calls, seconds, perSecond, refused, p50Ms, p99Ms } = await half({
+      ...load,
+      port,
+      path: emptyPath,
+      turnMs: 50,
+    });
+    expect(refused).to.equal(0);
+    expect(calls / (perSecond * 0.2)).to.be.within(0.9, 1.01);
+    expect(seconds).to.be.within(0.19, 5);
+    expect(p50Ms).to.be.within(0.01, p99Ms);
+  });
+
+  it("keeps to one core where it is told so", async function () {
+    if (process.platform !== "linux") this.skip();
+    await server.call("listenEmpty");
+    keepToOneCore(server.pid);
+    const [, allowed] = /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(`/proc/${server.pid}/status`, "utf8"))!;
+    expect(allowed).to.match(/^\d+$/);
   });
 
   it("is told of by how many calls it refused", async () => {
