@@ -17,7 +17,7 @@ export const apart = [
 ];
 
 /** Threads of which a process starts many: each is one file, which is found and read sooner than several. */
-const whole = ["services/inference/worker/thread.ts"];
+export const whole = ["services/inference/worker/thread.ts"];
 
 /**
  * Puts each program of the services, and each of their threads, into one file with what it imports, and what several of a service's have in common

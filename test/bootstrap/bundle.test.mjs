@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
-import { apart, entriesOf } from "../../bootstrap/bundle.mjs";
+import { apart, entriesOf, whole } from "../../bootstrap/bundle.mjs";
 import { root } from "../../bootstrap/root.mjs";
 
 const services = readdirSync(join(root, "services"));
@@ -16,6 +16,15 @@ describe("the bundle of a service", () => {
       "services/registry/validation/main.ts",
       "services/trainer/job-process/task-thread.ts",
     ]);
+  });
+
+  it("has threads of which there are many as one file each", () => {
+    for (const entry of whole) {
+      expect(entriesOf(entry.split("/").slice(0, 2).join("/"))).to.include(entry);
+      const imported = importedBy(join(root, "dist", entry.replace(/\.ts$/, ".js")));
+      expect(imported.filter((name) => name.startsWith("."))).to.deep.equal([]);
+      expect(imported).to.include("node:worker_threads");
+    }
   });
 
   for (const service of services) {

@@ -162,7 +162,7 @@ describe("the plan of all models", () => {
     expect(plan.routes.get("b")!.versions[0].addresses).to.deep.equal(["n1:1"]);
   });
 
-  it("says it anew when a node that joins, and has no room either, would take less", () => {
+  it("says anew what memory it wants when a node that has no room either, and needs less for it, joins or leaves", () => {
     const variants = [
       variantOf({ id: "large", executionProviders: ["cuda"], sizeBytes: 3 }),
       variantOf({ id: "small", executionProviders: ["cpu"], sizeBytes: 2 }),
