@@ -29,6 +29,8 @@ export interface InferenceConfig extends ServiceConfig {
   readonly intraOpThreads: number;
   /** Those to offer if they work, best first. */
   readonly executionProviders: readonly string[];
+  /** By how much the threads of sessions are nicer than the event loop's. */
+  readonly niceness: number;
   /** Cores that all sessions may use together. */
   readonly coreCount: number;
   /** How long a run waits for cores at most, in milliseconds; then it shares them with others. */
@@ -92,6 +94,7 @@ export function readInferenceConfig(settings: Settings): InferenceConfig {
     instanceCount,
     executionProviders: settings.choices("AMAAS_INFERENCE_EXECUTION_PROVIDERS", knownProviders, [cpu]),
     intraOpThreads: whole("INTRA_OP_THREADS", 0, 0, 256),
+    niceness: whole("NICENESS", 10, 0, 19),
     coreCount,
     coreWaitMsMax: whole("CORE_WAIT_MS_MAX", 20, 0, 60_000),
     overflowStatus: settings.choice("AMAAS_INFERENCE_OVERFLOW_STATUS", overflowStatuses, "RESOURCE_EXHAUSTED"),

@@ -28,6 +28,7 @@ describe("the threads of a session", () => {
       executionProviders: ["cpu"],
       intraOpThreads: 2,
       findsThreads,
+      niceness: 0,
       keeps: [],
     });
     await session.release();

@@ -18,7 +18,7 @@ describe("an instance in a thread", () => {
       sizeBytes: bytes.length,
     };
     await writeFile(modelFile.path, bytes);
-    const threads = { executionProviders: ["cpu"], intraOpThreads: 1, findsThreads: false, keeps: [] };
+    const threads = { executionProviders: ["cpu"], intraOpThreads: 1, findsThreads: false, niceness: 0, keeps: [] };
     const instance = await startInstance(startInThread({ modelFile, externalFiles: [], ...threads }, undefined), {
       loadMsMax: 60_000,
       runMsMax: 60_000,

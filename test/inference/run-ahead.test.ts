@@ -25,7 +25,7 @@ describe("a run that a busy thread is given", () => {
     const path = join(folder.path, "model");
     await writeFile(path, bytes);
     const modelFile = { path, sha256: createHash("sha256").update(bytes).digest("hex"), sizeBytes: bytes.length };
-    const threads = { executionProviders: ["cpu"], intraOpThreads: 1, findsThreads: false, keeps: [] };
+    const threads = { executionProviders: ["cpu"], intraOpThreads: 1, findsThreads: false, niceness: 0, keeps: [] };
     const deviceLock = new SharedArrayBuffer(4);
     const workerData = { modelFile, externalFiles: [], ...threads, deviceLock, markPath: undefined, shared };
     const worker = startThread(new URL("./obedient-thread", import.meta.url), { workerData }) as WorkerThread;

@@ -26,6 +26,8 @@ export interface PoolParts {
     Pick<InstanceOptions, "loadMsMax" | "runMsMax"> & {
       /** What sessions run in where nothing else is set. */
       readonly isolation: Isolation;
+      /** By how much its threads are nicer than the event loop's, 0 to 19. */
+      readonly niceness: number;
       /** How long the runs of a session may take together before it is ready, in milliseconds. */
       readonly warmUpMsMax: number;
     };
@@ -69,6 +71,7 @@ export function openPool(
         executionProviders: [executionProvider, ...fallbackProviders],
         intraOpThreads: intraOpThreads || foundThreadsMax(node),
         findsThreads: intraOpThreads === 0,
+        niceness: node.niceness,
         keeps,
       };
       const isolation = isolations.of(sha256, settings.isolation ?? node.isolation);

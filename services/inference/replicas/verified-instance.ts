@@ -20,7 +20,7 @@ export interface InstanceParts extends InstanceOptions {
  */
 export async function loadInstance(
   content: VersionContent,
-  run: Pick<ThreadStart, "executionProviders" | "intraOpThreads" | "findsThreads" | "keeps">,
+  run: Pick<ThreadStart, "executionProviders" | "intraOpThreads" | "findsThreads" | "niceness" | "keeps">,
   { artifacts, startWorker, log, ...options }: InstanceParts,
 ): Promise<Instance> {
   const refetched = new Set<string>();

@@ -14,6 +14,8 @@ export interface ThreadStart {
   readonly intraOpThreads: number;
   /** Whether a model that is quick with one thread gets but one. */
   readonly findsThreads: boolean;
+  /** By how much its threads are nicer than those of the process; see `makeNicer`. */
+  readonly niceness: number;
   /** The outputs that stay on the device where they are wanted so, if it can keep them; empty where it keeps none. */
   readonly keeps: readonly string[];
 }

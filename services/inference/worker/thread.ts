@@ -3,6 +3,7 @@ import { assert, messageOf, ServiceError } from "../../../lib/errors.ts";
 import { RunMark } from "../isolation/run-mark.ts";
 import { DeviceLock } from "./device-lock.ts";
 import { loadModel } from "./loaded-model.ts";
+import { makeNicer } from "./niceness.ts";
 import { RunClaim } from "./run-claim.ts";
 import type { Session } from "./runtime.ts";
 import type { ThreadData, ThreadFault, ThreadReply, ThreadRequest } from "./thread-protocol.ts";
@@ -14,6 +15,7 @@ const port = parentPort;
 const { deviceLock, markPath, replies = port, ...start } = workerData as ThreadData;
 const mark = markPath === undefined ? undefined : new RunMark(markPath, start.modelFile.sha256);
 try {
+  makeNicer(start.niceness);
   const { session, signature, intraOpThreads, kept } = await loadModel(start, new DeviceLock(deviceLock, threadId));
   let last: Promise<void> = Promise.resolve();
   port.on("message", (request: ThreadRequest) => {
